@@ -1,0 +1,1 @@
+"""The pure heart: lifecycles, records and policies. No I/O, no clock, no await."""

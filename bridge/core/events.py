@@ -1,0 +1,77 @@
+"""What goes out on ``vcd.task-events``: one change in the story of a lifecycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bridge.core.coordinates import Birth
+from bridge.core.task import ErrorDocument, Task
+
+
+class Change(StrEnum):
+    """Why the event was published."""
+
+    ACCEPTED = "accepted"
+    CHANGED = "changed"
+    WAITING = "waiting"
+    OVERDUE = "overdue"
+    PARKED = "parked"
+    FINISHED = "finished"
+    REJECTED = "rejected"
+
+
+class Outcome(StrEnum):
+    """How a lifecycle ended; present exactly on the final event."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    ABORTED = "aborted"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, for people and programs: VCD's minor code or our own lower snake case code (``docs/errors.md``)."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusEvent:
+    """One ``TaskStatusEvent`` (``schemas/task-status-event.avsc``); ``event_id`` is ``<birth>#<sequence>``."""
+
+    birth: Birth
+    sequence: int
+    lifecycle: str
+    key: bytes | None
+    """Record key: the request id, or the input record's own key where no request id could be read."""
+    request_id: str | None
+    external_key: str | None = None
+    correlation_id: str | None
+    requested_by: str | None
+    catalogue_operation: str | None
+    change: Change
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+    vcd_error: ErrorDocument | None = None
+    evidence: tuple[str, ...] = ()
+    http_status: int | None = None
+    vcd_request_id: str | None = None
+    observed_at: datetime
+    previous_status: str | None = None
+    task: Task | None = None
+    traceparent: str | None = None
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.birth}#{self.sequence}"
+
+    @property
+    def final(self) -> bool:
+        return self.outcome is not None

@@ -1,0 +1,192 @@
+"""The persisted state of one lifecycle: exactly what the store's *state* record holds, and nothing else.
+
+The record's *request* part (parameters, query, body) is stored apart, once, because bodies can hold secrets and be
+large; it is dropped when VCD has answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bridge.core.coordinates import Birth
+from bridge.core.events import Outcome
+
+FORMAT_VERSION = 1
+"""Version of the store's records. A partition whose store carries a higher one is not taken (rolling upgrades)."""
+
+
+class Kind(StrEnum):
+    """Which transition table drives the lifecycle."""
+
+    ACTION_REQUEST = "action_request"
+    CONTROL = "control"
+    """A cancel, retry or resolve record that waits for its target."""
+
+
+class Phase(StrEnum):
+    """Where a lifecycle stands. The tables in ``core`` say which phase may follow which."""
+
+    RECEIVED = "received"
+    """Durable; waits for its lane and for a permit."""
+    WAITING = "waiting"
+    """Not called, or refused for now; holds its lane until ``wake_at``, then competes for a permit again."""
+    INTENT = "intent"
+    """The intent is committed: the call may leave, may have left, may have been acted on."""
+    UNSURE = "unsure"
+    """The call's outcome is unknown: only looking is allowed until the look decides."""
+    FOLLOWING = "following"
+    """VCD made a Task; it is followed to its end."""
+    PARKED = "parked"
+    """Waits for an operator's ``retry``, ``resolve`` or ``cancel``."""
+    PENDING = "pending"
+    """A control record that has not found its target yet."""
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle:
+    """One lifecycle's state. Times are aware UTC. ``sequence`` is that of the last event told (0: none)."""
+
+    birth: Birth
+    kind: Kind = Kind.ACTION_REQUEST
+    phase: Phase
+    sequence: int = 0
+
+    request_id: str | None
+    key: bytes | None
+    """Key of the input record, for answers to records without a request id."""
+    correlation_id: str | None = None
+    requested_by: str | None = None
+    traceparent: str | None = None
+    operation: str | None = None
+    organization: str | None = None
+    content_hash: str = ""
+    """``<version>:<hex>`` over the canonical content; decides whether a repeat is the same request."""
+    entity: str | None = None
+    """Path of the entity that a Task of this request belongs to, e.g. ``/vApp/vm-<uuid>``; None for creates."""
+    lane: str | None = None
+    """Normalised entity that serialises requests; None: no lane."""
+    created_name: str | None = None
+    """Name of the entity to be created, where the body gives one: recovery recognises a create by it."""
+
+    received_at: datetime
+    start_by: datetime | None = None
+    watch_until: datetime | None = None
+    wake_at: datetime | None = None
+    """Next time something is due in this phase besides the deadlines above."""
+
+    attempt: int = 0
+    """Intents committed so far; the number of the last call."""
+    tries: int = 0
+    """Attempts that count against the retry budget."""
+    waits: int = 0
+    """Busy or limited answers in a row."""
+    looks: int = 0
+    """Looks made for the present unsure attempt."""
+    intent_at: datetime | None = None
+    """When the present attempt's intent was decided: the start of the window in which its Task began."""
+    first_intent_at: datetime | None = None
+    waiting_for: str | None = None
+    """URN of the Task a busy entity waits for."""
+    unsure_code: str | None = None
+
+    task_id: str | None = None
+    task_href: str | None = None
+    status: str | None = None
+    """Last status told, VCD's spelling."""
+    unknown_told: tuple[str, ...] = ()
+    progress_told: int | None = None
+    cancel_requested: bool = False
+    """VCD's flag as last told."""
+    cancel_wanted: bool = False
+    """A cancel record took effect; durable before any cancel call leaves."""
+    cancel_sent: bool = False
+    """VCD has answered a cancel call."""
+    overdue: bool = False
+    lane_released: bool = False
+    """Set when overdue or parked for too long: the lane no longer waits for this lifecycle."""
+    http_status: int | None = None
+    vcd_request_id: str | None = None
+
+    parked_reason: str | None = None
+    parked_from: Phase | None = None
+    parked_at: datetime | None = None
+
+    target_request_id: str | None = None
+    """Control records only."""
+    control: str | None = None
+    """Control records only: ``cancel`` | ``retry`` | ``resolve``."""
+    resolution_outcome: str | None = None
+    resolution_task_href: str | None = None
+    resolution_reason: str | None = None
+    resolution_decided_by: str | None = None
+
+    outcome: Outcome | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.phase is not Phase.ENDED
+
+    @property
+    def holds_lane(self) -> bool:
+        """True while a later request for the same entity has to wait."""
+        return self.lane is not None and self.is_open and not self.lane_released
+
+    @property
+    def needs_request(self) -> bool:
+        """True while the request record (parameters, query, body) may still be needed for a call."""
+        return self.phase in _NEEDS_REQUEST
+
+
+_NEEDS_REQUEST = frozenset({Phase.RECEIVED, Phase.WAITING, Phase.INTENT, Phase.UNSURE, Phase.PARKED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRequest:
+    """The part of a request that a call needs: written once, tombstoned when VCD has answered.
+
+    ``path`` is relative to ``/api`` with parameters filled in; ``body`` is JSON text exactly as it will be sent.
+    """
+
+    birth: Birth
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    media_type: str | None
+    body: str | None
+
+    @property
+    def size_bytes(self) -> int:
+        """What it counts against the cap on waiting bodies."""
+        return len(self.path) + len(self.body or "") + sum(len(k) + len(v) for k, v in self.query)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What is remembered of an ended lifecycle for the dedupe window."""
+
+    birth: Birth
+    request_id: str | None
+    content_hash: str
+    correlation_id: str | None
+    outcome: Outcome
+    ended_at: datetime
+    task_id: str | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Position of a partition, written in every transaction that advances it.
+
+    ``next_offset`` is the next input offset to read; ``topic_id`` Kafka's id of the input topic (a recreated topic has
+    another); ``writer`` the transactional id that wrote it.
+    """
+
+    topic_id: str
+    next_offset: int
+    format_version: int = FORMAT_VERSION
+    writer: str = ""
