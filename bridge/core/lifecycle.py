@@ -96,6 +96,8 @@ class Lifecycle:
     task_href: str | None = None
     status: str | None = None
     """Last status told, VCD's spelling."""
+    rank: int = -1
+    """Rank of the last *known* status told; known statuses never go below it."""
     unknown_told: tuple[str, ...] = ()
     progress_told: int | None = None
     cancel_requested: bool = False
@@ -109,6 +111,9 @@ class Lifecycle:
     """Set when overdue or parked for too long: the lane no longer waits for this lifecycle."""
     http_status: int | None = None
     vcd_request_id: str | None = None
+
+    evidence: tuple[str, ...] = ()
+    """What the last recovery decision looked at; told with the next event."""
 
     parked_reason: str | None = None
     parked_from: Phase | None = None

@@ -1,0 +1,198 @@
+"""The lifecycle of an action request: received, called, followed, told. Pure: ``decide`` has no clock and no I/O.
+
+``TRANSITIONS`` is the contract. ``decide`` is checked against it at every step, and the state diagram of
+``docs/architecture.md`` is drawn from it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from bridge.catalogue.operation import Recovery
+from bridge.core.answering import answered
+from bridge.core.answers import CancelAnswer
+from bridge.core.commands import Decision, Follow, Look, MakeCall, SendCancel
+from bridge.core.events import Change, Outcome, Reason
+from bridge.core.inputs import (
+    Answered,
+    CancelAnswered,
+    CancelWanted,
+    Granted,
+    Input,
+    Looked,
+    Observed,
+    ResolveWanted,
+    Restored,
+    RetryWanted,
+    Vanished,
+    Woke,
+)
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.observing import accept, observed
+from bridge.core.reconciling import become_unsure, looked
+from bridge.core.rules import OperationFacts, Rules
+from bridge.core.story import Story
+from bridge.core.task import task_at
+from bridge.core.transitions import LATE, TRANSITIONS
+from bridge.errors import InvariantViolation
+
+_CONTROLS = (CancelWanted, RetryWanted, ResolveWanted)
+
+
+def decide(now: datetime, lifecycle: Lifecycle, event: Input, facts: OperationFacts, rules: Rules) -> Decision:
+    """One input applied to one lifecycle.
+
+    Raises InvariantViolation for an input that the tables do not know in this phase.
+    """
+    kind = type(event)
+    if kind not in TRANSITIONS[lifecycle.phase]:
+        if isinstance(event, _CONTROLS):
+            return Decision(lifecycle, refusal=_refusal(lifecycle))
+        if kind in LATE[lifecycle.phase]:
+            return Decision(lifecycle)
+        raise InvariantViolation(f"{lifecycle.birth}: {kind.__name__} in phase {lifecycle.phase}")
+    story = Story(now, lifecycle)
+    refusal = _apply(story, event, facts, rules)
+    if refusal is not None:
+        return Decision(lifecycle, refusal=refusal)
+    if story.lifecycle.phase not in TRANSITIONS[lifecycle.phase][kind] and story.lifecycle is not lifecycle:
+        raise InvariantViolation(
+            f"{lifecycle.birth}: {lifecycle.phase} -> {story.lifecycle.phase} by {kind.__name__} is not in the table"
+        )
+    return story.decision()
+
+
+def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> str | None:
+    match event:
+        case Granted():
+            granted(story)
+        case Answered(attempt=attempt, answer=answer, jitter=jitter):
+            if attempt == story.lifecycle.attempt:
+                answered(story, answer, jitter, rules)
+        case Looked():
+            if event.attempt == story.lifecycle.attempt:
+                looked(story, event, facts, rules)
+        case Observed(task=task):
+            observed(story, task, rules)
+        case Vanished():
+            story.park(Reason("task_vanished", f"VCD no longer shows the Task (HTTP {event.http_status})"))
+        case CancelAnswered(answer=answer):
+            story.become(cancel_sent=story.lifecycle.cancel_sent or answer is not CancelAnswer.UNAVAILABLE)
+            story.notes.append(f"cancel_{answer}")
+        case Woke():
+            woke(story, rules)
+        case CancelWanted():
+            _cancel_wanted(story)
+        case RetryWanted():
+            return _retry_wanted(story, facts)
+        case ResolveWanted():
+            _resolve_wanted(story, event)
+        case Restored():
+            _restored(story)
+        case _:
+            assert_never(event)
+    return None
+
+
+def granted(story: Story) -> None:
+    lifecycle = story.lifecycle
+    if lifecycle.start_by is not None and story.now >= lifecycle.start_by:
+        expire(story)
+        return
+    attempt = lifecycle.attempt + 1
+    story.become(
+        phase=Phase.INTENT, attempt=attempt, tries=lifecycle.tries + 1, looks=0, wake_at=None, intent_at=story.now,
+        first_intent_at=lifecycle.first_intent_at or story.now,
+    )  # fmt: skip
+    story.commands.append(MakeCall(attempt))
+
+
+def expire(story: Story) -> None:
+    story.end(Outcome.EXPIRED, reason=Reason("start_by_passed", "not called before start_by", "start_by"))
+
+
+def woke(story: Story, rules: Rules) -> None:
+    lifecycle = story.lifecycle
+    waiting = lifecycle.phase in {Phase.RECEIVED, Phase.WAITING}
+    if waiting and lifecycle.start_by is not None and story.now >= lifecycle.start_by:
+        expire(story)
+        return
+    if lifecycle.watch_until is not None and story.now >= lifecycle.watch_until and not lifecycle.overdue:
+        story.become(overdue=True, lane_released=lifecycle.phase is Phase.FOLLOWING)
+        reason = Reason("watch_until_passed", "not finished before watch_until; it is still followed", "watch_until")
+        story.tell(Change.OVERDUE, reason=reason)
+    if lifecycle.phase is Phase.PARKED and lifecycle.parked_at is not None and not lifecycle.lane_released:
+        story.become(lane_released=story.now - lifecycle.parked_at >= rules.parked_lane_release)
+
+
+def next_wake(lifecycle: Lifecycle, rules: Rules) -> datetime | None:
+    """The next moment at which ``Woke`` can change this lifecycle, or a waiting one may compete for a permit again."""
+    times: list[datetime] = []
+    if lifecycle.phase in {Phase.RECEIVED, Phase.WAITING, Phase.PENDING}:
+        times += [t for t in (lifecycle.wake_at, lifecycle.start_by) if t is not None]
+    if lifecycle.watch_until is not None and not lifecycle.overdue and lifecycle.is_open:
+        times.append(lifecycle.watch_until)
+    if lifecycle.phase is Phase.PARKED and lifecycle.parked_at is not None and not lifecycle.lane_released:
+        times.append(lifecycle.parked_at + rules.parked_lane_release)
+    return min(times, default=None)
+
+
+def _cancel_wanted(story: Story) -> None:
+    lifecycle = story.lifecycle
+    match lifecycle.phase:
+        case Phase.RECEIVED | Phase.WAITING:
+            story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", "canceled before the call"))
+        case Phase.PARKED:
+            message = f"given up by a cancel while parked ({lifecycle.parked_reason}); what VCD did stays unknown"
+            story.end(Outcome.CANCELED, reason=Reason("canceled_while_parked", message))
+        case _:
+            if not lifecycle.cancel_wanted:
+                story.become(cancel_wanted=True)
+                if lifecycle.phase is Phase.FOLLOWING:
+                    story.commands.append(SendCancel())
+
+
+def _retry_wanted(story: Story, facts: OperationFacts) -> str | None:
+    if facts.recovery is Recovery.NEVER_RETRY:
+        return "the operation is never called twice for one request: resolve this one, then send a new request_id"
+    story.become(
+        phase=Phase.WAITING, tries=0, waits=0, looks=0, wake_at=None, waiting_for=None, unsure_code=None,
+        lane_released=False, parked_reason=None, parked_from=None, parked_at=None, task_id=None, task_href=None,
+        first_intent_at=None, cancel_wanted=False, cancel_sent=False,
+    )  # fmt: skip
+    return None
+
+
+def _resolve_wanted(story: Story, event: ResolveWanted) -> None:
+    resolution = event.resolution
+    decided_by = resolution.decided_by or event.requested_by or "an operator"
+    message = f"resolved by {decided_by}: {resolution.reason or 'no reason given'}"
+    story.become(evidence=(*story.lifecycle.evidence, message))
+    if resolution.outcome is not None:
+        story.end(Outcome(resolution.outcome), reason=Reason("resolved", message))
+        return
+    href = resolution.task_href or ""
+    story.become(lane_released=False, parked_reason=None, parked_from=None, parked_at=None)
+    accept(story, task_at(f"urn:vcloud:task:{href.rstrip('/').rsplit('/', 1)[-1].rsplit(':', 1)[-1]}", href))
+
+
+def _restored(story: Story) -> None:
+    lifecycle = story.lifecycle
+    match lifecycle.phase:
+        case Phase.INTENT:
+            become_unsure(story, "owner_changed", settle=True)
+        case Phase.UNSURE:
+            story.commands.append(Look(lifecycle.attempt, settle=True))
+        case Phase.FOLLOWING:
+            story.commands.append(Follow())
+            if lifecycle.cancel_wanted and not lifecycle.cancel_sent:
+                story.commands.append(SendCancel())
+        case _:
+            pass
+
+
+def _refusal(lifecycle: Lifecycle) -> str:
+    if lifecycle.phase is Phase.ENDED:
+        return f"the request has already ended ({lifecycle.outcome})"
+    return f"the request is not parked (it is {lifecycle.phase})"

@@ -1,0 +1,107 @@
+"""What can happen to a lifecycle. ``jitter`` is a random number in [0, 1) passed in, so that the core stays pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.core.answers import CallAnswer, CancelAnswer
+from bridge.core.requests import Resolution
+from bridge.core.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Lane and permit are free: the call may be made now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The call of ``attempt`` came back."""
+
+    attempt: int
+    answer: CallAnswer
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A completed look for an unsure attempt.
+
+    ``candidates``: unclaimed Tasks that could be of this attempt. ``happened``: what the probe of the entity's state
+    proved (True, False), or None where there is no probe or it could not tell. ``evidence``: what was asked and seen.
+    """
+
+    attempt: int
+    candidates: tuple[Task, ...]
+    happened: bool | None
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A full reading of the followed Task."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The followed Task answers 403 or 404."""
+
+    http_status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAnswered:
+    """VCD's word on our cancel request."""
+
+    answer: CancelAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """A deadline or wake-up time of this lifecycle has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWanted:
+    """A ``cancel`` record found this lifecycle."""
+
+    requested_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryWanted:
+    """A ``retry`` record found this lifecycle."""
+
+    requested_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveWanted:
+    """A ``resolve`` record found this lifecycle."""
+
+    resolution: Resolution
+    requested_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The lifecycle was read back from the store by a new owner."""
+
+
+Input = (
+    Granted
+    | Answered
+    | Looked
+    | Observed
+    | Vanished
+    | CancelAnswered
+    | Woke
+    | CancelWanted
+    | RetryWanted
+    | ResolveWanted
+    | Restored
+)
+"""Everything an action request's lifecycle reacts to."""

@@ -1,0 +1,70 @@
+"""A Task is ours: accepted, observed, finished; and which of its changes are events."""
+
+from __future__ import annotations
+
+from bridge.core.commands import Follow, SendCancel
+from bridge.core.events import Change, Outcome
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.rules import Rules
+from bridge.core.story import Story
+from bridge.core.task import Task, is_final, normal_status, rank
+
+
+def accept(story: Story, task: Task) -> None:
+    """A Task is ours: told as accepted, or at once as finished."""
+    story.become(task_id=task.id, task_href=task.href, waiting_for=None, wake_at=None, waits=0, unsure_code=None)
+    if task.is_final:
+        finish(story, task)
+        return
+    story.become(phase=Phase.FOLLOWING)
+    story.tell(Change.ACCEPTED, task=task, http_status=story.lifecycle.http_status)
+    story.told_task(task)
+    story.commands.append(Follow())
+    if story.lifecycle.cancel_wanted:
+        story.commands.append(SendCancel())
+
+
+def finish(story: Story, task: Task) -> None:
+    status = normal_status(task.status or "")
+    story.end(Outcome(status), task=task, vcd_error=task.document["error"], http_status=story.lifecycle.http_status)
+
+
+def observed(story: Story, task: Task, rules: Rules) -> None:
+    if task.is_final:
+        finish(story, task)
+        return
+    if is_regression(story.lifecycle, task):
+        story.notes.append("status_regression")
+    elif worth_telling(story.lifecycle, task.status, task.progress, task.cancel_requested, rules):
+        story.tell(Change.CHANGED, task=task)
+        story.told_task(task)
+
+
+def is_regression(lifecycle: Lifecycle, task: Task) -> bool:
+    """True when a known status is lower than the last known one told."""
+    known = rank(normal_status(task.status)) if task.status is not None else None
+    return known is not None and known < lifecycle.rank
+
+
+def worth_telling(
+    lifecycle: Lifecycle, status: str | None, progress: int | None, cancel_requested: bool | None, rules: Rules
+) -> bool:
+    """Whether a reading holds a change that is an event; ``cancel_requested`` None: the reading does not show it."""
+    if status is None:
+        return False
+    spelled = normal_status(status)
+    known = rank(spelled)
+    if known is None:
+        news = spelled not in lifecycle.unknown_told
+    elif known < lifecycle.rank:
+        return False
+    else:
+        news = known > lifecycle.rank or is_final(spelled)
+    flagged = cancel_requested is not None and cancel_requested != lifecycle.cancel_requested
+    return news or flagged or _progress_step(lifecycle, progress, rules)
+
+
+def _progress_step(lifecycle: Lifecycle, progress: int | None, rules: Rules) -> bool:
+    if progress is None or rules.progress_step_percent <= 0:
+        return False
+    return progress - (lifecycle.progress_told or 0) >= rules.progress_step_percent

@@ -1,0 +1,116 @@
+"""Builds the events of a lifecycle: the only place where a sequence number is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from bridge.core.commands import Command, Decision
+from bridge.core.events import Change, Outcome, Reason, StatusEvent
+from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.task import ErrorDocument, Task, normal_status, rank
+
+
+@dataclass(slots=True)
+class Story:
+    """A decision under construction: the state so far and what it tells and commands."""
+
+    now: datetime
+    lifecycle: Lifecycle
+    events: list[StatusEvent] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def become(self, **changes: Any) -> None:
+        """Change the state."""
+        self.lifecycle = replace(self.lifecycle, **changes)
+
+    def tell(
+        self,
+        change: Change,
+        *,
+        outcome: Outcome | None = None,
+        reason: Reason | None = None,
+        vcd_error: ErrorDocument | None = None,
+        task: Task | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        """Publish an event with the next sequence number; pending evidence goes with it."""
+        lifecycle = self.lifecycle
+        event = StatusEvent(
+            birth=lifecycle.birth,
+            sequence=lifecycle.sequence + 1,
+            lifecycle=Kind.ACTION_REQUEST.value,
+            key=event_key(lifecycle.request_id, lifecycle.key),
+            request_id=lifecycle.request_id,
+            correlation_id=lifecycle.correlation_id,
+            requested_by=lifecycle.requested_by,
+            catalogue_operation=lifecycle.operation,
+            change=change,
+            outcome=outcome,
+            reason=reason,
+            vcd_error=vcd_error,
+            evidence=lifecycle.evidence,
+            http_status=http_status,
+            vcd_request_id=lifecycle.vcd_request_id,
+            observed_at=self.now,
+            previous_status=lifecycle.status,
+            task=task,
+            traceparent=lifecycle.traceparent,
+        )
+        self.events.append(event)
+        self.become(sequence=event.sequence, evidence=())
+
+    def told_task(self, task: Task) -> None:
+        """Remember what of a Task has just been told."""
+        status = normal_status(task.status) if task.status is not None else None
+        known = rank(status) if status is not None else None
+        told = self.lifecycle.unknown_told
+        if status is not None and known is None and status not in told:
+            told = (*told, status)
+        self.become(
+            status=status if status is not None else self.lifecycle.status,
+            rank=known if known is not None else self.lifecycle.rank,
+            unknown_told=told,
+            progress_told=_greater(self.lifecycle.progress_told, task.progress),
+            cancel_requested=task.cancel_requested,
+        )
+
+    def end(
+        self,
+        outcome: Outcome,
+        *,
+        change: Change = Change.FINISHED,
+        reason: Reason | None = None,
+        vcd_error: ErrorDocument | None = None,
+        task: Task | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        """Tell the final event and end the lifecycle."""
+        self.tell(change, outcome=outcome, reason=reason, vcd_error=vcd_error, task=task, http_status=http_status)
+        if task is not None:
+            self.told_task(task)
+        self.become(phase=Phase.ENDED, outcome=outcome, ended_at=self.now, wake_at=None)
+
+    def park(self, reason: Reason, *, vcd_error: ErrorDocument | None = None) -> None:
+        """Stop and wait for an operator."""
+        self.become(
+            parked_reason=reason.code, parked_from=self.lifecycle.phase, parked_at=self.now, phase=Phase.PARKED,
+            wake_at=None,
+        )  # fmt: skip
+        self.tell(Change.PARKED, reason=reason, vcd_error=vcd_error)
+
+    def decision(self) -> Decision:
+        return Decision(self.lifecycle, tuple(self.events), tuple(self.commands), tuple(self.notes))
+
+
+def event_key(request_id: str | None, key: bytes | None) -> bytes | None:
+    """Record key of an event: the request id; where none could be read, the input record's own key."""
+    return request_id.encode() if request_id is not None else key
+
+
+def _greater(told: int | None, progress: int | None) -> int | None:
+    if told is None or progress is None:
+        return told if progress is None else progress
+    return max(told, progress)
