@@ -91,7 +91,19 @@ class Records:
     deliveries: Sequence[Delivery]
 
 
-InboxEvent = Assigned | Revoking | Lost | Records
+@dataclass(frozen=True, slots=True)
+class AtEnd:
+    """Everything below ``offset`` of this partition has been delivered: it was the end when it was seen.
+
+    Needed because control records and aborted transactions leave offsets that are never delivered.
+    """
+
+    partition: TopicPartition
+    epoch: int
+    offset: int
+
+
+InboxEvent = Assigned | Revoking | Lost | Records | AtEnd
 
 
 class Inbox(Protocol):

@@ -1,0 +1,42 @@
+"""Where to start reading a partition: committed offset, cursor and topic held against each other."""
+
+from __future__ import annotations
+
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor
+from bridge.errors import StoreConflict
+
+
+def starting_offset(
+    partition: str, *, cursor: Cursor | None, has_state: bool, committed: int | None, low: int, high: int, topic_id: str
+) -> int:
+    """The next input offset to read.
+
+    The cursor wins over a committed offset that is lower or missing (lost, reset or rewound offsets would double work).
+    Without cursor and committed offset this is a first start: from the beginning of the topic.
+
+    Raises StoreConflict when going on could lose or double work: the cursor is missing though the group has committed
+    or state exists, the cursor is ahead of the topic, or the topic was made anew.
+    """
+    if cursor is None:
+        if committed is None and not has_state:
+            return low
+        raise StoreConflict(
+            f"{partition}: the store has no cursor although work was committed (offset {committed})",
+            hint="the changelog topic was lost or belongs to another group; restore it, or use a new group_id",
+        )
+    if cursor.format_version > FORMAT_VERSION:
+        raise StoreConflict(
+            f"{partition}: the store has format {cursor.format_version}, this process knows {FORMAT_VERSION}",
+            hint="finish the upgrade: run the newer version on every process",
+        )
+    if cursor.topic_id and topic_id and cursor.topic_id != topic_id:
+        raise StoreConflict(
+            f"{partition}: the topic was deleted and made again (id {topic_id}, the store knows {cursor.topic_id})",
+            hint="offsets of the old topic mean nothing in the new one; use a new group_id",
+        )
+    if cursor.next_offset > high:
+        raise StoreConflict(
+            f"{partition}: the cursor ({cursor.next_offset}) is ahead of the topic (end {high})",
+            hint="the input topic lost records or was truncated",
+        )
+    return max(cursor.next_offset, committed or 0, low)

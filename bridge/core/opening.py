@@ -1,0 +1,157 @@
+"""A record opens a lifecycle, or is answered by a story of one event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.core.commands import Decision
+from bridge.core.coordinates import Birth
+from bridge.core.events import Change, Outcome, Reason, StatusEvent
+from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
+from bridge.core.requests import ActionRequest, Malformed
+from bridge.core.rules import Rules
+from bridge.core.story import Story, event_key
+
+CODES: dict[str, str] = {
+    "request_id_conflict": "the request_id belongs to a request with other content",
+    "repeat": "an identical request is known already; this tells where it stands",
+    "unknown_request": "no request with this id was found on the partition of the record, within the wait",
+    "not_possible": "the target exists, but this cannot be done to it now",
+}
+"""Reason codes told here -> meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What an answer repeats of the record that it answers."""
+
+    birth: Birth
+    key: bytes | None
+    request_id: str | None
+    correlation_id: str | None
+    requested_by: str | None
+    operation: str | None
+    traceparent: str | None
+
+
+def asker(birth: Birth, key: bytes | None, record: ActionRequest | Malformed) -> Asker:
+    """The answerable part of a decoded record."""
+    return Asker(
+        birth,
+        key,
+        record.request_id,
+        record.correlation_id,
+        record.requested_by,
+        record.operation,
+        record.traceparent,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What admission found out about a request that opens a lifecycle."""
+
+    organization: str | None
+    content_hash: str
+    entity: str | None
+    lane: str | None
+    created_name: str | None
+    start_by: datetime | None
+    watch_until: datetime | None
+
+
+def open_request(now: datetime, who: Asker, opening: Opening) -> Decision:
+    """A new lifecycle, received; expired at once when its ``start_by`` is past."""
+    lifecycle = Lifecycle(
+        birth=who.birth,
+        phase=Phase.RECEIVED,
+        request_id=who.request_id,
+        key=who.key,
+        correlation_id=who.correlation_id,
+        requested_by=who.requested_by,
+        traceparent=who.traceparent,
+        operation=who.operation,
+        organization=opening.organization,
+        content_hash=opening.content_hash,
+        entity=opening.entity,
+        lane=opening.lane,
+        created_name=opening.created_name,
+        received_at=now,
+        start_by=opening.start_by,
+        watch_until=opening.watch_until,
+    )
+    story = Story(now, lifecycle)
+    if opening.start_by is not None and now >= opening.start_by:
+        story.end(Outcome.EXPIRED, reason=Reason("start_by_passed", "start_by is already past", "start_by"))
+    return story.decision()
+
+
+def open_control(now: datetime, who: Asker, record: ActionRequest, rules: Rules) -> Lifecycle:
+    """A cancel, retry or resolve that found no target: it waits, durable and bounded."""
+    resolution = record.resolution
+    return Lifecycle(
+        birth=who.birth,
+        kind=Kind.CONTROL,
+        phase=Phase.PENDING,
+        request_id=who.request_id,
+        key=who.key,
+        correlation_id=who.correlation_id,
+        requested_by=who.requested_by,
+        traceparent=who.traceparent,
+        received_at=now,
+        wake_at=now + rules.unknown_cancel_wait,
+        target_request_id=record.target_request_id,
+        control=record.kind.value,
+        resolution_outcome=resolution.outcome if resolution else None,
+        resolution_task_href=resolution.task_href if resolution else None,
+        resolution_reason=resolution.reason if resolution else None,
+        resolution_decided_by=resolution.decided_by if resolution else None,
+    )
+
+
+def reject(now: datetime, who: Asker, reason: Reason) -> StatusEvent:
+    """The one-event story of a record that is refused."""
+    return _one_event(now, who, Change.REJECTED, Outcome.REJECTED, reason)
+
+
+def unknown_target(now: datetime, who: Asker, target: str | None, waited: bool) -> StatusEvent:
+    """A control record whose target never came."""
+    when = " within the wait" if waited else ""
+    message = (
+        f"no request {target!r} on this partition{when}; "
+        "all records about one request or entity must carry the same Kafka key"
+    )
+    return reject(now, who, Reason("unknown_request", message, "target_request_id"))
+
+
+def conflict(now: datetime, who: Asker, original: Lifecycle | Ended) -> StatusEvent:
+    """The same id with other content."""
+    message = f"request_id {who.request_id!r} belongs to a request with other content, first seen at {original.birth}"
+    return reject(now, who, Reason("request_id_conflict", message, "request_id"))
+
+
+def answer_repeat(now: datetime, who: Asker, original: Lifecycle | Ended) -> StatusEvent:
+    """Tell another ticket where the same request stands: its outcome, or that it is still on its way."""
+    reason = Reason("repeat", f"the same request was first seen at {original.birth}", "request_id")
+    if isinstance(original, Ended) or original.outcome is not None:
+        return _one_event(now, who, Change.FINISHED, original.outcome, reason)
+    return _one_event(now, who, Change.WAITING, None, reason)
+
+
+def _one_event(now: datetime, who: Asker, change: Change, outcome: Outcome | None, reason: Reason) -> StatusEvent:
+    return StatusEvent(
+        birth=who.birth,
+        sequence=1,
+        lifecycle=Kind.ACTION_REQUEST.value,
+        key=event_key(who.request_id, who.key),
+        request_id=who.request_id,
+        correlation_id=who.correlation_id,
+        requested_by=who.requested_by,
+        catalogue_operation=who.operation,
+        change=change,
+        outcome=outcome,
+        reason=reason,
+        observed_at=now,
+        traceparent=who.traceparent,
+    )

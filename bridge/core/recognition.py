@@ -1,0 +1,141 @@
+"""Which Tasks could be the trace of a call whose answer was lost, and what an entity's state proves. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from bridge.catalogue.operation import Probe
+from bridge.core.lifecycle import Lifecycle
+from bridge.core.requests import JsonValue
+from bridge.core.task import Task
+
+CLOCK_SKEW = timedelta(seconds=30)
+"""How far VCD's clock may differ from ours in a start window: startTime is the server's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What a Task of one attempt would look like.
+
+    ``operation_name`` is VCD's own name where it is sourced, else None; ``foreign_names`` are names sourced for other
+    operations: a Task that carries one of them is not ours.
+    """
+
+    entity: str | None
+    created_name: str | None
+    user_name: str
+    since: datetime
+    operation_name: str | None
+    foreign_names: Collection[str]
+
+
+def trace_of(lifecycle: Lifecycle, user_name: str, operation_name: str | None, foreign_names: Collection[str]) -> Trace:
+    """The trace of a lifecycle's present attempt."""
+    began = lifecycle.intent_at or lifecycle.received_at
+    return Trace(
+        entity=lifecycle.entity,
+        created_name=lifecycle.created_name,
+        user_name=user_name,
+        since=began - CLOCK_SKEW,
+        operation_name=operation_name,
+        foreign_names=foreign_names,
+    )
+
+
+def could_be(task: Task, trace: Trace) -> bool:
+    """True when nothing about the Task contradicts the trace.
+
+    Missing facts do not contradict; a wrong "no" would repeat a call, a wrong "yes" only asks an operator.
+    """
+    document = task.document
+    user = document["user"]
+    if user is not None and user["name"] and user["name"].casefold() != trace.user_name.casefold():
+        return False
+    start = document["startTime"]
+    if start is not None and datetime.fromtimestamp(start / 1000, UTC) < trace.since:
+        return False
+    name = document["operationName"]
+    if name and trace.operation_name is None and name in trace.foreign_names:
+        return False
+    if name and trace.operation_name is not None and name != trace.operation_name and name in trace.foreign_names:
+        return False
+    return _owner_fits(task, trace)
+
+
+def _owner_fits(task: Task, trace: Trace) -> bool:
+    owner = task.document["owner"]
+    if owner is None:
+        return True
+    if trace.entity is not None:
+        if not owner["href"] and not owner["id"]:
+            return True
+        return same_entity(owner["href"] or owner["id"] or "", trace.entity)
+    if trace.created_name is not None and owner["name"]:
+        return owner["name"] == trace.created_name
+    return True
+
+
+def same_entity(reference: str, entity: str) -> bool:
+    """Whether an href or URN names the entity at ``entity`` (a path relative to ``/api``), in any view of it.
+
+    Compares the last uuid: ``/admin/vdc/<uuid>``, ``/vdc/<uuid>`` and ``urn:vcloud:vdc:<uuid>`` are one entity.
+    """
+    return bool(reference) and _last_uuid(urlsplit(reference).path) == _last_uuid(entity)
+
+
+def _last_uuid(text: str) -> str:
+    segment = text.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    return segment[-36:].casefold()
+
+
+def narrowed(tasks: Collection[Task], trace: Trace, claimed: Collection[str]) -> tuple[Task, ...]:
+    """The unclaimed Tasks that could be it; where VCD's own name is sourced and seen, only those that carry it."""
+    fitting = {task.id: task for task in tasks if task.id not in claimed and could_be(task, trace)}
+    if trace.operation_name is not None:
+        named = [task for task in fitting.values() if task.document["operationName"] == trace.operation_name]
+        if named:
+            return tuple(named)
+    return tuple(fitting.values())
+
+
+def probe_says(
+    probe: Probe,
+    document: Mapping[str, JsonValue] | None,
+    body: Mapping[str, JsonValue] | None,
+    parameters: Mapping[str, str],
+) -> bool | None:
+    """What an entity's state proves; ``document`` None: the GET answered 403 or 404.
+
+    Returns True (it happened), False (it did not), None (cannot tell).
+    """
+    if document is None:
+        # A missing entity proves a removal only. (403 means hidden as well as gone, as VCD answers both alike.)
+        return True if probe.value == "absent" else None
+    found, actual = _dotted(document, probe.field)
+    if probe.value == "absent":
+        return not found or actual is None
+    if probe.value == "present":
+        return found and actual is not None
+    if probe.value.startswith("body:"):
+        known, expected = _dotted(body or {}, probe.value.removeprefix("body:"))
+        return (found and actual == expected) if known else None
+    if probe.value.startswith("parameter:"):
+        wanted = parameters.get(probe.value.removeprefix("parameter:"))
+        return None if wanted is None else wanted in json.dumps(actual)
+    return found and bool(actual == json.loads(probe.value))
+
+
+def _dotted(document: Mapping[str, JsonValue], path: str) -> tuple[bool, JsonValue]:
+    value: JsonValue = dict(document)
+    for part in path.split(".") if path else ():
+        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, dict) and part in value:
+            value = value[part]
+        else:
+            return False, None
+    return True, value
