@@ -269,6 +269,10 @@ class EventCodec(Protocol):
 
     def encode(self, event: StatusEvent) -> tuple[bytes, Headers]: ...
 
+    def shrink(self, event: StatusEvent) -> StatusEvent:
+        """The same event with its free content cut (flagged as truncated), small enough for any topic."""
+        ...
+
 
 class StoreCodec(Protocol):
     """Store records to bytes and back. Never needs the schema registry.
@@ -332,3 +336,58 @@ class VcdGateway(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+# --- Observability ------------------------------------------------------------------------------------------------
+
+
+class Observer(Protocol):
+    """Facts the engine tells about itself, each one log line where it matters and one metric. Never raises."""
+
+    def admitted(self, lifecycle: Lifecycle, *, deprecated: bool) -> None:
+        """A request opened a lifecycle."""
+        ...
+
+    def refused(self, event: StatusEvent) -> None:
+        """A record was answered by a one-event story (rejected, conflict, repeat with another correlation id)."""
+        ...
+
+    def repeated(self, lifecycle_birth: Birth, record: Birth) -> None:
+        """An identical repeat was recognised silently."""
+        ...
+
+    def dead_lettered(self, record: Birth, stage: str, message: str) -> None: ...
+
+    def told(self, event: StatusEvent) -> None:
+        """An event of a lifecycle was committed."""
+        ...
+
+    def moved(self, before: Lifecycle | None, after: Lifecycle) -> None:
+        """A lifecycle's new state was committed."""
+        ...
+
+    def noted(self, lifecycle: Lifecycle, note: str) -> None:
+        """A fact worth counting, e.g. ``status_regression`` or ``recovery_adopted``."""
+        ...
+
+    def call_answered(self, call: HttpCall, answer: CallAnswer, seconds: float) -> None: ...
+
+    def committed(self, seconds: float, steps: int) -> None:
+        """A group commit succeeded."""
+        ...
+
+    def not_committed(self, lost: int, refused: int) -> None: ...
+
+    def assigned(self, partition: TopicPartition, lifecycles: int, seconds: float) -> None:
+        """A partition was restored and is being read."""
+        ...
+
+    def unassigned(self, partition: TopicPartition, *, lost: bool) -> None: ...
+
+    def partition_stopped(self, partition: TopicPartition, reason: str) -> None:
+        """A partition cannot go on until a person acts; the others do."""
+        ...
+
+    def paused(self, partition: TopicPartition, *, paused: bool) -> None: ...
+
+    def backlog_admitted(self, partition: TopicPartition) -> None: ...

@@ -59,9 +59,7 @@ def could_be(task: Task, trace: Trace) -> bool:
     if start is not None and datetime.fromtimestamp(start / 1000, UTC) < trace.since:
         return False
     name = document["operationName"]
-    if name and trace.operation_name is None and name in trace.foreign_names:
-        return False
-    if name and trace.operation_name is not None and name != trace.operation_name and name in trace.foreign_names:
+    if name and name != trace.operation_name and name in trace.foreign_names:
         return False
     return _owner_fits(task, trace)
 

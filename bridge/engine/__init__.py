@@ -1,0 +1,1 @@
+"""What moves: intake, lanes, the journal's rounds, calls, following, recovery. Knows ports only, no vendor."""

@@ -1,0 +1,155 @@
+"""Everything in memory about one owned input partition. Changes only after the commit that made it true."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.inputs import Input
+from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.engine.lanes import Lanes
+from bridge.ports import Delivery
+
+
+class OwnedPartition:
+    """Committed state of one partition under one assignment, and what waits to be decided.
+
+    ``admitting`` is True until the records that were there at the assignment are admitted: until then nothing starts
+    and no timer ends anything, because a cancel in the backlog counts. ``draining``: the partition is being handed
+    over. ``closed``: it is not ours any more. ``stopped``: it cannot go on, with the reason.
+    """
+
+    def __init__(
+        self, partition: TopicPartition, epoch: int, topic_id: str, next_offset: int, backlog_end: int
+    ) -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.topic_id = topic_id
+        self.next_offset = next_offset
+        self.backlog_end = backlog_end
+        self.admitting = True
+        self.draining = False
+        self.closed = False
+        self.paused = False
+        self.stopped: str | None = None
+
+        self.lifecycles: dict[Birth, Lifecycle] = {}
+        self.requests: dict[Birth, StoredRequest] = {}
+        self.waiting_bytes = 0
+        self.lanes = Lanes()
+        self.claimed: set[str] = set()
+        """Ids of Tasks that lifecycles of this partition have, open or ended."""
+        self.pending_controls: dict[str, list[Birth]] = {}
+        """Target request id -> control records waiting for it."""
+
+        self.inbox: deque[Delivery] = deque()
+        self.inputs: dict[Birth, deque[Input]] = {}
+        self.calls_out = 0
+
+        self._by_request: dict[str, Birth] = {}
+        self._ended: OrderedDict[str, Ended] = OrderedDict()
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def known(self, request_id: str) -> Lifecycle | Ended | None:
+        """The open or remembered lifecycle of a request id."""
+        birth = self._by_request.get(request_id)
+        if birth is not None:
+            return self.lifecycles[birth]
+        return self._ended.get(request_id)
+
+    @property
+    def open_count(self) -> int:
+        return len(self.lifecycles)
+
+    def has_work(self) -> bool:
+        """Something waits for a decision."""
+        return bool(self.inputs) or bool(self.inbox and not self.draining and not self.stopped)
+
+    def in_phase(self, *phases: Phase) -> Iterator[Lifecycle]:
+        return (lifecycle for lifecycle in self.lifecycles.values() if lifecycle.phase in phases)
+
+    # --- what waits -----------------------------------------------------------------------------------------------
+
+    def feed(self, birth: Birth, event: Input) -> None:
+        """Something happened to a lifecycle. Ignored once the partition is not ours or the lifecycle has ended."""
+        if not self.closed and birth in self.lifecycles:
+            self.inputs.setdefault(birth, deque()).append(event)
+
+    # --- committed changes ----------------------------------------------------------------------------------------
+
+    def put(self, after: Lifecycle) -> str | None:
+        """A lifecycle's committed state. Returns its lane, whose head may be free to start now."""
+        before = self.lifecycles.get(after.birth)
+        lane = self.lanes.update(before, after)
+        if after.task_id:
+            self.claimed.add(after.task_id)
+        if after.is_open:
+            self.lifecycles[after.birth] = after
+            self._index_open(before, after)
+        elif before is not None:
+            self._forget(before)
+        return lane
+
+    def put_request(self, request: StoredRequest) -> None:
+        self.requests[request.birth] = request
+        self.waiting_bytes += request.size_bytes
+
+    def drop_request(self, birth: Birth) -> None:
+        request = self.requests.pop(birth, None)
+        if request is not None:
+            self.waiting_bytes -= request.size_bytes
+
+    def remember(self, ended: Ended) -> None:
+        """Keep an ended lifecycle for the dedupe window."""
+        if ended.task_id:
+            self.claimed.add(ended.task_id)
+        if ended.request_id is not None:
+            self._ended[ended.request_id] = ended
+            self._ended.move_to_end(ended.request_id)
+
+    def forget_before(self, moment: datetime) -> int:
+        """Drop what ended before ``moment`` (the end of the dedupe window). Returns how many."""
+        dropped = 0
+        while self._ended:
+            request_id, oldest = next(iter(self._ended.items()))
+            if oldest.ended_at >= moment:
+                break
+            del self._ended[request_id]
+            if oldest.task_id:
+                self.claimed.discard(oldest.task_id)
+            dropped += 1
+        return dropped
+
+    def expires_at(self, window: timedelta) -> datetime | None:
+        """When the oldest remembered lifecycle leaves the dedupe window."""
+        return next(iter(self._ended.values())).ended_at + window if self._ended else None
+
+    def close(self) -> None:
+        """The partition is not ours any more: everything about it is dropped."""
+        self.closed = True
+        self.inbox.clear()
+        self.inputs.clear()
+
+    def _index_open(self, before: Lifecycle | None, after: Lifecycle) -> None:
+        if before is not None:
+            return
+        if after.kind is Kind.CONTROL:
+            self.pending_controls.setdefault(after.target_request_id or "", []).append(after.birth)
+        elif after.request_id is not None:
+            self._by_request[after.request_id] = after.birth
+            self._ended.pop(after.request_id, None)
+
+    def _forget(self, before: Lifecycle) -> None:
+        del self.lifecycles[before.birth]
+        self.inputs.pop(before.birth, None)
+        if before.kind is Kind.CONTROL:
+            waiting = self.pending_controls.get(before.target_request_id or "", [])
+            if before.birth in waiting:
+                waiting.remove(before.birth)
+            if not waiting:
+                self.pending_controls.pop(before.target_request_id or "", None)
+        elif before.request_id is not None and self._by_request.get(before.request_id) == before.birth:
+            del self._by_request[before.request_id]

@@ -1,0 +1,150 @@
+"""A round as Kafka records: events, state, requests, tombstones, endings, cursor, dead letters; all sized to fit."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from bridge.core.coordinates import Birth
+from bridge.core.events import StatusEvent
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Kind, Lifecycle
+from bridge.core.requests import Undecodable
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.round import PartitionRound
+from bridge.ports import Delivery, EventCodec, Headers, Journal, OutRecord, PartitionEntries, StoreCodec, TopicNames
+
+CURSOR_KEY = b"cursor"
+ERROR_HEADER = "__connect.errors."
+
+
+def state_key(birth: Birth) -> bytes:
+    """Changelog key of a lifecycle's state."""
+    return f"{birth}|state".encode()
+
+
+def request_key(birth: Birth) -> bytes:
+    """Changelog key of the part of a request that a call needs."""
+    return f"{birth}|request".encode()
+
+
+def record_bytes(record: OutRecord) -> int:
+    """Size of key, value and headers, as it counts against a topic's limit (record overhead included)."""
+    headers = sum(len(name) + len(value or b"") + 4 for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers + 70
+
+
+class RecordWriter:
+    """Turns rounds into records."""
+
+    def __init__(self, names: TopicNames, events: EventCodec, store: StoreCodec, journal: Journal) -> None:
+        self._names = names
+        self._events = events
+        self._store = store
+        self._journal = journal
+
+    def entries(self, work: PartitionRound) -> PartitionEntries:
+        """All records of one partition's round, in order: events first, then the state that follows from them."""
+        owned = work.owned
+        records = [self.event(event) for event in work.events]
+        records += self._states(work)
+        records += self._endings(work)
+        records += work.dead_letters
+        if work.next_offset != owned.next_offset:
+            records.append(self._cursor(owned, work.next_offset))
+        return PartitionEntries(
+            partition=owned.partition, epoch=owned.epoch, next_offset=work.next_offset, records=tuple(records)
+        )
+
+    def event(self, event: StatusEvent) -> OutRecord:
+        """The event's record, shrunk where the topic could not take it whole."""
+        topic = self._names.task_events
+        record = self._event_record(topic, event)
+        if record_bytes(record) > self._journal.max_record_bytes(topic):
+            record = self._event_record(topic, self._events.shrink(event))
+        return record
+
+    def dead_letter(self, delivery: Delivery, error: Undecodable) -> OutRecord:
+        """The record as received plus error headers; a stub with coordinates and hash where it does not fit."""
+        topic = self._names.dead_letters
+        headers = (*delivery.headers, *_error_headers(delivery, error.stage, error.error_class, error.message))
+        whole = OutRecord(topic, None, delivery.key, delivery.value, headers)
+        limit = self._journal.max_record_bytes(topic)
+        if record_bytes(whole) <= limit:
+            return whole
+        digest = hashlib.sha256(delivery.value or b"").hexdigest()
+        stub_headers = (
+            *_error_headers(delivery, error.stage, error.error_class, error.message),
+            ("vb_value_sha256", digest.encode()),
+            ("vb_value_bytes", str(len(delivery.value or b"")).encode()),
+        )
+        key = delivery.key if delivery.key is not None and len(delivery.key) < limit // 2 else None
+        return OutRecord(topic, None, key, None, stub_headers)
+
+    def request_fits(self, work: PartitionRound, birth: Birth) -> bool:
+        """Whether the store can take the request that this lifecycle needs."""
+        changelog = self._names.changelog(work.owned.partition.topic)
+        value, headers = self._store.encode_request(work.opened_requests[birth])
+        record = OutRecord(changelog, None, request_key(birth), value, headers)
+        return record_bytes(record) <= self._journal.max_record_bytes(changelog)
+
+    def _event_record(self, topic: str, event: StatusEvent) -> OutRecord:
+        value, headers = self._events.encode(event)
+        return OutRecord(topic, None, event.key, value, headers)
+
+    def _states(self, work: PartitionRound) -> list[OutRecord]:
+        partition = work.owned.partition
+        changelog = self._names.changelog(partition.topic)
+        records = []
+        for birth, lifecycle in work.changed.items():
+            stored = birth in work.owned.lifecycles
+            if lifecycle.is_open:
+                value, headers = self._store.encode_state(lifecycle)
+                records.append(OutRecord(changelog, partition.partition, state_key(birth), value, headers))
+            elif stored:
+                records.append(OutRecord(changelog, partition.partition, state_key(birth), None))
+            request = work.opened_requests.get(birth)
+            if request is not None and lifecycle.needs_request:
+                value, headers = self._store.encode_request(request)
+                records.append(OutRecord(changelog, partition.partition, request_key(birth), value, headers))
+            elif birth in work.owned.requests and not lifecycle.needs_request:
+                records.append(OutRecord(changelog, partition.partition, request_key(birth), None))
+        return records
+
+    def _endings(self, work: PartitionRound) -> list[OutRecord]:
+        partition = work.owned.partition
+        topic = self._names.ended(partition.topic)
+        records = []
+        for ended in work.ended():
+            value, headers = self._store.encode_ended(ended)
+            records.append(OutRecord(topic, partition.partition, str(ended.birth).encode(), value, headers))
+        return records
+
+    def _cursor(self, owned: OwnedPartition, next_offset: int) -> OutRecord:
+        partition = owned.partition
+        cursor = Cursor(topic_id=owned.topic_id, next_offset=next_offset, format_version=FORMAT_VERSION)
+        value, headers = self._store.encode_cursor(cursor)
+        return OutRecord(self._names.changelog(partition.topic), partition.partition, CURSOR_KEY, value, headers)
+
+
+def _error_headers(delivery: Delivery, stage: str, error_class: str, message: str) -> Headers:
+    facts = {
+        "topic": delivery.partition.topic,
+        "partition": str(delivery.partition.partition),
+        "offset": str(delivery.offset),
+        "stage": stage,
+        "class.name": error_class,
+        "exception.message": message[:1000],
+    }
+    return tuple((ERROR_HEADER + name, value.encode()) for name, value in facts.items())
+
+
+def unreadable_lifecycle(birth: Birth, headers: Headers, lifecycle: Lifecycle) -> Lifecycle:
+    """A lifecycle whose value cannot be read, as far as its headers tell: kind, sequence and lane."""
+    told = {name: value.decode(errors="replace") for name, value in headers if value is not None}
+    return replace(
+        lifecycle,
+        birth=birth,
+        kind=Kind.ACTION_REQUEST,
+        sequence=int(told.get("vb_sequence") or 0),
+        lane=told.get("vb_lane") or None,
+    )
