@@ -1,0 +1,347 @@
+"""The sections of the settings, one frozen model each. Durations are seconds, sizes bytes, shares percent.
+
+The text under a setting is its documentation: unit, meaning, and why the default is what it is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bridge.errors import ConfigurationError
+from bridge.settings.types import (
+    BootstrapServers,
+    Count,
+    HttpUrl,
+    Listen,
+    Patterns,
+    Properties,
+    Rate,
+    Seconds,
+    TopicName,
+    VcdUrl,
+    parse_listen,
+)
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """One table of the settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+class KafkaSettings(Section):
+    """The Kafka cluster and the bridge's consumer group."""
+
+    bootstrap_servers: BootstrapServers | None = None
+    """``host:port``, several with commas. No default: a wrong cluster is worse than none."""
+    group_id: TopicName = "vcd-bridge"
+    """Consumer group of all processes that share the work; also the prefix of the store's topics. Another group is
+    another bridge: it reads every request again."""
+    properties: Properties = Field(default_factory=dict)
+    """librdkafka's own names (``security.protocol``, ``sasl.mechanisms``, ``ssl.ca.location``, ``group.protocol``,
+    ``group.instance.id``, …) for every client. Those that would break a guarantee are refused with the reason."""
+    session_timeout_seconds: Annotated[float, Field(ge=1, le=1800)] = 10.0
+    """How long a silent process keeps its partitions. 10 s: failover soon; librdkafka's heartbeats come from a thread
+    of its own, so a busy process does not miss three of them. Not below the broker's group.min.session.timeout.ms."""
+
+    def librdkafka_properties(self) -> dict[str, str]:
+        """``properties`` with secrets in the clear, for a client's constructor only."""
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self.properties.items()
+        }
+
+
+class RegistrySettings(Section):
+    """The schema registry (Confluent's API). Without ``url`` events use Avro's single-object encoding."""
+
+    url: HttpUrl | None = None
+    """Address; absent: no registry."""
+    username: Text | None = None
+    """User of HTTP basic authentication."""
+    password: SecretStr | None = None
+    """Password of HTTP basic authentication."""
+    ca_file: FilePath | None = None
+    """PEM file of the authority that signed the registry's certificate; absent: the system's."""
+    auto_register: bool = True
+    """Register the bridge's schemas at start when the registry lacks them; false: only look them up."""
+    timeout_seconds: Seconds = 10.0
+    """Longest wait for one answer of the registry."""
+    unknown_id_wait_seconds: Seconds = 60.0
+    """How long a record with an unknown schema id waits while the registry cannot be asked, until it is dead-lettered.
+    60 s: a registry's restart. Only intake of that partition waits; following goes on."""
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together")
+        return self
+
+
+class TopicSettings(Section):
+    """Names and layout of the topics. Any legal name works."""
+
+    action_requests: TopicName = "vcd.action-requests"
+    """Input: what is asked of VCD."""
+    approvals: TopicName = "vcd.approvals"
+    """Where decisions on blocking tasks belong; named in the answer to one that came on ``action_requests``."""
+    external_tasks: TopicName = "vcd.external-tasks"
+    """Where external tasks belong; named in the answer to one that came on ``action_requests``."""
+    observations: TopicName = "vcd.observations"
+    """Where the observation of an organization's Tasks is asked for."""
+    task_events: TopicName = "vcd.task-events"
+    """Output: the status events of all requests."""
+    observed_tasks: TopicName = "vcd.observed-tasks"
+    """Output: the status events of observed Tasks."""
+    blocking_tasks: TopicName = "vcd.blocking-tasks"
+    """Output: blocking tasks that wait for a decision."""
+    ticket_updates: TopicName = "vcd.ticket-updates"
+    """Output: final outcomes as flat JSON."""
+    dead_letters: TopicName = "vcd.dead-letters"
+    """Output: records that could not be read, as received."""
+    partitions: Count = 6
+    """Partitions of topics that ``topics apply`` creates. It bounds the number of processes, not the parallel work."""
+    replication_factor: Count = 3
+    """Replicas of topics that ``topics apply`` creates. 3: one broker may fail without losing work."""
+
+    def names(self) -> dict[str, str]:
+        """Topic by setting name."""
+        return {name: value for name, value in self if isinstance(value, str)}
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        seen: dict[str, str] = {}
+        for name, topic in self.names().items():
+            if topic in seen:
+                raise ValueError(f"{seen[topic]} and {name} name the same topic {topic!r}")
+            seen[topic] = name
+        return self
+
+
+class VcdSettings(Section):
+    """Cloud Director: where it is, who the bridge is there, how hard it may be driven."""
+
+    url: VcdUrl | None = None
+    """``https://HOST[:PORT]`` without ``/api``. No default."""
+    organization: Text = "System"
+    """Organization to log in to; ``System`` is the provider login, which may act for every organization."""
+    username: Text | None = None
+    """User name without ``@organization``; with ``password``."""
+    password: SecretStr | None = None
+    """Password of ``username``; or use ``api_token``."""
+    api_token: SecretStr | None = None
+    """API token (refresh token) of a user; needs no user name. Preferred with more than one process."""
+    answer_timeout_seconds: Seconds = 30.0
+    """Longest wait for an answer once a call has left; after it the outcome is unknown and recovery looks."""
+    connect_timeout_seconds: Seconds = 5.0
+    """Longest wait for a connection, TLS included. Not above ``lease_seconds``."""
+    max_concurrent_calls: Count = 32
+    """Calls in flight per process, all kinds together. 32: well below a VCD cell's default worker threads."""
+    max_calls_per_second: Rate = 100.0
+    """Calls per second per process, all kinds together. A VCD behind a gateway with a quota needs less."""
+    lease_seconds: Seconds = 5.0
+    """A call that changes VCD leaves within this time from before its intent's commit, or not at all. A new owner of
+    the work waits as long before it concludes that a call never left. 5 s: a slow commit fits, failover stays quick."""
+    api_version_max: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None = None
+    """Highest API version to negotiate, e.g. ``38.1``; absent: the highest that both sides know."""
+    ca_file: FilePath | None = None
+    """PEM file of the authority that signed VCD's certificate; absent: the system's. Verification cannot be
+    switched off."""
+    client_certificate_file: FilePath | None = None
+    """PEM file with client certificate and key, for proxies that ask for one."""
+    transport: Literal["fast", "httpx"] = "fast"
+    """``fast``: the tuned Rust transport; ``httpx``: pure Python, about a tenth of the throughput."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.password is not None and self.api_token is not None:
+            raise ValueError("password and api_token exclude each other: set one")
+        if self.password is not None and self.username is None:
+            raise ValueError("password needs username")
+        if self.connect_timeout_seconds > self.lease_seconds:
+            raise ValueError(
+                f"connect_timeout_seconds ({self.connect_timeout_seconds:g}) must not exceed lease_seconds "
+                f"({self.lease_seconds:g}): a call must be able to leave within its lease"
+            )
+        return self
+
+
+class FollowingSettings(Section):
+    """How Tasks are followed."""
+
+    interval_seconds: Seconds = 2.0
+    """Time between two looks for Tasks that ended. 2 s: people wait for the answer, and one query serves all Tasks."""
+    overdue_interval_seconds: Seconds = 60.0
+    """Slowest time between looks, used for overdue Tasks."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.overdue_interval_seconds < self.interval_seconds:
+            raise ValueError("overdue_interval_seconds must not be below interval_seconds")
+        return self
+
+
+class RetrySettings(Section):
+    """How refused and unanswered calls are tried again. Delays have full jitter."""
+
+    max_tries: Count = 10
+    """Calls that may fail before VCD accepts one (never sent, limits, expired session); then the request is rejected
+    with ``retries_exhausted``."""
+    base_delay_seconds: Seconds = 1.0
+    """Ceiling of the first delay; each further one doubles it."""
+    max_delay_seconds: Seconds = 60.0
+    """Ceiling of every delay."""
+    busy_wait_seconds: Seconds = 7200.0
+    """How long a request waits for an entity that other work keeps busy. 2 h: longer than most vApp operations."""
+    busy_max_delay_seconds: Seconds = 30.0
+    """Ceiling of the delay between two tries on a busy entity."""
+    repeat_within_seconds: Seconds = 900.0
+    """A call whose outcome is unknown may be repeated only this soon; later the world may have moved on."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_delay_seconds < self.base_delay_seconds:
+            raise ValueError("max_delay_seconds must not be below base_delay_seconds")
+        return self
+
+
+class IntakeSettings(Section):
+    """How much work is taken, and how long is remembered what was."""
+
+    max_open_per_partition: Count = 5000
+    """Open lifecycles per partition; beyond it the partition pauses. 5000: tens of MB. Restored work is never
+    refused."""
+    max_waiting_bytes_per_partition: Count = 64 * 1024 * 1024
+    """Bytes of parameters and bodies of requests not yet answered, per partition; beyond it the partition pauses."""
+    dedupe_window_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+    """How long an ended request is remembered to recognise a repeat of its ``request_id``; retention of the ``ended``
+    topic. Longer costs restore time."""
+    unknown_cancel_wait_seconds: Seconds = 60.0
+    """How long a cancel, retry or resolve waits for its target to appear before it is rejected."""
+    parked_lane_release_seconds: Seconds = 3600.0
+    """How long a parked request keeps later requests for its entity waiting. 1 h: time for an operator to look."""
+
+
+class PolicySettings(Section):
+    """What may be asked. Patterns are shell-style (``*``, ``?``, ``[abc]``); deny wins."""
+
+    allow_destructive: bool = False
+    """Whether operations that remove or overwrite something for good may run."""
+    allow_operations: Patterns = ()
+    """Operations that may run. Empty: all, except those that have a stream of their own; naming one of those (also by
+    ``*``) allows it on ``action_requests`` too."""
+    deny_operations: Patterns = ()
+    """Operations that never run."""
+    organizations: Patterns = ()
+    """Organizations that requests may name. Empty: all."""
+
+
+class EventSettings(Section):
+    """What is told."""
+
+    progress_step_percent: Annotated[int, Field(ge=0, le=100)] = 10
+    """Progress is told when it grew by this much; 0: never. 10: at most ten events for it per Task."""
+
+
+class ManagementSettings(Section):
+    """The port for probes and metrics. No authentication: keep it inside."""
+
+    listen: Listen = "127.0.0.1:8085"
+    """``host:port`` of ``/live``, ``/ready`` and ``/metrics``. Loopback by default; in a container ``0.0.0.0:8085``."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return parse_listen(self.listen)
+
+
+class LogSettings(Section):
+    """Logs on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level written."""
+    format: Literal["json", "text"] = "json"
+    """``json``: one object per line; ``text``: for people."""
+
+
+class Settings(BaseSettings):
+    """All settings. Build it with ``bridge.settings.load``."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="VCD_BRIDGE__", env_nested_delimiter="__", hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )  # fmt: skip
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
+    topics: TopicSettings = Field(default_factory=TopicSettings)
+    vcd: VcdSettings = Field(default_factory=VcdSettings)
+    following: FollowingSettings = Field(default_factory=FollowingSettings)
+    retry: RetrySettings = Field(default_factory=RetrySettings)
+    intake: IntakeSettings = Field(default_factory=IntakeSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
+    events: EventSettings = Field(default_factory=EventSettings)
+    management: ManagementSettings = Field(default_factory=ManagementSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load`` merged: the ambient environment is never read behind its back."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _store_names(self) -> Self:
+        longest = max(len(self.topics.action_requests), len(self.topics.approvals), len(self.topics.external_tasks))
+        if len(self.kafka.group_id) + longest + len("..changelog") > 249:
+            raise ValueError("kafka.group_id and the input topics are too long together: <group>.<input>.changelog "
+                             "must be at most 249 characters")  # fmt: skip
+        return self
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for the logs' redaction."""
+        held = [self.vcd.password, self.vcd.api_token, self.registry.password, *self.kafka.properties.values()]
+        return tuple(secret.get_secret_value() for secret in held if isinstance(secret, SecretStr))
+
+    def require_kafka(self) -> str:
+        """The bootstrap servers. Raises ConfigurationError when they are not set."""
+        if self.kafka.bootstrap_servers is None:
+            raise _missing(["kafka.bootstrap_servers is not set"])
+        return self.kafka.bootstrap_servers
+
+    def require_vcd(self) -> str:
+        """VCD's address; credentials are there too. Raises ConfigurationError naming all that is missing."""
+        missing = [] if self.vcd.url else ["vcd.url is not set"]
+        if self.vcd.password is None and self.vcd.api_token is None:
+            missing.append("vcd has no credentials: set vcd.api_token, or vcd.username and vcd.password")
+        if missing or self.vcd.url is None:
+            raise _missing(missing)
+        return self.vcd.url
+
+    def require_all(self) -> None:
+        """What ``run`` needs. Raises ConfigurationError naming all that is missing."""
+        missing: list[str] = []
+        for need in (self.require_kafka, self.require_vcd):
+            try:
+                need()
+            except ConfigurationError as error:
+                missing += error.message.splitlines()
+        if missing:
+            raise _missing(missing)
+
+
+def _missing(lines: list[str]) -> ConfigurationError:
+    return ConfigurationError(
+        "\n".join(lines),
+        hint="set it in the settings file ([section] name = …) or as VCD_BRIDGE__SECTION__NAME in the environment",
+    )
