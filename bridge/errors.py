@@ -3,6 +3,7 @@
 BridgeError
 ├── ConfigurationError    STOP, exit 2: a setting, schema file or topic is wrong; says which and what to do
 ├── TemporaryError        STOP, exit 75: the world is not ready (no broker, no VCD); a supervisor restarts us
+├── StoreRecordUnreadable PARK that lifecycle: its record in the store cannot be read; told from its headers
 ├── StoreConflict         STOP that partition: offsets and store contradict each other; says what to check
 ├── ProcessMustEnd        END at once, exit 75: a client library hangs or a fence was lost in a way only a restart cures
 └── InvariantViolation    STOP, exit 70: our own bug
@@ -44,6 +45,10 @@ class StoreConflict(BridgeError):
     """The committed offset, the cursor and the topic contradict each other; going on could lose or double work."""
 
     exit_code = 2
+
+
+class StoreRecordUnreadable(BridgeError):
+    """A record of the store cannot be read; its lifecycle is parked, told from the record's headers."""
 
 
 class ProcessMustEnd(BridgeError):

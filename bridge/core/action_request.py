@@ -25,6 +25,7 @@ from bridge.core.inputs import (
     ResolveWanted,
     Restored,
     RetryWanted,
+    Unreadable,
     Vanished,
     Woke,
 )
@@ -90,6 +91,8 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
             _resolve_wanted(story, event)
         case Restored():
             _restored(story)
+        case Unreadable(message=message):
+            story.park(Reason("state_unreadable", message))
         case _:
             assert_never(event)
     return None
@@ -126,8 +129,11 @@ def woke(story: Story, rules: Rules) -> None:
         story.become(lane_released=story.now - lifecycle.parked_at >= rules.parked_lane_release)
 
 
-def next_wake(lifecycle: Lifecycle, rules: Rules) -> datetime | None:
-    """The next moment at which ``Woke`` can change this lifecycle, or a waiting one may compete for a permit again."""
+def next_wake(lifecycle: Lifecycle, rules: Rules, after: datetime | None = None) -> datetime | None:
+    """The next moment at which ``Woke`` can change this lifecycle, or a waiting one may compete for a permit again.
+
+    Moments up to ``after`` have been dealt with and are left out.
+    """
     times: list[datetime] = []
     if lifecycle.phase in {Phase.RECEIVED, Phase.WAITING, Phase.PENDING}:
         times += [t for t in (lifecycle.wake_at, lifecycle.start_by) if t is not None]
@@ -135,7 +141,7 @@ def next_wake(lifecycle: Lifecycle, rules: Rules) -> datetime | None:
         times.append(lifecycle.watch_until)
     if lifecycle.phase is Phase.PARKED and lifecycle.parked_at is not None and not lifecycle.lane_released:
         times.append(lifecycle.parked_at + rules.parked_lane_release)
-    return min(times, default=None)
+    return min((moment for moment in times if after is None or moment > after), default=None)
 
 
 def _cancel_wanted(story: Story) -> None:

@@ -91,6 +91,13 @@ class Restored:
     """The lifecycle was read back from the store by a new owner."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The lifecycle's record in the store could not be read; only its headers could."""
+
+    message: str
+
+
 Input = (
     Granted
     | Answered
@@ -103,5 +110,6 @@ Input = (
     | RetryWanted
     | ResolveWanted
     | Restored
+    | Unreadable
 )
 """Everything an action request's lifecycle reacts to."""

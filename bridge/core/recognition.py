@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from bridge.catalogue.operation import Probe
+from bridge.core.answers import TaskRecord
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.requests import JsonValue
 from bridge.core.task import Task
@@ -62,6 +63,20 @@ def could_be(task: Task, trace: Trace) -> bool:
     if name and name != trace.operation_name and name in trace.foreign_names:
         return False
     return _owner_fits(task, trace)
+
+
+def record_could_be(record: TaskRecord, trace: Trace) -> bool:
+    """The same judgement on a row of the task query, to decide whether the Task is worth a read."""
+    if record.start_date is not None and record.start_date < trace.since:
+        return False
+    if record.operation_name and record.operation_name != trace.operation_name:
+        if record.operation_name in trace.foreign_names:
+            return False
+    if trace.entity is not None and record.object_href:
+        return same_entity(record.object_href, trace.entity)
+    if trace.entity is None and trace.created_name is not None and record.object_name:
+        return record.object_name == trace.created_name
+    return True
 
 
 def _owner_fits(task: Task, trace: Trace) -> bool:

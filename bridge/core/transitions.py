@@ -13,6 +13,7 @@ from bridge.core.inputs import (
     ResolveWanted,
     Restored,
     RetryWanted,
+    Unreadable,
     Vanished,
     Woke,
 )
@@ -60,6 +61,7 @@ TRANSITIONS: dict[Phase, dict[type[Input], frozenset[Phase]]] = {
         CancelWanted: frozenset({_E}),
         Woke: frozenset({_P}),
         Restored: frozenset({_P}),
+        Unreadable: frozenset({_P}),
     },
     _E: {},
 }

@@ -29,6 +29,7 @@ class OwnedPartition:
         self.topic_id = topic_id
         self.next_offset = next_offset
         self.backlog_end = backlog_end
+        self.seen_end = next_offset
         self.admitting = True
         self.draining = False
         self.closed = False
@@ -64,10 +65,6 @@ class OwnedPartition:
     def open_count(self) -> int:
         return len(self.lifecycles)
 
-    def has_work(self) -> bool:
-        """Something waits for a decision."""
-        return bool(self.inputs) or bool(self.inbox and not self.draining and not self.stopped)
-
     def in_phase(self, *phases: Phase) -> Iterator[Lifecycle]:
         return (lifecycle for lifecycle in self.lifecycles.values() if lifecycle.phase in phases)
 
@@ -77,6 +74,11 @@ class OwnedPartition:
         """Something happened to a lifecycle. Ignored once the partition is not ours or the lifecycle has ended."""
         if not self.closed and birth in self.lifecycles:
             self.inputs.setdefault(birth, deque()).append(event)
+
+    def put_back(self, birth: Birth, event: Input) -> None:
+        """An input whose decision was not committed waits again, before what came later."""
+        if not self.closed and birth in self.lifecycles:
+            self.inputs.setdefault(birth, deque()).appendleft(event)
 
     # --- committed changes ----------------------------------------------------------------------------------------
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-
 from bridge.core.coordinates import Birth
 from bridge.core.events import StatusEvent
-from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Kind, Lifecycle
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, StoredRequest
 from bridge.core.requests import Undecodable
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound
@@ -80,11 +78,11 @@ class RecordWriter:
         key = delivery.key if delivery.key is not None and len(delivery.key) < limit // 2 else None
         return OutRecord(topic, None, key, None, stub_headers)
 
-    def request_fits(self, work: PartitionRound, birth: Birth) -> bool:
-        """Whether the store can take the request that this lifecycle needs."""
-        changelog = self._names.changelog(work.owned.partition.topic)
-        value, headers = self._store.encode_request(work.opened_requests[birth])
-        record = OutRecord(changelog, None, request_key(birth), value, headers)
+    def request_fits(self, owned: OwnedPartition, request: StoredRequest) -> bool:
+        """Whether the store can take this request."""
+        changelog = self._names.changelog(owned.partition.topic)
+        value, headers = self._store.encode_request(request)
+        record = OutRecord(changelog, None, request_key(request.birth), value, headers)
         return record_bytes(record) <= self._journal.max_record_bytes(changelog)
 
     def _event_record(self, topic: str, event: StatusEvent) -> OutRecord:
@@ -136,15 +134,3 @@ def _error_headers(delivery: Delivery, stage: str, error_class: str, message: st
         "exception.message": message[:1000],
     }
     return tuple((ERROR_HEADER + name, value.encode()) for name, value in facts.items())
-
-
-def unreadable_lifecycle(birth: Birth, headers: Headers, lifecycle: Lifecycle) -> Lifecycle:
-    """A lifecycle whose value cannot be read, as far as its headers tell: kind, sequence and lane."""
-    told = {name: value.decode(errors="replace") for name, value in headers if value is not None}
-    return replace(
-        lifecycle,
-        birth=birth,
-        kind=Kind.ACTION_REQUEST,
-        sequence=int(told.get("vb_sequence") or 0),
-        lane=told.get("vb_lane") or None,
-    )

@@ -16,6 +16,7 @@ from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome, StatusEvent
 from bridge.core.inputs import Granted, Input
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, StoredRequest
+from bridge.core.requests import Undecodable
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import Delivery, OutRecord
@@ -39,6 +40,12 @@ class PartitionRound:
     opened_ids: dict[str, Birth] = field(default_factory=dict)
     lanes_taken: set[str] = field(default_factory=set)
     dead_letters: list[OutRecord] = field(default_factory=list)
+    dead_lettered: list[tuple[Birth, Undecodable]] = field(default_factory=list)
+    repeats: list[tuple[Birth, Birth]] = field(default_factory=list)
+    """Silent repeats: the known lifecycle's birth, the repeat's coordinates."""
+    deprecated: set[Birth] = field(default_factory=set)
+    answers: list[StatusEvent] = field(default_factory=list)
+    """Those of ``events`` that are one-event stories."""
     notes: list[tuple[Birth, str]] = field(default_factory=list)
     taken_inputs: list[tuple[Birth, Input]] = field(default_factory=list)
     taken_deliveries: list[Delivery] = field(default_factory=list)
@@ -92,6 +99,7 @@ class PartitionRound:
     def answer(self, event: StatusEvent) -> None:
         """A one-event story of a record that opens no lifecycle."""
         self.events.append(event)
+        self.answers.append(event)
 
     def open(self, decision: Decision, request: StoredRequest | None) -> None:
         """A new lifecycle with the part of it that a call needs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,6 +16,8 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, Birth]] = []
         self._due: dict[Birth, datetime] = {}
+        self.changed = asyncio.Event()
+        """Set when the earliest time may have moved."""
 
     def set(self, birth: Birth, when: datetime | None) -> None:
         if when is None:
@@ -22,6 +25,7 @@ class Timers:
         elif self._due.get(birth) != when:
             self._due[birth] = when
             heapq.heappush(self._heap, (when, birth))
+            self.changed.set()
 
     def next(self) -> datetime | None:
         """The earliest time at which something is due."""

@@ -1,0 +1,310 @@
+"""The engine: partitions come and go, records come in, loops run, and everything stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bridge.core.action_request import next_wake
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.inputs import Restored, Woke
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.rules import Rules
+from bridge.engine.follower import Follower
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.restoring import build
+from bridge.engine.rounds import Rounds
+from bridge.engine.runner import Runner
+from bridge.errors import StoreConflict
+from bridge.ports import (
+    Assigned,
+    AtEnd,
+    Clock,
+    Delivery,
+    Inbox,
+    InboxEvent,
+    Journal,
+    Lost,
+    Observer,
+    Records,
+    Revoking,
+    Store,
+    StoreCodec,
+    VcdGateway,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainTimes:
+    """How long a handover and a shutdown wait for calls that are out.
+
+    A handover blocks the group's rebalance, so it stays far below the consumer's max.poll.interval.ms.
+    """
+
+    handover: timedelta = timedelta(seconds=10)
+    shutdown: timedelta = timedelta(seconds=25)
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything the engine is made of."""
+
+    clock: Clock
+    inbox: Inbox
+    journal: Journal
+    store: Store
+    store_codec: StoreCodec
+    gateway: VcdGateway
+    rounds: Rounds
+    runner: Runner
+    follower: Follower
+    rules: Rules
+    observer: Observer
+    flow: Callable[[OwnedPartition], None]
+    reach: Callable[[str], None]
+    drain: DrainTimes
+
+
+_UNDER_WAY = frozenset({Phase.INTENT, Phase.UNSURE, Phase.FOLLOWING})
+
+
+class Engine:
+    """One bridge process's work."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._p = parts
+        self._restoring: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._handovers: set[asyncio.Task[None]] = set()
+        self.not_taken: dict[TopicPartition, str] = {}
+        """Assigned partitions that must not be worked on, with the reason; the others go on."""
+        self._joined = False
+        self._ready = asyncio.Event()
+        self._stopping = False
+        parts.runner.feedback = parts.rounds
+        parts.follower.feed = parts.rounds.feed
+        parts.follower.hurry_waiting = parts.rounds.hurry
+        parts.follower.partitions = lambda: list(parts.rounds.partitions.values())
+        parts.rounds.on_applied = self._applied
+
+    @property
+    def is_ready(self) -> bool:
+        """Joined its group, restored all that it was given, VCD session up."""
+        whole = self._ready.is_set() and not self._restoring and not self.not_taken
+        return whole and self._p.gateway.session_ready
+
+    @property
+    def partitions(self) -> Mapping[TopicPartition, OwnedPartition]:
+        """What this process owns now."""
+        return self._p.rounds.partitions
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+        """Work until ``stop`` is set, then drain and leave. Raises what breaks a loop."""
+        p = self._p
+        await p.gateway.open()
+        await p.journal.open()
+        await p.inbox.open()
+        loops = [
+            asyncio.ensure_future(loop)
+            for loop in (self._read(), p.rounds.run(), p.follower.run(), self._keep_time(), self._announce(on_ready))
+        ]
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await self._until_stopped(loops, stopped)
+        finally:
+            stopped.cancel()
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await self._close()
+
+    async def _until_stopped(self, loops: Sequence[asyncio.Task[Any]], stopped: asyncio.Task[Any]) -> None:
+        done, _ = await asyncio.wait({*loops[:4], stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for loop in done - {stopped}:
+            loop.result()
+        # The reading loop goes on: leaving the group hands the partitions over through it.
+        shutdown = asyncio.ensure_future(self._shut_down())
+        done, _ = await asyncio.wait({*loops[:4], shutdown}, return_when=asyncio.FIRST_COMPLETED)
+        if shutdown not in done:
+            shutdown.cancel()
+        for finished in done:
+            finished.result()
+
+    async def _shut_down(self) -> None:
+        self._stopping = True
+        owned = list(self._p.rounds.partitions.values())
+        for partition in owned:
+            partition.draining = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._p.rounds.quiet(owned), self._p.drain.shutdown.total_seconds())
+        await self._p.inbox.close()
+
+    async def _close(self) -> None:
+        p = self._p
+        for task in (*self._restoring.values(), *self._handovers):
+            task.cancel()
+        await p.runner.close()
+        await p.journal.close()
+        await p.store.close()
+        await p.gateway.close()
+
+    async def _announce(self, on_ready: Callable[[], None]) -> None:
+        await self._ready.wait()
+        on_ready()
+
+    # --- what the group and the topics bring ----------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while True:
+            self._take(await self._p.inbox.next())
+
+    def _take(self, event: InboxEvent) -> None:
+        match event:
+            case Assigned(epochs=epochs):
+                self._joined = True
+                for partition, epoch in epochs.items():
+                    task = asyncio.ensure_future(self._restore(partition, epoch))
+                    self._restoring[partition] = task
+                self._check_ready()
+            case Revoking(partitions=partitions):
+                handover = asyncio.ensure_future(self._hand_over(partitions))
+                self._handovers.add(handover)
+                handover.add_done_callback(self._handovers.discard)
+            case Lost(partitions=partitions):
+                for partition in partitions:
+                    self._drop(partition, lost=True)
+            case Records(deliveries=deliveries):
+                self._deliver(deliveries)
+            case AtEnd():
+                owned = self._p.rounds.partitions.get(event.partition)
+                if owned is not None and owned.epoch == event.epoch:
+                    owned.seen_end = max(owned.seen_end, event.offset)
+                    self._applied(owned)
+
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        touched: dict[TopicPartition, OwnedPartition] = {}
+        for delivery in deliveries:
+            owned = self._owner_of(delivery)
+            if owned is not None:
+                owned.inbox.append(delivery)
+                touched[owned.partition] = owned
+        for owned in touched.values():
+            self._p.flow(owned)
+        self._p.rounds.wake()
+
+    def _owner_of(self, delivery: Delivery) -> OwnedPartition | None:
+        owned = self._p.rounds.partitions.get(delivery.partition)
+        if owned is None or owned.epoch != delivery.epoch or owned.draining:
+            return None
+        return owned
+
+    # --- partitions come ------------------------------------------------------------------------------------------
+
+    async def _restore(self, partition: TopicPartition, epoch: int) -> None:
+        p = self._p
+        began = p.clock.monotonic()
+        try:
+            restored = await p.store.restore(partition, epoch)
+            if restored is None or self._restoring.get(partition) is not asyncio.current_task():
+                return
+            owned = build(partition, epoch, restored, p.store_codec, p.clock.now())
+            p.rounds.adopt(owned)
+            p.reach("restored")
+            p.inbox.begin(partition, epoch, owned.next_offset)
+            p.observer.assigned(partition, owned.open_count, p.clock.monotonic() - began)
+            self._applied(owned)
+        except StoreConflict as conflict:
+            self.not_taken[partition] = f"{conflict.message}; {conflict.hint}"
+            p.observer.partition_stopped(partition, self.not_taken[partition])
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever breaks a restore breaks the process: it must not own blindly
+            p.rounds.fail(error)
+        finally:
+            if self._restoring.get(partition) is asyncio.current_task():
+                del self._restoring[partition]
+                self._check_ready()
+
+    def _check_ready(self) -> None:
+        if self._joined and not self._restoring:
+            self._ready.set()
+
+    def _applied(self, owned: OwnedPartition) -> None:
+        """After every change of a partition: back-pressure, and the end of the backlog's admission."""
+        self._p.flow(owned)
+        if owned.admitting and not owned.closed and self._backlog_done(owned):
+            owned.admitting = False
+            self._p.observer.backlog_admitted(owned.partition)
+            self._resume_work(owned)
+
+    def _backlog_done(self, owned: OwnedPartition) -> bool:
+        if owned.next_offset >= owned.backlog_end or self._p.rounds.is_at_cap(owned):
+            return True
+        return owned.seen_end >= owned.backlog_end and not owned.inbox
+
+    def _resume_work(self, owned: OwnedPartition) -> None:
+        now = self._p.clock.now()
+        for lifecycle in list(owned.lifecycles.values()):
+            if lifecycle.phase in _UNDER_WAY:
+                owned.feed(lifecycle.birth, Restored())
+            self._p.rounds.starts.consider(owned, lifecycle, now)
+            self._p.rounds.timers.set(lifecycle.birth, next_wake(lifecycle, self._p.rules))
+        self._p.rounds.wake()
+
+    # --- partitions go --------------------------------------------------------------------------------------------
+
+    async def _hand_over(self, partitions: frozenset[TopicPartition]) -> None:
+        """The clean handover: what is out comes back and is committed, then the partition is let go."""
+        going = [owned for owned in map(self._p.rounds.partitions.get, partitions) if owned is not None]
+        for owned in going:
+            owned.draining = True
+        self._p.rounds.wake()
+        self._p.reach("handover")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._p.rounds.quiet(going), self._p.drain.handover.total_seconds())
+        for partition in partitions:
+            self._drop(partition, lost=False)
+        self._p.inbox.release(partitions)
+
+    def _drop(self, partition: TopicPartition, *, lost: bool) -> None:
+        restoring = self._restoring.pop(partition, None)
+        if restoring is not None:
+            restoring.cancel()
+        self.not_taken.pop(partition, None)
+        self._p.rounds.drop(partition)
+        self._p.observer.unassigned(partition, lost=lost)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    async def _keep_time(self) -> None:
+        timers, clock = self._p.rounds.timers, self._p.clock
+        while True:
+            timers.changed.clear()
+            now = clock.now()
+            for birth in timers.take_due(now):
+                self._due(birth)
+            due = timers.next()
+            seconds = None if due is None else max(0.0, (due - now).total_seconds())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(timers.changed.wait(), seconds)
+
+    def _due(self, birth: Birth) -> None:
+        owned = self._p.rounds.partitions.get(birth.topic_partition)
+        lifecycle = owned.lifecycles.get(birth) if owned is not None else None
+        if owned is None or lifecycle is None or owned.admitting:
+            return
+        now = self._p.clock.now()
+        if _only_a_retry(lifecycle):
+            self._p.rounds.starts.consider(owned, lifecycle, now)
+        else:
+            owned.feed(birth, Woke())
+            self._p.rounds.starts.consider(owned, lifecycle, now)
+        self._p.rounds.timers.set(birth, next_wake(lifecycle, self._p.rules, after=now))
+        self._p.rounds.wake()
+
+
+def _only_a_retry(lifecycle: Lifecycle) -> bool:
+    return lifecycle.phase is Phase.WAITING and lifecycle.start_by is None and lifecycle.watch_until is None

@@ -1,0 +1,134 @@
+"""Judges input records one by one, in offset order: opens lifecycles, answers, dead-letters, recognises repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.catalogue.load import Catalogue
+from bridge.core.admission import Admission, AdmissionContext, Rejection, judge
+from bridge.core.events import Outcome, Reason
+from bridge.core.lifecycle import Ended, Lifecycle
+from bridge.core.opening import Opening, answer_repeat, asker, conflict, open_request, reject
+from bridge.core.requests import ActionRequest, Malformed, RequestKind, SchemaUnavailable, Undecodable
+from bridge.engine.controls import take_control, target_came
+from bridge.engine.records import RecordWriter
+from bridge.engine.round import PartitionRound
+from bridge.ports import Delivery, Observer, RequestCodec
+
+
+@dataclass(slots=True)
+class Taken:
+    """How one record went. ``waits_for_schema``: it was not taken; the registry must be asked first."""
+
+    waits_for_schema: SchemaUnavailable | None = None
+    starts: Lifecycle | None = None
+    """A newly received lifecycle that could start in this same round if a permit is free."""
+
+
+class Intake:
+    """The judge of deliveries. ``context`` gives what admission depends on, e.g. the negotiated API version."""
+
+    def __init__(
+        self,
+        codec: RequestCodec,
+        catalogue: Catalogue,
+        context: Callable[[], AdmissionContext],
+        writer: RecordWriter,
+        observer: Observer,
+    ) -> None:
+        self._codec = codec
+        self._catalogue = catalogue
+        self._context = context
+        self._writer = writer
+        self._observer = observer
+
+    def take(self, work: PartitionRound, delivery: Delivery, *, give_up_on_schema: bool = False) -> Taken:
+        """Decide one record. With ``give_up_on_schema`` a record whose schema cannot be had is dead-lettered."""
+        decoded = self._codec.decode(delivery)
+        taken = Taken()
+        if isinstance(decoded, SchemaUnavailable):
+            if not give_up_on_schema:
+                return Taken(waits_for_schema=decoded)
+            decoded = Undecodable(stage="VALUE_CONVERTER", error_class="SchemaUnavailable", message=decoded.message)
+        match decoded:
+            case Undecodable():
+                self._dead_letter(work, delivery, decoded)
+            case Malformed():
+                who = asker(delivery.birth, delivery.key, decoded)
+                work.answer(reject(work.now, who, Reason(decoded.code, decoded.message, decoded.field)))
+            case ActionRequest(kind=RequestKind.REQUEST):
+                taken = self._request(work, delivery, decoded)
+            case ActionRequest():
+                take_control(work, asker(delivery.birth, delivery.key, decoded), decoded)
+        work.taken_deliveries.append(delivery)
+        work.next_offset = delivery.offset + 1
+        return taken
+
+    async def refresh(self, schema_id: int) -> None:
+        """Ask the registry for an unknown schema id."""
+        await self._codec.refresh(schema_id)
+
+    def _dead_letter(self, work: PartitionRound, delivery: Delivery, error: Undecodable) -> None:
+        work.dead_letters.append(self._writer.dead_letter(delivery, error))
+        work.dead_lettered.append((delivery.birth, error))
+
+    def _request(self, work: PartitionRound, delivery: Delivery, request: ActionRequest) -> Taken:
+        who = asker(delivery.birth, delivery.key, request)
+        verdict = judge(
+            request,
+            birth=delivery.birth,
+            key=delivery.key,
+            now=work.now,
+            catalogue=self._catalogue,
+            context=self._context(),
+        )
+        known = work.known(request.request_id) if request.request_id is not None else None
+        if known is not None and verdict.content_hash == known.content_hash:
+            # A redelivered request is a repeat also when its times have passed meanwhile.
+            self._repeat(work, delivery, request, known)
+            return Taken()
+        if isinstance(verdict, Rejection):
+            work.answer(reject(work.now, who, verdict.reason))
+            return Taken()
+        if known is not None and not _gives_way(known):
+            work.answer(conflict(work.now, who, known))
+            return Taken()
+        return self._open(work, delivery, request, verdict)
+
+    def _open(self, work: PartitionRound, delivery: Delivery, request: ActionRequest, verdict: Admission) -> Taken:
+        opening = Opening(
+            organization=request.organization,
+            content_hash=verdict.content_hash,
+            entity=verdict.entity,
+            lane=verdict.lane,
+            created_name=verdict.created_name,
+            start_by=request.start_by,
+            watch_until=request.watch_until,
+        )
+        who = asker(delivery.birth, delivery.key, request)
+        if not self._writer.request_fits(work.owned, verdict.stored):
+            message = "the request is larger than the store's records may be"
+            work.answer(reject(work.now, who, Reason("request_too_large", message, "body")))
+            return Taken()
+        decision = open_request(work.now, who, opening)
+        at_once = work.may_start_at_once(decision.lifecycle)
+        work.open(decision, verdict.stored)
+        if verdict.deprecated:
+            work.deprecated.add(delivery.birth)
+        if request.request_id is not None:
+            target_came(work, request.request_id, delivery.birth)
+        return Taken(starts=decision.lifecycle if at_once else None)
+
+    def _repeat(
+        self, work: PartitionRound, delivery: Delivery, request: ActionRequest, known: Lifecycle | Ended
+    ) -> None:
+        if request.correlation_id is not None and request.correlation_id != known.correlation_id:
+            work.answer(answer_repeat(work.now, asker(delivery.birth, delivery.key, request), known))
+        else:
+            work.repeats.append((known.birth, delivery.birth))
+
+
+def _gives_way(known: Lifecycle | Ended) -> bool:
+    """A rejected request does not occupy its id: a corrected re-send is a new request."""
+    return known.outcome is Outcome.REJECTED

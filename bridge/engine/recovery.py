@@ -1,0 +1,148 @@
+"""Looks before it acts: finds out whether a call of unknown outcome was acted on.
+
+A look asks the entity for its Tasks, asks the task query for Tasks of our own user that began since the intent, and,
+where the catalogue names one, probes the entity's state. What it concludes is decided in ``core``; here it is gathered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.catalogue.load import Catalogue
+from bridge.catalogue.operation import Operation
+from bridge.core.answers import EntityAbsent, EntityRead, TaskPage, TaskQuery, TaskRead, Unavailable
+from bridge.core.inputs import Looked
+from bridge.core.lifecycle import Lifecycle
+from bridge.core.recognition import Trace, narrowed, probe_says, record_could_be, trace_of
+from bridge.core.rules import Backoff
+from bridge.core.task import Task
+from bridge.engine.partition import OwnedPartition
+from bridge.ports import Clock, VcdGateway
+
+CONCURRENT_LOOKS = 16
+"""Looks made at the same time: a restart can bring thousands, and VCD serves others too."""
+
+MAX_PAGES = 8
+"""Pages of the task query read per look: 1,024 Tasks of our own user since the intent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleTimes:
+    """How long a call may still be on its way: the lease of a dead owner, and the time VCD may take to answer."""
+
+    lease: timedelta
+    answer: timedelta
+
+
+class _NotNow(Exception):
+    """VCD could not be asked; the look is made again later. Says nothing about the call."""
+
+
+class Recovery:
+    """Makes looks until one is complete."""
+
+    def __init__(self, clock: Clock, gateway: VcdGateway, catalogue: Catalogue, settle: SettleTimes) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._catalogue = catalogue
+        self._settle = settle
+        self._backoff = Backoff(cap=timedelta(seconds=30))
+        self._free = asyncio.Semaphore(CONCURRENT_LOOKS)
+        self._sourced = {op.vcd_operation_name for op in catalogue.values() if op.vcd_operation_name}
+
+    async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
+        """Look at once, and again after the settling time when nothing was found.
+
+        A Task found at the first look is enough; "nothing" counts only after every moment at which the call could
+        still have been on its way. None: the partition is not ours any more.
+        """
+        first = await self._complete_look(owned, lifecycle)
+        if first is None or first.candidates or first.happened:
+            return first
+        seconds = self._settle.answer.total_seconds()
+        if settle:
+            seconds += self._settle.lease.total_seconds()
+        await self._clock.sleep(seconds)
+        return await self._complete_look(owned, lifecycle)
+
+    async def _complete_look(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked | None:
+        failures = 0
+        while not owned.closed:
+            try:
+                async with self._free:
+                    return await self._look_once(owned, lifecycle)
+            except _NotNow:
+                delay = self._backoff.delay(failures, self._clock.random())
+                failures += 1
+                await self._clock.sleep(delay.total_seconds())
+        return None
+
+    async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
+        operation = self._catalogue[lifecycle.operation or ""]
+        own_name = operation.vcd_operation_name
+        trace = trace_of(lifecycle, self._gateway.user_name, own_name, self._sourced - {own_name})
+        evidence: list[str] = []
+        tasks = await self._entity_tasks(lifecycle, evidence)
+        tasks += await self._queried_tasks(trace, owned.claimed, evidence)
+        candidates = narrowed(tasks, trace, owned.claimed)
+        evidence.append(f"{len(candidates)} unclaimed Tasks fit: {', '.join(task.id for task in candidates[:5])}")
+        happened = None if candidates else await self._probe(owned, lifecycle, operation, evidence)
+        return Looked(attempt=lifecycle.attempt, candidates=candidates, happened=happened, evidence=tuple(evidence))
+
+    async def _entity_tasks(self, lifecycle: Lifecycle, evidence: list[str]) -> list[Task]:
+        if lifecycle.entity is None:
+            return []
+        reading = await self._gateway.read_entity(lifecycle.entity, lifecycle.organization)
+        match reading:
+            case EntityRead(tasks=tasks):
+                evidence.append(f"GET {lifecycle.entity}: lists {len(tasks)} Tasks")
+                return list(tasks)
+            case EntityAbsent(http_status=status):
+                evidence.append(f"GET {lifecycle.entity}: {status}")
+                return []
+            case Unavailable(message=message):
+                raise _NotNow(message)
+
+    async def _queried_tasks(self, trace: Trace, claimed: set[str], evidence: list[str]) -> list[Task]:
+        found: list[Task] = []
+        seen = 0
+        for page in range(1, MAX_PAGES + 1):
+            query = TaskQuery(own_only=True, started_at_or_after=trace.since, sort_ascending="startDate", page=page)
+            answer = await self._gateway.query_tasks(query)
+            if not isinstance(answer, TaskPage):
+                raise _NotNow(answer.message)
+            seen += len(answer.records)
+            for record in answer.records:
+                if record.id not in claimed and record_could_be(record, trace):
+                    found += await self._read(record.id)
+            if seen >= answer.total or not answer.records:
+                break
+        evidence.append(f"task query of user {trace.user_name} since {trace.since.isoformat()}: {seen} rows")
+        return found
+
+    async def _read(self, task_id: str) -> list[Task]:
+        reading = await self._gateway.read_task(task_id, None)
+        if isinstance(reading, Unavailable):
+            raise _NotNow(reading.message)
+        return [reading.task] if isinstance(reading, TaskRead) else []
+
+    async def _probe(
+        self, owned: OwnedPartition, lifecycle: Lifecycle, operation: Operation, evidence: list[str]
+    ) -> bool | None:
+        request = owned.requests.get(lifecycle.birth)
+        if operation.probe is None or request is None:
+            return None
+        parameters = self._catalogue.parameters_of(operation, request.path)
+        path = operation.probe.path.format_map(parameters)
+        reading = await self._gateway.read_entity(path, lifecycle.organization)
+        if isinstance(reading, Unavailable):
+            raise _NotNow(reading.message)
+        document = reading.document if isinstance(reading, EntityRead) else None
+        body = json.loads(request.body) if request.body is not None else None
+        happened = probe_says(operation.probe, document, body, parameters)
+        told = {True: "it happened", False: "it did not happen", None: "it cannot tell"}[happened]
+        evidence.append(f"probe GET {path} {operation.probe.field} = {operation.probe.value}: {told}")
+        return happened

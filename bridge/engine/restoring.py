@@ -1,0 +1,109 @@
+"""Builds a partition's memory from its store: restored state = committed state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.cursor import starting_offset
+from bridge.core.inputs import Unreadable
+from bridge.core.lifecycle import Cursor, Ended, Lifecycle, Phase, StoredRequest
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.records import CURSOR_KEY
+from bridge.errors import StoreConflict, StoreRecordUnreadable
+from bridge.ports import Headers, RestoredPartition, StoreCodec, StoredRecord
+
+
+@dataclass(slots=True)
+class _Contents:
+    lifecycles: dict[Birth, Lifecycle]
+    unreadable: dict[Birth, str]
+    requests: dict[Birth, StoredRequest]
+    ended: list[Ended]
+    cursor: Cursor | None
+
+
+def build(
+    partition: TopicPartition, epoch: int, restored: RestoredPartition, codec: StoreCodec, now: datetime
+) -> OwnedPartition:
+    """The memory of a restored partition, ready to be read from where its work stands.
+
+    Raises StoreConflict when the partition must not be taken.
+    """
+    if partition.partition >= restored.store_partitions:
+        raise StoreConflict(
+            f"{partition}: the store has {restored.store_partitions} partitions, too few for this one",
+            hint="run `vcd-bridge topics apply`: partition counts of input and store must match",
+        )
+    contents = _read(restored.changelog, restored.ended, codec, now)
+    offset = starting_offset(
+        str(partition),
+        cursor=contents.cursor,
+        has_state=bool(contents.lifecycles),
+        committed=restored.committed,
+        low=restored.low,
+        high=restored.high,
+        topic_id=restored.topic_id,
+    )
+    owned = OwnedPartition(partition, epoch, restored.topic_id, offset, restored.high)
+    for ended in contents.ended:
+        owned.remember(ended)
+    for birth in sorted(contents.lifecycles):
+        owned.put(contents.lifecycles[birth])
+    for birth, request in contents.requests.items():
+        if birth in owned.lifecycles:
+            owned.put_request(request)
+    for birth, message in contents.unreadable.items():
+        owned.feed(birth, Unreadable(message))
+    return owned
+
+
+def _read(
+    changelog: Sequence[StoredRecord], ended: Sequence[StoredRecord], codec: StoreCodec, now: datetime
+) -> _Contents:
+    contents = _Contents({}, {}, {}, [], None)
+    for record in changelog:
+        if record.key == CURSOR_KEY:
+            contents.cursor = codec.decode_cursor(record)
+            continue
+        text, _, part = record.key.decode().rpartition("|")
+        birth = Birth.parse(text)
+        if part == "state":
+            _read_state(contents, birth, record, codec, now)
+        else:
+            contents.requests[birth] = codec.decode_request(record)
+    for record in ended:
+        try:
+            contents.ended.append(codec.decode_ended(record))
+        except StoreRecordUnreadable:
+            # An ending that cannot be read only shortens the dedupe window of one id; it must not stop a partition.
+            continue
+    contents.ended.sort(key=lambda one: one.ended_at)
+    return contents
+
+
+def _read_state(contents: _Contents, birth: Birth, record: StoredRecord, codec: StoreCodec, now: datetime) -> None:
+    try:
+        contents.lifecycles[birth] = codec.decode_state(record)
+    except StoreRecordUnreadable as error:
+        contents.lifecycles[birth] = _from_headers(birth, record.headers, now)
+        contents.unreadable[birth] = error.message
+
+
+def _from_headers(birth: Birth, headers: Headers, now: datetime) -> Lifecycle:
+    """A lifecycle whose value cannot be read, as far as its headers tell: sequence and lane."""
+    told = {name: value.decode(errors="replace") for name, value in headers if value is not None}
+    sequence = told.get("vb_sequence", "")
+    return Lifecycle(
+        birth=birth,
+        phase=Phase.PARKED,
+        sequence=int(sequence) if sequence.isdecimal() else 0,
+        request_id=None,
+        key=None,
+        lane=told.get("vb_lane") or None,
+        received_at=now,
+        parked_reason="state_unreadable",
+        parked_at=now,
+    )

@@ -1,0 +1,349 @@
+"""The journal loop: gather what waits, commit it in one transaction, then let it be true.
+
+Deciding and applying are synchronous; only the commit is awaited, one at a time. So a lifecycle never has two
+uncommitted steps, and what is decided is always decided from committed state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.core.action_request import next_wake
+from bridge.core.commands import Command, MakeCall
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.inputs import Input
+from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.rules import Rules
+from bridge.engine.controls import control_woke
+from bridge.engine.intake import Intake
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.permits import Permits
+from bridge.engine.records import RecordWriter
+from bridge.engine.round import FactsOf, PartitionRound
+from bridge.engine.schemas import SchemaWaits
+from bridge.engine.starts import Starts
+from bridge.engine.timers import Timers
+from bridge.ports import Clock, Committed, Journal, NotCommitted, Observer, PartitionEntries
+
+MAX_STEPS = 200
+"""Steps per transaction: keeps one commit, and the loop's work for it, to some tens of milliseconds."""
+
+RunCommand = Callable[[OwnedPartition, Lifecycle, Command, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundLimits:
+    """Bounds of intake and memory. ``lease`` bounds the age of a committed intent when its call leaves."""
+
+    lease: timedelta = timedelta(seconds=5)
+    max_open: int = 5_000
+    max_waiting_bytes: int = 64 * 1024 * 1024
+    dedupe_window: timedelta = timedelta(days=7)
+
+
+class Rounds:
+    """Owns the partitions' memory and the only way to change it."""
+
+    def __init__(  # noqa: PLR0913  # the loop is where all parts meet
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        intake: Intake,
+        writer: RecordWriter,
+        permits: Permits,
+        rules: Rules,
+        limits: RoundLimits,
+        facts_of: FactsOf,
+        run_command: RunCommand,
+        observer: Observer,
+        reach: Callable[[str], None],
+        schemas: SchemaWaits,
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._intake = intake
+        self._writer = writer
+        self._permits = permits
+        self._rules = rules
+        self._limits = limits
+        self._facts_of = facts_of
+        self._run_command = run_command
+        self._observer = observer
+        self._reach = reach
+        self._schemas = schemas
+        self.on_applied: Callable[[OwnedPartition], None] = lambda owned: None
+        self.partitions: dict[TopicPartition, OwnedPartition] = {}
+        self.starts = Starts()
+        self.timers = Timers()
+        self._work = asyncio.Event()
+        self._settled = asyncio.Condition()
+        self._committing = False
+        self._failure: BaseException | None = None
+        self.last_progress = clock.monotonic()
+
+    # --- what others say ------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Something waits for a decision."""
+        self._work.set()
+
+    def feed(self, owned: OwnedPartition, birth: Birth, event: Input) -> None:
+        """Something happened to a lifecycle."""
+        owned.feed(birth, event)
+        self._work.set()
+
+    def hurry(self, owned: OwnedPartition, birth: Birth) -> None:
+        """What a waiting lifecycle waited for is over."""
+        lifecycle = owned.lifecycles.get(birth)
+        if lifecycle is not None and not owned.closed:
+            self.starts.consider(owned, lifecycle, self._clock.now(), hurry=True)
+            self._work.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Something outside the loop broke: the loop ends with it, and so does the process."""
+        self._failure = error
+        self._work.set()
+
+    def adopt(self, owned: OwnedPartition) -> None:
+        """Take a restored partition in."""
+        self.partitions[owned.partition] = owned
+        for lifecycle in owned.lifecycles.values():
+            self.timers.set(lifecycle.birth, next_wake(lifecycle, self._rules))
+        self._work.set()
+
+    def drop(self, partition: TopicPartition) -> OwnedPartition | None:
+        """Forget a partition that is not ours any more."""
+        owned = self.partitions.pop(partition, None)
+        if owned is not None:
+            owned.close()
+            for birth in owned.lifecycles:
+                self.timers.set(birth, None)
+            self._work.set()
+        return owned
+
+    async def quiet(self, owned: Iterable[OwnedPartition]) -> None:
+        """Wait until these partitions have nothing out, nothing queued, nothing uncommitted."""
+        waited = list(owned)
+        async with self._settled:
+            await self._settled.wait_for(
+                lambda: (
+                    not self._committing
+                    and not any(p.calls_out or (p.inputs and not p.stopped) for p in waited if not p.closed)
+                )
+            )
+
+    async def settle(self) -> None:
+        """Tell those who wait in ``quiet`` that something changed."""
+        async with self._settled:
+            self._settled.notify_all()
+
+    # --- the loop -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit rounds until canceled."""
+        while True:
+            if not await self.once():
+                await self._wait_for_work()
+
+    async def once(self) -> bool:
+        """One round. Returns False when nothing waited."""
+        if self._failure is not None:
+            raise self._failure
+        began = self._clock.monotonic()
+        works = self._gather()
+        self.last_progress = began
+        if not works:
+            await self.settle()
+            return False
+        self._committing = True
+        try:
+            self._reach("round_before_commit")
+            outcome = await self._journal.commit([self._entries(work) for work in works])
+        finally:
+            self._committing = False
+        if isinstance(outcome, Committed):
+            self._reach("round_committed")
+            self._observer.committed(self._clock.monotonic() - began, sum(work.size for work in works))
+            for work in works:
+                self._apply(work, began)
+        else:
+            self._redo(works, outcome)
+            await self._clock.sleep(0.02)
+        await self.settle()
+        return True
+
+    async def _wait_for_work(self) -> None:
+        seconds = self._permits.seconds_until_free() if len(self.starts) else None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._work.wait(), seconds)
+        self._work.clear()
+
+    def _usable(self) -> Iterator[OwnedPartition]:
+        return (owned for owned in self.partitions.values() if not owned.closed and owned.stopped is None)
+
+    # --- deciding -------------------------------------------------------------------------------------------------
+
+    def _gather(self) -> list[PartitionRound]:
+        now = self._clock.now()
+        works: dict[TopicPartition, PartitionRound] = {}
+        usable = list(self._usable())
+        share = max(10, MAX_STEPS // max(1, len(usable)))
+        for owned in usable:
+            work = PartitionRound(owned, now, self._facts_of, self._rules, owned.next_offset)
+            self._take_inputs(work, share)
+            if not owned.draining:
+                self._take_deliveries(work, share)
+            works[owned.partition] = work
+        self._grant(works, share)
+        return [work for work in works.values() if not work.is_empty]
+
+    def _take_inputs(self, work: PartitionRound, share: int) -> None:
+        queued = work.owned.inputs
+        for birth in list(queued):
+            if work.size >= share:
+                return
+            for event in queued.pop(birth):
+                work.taken_inputs.append((birth, event))
+                lifecycle = work.current(birth)
+                if lifecycle is not None and lifecycle.kind is Kind.CONTROL:
+                    if lifecycle.phase is Phase.PENDING:
+                        control_woke(work, lifecycle)
+                else:
+                    work.apply(birth, event)
+
+    def _take_deliveries(self, work: PartitionRound, share: int) -> None:
+        owned = work.owned
+        while owned.inbox and work.size < share and not self._is_full(work):
+            delivery = owned.inbox[0]
+            give_up = self._schemas.gave_up(delivery)
+            taken = self._intake.take(work, delivery, give_up_on_schema=give_up)
+            if taken.waits_for_schema is not None:
+                self._schemas.wait(delivery, taken.waits_for_schema)
+                return
+            owned.inbox.popleft()
+            if taken.starts is not None and not len(self.starts):
+                current = work.current(taken.starts.birth)
+                if current is not None and current.phase is Phase.RECEIVED and self._permits.try_acquire():
+                    work.grant(taken.starts.birth)
+
+    def _is_full(self, work: PartitionRound) -> bool:
+        owned = work.owned
+        opened = sum(1 for birth in work.changed if birth not in owned.lifecycles)
+        new_bytes = sum(request.size_bytes for request in work.opened_requests.values())
+        return (
+            owned.open_count + opened >= self._limits.max_open
+            or owned.waiting_bytes + new_bytes >= self._limits.max_waiting_bytes
+        )
+
+    def is_at_cap(self, owned: OwnedPartition) -> bool:
+        """The partition takes no new requests until some of its open ones end."""
+        return owned.open_count >= self._limits.max_open or owned.waiting_bytes >= self._limits.max_waiting_bytes
+
+    def _grant(self, works: dict[TopicPartition, PartitionRound], share: int) -> None:
+        for _ in range(share * max(1, len(works))):
+            entry = self.starts.pop()
+            if entry is None:
+                return
+            owned, birth = entry
+            work = works.get(owned.partition)
+            if work is None or work.owned is not owned:
+                continue
+            if not self._permits.try_acquire():
+                self.starts.push_back(owned, birth)
+                return
+            work.grant(birth)
+
+    def _entries(self, work: PartitionRound) -> PartitionEntries:
+        return self._writer.entries(work)
+
+    # --- after the commit -----------------------------------------------------------------------------------------
+
+    def _apply(self, work: PartitionRound, began: float) -> None:
+        owned = work.owned
+        lanes: set[str] = set()
+        for birth, request in work.opened_requests.items():
+            if work.changed[birth].needs_request:
+                owned.put_request(request)
+        for birth, lifecycle in work.changed.items():
+            before = owned.lifecycles.get(birth)
+            lane = owned.put(lifecycle)
+            if lane is not None:
+                lanes.add(lane)
+            if not lifecycle.needs_request:
+                owned.drop_request(birth)
+            self.timers.set(birth, next_wake(lifecycle, self._rules))
+            self._observer.moved(before, lifecycle)
+        for ended in work.ended():
+            owned.remember(ended)
+        owned.next_offset = work.next_offset
+        owned.forget_before(work.now - self._limits.dedupe_window)
+        self._report(work)
+        self._start_more(work, lanes)
+        self._run_commands(work, began)
+        self.on_applied(owned)
+
+    def _start_more(self, work: PartitionRound, lanes: set[str]) -> None:
+        owned = work.owned
+        now = self._clock.now()
+        for lifecycle in work.changed.values():
+            if lifecycle.is_open and lifecycle.kind is Kind.ACTION_REQUEST:
+                self.starts.consider(owned, lifecycle, now)
+        for lane in lanes:
+            self.starts.consider_lane(owned, lane, now)
+
+    def _run_commands(self, work: PartitionRound, began: float) -> None:
+        leave_by = began + self._limits.lease.total_seconds()
+        for birth in work.grants:
+            if not any(isinstance(command, MakeCall) for command in work.commands.get(birth, ())):
+                self._permits.release(used=False)
+        for birth, commands in work.commands.items():
+            lifecycle = work.changed.get(birth) or work.owned.lifecycles.get(birth)
+            for command in commands:
+                if lifecycle is not None:
+                    self._run_command(work.owned, lifecycle, command, leave_by)
+
+    def _report(self, work: PartitionRound) -> None:
+        answers = {id(event) for event in work.answers}
+        for birth in work.opened_requests:
+            self._observer.admitted(work.changed[birth], deprecated=birth in work.deprecated)
+        for event in work.events:
+            if id(event) in answers:
+                self._observer.refused(event)
+            else:
+                self._observer.told(event)
+        for known, record in work.repeats:
+            self._observer.repeated(known, record)
+        for record, error in work.dead_lettered:
+            self._observer.dead_lettered(record, error.stage, error.message)
+        for birth, note in work.notes:
+            lifecycle = work.changed.get(birth) or work.owned.lifecycles.get(birth)
+            if lifecycle is not None:
+                self._observer.noted(lifecycle, note)
+
+    def _redo(self, works: list[PartitionRound], outcome: NotCommitted) -> None:
+        """Nothing happened: everything that was taken waits again, without the partitions that are named."""
+        refused = outcome.refused or {}
+        self._observer.not_committed(len(outcome.lost), len(refused))
+        for work in works:
+            owned = work.owned
+            for _ in work.grants:
+                self._permits.release(used=False)
+            if owned.partition in outcome.lost:
+                if self.partitions.get(owned.partition) is owned:
+                    self.drop(owned.partition)
+                continue
+            owned.inbox.extendleft(reversed(work.taken_deliveries))
+            for birth, event in reversed(work.taken_inputs):
+                owned.put_back(birth, event)
+            if owned.partition in refused:
+                owned.stopped = refused[owned.partition]
+                self._observer.partition_stopped(owned.partition, owned.stopped)
+                continue
+            for birth in reversed(work.grants):
+                self.starts.push_back(owned, birth)
+        self._work.set()

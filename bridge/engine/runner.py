@@ -1,0 +1,166 @@
+"""Runs commands: the only place of the engine that calls ports on behalf of a lifecycle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from bridge.core.answers import CancelAnswer, HttpCall, NeverSent
+from bridge.core.commands import Command, Follow, Look, MakeCall, SendCancel
+from bridge.core.coordinates import Birth
+from bridge.core.inputs import Answered, CancelAnswered, Input
+from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
+from bridge.core.rules import Backoff
+from bridge.engine.follower import Follower
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.permits import Permits
+from bridge.engine.recovery import Recovery
+from bridge.errors import InvariantViolation
+from bridge.ports import Clock, Observer, VcdGateway
+
+
+class Feedback(Protocol):
+    """The journal loop as commands see it."""
+
+    def feed(self, owned: OwnedPartition, birth: Birth, event: Input) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def fail(self, error: BaseException) -> None: ...
+
+
+class Runner:
+    """Starts a task per command and feeds what comes back into the journal loop."""
+
+    def __init__(  # noqa: PLR0913  # one collaborator per kind of command
+        self,
+        *,
+        clock: Clock,
+        gateway: VcdGateway,
+        permits: Permits,
+        follower: Follower,
+        recovery: Recovery,
+        observer: Observer,
+        reach: Callable[[str], None],
+    ) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._permits = permits
+        self._follower = follower
+        self._recovery = recovery
+        self._observer = observer
+        self._reach = reach
+        self._running: set[asyncio.Task[None]] = set()
+        self._cancel_backoff = Backoff()
+        self.feedback: Feedback | None = None
+        """Set by the engine: the journal loop and its commands need each other."""
+
+    def run(self, owned: OwnedPartition, lifecycle: Lifecycle, command: Command, leave_by: float) -> None:
+        """Start what a committed step commands, if it still holds."""
+        match command:
+            case MakeCall():
+                self._begin_call(owned, lifecycle, command.attempt, leave_by)
+            case Look():
+                if lifecycle.phase is Phase.UNSURE:
+                    self._spawn(self._look(owned, lifecycle, settle=command.settle))
+            case Follow():
+                if lifecycle.phase is Phase.FOLLOWING:
+                    self._follower.add(owned, lifecycle)
+            case SendCancel():
+                if lifecycle.phase is Phase.FOLLOWING:
+                    self._spawn(self._cancel(owned, lifecycle))
+
+    async def close(self) -> None:
+        """Stop everything that is not a call; calls were awaited by the drain, or are beyond our reach."""
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    # --- calls ----------------------------------------------------------------------------------------------------
+
+    def _begin_call(self, owned: OwnedPartition, lifecycle: Lifecycle, attempt: int, leave_by: float) -> None:
+        request = owned.requests.get(lifecycle.birth)
+        if owned.closed or owned.draining or request is None or lifecycle.attempt != attempt:
+            self._permits.release(used=False)
+            return
+        owned.calls_out += 1
+        self._spawn(self._call(owned, lifecycle, request, leave_by))
+
+    async def _call(self, owned: OwnedPartition, lifecycle: Lifecycle, request: StoredRequest, leave_by: float) -> None:
+        call = http_call(lifecycle, request)
+        began = self._clock.monotonic()
+        unreachable = False
+        try:
+            self._reach("intent_committed")
+            if owned.closed or owned.draining:
+                # The handover began between the commit and here: nothing may leave any more for this partition.
+                return
+            answer = await self._gateway.call(call, leave_by=leave_by)
+            self._reach("call_answered")
+            unreachable = isinstance(answer, NeverSent) and answer.code != "lease_expired"
+            self._observer.call_answered(call, answer, self._clock.monotonic() - began)
+            self._feed(owned, lifecycle, Answered(lifecycle.attempt, answer, self._clock.random()))
+        finally:
+            owned.calls_out -= 1
+            self._permits.release(unreachable=unreachable)
+            self._loop().wake()
+
+    # --- cancel and look ------------------------------------------------------------------------------------------
+
+    async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
+        failures = 0
+        while self._still(owned, lifecycle, Phase.FOLLOWING) and not (owned.draining or self._permits.frozen):
+            call_id = lifecycle.birth.call_id(lifecycle.attempt) + "-cancel"
+            answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id)
+            if answer is not CancelAnswer.UNAVAILABLE:
+                self._feed(owned, lifecycle, CancelAnswered(answer))
+                self._follower.hurry(lifecycle.birth)
+                return
+            delay = self._cancel_backoff.delay(failures, self._clock.random())
+            failures += 1
+            await self._clock.sleep(delay.total_seconds())
+
+    async def _look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> None:
+        looked = await self._recovery.look(owned, lifecycle, settle=settle)
+        if looked is not None:
+            self._feed(owned, lifecycle, looked)
+
+    # --- plumbing -------------------------------------------------------------------------------------------------
+
+    def _feed(self, owned: OwnedPartition, lifecycle: Lifecycle, event: Input) -> None:
+        self._loop().feed(owned, lifecycle.birth, event)
+
+    def _still(self, owned: OwnedPartition, lifecycle: Lifecycle, phase: Phase) -> bool:
+        current = owned.lifecycles.get(lifecycle.birth)
+        return not owned.closed and current is not None and current.phase is phase
+
+    def _loop(self) -> Feedback:
+        if self.feedback is None:
+            raise InvariantViolation("a command ran before the engine was wired")
+        return self.feedback
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._loop().fail(error)
+
+
+def http_call(lifecycle: Lifecycle, request: StoredRequest) -> HttpCall:
+    """The call of a lifecycle's present attempt."""
+    return HttpCall(
+        operation=lifecycle.operation or "",
+        method=request.method,
+        path=request.path,
+        query=dict(request.query),
+        body=json.loads(request.body) if request.body is not None else None,
+        media_type=request.media_type,
+        call_id=lifecycle.birth.call_id(lifecycle.attempt),
+        organization=lifecycle.organization,
+    )
