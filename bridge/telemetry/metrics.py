@@ -1,0 +1,80 @@
+"""Every metric of the bridge. Names are an interface: dashboards and alerts live on them, a test pins them."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+_SHORT = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LONG = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
+
+
+class Metrics:
+    """The metrics on a registry of their own, so that several bridges can live in one process (tests)."""
+
+    def __init__(self, version: str = "") -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody asks for
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"vcdbridge_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"vcdbridge_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"vcdbridge_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self.build = gauge("build_info", "Always 1; the version is a label.", "version")
+        self.ready = gauge("ready", "1 when /ready answers 200.")
+
+        self.admitted = counter("requests_admitted_total", "Requests whose first state is durable.", "operation")
+        self.requests = counter("requests_total", "Requests that ended, rejections included.", "operation", "outcome")
+        self.request_seconds = histogram(
+            "request_seconds", "From received to ended, by outcome.", _LONG, "outcome"
+        )  # fmt: skip
+        self.repeats = counter("repeats_total", "Identical repeats of a request; nothing was called for them.")
+        self.deprecated = counter("deprecated_requests_total", "Requests for deprecated operations.", "operation")
+        self.dead_letters = counter("dead_letters_total", "Records that went to the dead-letter topic.", "reason")
+        self.events = counter("events_total", "Status events that are visible to readers.", "change")
+
+        self.open = gauge("open_lifecycles", "Open lifecycles of this process; their sum is all open work.", "phase")
+        self.retries = counter("retries_total", "Calls that VCD did not accept and that are made again.", "reason")
+        self.recoveries = counter(
+            "recovery_decisions_total", "What was decided about calls whose outcome was unknown.", "decision"
+        )
+        self.unknown_outcomes = counter("unknown_outcomes_total", "Calls whose outcome was unknown.")
+        self.regressions = counter("status_regressions_total", "Readings with a status below the last one told.")
+        self.cancels = counter("cancel_answers_total", "VCD's answers to cancel calls.", "answer")
+        self.notes = counter("notes_total", "Other facts of the lifecycles.", "note")
+
+        self.calls = counter("vcd_calls_total", "Calls to VCD.", "operation", "result", "code")
+        self.call_seconds = histogram("vcd_call_seconds", "Duration of calls to VCD.", _CALL, "operation")
+
+        self.commit_seconds = histogram("commit_seconds", "Duration of a group commit.", _SHORT)
+        self.commit_steps = counter("committed_steps_total", "Lifecycle steps committed.")
+        self.uncommitted = counter("commits_undone_total", "Group commits that were undone and decided again.", "cause")
+        self.restore_seconds = histogram("restore_seconds", "Time to read a partition's store back.", _SHORT + (60.0,))
+        self.rebalances = counter("rebalances_total", "Partitions that came or went.", "kind")
+        self.partitions = gauge("owned_partitions", "Partitions this process works on.")
+        self.paused = gauge("paused_partitions", "Partitions whose reading is paused at a cap.")
+        self.stopped = gauge("stopped_partitions", "Partitions that wait for an operator.")
+
+        self.build.labels(version).set(1)
+
+    def render(self) -> bytes:
+        """The Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,248 @@
+"""The engine's facts as log lines and metrics: one method per fact, the names of the log events among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+from prometheus_client import Counter, Histogram
+from structlog.typing import FilteringBoundLogger
+
+from bridge.core.answers import (
+    Accepted,
+    Busy,
+    CallAnswer,
+    Done,
+    HttpCall,
+    Limited,
+    NeverSent,
+    OutcomeUnknown,
+    Refused,
+    SessionExpired,
+)
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.events import Change, Outcome, StatusEvent
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.telemetry.metrics import Metrics
+
+_RESULTS: dict[type[CallAnswer], str] = {
+    Accepted: "accepted",
+    Done: "done",
+    Refused: "refused",
+    Busy: "busy",
+    Limited: "limited",
+    SessionExpired: "session_expired",
+    NeverSent: "never_sent",
+    OutcomeUnknown: "outcome_unknown",
+}
+_LOUD_CHANGES = frozenset({Change.PARKED, Change.OVERDUE})
+_OPEN_PHASES = tuple(phase for phase in Phase if phase is not Phase.ENDED)
+
+
+class Telemetry:
+    """Implements ``bridge.ports.Observer``. ``operations``: the catalogue's names; others share one label."""
+
+    def __init__(self, *, operations: Iterable[str] = (), version: str = "") -> None:
+        self.metrics = Metrics(version)
+        self._log: FilteringBoundLogger = structlog.get_logger()
+        self._operations = frozenset(operations)
+        self._partitions: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
+        self._stopped: set[TopicPartition] = set()
+        self._children: dict[tuple[object, ...], Counter | Histogram] = {}
+        self._count_open: Callable[[], Mapping[Phase, int]] = dict
+        self.metrics.partitions.set_function(lambda: float(len(self._partitions)))
+        self.metrics.paused.set_function(lambda: float(len(self._paused)))
+        self.metrics.stopped.set_function(lambda: float(len(self._stopped)))
+
+    # --- requests and their stories -------------------------------------------------------------------------------
+
+    def admitted(self, lifecycle: Lifecycle, *, deprecated: bool) -> None:
+        operation = self._operation(lifecycle.operation)
+        self._count(self.metrics.admitted, operation)
+        if deprecated:
+            self._count(self.metrics.deprecated, operation)
+            self._log.warning("request.deprecated_operation", **_who(lifecycle))
+        self._log.info("request.admitted", **_who(lifecycle))
+
+    def refused(self, event: StatusEvent) -> None:
+        self._count(self.metrics.events, event.change)
+        if event.outcome is Outcome.REJECTED:
+            self._count(self.metrics.requests, self._operation(event.catalogue_operation), event.outcome)
+        self._log.warning("request.refused", **_story(event))
+
+    def repeated(self, lifecycle_birth: Birth, record: Birth) -> None:
+        self._count(self.metrics.repeats)
+        self._log.info("request.repeated", birth=str(lifecycle_birth), record=str(record))
+
+    def dead_lettered(self, record: Birth, stage: str, message: str) -> None:
+        self._count(self.metrics.dead_letters, stage)
+        self._log.warning("record.dead_lettered", birth=str(record), stage=stage, message=message)
+
+    def told(self, event: StatusEvent) -> None:
+        self._count(self.metrics.events, event.change)
+        if event.outcome is not None:
+            self._count(self.metrics.requests, self._operation(event.catalogue_operation), event.outcome)
+        write = self._log.warning if event.change in _LOUD_CHANGES else self._log.info
+        write("event.published", **_story(event))
+
+    def moved(self, before: Lifecycle | None, after: Lifecycle) -> None:
+        if after.outcome is not None and after.ended_at is not None:
+            seconds = (after.ended_at - after.received_at).total_seconds()
+            self._observe(self.metrics.request_seconds, seconds, after.outcome)
+        if before is None or before.phase is not after.phase:
+            self._log.debug("lifecycle.moved", phase=str(after.phase), **_who(after))
+
+    def noted(self, lifecycle: Lifecycle, note: str) -> None:
+        kind, _, rest = note.partition("_")
+        facts: dict[str, object] = {"note": note, "attempt": lifecycle.attempt, **_who(lifecycle)}
+        match kind:
+            case "recovery":
+                self._count(self.metrics.recoveries, rest)
+                self._log.warning("recovery.decided", decision=rest, evidence=list(lifecycle.evidence), **facts)
+            case "retry":
+                self._count(self.metrics.retries, rest)
+                self._log.warning("call.retried", reason=rest, **facts)
+            case "cancel":
+                self._count(self.metrics.cancels, rest)
+                self._log.info("cancel.answered", answer=rest, **facts)
+            case _ if note == "outcome_unknown":
+                self._count(self.metrics.unknown_outcomes)
+                self._log.warning("call.outcome_unknown", code=lifecycle.unsure_code, **facts)
+            case _ if note == "status_regression":
+                self._count(self.metrics.regressions)
+                self._log.warning("task.status_regression", status=lifecycle.status, **facts)
+            case _:
+                self._count(self.metrics.notes, note)
+                self._log.info("lifecycle.noted", **facts)
+
+    # --- Cloud Director -------------------------------------------------------------------------------------------
+
+    def call_answered(self, call: HttpCall, answer: CallAnswer, seconds: float) -> None:
+        status = getattr(answer, "http_status", None)
+        result = _RESULTS[type(answer)]
+        self.vcd_answered(call.operation, result, status, seconds)
+        fine = isinstance(answer, Accepted | Done)
+        (self._log.info if fine else self._log.warning)(
+            "call.answered", operation=call.operation, call_id=call.call_id, result=result, http_status=status,
+            code=getattr(answer, "code", None), message=getattr(answer, "message", None),
+            vcd_request_id=getattr(answer, "vcd_request_id", None), seconds=round(seconds, 4),
+        )  # fmt: skip
+
+    def vcd_answered(self, operation: str, result: str, http_status: int | None, seconds: float) -> None:
+        """Any call to VCD, reads too (``operation`` then names the read). Counted, not logged."""
+        self._count(self.metrics.calls, operation, result, str(http_status) if http_status else "none")
+        self._observe(self.metrics.call_seconds, seconds, operation)
+
+    # --- Kafka ----------------------------------------------------------------------------------------------------
+
+    def committed(self, seconds: float, steps: int) -> None:
+        self.metrics.commit_seconds.observe(seconds)
+        self.metrics.commit_steps.inc(steps)
+        self._log.debug("commit.done", seconds=round(seconds, 4), steps=steps)
+
+    def not_committed(self, lost: int, refused: int) -> None:
+        self._count(self.metrics.uncommitted, "refused" if refused else "lost" if lost else "undone")
+        self._log.warning("commit.undone", lost=lost, refused=refused)
+
+    def assigned(self, partition: TopicPartition, lifecycles: int, seconds: float) -> None:
+        self._partitions.add(partition)
+        self._count(self.metrics.rebalances, "assigned")
+        self.metrics.restore_seconds.observe(seconds)
+        self._log.info("partition.assigned", partition=str(partition), lifecycles=lifecycles, seconds=round(seconds, 3))
+
+    def unassigned(self, partition: TopicPartition, *, lost: bool) -> None:
+        for held in (self._partitions, self._paused, self._stopped):
+            held.discard(partition)
+        kind = "lost" if lost else "revoked"
+        self._count(self.metrics.rebalances, kind)
+        (self._log.warning if lost else self._log.info)(f"partition.{kind}", partition=str(partition))
+
+    def partition_stopped(self, partition: TopicPartition, reason: str) -> None:
+        self._stopped.add(partition)
+        self._log.error("partition.stopped", partition=str(partition), reason=reason)
+
+    def paused(self, partition: TopicPartition, *, paused: bool) -> None:
+        (self._paused.add if paused else self._paused.discard)(partition)
+        self._log.info("partition.paused" if paused else "partition.resumed", partition=str(partition))
+
+    def backlog_admitted(self, partition: TopicPartition) -> None:
+        self._log.info("partition.backlog_admitted", partition=str(partition))
+
+    # --- for the process around the engine ------------------------------------------------------------------------
+
+    def fact(self, event: str, **facts: object) -> None:
+        """A fact of the process's life, e.g. ``bridge.ready``: logged at info."""
+        self._log.info(event, **facts)
+
+    def trouble(self, where: str, message: str, **facts: object) -> None:
+        """Something did not work and will be tried again."""
+        self._log.warning("trouble", where=where, message=message, **facts)
+
+    def count_open(self, source: Callable[[], Mapping[Phase, int]]) -> None:
+        """Where the number of open lifecycles by phase comes from; asked at each scrape."""
+        self._count_open = source
+
+    def report_ready(self, ready: Callable[[], bool]) -> None:
+        """Where the gauge ``vcdbridge_ready`` gets its value from."""
+        self.metrics.ready.set_function(lambda: float(ready()))
+
+    def render(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        counted = self._count_open()
+        for phase in _OPEN_PHASES:
+            self.metrics.open.labels(phase).set(counted.get(phase, 0))
+        return self.metrics.render()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _operation(self, name: str | None) -> str:
+        if name is None:
+            return "none"
+        return name if name in self._operations or not self._operations else "unknown"
+
+    def _count(self, metric: Counter, *labels: str) -> None:
+        child = self._child(metric, labels)
+        if isinstance(child, Counter):
+            child.inc()
+
+    def _observe(self, metric: Histogram, value: float, *labels: str) -> None:
+        child = self._child(metric, labels)
+        if isinstance(child, Histogram):
+            child.observe(value)
+
+    def _child(self, metric: Counter | Histogram, labels: tuple[str, ...]) -> Counter | Histogram:
+        if not labels:
+            return metric
+        child = self._children.get((metric, *labels))
+        if child is None:
+            child = self._children[metric, *labels] = metric.labels(*labels)
+        return child
+
+
+def _who(lifecycle: Lifecycle) -> dict[str, object]:
+    return {
+        "request_id": lifecycle.request_id,
+        "correlation_id": lifecycle.correlation_id,
+        "birth": str(lifecycle.birth),
+        "operation": lifecycle.operation,
+        "task": lifecycle.task_id,
+    }
+
+
+def _story(event: StatusEvent) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "request_id": event.request_id,
+        "correlation_id": event.correlation_id,
+        "birth": str(event.birth),
+        "sequence": event.sequence,
+        "operation": event.catalogue_operation,
+        "task": event.task.id if event.task is not None else None,
+        "change": str(event.change),
+        "status": event.task.status if event.task is not None else None,
+    }
+    if event.outcome is not None:
+        facts["outcome"] = str(event.outcome)
+    if event.reason is not None:
+        facts |= {"reason": event.reason.code, "message": event.reason.message}
+    return facts
