@@ -30,6 +30,8 @@ def finish(story: Story, task: Task) -> None:
 
 
 def observed(story: Story, task: Task, rules: Rules) -> None:
+    if task.id != story.lifecycle.task_id:
+        return  # a late reading of a Task that an operator's word has replaced
     if task.is_final:
         finish(story, task)
         return

@@ -36,7 +36,8 @@ class Trace:
 
 def trace_of(lifecycle: Lifecycle, user_name: str, operation_name: str | None, foreign_names: Collection[str]) -> Trace:
     """The trace of a lifecycle's present attempt."""
-    began = lifecycle.intent_at or lifecycle.received_at
+    # The first attempt counts: after a repeat, the Task of the call before it may still turn up.
+    began = lifecycle.first_intent_at or lifecycle.received_at
     return Trace(
         entity=lifecycle.entity,
         created_name=lifecycle.created_name,

@@ -69,9 +69,9 @@ TRANSITIONS: dict[Phase, dict[type[Input], frozenset[Phase]]] = {
 
 LATE: dict[Phase, frozenset[type[Input]]] = {
     _R: frozenset({Answered, Looked}),
-    _W: frozenset({Answered, Looked}),
-    _I: frozenset({Granted, Looked}),
-    _U: frozenset({Granted, Answered, Looked}),
+    _W: frozenset({Answered, Looked, Observed, Vanished, CancelAnswered}),
+    _I: frozenset({Granted, Looked, Observed, Vanished, CancelAnswered}),
+    _U: frozenset({Granted, Answered, Observed, Vanished, CancelAnswered}),
     _F: frozenset({Granted, Answered, Looked}),
     _P: frozenset({Granted, Answered, Looked, Observed, Vanished, CancelAnswered}),
     _E: frozenset({Granted, Answered, Looked, Observed, Vanished, CancelAnswered, Woke, Restored}),

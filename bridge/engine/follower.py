@@ -197,6 +197,9 @@ class Follower:
             return
         async with self._reads:
             reading = await self._gateway.read_task(followed.task_id, followed.href)
+        current = followed.owned.lifecycles.get(followed.birth)
+        if current is None or current.task_id != followed.task_id:
+            return
         if isinstance(reading, TaskVanished):
             self._say(followed, Vanished(reading.http_status, reading.message))
         elif isinstance(reading, TaskRead):
