@@ -1,0 +1,213 @@
+"""The catalogue's operations: checks, the Task, the answer in the documented shape."""
+
+from __future__ import annotations
+
+from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
+from bridge.simulator import effects
+from bridge.simulator.blocking import block
+from bridge.simulator.busy import busy_refusal, holder
+from bridge.simulator.call import Call, Target, json_body
+from bridge.simulator.cloud import Cloud
+from bridge.simulator.effects import CREATES, UNIQUE_NAMES, Occasion, effect_of
+from bridge.simulator.entities import Entity, initial_state
+from bridge.simulator.exchange import Answer, Refusal, bad_request, forbidden, media_type, no_access, to_json
+from bridge.simulator.kinds import KINDS, Kind, kind_of
+from bridge.simulator.naming import operation_name, operation_texts
+from bridge.simulator.negotiation import check_media_type, version_number
+from bridge.simulator.scripts import Script
+from bridge.simulator.tasks import Effect, Task
+
+_PROVIDER_PATHS = ("/admin/extension", "/site", "/admin/orgs")
+
+
+def operation_target(operation: Operation, actions: Actions) -> Target:
+    """Where the router sends calls of an operation."""
+    collection, _, rest = operation.path.strip("/").partition("/{")
+    return Target(
+        name=operation.name,
+        handle=actions.perform,
+        changes=operation.method != "GET",
+        operation=operation,
+        collection=collection if rest else "",
+        tail=rest.partition("}")[2].strip("/"),
+    )
+
+
+class Actions:
+    """Carries out operations that answer with a Task."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def perform(self, call: Call) -> Answer:
+        """Checks in VCD's order: version, entity, right, media type, body, busy; then the Task."""
+        operation = _operation_of(call)
+        _check_version(operation, call.version)
+        addressed = self.addressed(call)
+        if addressed is None and not call.is_provider and operation.path.startswith(_PROVIDER_PATHS):
+            raise forbidden()
+        self._read_body(call, operation)
+        kind_name = CREATES.get(operation.name)
+        if kind_name is not None:
+            return self._create(call, operation, KINDS[kind_name], addressed)
+        if addressed is not None and self.cloud.behavior.busy:
+            busy = holder(addressed, related=self.cloud.behavior.busy_parents)
+            if busy is not None:
+                raise busy_refusal(busy, old_text=self.cloud.behavior.old_busy_text)
+        owner = call.home if addressed is None else addressed
+        occasion = Occasion(self.cloud.store, owner, call.parameters, call.body, call.target.tail)
+        change = effect_of(operation.name, operation.method, call.target.tail)
+
+        def effect(success: bool) -> None:  # noqa: FBT001  # the engine's callback
+            if success and change is not None:
+                change(occasion)
+
+        return self._start(call, operation, owner, effect, locks=addressed is not None)
+
+    def addressed(self, call: Call) -> Entity | None:
+        """The entity that the path names; None where it names none.
+
+        Raises:
+            Refusal: 403 for one that does not exist or is hidden, 404 for an id of another form.
+        """
+        target = call.target
+        if not target.collection:
+            return None
+        text = next(iter(call.parameters.values()))
+        if target.collection.endswith("/name"):
+            entity = self._named(KINDS["vmGroup"], text, call)
+        else:
+            found = kind_of(target.collection, text)
+            if found is None:
+                raise Refusal(404, "RESOURCE_NOT_FOUND", f"Resource not found: {text}")
+            kind, uuid = found
+            home = self.cloud.store.organization("System") if kind.provider_only else call.home
+            entity = self.cloud.store.find(kind, uuid, home)
+        if not call.sees(entity):
+            raise no_access(entity.kind.urn, entity.uuid)
+        call.entity = f"{entity.kind.prefix}{entity.uuid}"
+        return entity
+
+    def _named(self, kind: Kind, name: str, call: Call) -> Entity:
+        entity = self.cloud.store.named(kind, None, name)
+        if entity is None and self.cloud.behavior.lenient_entities:
+            system = self.cloud.store.organization("System")
+            entity = self.cloud.store.add(
+                Entity(kind=kind, uuid=self.cloud.new_uuid(), name=name, org=system, **initial_state(kind))
+            )
+        if entity is None:
+            raise no_access(kind.urn, name)
+        return entity
+
+    @staticmethod
+    def _read_body(call: Call, operation: Operation) -> None:
+        if call.request.body:
+            check_media_type(call.request, operation.media_type)
+        body = json_body(call.request)
+        if operation.body_rule is BodyRule.NONE and body:
+            raise bad_request(f"Bad request: no body is expected for {operation.method} {call.request.path}")
+        if operation.body_rule is BodyRule.REQUIRED and body is None:
+            raise bad_request(f"Bad request: a body of type {operation.body_type} is expected")
+        call.body = body or {}
+
+    def _create(self, call: Call, operation: Operation, kind: Kind, parent: Entity | None) -> Answer:
+        store = self.cloud.store
+        name = _new_name(call)
+        uuid = self.cloud.new_uuid()
+        container = _container(kind, parent)
+        if kind.name in UNIQUE_NAMES and name is not None and store.named(kind, container, name) is not None:
+            raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
+        org = None if kind.name == "org" else parent.organization if parent is not None else call.home
+        entity = store.add(
+            Entity(kind=kind, uuid=uuid, name=name or f"{kind.name}-{uuid[:8]}", org=org, parent=container,
+                   **initial_state(kind))
+        )  # fmt: skip
+        final_status = entity.status
+        entity.status = effects.CREATED
+        if isinstance(call.body.get("description"), str):
+            entity.description = call.body["description"]
+        power_on = call.body.get("powerOn") is True and call.body.get("deploy") is not False
+
+        def effect(success: bool) -> None:  # noqa: FBT001  # the engine's callback
+            entity.status = final_status if success else effects.FAILED_CREATION
+            if success and power_on and entity.deployed is not None:
+                entity.status, entity.deployed = effects.POWERED_ON, True
+
+        return self._start(call, operation, entity, effect, locks=True)
+
+    def _start(self, call: Call, operation: Operation, owner: Entity, effect: Effect, *, locks: bool) -> Answer:
+        cloud = self.cloud
+        script = cloud.script_for(operation.name, owner.uuid)
+        shape = operation.answer if script.answer is None else AnswerShape(script.answer)
+        call.effect = True
+        if shape is AnswerShape.SYNCHRONOUS:
+            effect(True)
+            return Answer(204)
+        task = self._new_task(call, operation, owner, script, effect)
+        if script.blocked or operation.name in cloud.behavior.blocking_operations:
+            block(cloud, task, call.now)
+        if locks and owner.busy is None:
+            owner.busy = task
+        cloud.engine.add(task)
+        call.task = task.id
+        return self._answer(call, operation, owner, task, shape)
+
+    def _new_task(self, call: Call, operation: Operation, owner: Entity, script: Script, effect: Effect) -> Task:
+        name = operation_name(operation, call.body)
+        task = Task(
+            number=self.cloud.engine.created, task_id=self.cloud.new_uuid(), operation_name=name,
+            words=operation_texts(operation, owner), owner=owner, user=call.user, script=script, now=call.now,
+            effect=effect,
+        )  # fmt: skip
+        key = call.body.get("operationKey")
+        task.operation_key = key if isinstance(key, str) else None
+        return task
+
+    def _answer(self, call: Call, operation: Operation, owner: Entity, task: Task, shape: AnswerShape) -> Answer:
+        documents, provider = self.cloud.documents, call.is_provider
+        href = documents.task_href(task)
+        match shape:
+            case AnswerShape.LOCATION:
+                return Answer(202, headers=[("Location", href)])
+            case AnswerShape.ENTITY | AnswerShape.HEADER:
+                document = documents.entity(owner, call.now, provider=provider)
+                answer = Answer(200, b"", media_type(owner.kind.media_stem, call.version))
+                if shape is AnswerShape.HEADER:
+                    document["tasks"] = None
+                    answer.headers.append(("X-VMWARE-VCLOUD-TASK-LOCATION", href))
+                elif operation.name in CREATES:
+                    answer.status = 201
+                    answer.headers.append(("Location", self.cloud.references.href(owner)))
+                answer.body = to_json(document)
+                return answer
+            case _:
+                body = to_json(documents.task(task, call.now, provider=provider))
+                stem = "application/vnd.vmware.vcloud.task"
+                return Answer(202, body, media_type(stem, call.version), [("Location", href)])
+
+
+def _operation_of(call: Call) -> Operation:
+    if call.target.operation is None:
+        raise RuntimeError(f"{call.target.name} is no operation of the catalogue")
+    return call.target.operation
+
+
+def _check_version(operation: Operation, version: str) -> None:
+    """An operation that the asked version does not have is an unknown path there."""
+    asked = version_number(version)
+    if operation.since is not None and version_number(operation.since) > asked:
+        raise Refusal(404, "RESOURCE_NOT_FOUND", f"Resource not found before API version {operation.since}")
+    if operation.removed is not None and version_number(operation.removed) <= asked:
+        raise Refusal(404, "RESOURCE_NOT_FOUND", f"Resource not found since API version {operation.removed}")
+
+
+def _new_name(call: Call) -> str | None:
+    """The new entity's name: in the body, or in the object inside it that describes the entity."""
+    for place in (call.body, call.body.get("disk"), call.body.get("vm"), call.body.get("media")):
+        if isinstance(place, dict) and isinstance(place.get("name"), str) and place["name"]:
+            return str(place["name"])
+    return None
+
+
+def _container(kind: Kind, parent: Entity | None) -> Entity | None:
+    return None if kind.name in ("org", "vmGroup", "vmHostRule") else parent

@@ -1,0 +1,76 @@
+"""The simulator's switches: given at the start, changeable while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from bridge.simulator.exchange import JsonObject
+
+DEFAULT_VERSIONS = ("35.0", "36.0", "36.3", "37.0", "37.3", "38.0", "38.1", "39.0", "39.1")
+DEPRECATED_VERSIONS = ("35.0", "36.0")
+
+
+class SettingError(ValueError):
+    """An unknown setting or a value of the wrong type."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Behavior:
+    """Each field is a setting of ``POST /simulator/settings``.
+
+    ``task_seconds``: how long an unscripted Task lasts. ``busy_parents``: a busy vApp holds its VMs and the other way
+    round. ``query_lag_seconds``: the task query shows the state of so long ago. ``consistent_pages``: pages of one
+    sequence come from one snapshot. ``blocking_operations``: catalogue names whose Tasks wait in preRunning for
+    ``blocking_timeout_seconds``, then ``blocking_timeout_action`` (resume, abort, fail).
+    """
+
+    task_seconds: float = 2.0
+    busy: bool = True
+    busy_parents: bool = False
+    old_busy_text: bool = False
+    lenient_entities: bool = False
+    query_lag_seconds: float = 0.0
+    consistent_pages: bool = True
+    queued_has_start: bool = True
+    empty_owner_href_every: int = 10
+    session_idle_seconds: float = 1800.0
+    session_absolute_seconds: float = 86400.0
+    blocking_operations: tuple[str, ...] = ()
+    blocking_timeout_seconds: float = 86400.0
+    blocking_timeout_action: str = "resume"
+    versions: tuple[str, ...] = DEFAULT_VERSIONS
+    deprecated_versions: tuple[str, ...] = DEPRECATED_VERSIONS
+    alpha_versions: tuple[str, ...] = ()
+    keep_bodies: bool = False
+
+    def change(self, document: Mapping[str, Any]) -> None:
+        """Sets what the document names; all of it or, with an error, nothing."""
+        changes = {name: self._checked(name, value) for name, value in document.items()}
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        known = {field.name for field in fields(self)}
+        if name not in known:
+            raise SettingError(f"unknown setting '{name}'; known: {', '.join(sorted(known))}")
+        present = getattr(self, name)
+        if isinstance(present, tuple):
+            if isinstance(value, list) and all(isinstance(one, str) for one in value):
+                return tuple(value)
+            raise SettingError(f"'{name}' takes a list of texts")
+        if isinstance(present, bool) or isinstance(value, bool):
+            if isinstance(present, bool) and isinstance(value, bool):
+                return value
+            raise SettingError(f"'{name}' takes {'true or false' if isinstance(present, bool) else 'a number or text'}")
+        if isinstance(present, str):
+            if isinstance(value, str):
+                return value
+            raise SettingError(f"'{name}' takes text")
+        if isinstance(value, (int, float)) and value >= 0:
+            return type(present)(value)
+        raise SettingError(f"'{name}' takes a number, 0 or more")
+
+    def document(self) -> JsonObject:
+        return {field.name: getattr(self, field.name) for field in fields(self)}

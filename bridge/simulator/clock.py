@@ -1,0 +1,62 @@
+"""Server time: seconds since the epoch that never jump, and VCD's spelling of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+Clock = Callable[[], float]
+
+_DATE = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE
+)
+
+
+def steady_clock() -> Clock:
+    """A clock that starts at the machine's wall time and runs on the monotonic clock from there."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
+
+
+@lru_cache(maxsize=4096)
+def _to_the_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def timestamp(at: float) -> str:
+    """``2024-03-06T14:11:57.473+0000``: milliseconds, and the offset without a colon as VCD's JSON has it."""
+    milliseconds = int(at * 1000)
+    return f"{_to_the_second(milliseconds // 1000)}.{milliseconds % 1000:03d}+0000"
+
+
+@lru_cache(maxsize=64)
+def http_date(second: int) -> str:
+    """The ``Date`` header (RFC 9110, section 5.6.7) of a second since the epoch."""
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
+
+
+def parse_time(text: str) -> float | None:
+    """Seconds since the epoch of a date in a filter, with or without a colon in the offset; None if it is no date.
+
+    A date without an offset counts as UTC.
+    """
+    match = _DATE.match(text.strip())
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    microsecond = int((match[7] or "0")[:6].ljust(6, "0"))
+    try:
+        return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=_offset(match[8])).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(text: str | None) -> timezone:
+    if text is None or text in "Zz":
+        return UTC
+    digits = text[1:].replace(":", "")
+    delta = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-delta if text[0] == "-" else delta)

@@ -1,0 +1,232 @@
+"""The whole simulated Cloud Director as one function: a request in, an answer out. No sockets, no waiting."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bridge.catalogue.operation import Operation
+from bridge.simulator.access import Access
+from bridge.simulator.actions import Actions, operation_target
+from bridge.simulator.behavior import Behavior
+from bridge.simulator.blocking import BlockingTasks
+from bridge.simulator.call import Call, Target
+from bridge.simulator.clock import Clock, http_date, steady_clock
+from bridge.simulator.cloud import Cloud
+from bridge.simulator.entities import EntityStore
+from bridge.simulator.exchange import Answer, Refusal, Request, cloudapi_error_document, error_document, to_json
+from bridge.simulator.external import TaskCalls
+from bridge.simulator.faults import Fault, Faults
+from bridge.simulator.inventory import build_inventory
+from bridge.simulator.kinds import BY_COLLECTION
+from bridge.simulator.ledger import Ledger
+from bridge.simulator.negotiation import accepted_version
+from bridge.simulator.operations import load_operations
+from bridge.simulator.reading import EntityReader, QueryService
+from bridge.simulator.router import Router
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9-]+")
+_ERROR_STEM = "application/vnd.vmware.vcloud.error+json"
+_OPEN = frozenset({"versions", "login", "providerLogin", "oauthToken"})
+"""Calls that need no session."""
+
+
+def _takes(target: Target, path_id: str) -> bool:
+    """PUT /vApp/{id} is updateVm for a VM's id and updateVApp for a vApp's."""
+    if target.operation is None or target.operation.body_type not in ("Vm", "VApp"):
+        return True
+    return path_id.startswith("vm-") is (target.operation.body_type == "Vm")
+
+
+class Director:
+    """Routes calls, keeps the ledger, knows the faults.
+
+    Args:
+        public_url: What hrefs start with; may differ from the address that clients dial.
+        operations: The catalogue; None loads the project's.
+        virtual_machines: See :func:`build_inventory`.
+        seed: Makes ids repeatable.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_url: str = "http://127.0.0.1:8090",
+        behavior: Behavior | None = None,
+        clock: Clock | None = None,
+        operations: tuple[Operation, ...] | None = None,
+        virtual_machines: int = 4,
+        maximum_tasks: int = 100_000,
+        ledger_file: Path | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.clock = clock or steady_clock()
+        self.behavior = behavior or Behavior()
+        store = EntityStore(lenient=self.behavior.lenient_entities)
+        build_inventory(store, virtual_machines=virtual_machines)
+        self.cloud = Cloud(
+            store, self.clock, self.behavior, public_url=public_url, maximum_tasks=maximum_tasks, seed=seed
+        )
+        self.faults = Faults()
+        self.ledger = Ledger(ledger_file)
+        self.operations = load_operations() if operations is None else operations
+        self._router: Router[Target] = Router()
+        self._add_routes()
+
+    def call(self, request: Request) -> Call:
+        """What a request is, before anything happens: route, session and the request id of the answer."""
+        now = self.clock()
+        target, parameters = _UNROUTED, dict[str, str]()
+        refusal: Refusal | None = None
+        try:
+            target, parameters = self._router.find(request.method, request.path, _takes)
+        except Refusal as error:
+            refusal = error
+        call = Call(request, now, self._request_id(request), target, parameters)
+        call.refusal = refusal
+        if not request.path.startswith(("/api", "/cloudapi", "/oauth")):
+            return call
+        try:
+            self._admit(call)
+        except Refusal as error:
+            call.refusal = call.refusal or error
+        return call
+
+    def _admit(self, call: Call) -> None:
+        """Session first, then tenant context, then version: a call without a session learns nothing."""
+        if call.target.name not in _OPEN:
+            call.session = self.cloud.sessions.of(call.request, call.now)
+            call.tenant = self.cloud.sessions.tenant(call.request, call.session)
+        if call.target.name not in ("versions", "oauthToken"):
+            call.version = accepted_version(call.request, self.behavior)
+
+    def fault_for(self, call: Call) -> Fault | None:
+        if self.faults.is_empty:
+            return None
+        user = None if call.session is None else f"{call.user.name}@{call.user.org.name}"
+        return self.faults.take(call.target.name, call.request.method, call.request.path, user)
+
+    def answer(self, call: Call) -> Answer:
+        """Carries the call out. The ledger entry is :meth:`record`'s."""
+        call.now = self.clock()
+        self.cloud.engine.advance(call.now)
+        try:
+            if call.refusal is not None:
+                raise call.refusal
+            answer = call.target.handle(call)
+        except Refusal as refusal:
+            answer = self.refuse(call, refusal)
+        return answer
+
+    def handle(self, request: Request) -> Answer:
+        """The whole way of one request without faults, for use without sockets."""
+        call = self.call(request)
+        answer = self.finish(call, self.answer(call))
+        self.record(call, answer.status, None)
+        return answer
+
+    def refuse(self, call: Call, refusal: Refusal) -> Answer:
+        """401 has an empty body; CloudAPI errors have a form of their own."""
+        if refusal.status == 401:
+            return Answer(401, headers=[("WWW-Authenticate", "Bearer"), *refusal.headers])
+        if call.request.path.startswith(("/cloudapi", "/oauth")):
+            body = to_json(cloudapi_error_document(refusal, call.request_id))
+            return Answer(refusal.status, body, "application/json", list(refusal.headers))
+        body = to_json(error_document(refusal, call.request_id))
+        kind = f"{_ERROR_STEM};version={call.version}" if call.version else _ERROR_STEM
+        return Answer(refusal.status, body, kind, list(refusal.headers))
+
+    def finish(self, call: Call, answer: Answer) -> Answer:
+        """Adds the headers that every answer has."""
+        now = self.clock()
+        answer.headers.append(("X-VMWARE-VCLOUD-REQUEST-ID", call.request_id))
+        answer.headers.append(("X-VMWARE-VCLOUD-REQUEST-EXECUTION-TIME", str(int((now - call.now) * 1000))))
+        answer.headers.append(("Date", http_date(int(now))))
+        return answer
+
+    def record(self, call: Call, status: int | None, fault: Fault | None) -> None:
+        """One ledger entry. ``status`` None: the connection ended without an answer."""
+        request, session = call.request, call.session
+        self.ledger.add(
+            call.now,
+            request.method,
+            request.path,
+            request.query,
+            request.header(b"content-type"),
+            len(request.body),
+            call.target.name,
+            request.header(b"x-vmware-vcloud-client-request-id"),
+            call.request_id,
+            None if session is None else session.user.name,
+            None if session is None else session.user.org.name,
+            None if call.tenant is None else call.tenant.uuid,
+            status,
+            call.entity or call.parameters.get("id"),
+            call.task,
+            call.target.changes,
+            call.effect,
+            None if fault is None else fault.do,
+            request.body.decode("utf-8", "replace") if self.behavior.keep_bodies and call.target.changes else None,
+        )
+
+    def _request_id(self, request: Request) -> str:
+        """The client's id, cut at 128, then a dash and a uuid; a bare uuid if it sent none or an invalid one."""
+        own, sent = self.cloud.new_uuid(), request.header(b"x-vmware-vcloud-client-request-id")
+        return f"{sent[:128]}-{own}" if sent and _CLIENT_ID.fullmatch(sent) else own
+
+    def _add_routes(self) -> None:
+        actions, tasks, blocking = Actions(self.cloud), TaskCalls(self.cloud), BlockingTasks(self.cloud)
+        own = {
+            "getTask": tasks.get, "getTasksList": tasks.list, "cancelTask": tasks.cancel,
+            "createExternalTask": tasks.create, "updateTask": tasks.update, "listBlockingTasks": blocking.list,
+            "resumeBlockingTask": blocking.decide, "abortBlockingTask": blocking.decide,
+            "failBlockingTask": blocking.decide, "updateBlockingTaskProgress": blocking.update_progress,
+        }  # fmt: skip
+        for operation in self.operations:
+            target = operation_target(operation, actions)
+            if operation.name in own:
+                target = Target(
+                    operation.name, own[operation.name], target.changes, operation, target.collection, target.tail
+                )
+            self._router.add(operation.method, f"/api{operation.path}", target)
+            if target.tail == "metadata/{key}":
+                system = Target(target.name, target.handle, target.changes, operation, target.collection,
+                                "metadata/SYSTEM/{key}")  # fmt: skip
+                self._router.add(operation.method, f"/api{operation.path.replace('/{key}', '/SYSTEM/{key}')}", system)
+        self._router.add("GET", "/api/admin/extension/blockingTask/{id}", Target("getBlockingTask", blocking.get))
+        self._add_reads(EntityReader(self.cloud, actions), QueryService(self.cloud))
+        self._add_access(Access(self.cloud))
+
+    def _add_reads(self, reader: EntityReader, queries: QueryService) -> None:
+        for collection in BY_COLLECTION:
+            if collection == "tasksList":
+                continue
+            path = f"/api/{collection}/{{id}}"
+            self._router.add("GET", path, Target("getEntity", reader.get, collection=collection))
+            for tail in ("metadata", "metadata/{key}", "metadata/SYSTEM/{key}"):
+                self._router.add(
+                    "GET", f"{path}/{tail}", Target("getMetadata", reader.metadata, collection=collection, tail=tail)
+                )
+            self._router.add("GET", f"{path}/{{rest...}}", Target("getSection", reader.section, collection=collection))
+        self._router.add("GET", "/api/org", Target("listOrganizations", reader.organizations))
+        self._router.add("GET", "/api/entity/{urn}", Target("resolveEntity", reader.resolve))
+        self._router.add("GET", "/api/query", Target("query", queries.query))
+
+    def _add_access(self, access: Access) -> None:
+        sessions = "/cloudapi/1.0.0/sessions"
+        add = self._router.add
+        add("GET", "/api/versions", Target("versions", access.versions))
+        add("GET", "/api/session", Target("getSession", access.legacy_session))
+        add("POST", sessions, Target("login", access.log_in_tenant))
+        add("POST", f"{sessions}/provider", Target("providerLogin", access.log_in_provider))
+        add("GET", f"{sessions}/current", Target("currentSession", access.current))
+        add("DELETE", f"{sessions}/{{id}}", Target("logout", access.log_out))
+        add("POST", "/oauth/tenant/{org}/token", Target("oauthToken", access.token))
+        add("POST", "/oauth/provider/token", Target("oauthToken", access.token))
+
+
+def _unrouted(_call: Call) -> Answer:
+    raise Refusal(404, "RESOURCE_NOT_FOUND", "Resource not found")
+
+
+_UNROUTED = Target("unknown", _unrouted)

@@ -1,0 +1,170 @@
+"""Tasks and entities as JSON documents (TaskType, EntityType and their kin; API schemas 36 age and the API docs)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.simulator.clock import timestamp
+from bridge.simulator.entities import Entity
+from bridge.simulator.exchange import JsonObject, media_type
+from bridge.simulator.references import References
+from bridge.simulator.scripts import FINAL
+from bridge.simulator.tasks import EXPIRY_SECONDS, Task
+
+TASK_STEM = "application/vnd.vmware.vcloud.task"
+TASKS_LIST_STEM = "application/vnd.vmware.vcloud.tasksList"
+
+
+class Documents:
+    """Writes documents.
+
+    Args:
+        empty_owner_href_every: Each so-manieth Task has an empty ``owner.href`` or ``owner.name``, as real servers
+            send now and then (cloud-director-extension-standard-library samples, libcloud fixtures); 0: never.
+        queued_has_start: Whether a queued Task already has a startTime.
+    """
+
+    def __init__(
+        self, references: References, *, empty_owner_href_every: int = 10, queued_has_start: bool = True
+    ) -> None:
+        self.references = references
+        self.empty_owner_href_every = empty_owner_href_every
+        self.queued_has_start = queued_has_start
+
+    def task_href(self, task: Task) -> str:
+        return f"{self.references.api}/task/{task.id}"
+
+    def task(self, task: Task, now: float, *, provider: bool) -> JsonObject:
+        """A Task as somebody sees it now; tenants do not see ``tenantError`` beside the administrator's error."""
+        step = task.step(now)
+        final = step.status in FINAL
+        started = self.queued_has_start or step.status != "queued"
+        references = self.references
+        return {
+            "otherAttributes": {},
+            "link": self._task_links(task, final=final, provider=provider),
+            "href": self.task_href(task),
+            "type": media_type(TASK_STEM),
+            "id": task.urn,
+            "operationKey": task.operation_key,
+            "description": task.description,
+            "tasks": None,
+            "name": "task",
+            "owner": self._owner(task),
+            "error": self._error(task, step.status, provider=provider),
+            "user": references.to(task.user.entity),
+            "organization": references.to(task.org),
+            "progress": step.progress,
+            "params": None,
+            "details": step.details if task.details is None else task.details,
+            "vcTaskList": {"vcTask": list(task.script.vc_tasks)} if task.script.vc_tasks else None,
+            "result": (task.result or task.script.result) if final else None,
+            "status": step.status,
+            "operation": task.text(step),
+            "operationName": task.operation_name,
+            "serviceNamespace": task.service_namespace,
+            "startTime": timestamp(task.created_at) if started else None,
+            "endTime": None if task.ended_at is None else timestamp(task.ended_at),
+            "expiryTime": timestamp(task.created_at + EXPIRY_SECONDS) if started else None,
+            "cancelRequested": task.cancel_requested,
+            "vCloudExtension": [],
+        }
+
+    def _owner(self, task: Task) -> JsonObject:
+        reference = self.references.to(task.owner)
+        every = self.empty_owner_href_every
+        if every and not task.external:
+            if task.number % every == every - 1:
+                reference["href"] = ""
+            elif task.number % every == every // 2:
+                reference["name"] = ""
+        return reference
+
+    def _task_links(self, task: Task, *, final: bool, provider: bool) -> list[JsonObject]:
+        if final:
+            return []
+        href = self.task_href(task)
+        links = []
+        if task.external or task.script.cancel != "refuse":
+            links.append(self.references.link("task:cancel", f"{href}/action/cancel"))
+        if task.external and provider:
+            links.append(self.references.link("edit", href, TASK_STEM))
+        return links
+
+    @staticmethod
+    def _error(task: Task, status: str, *, provider: bool) -> JsonObject | None:
+        if task.external:
+            return task.error
+        if status != "error":
+            return None
+        error = {"otherAttributes": {}, **task.script.error, "vCloudExtension": []}
+        if not provider:
+            error.update(error.get("tenantError") or {}, tenantError=None, stackTrace=None)
+        return error
+
+    def tasks_list(self, org: Entity, tasks: list[Task], now: float, *, provider: bool) -> JsonObject:
+        return {
+            "otherAttributes": {},
+            "link": [],
+            "href": f"{self.references.api}/tasksList/{org.uuid}",
+            "type": media_type(TASKS_LIST_STEM),
+            "id": None,
+            "operationKey": None,
+            "description": None,
+            "tasks": None,
+            "name": "Tasks Lists",
+            "task": [self.task(task, now, provider=provider) for task in tasks],
+            "vCloudExtension": [],
+        }
+
+    def entity(self, entity: Entity, now: float, *, provider: bool) -> JsonObject:
+        """An entity with its links, its state and its Tasks (queued, running, recently completed)."""
+        tasks = [task for task in entity.tasks or () if task.vanish_at is None or now < task.vanish_at]
+        document: JsonObject = {
+            "otherAttributes": {},
+            "link": self._entity_links(entity, provider=provider),
+            "href": self.references.href(entity),
+            "type": media_type(entity.kind.media_stem),
+            "id": entity.urn,
+            "operationKey": None,
+            "description": entity.description,
+            "tasks": {"task": [self.task(task, now, provider=provider) for task in tasks]} if tasks else None,
+            "name": entity.name,
+            "status": entity.status,
+        }
+        if entity.deployed is not None:
+            document["deployed"] = entity.deployed
+        document.update(entity.properties)
+        document.update(self._children(entity, now, provider=provider))
+        document["vCloudExtension"] = []
+        return document
+
+    def _entity_links(self, entity: Entity, *, provider: bool) -> list[JsonObject]:
+        link, href = self.references.link, self.references.href(entity)
+        links = [link("down", f"{href}/metadata", "application/vnd.vmware.vcloud.metadata")]
+        if entity.parent is not None:
+            links.append(link("up", self.references.href(entity.parent), entity.parent.kind.media_stem))
+        if entity.kind.name == "org":
+            tasks = f"{self.references.api}/tasksList/{entity.uuid}"
+            links.append(link("down", tasks, TASKS_LIST_STEM))
+            if provider:
+                links.append(link("task:create", tasks, TASK_STEM))
+            links += [
+                link("down", self.references.href(child), child.kind.media_stem, child.name)
+                for child in entity.children
+                if child.kind.name in ("vdc", "catalog")
+            ]
+        return links
+
+    def _children(self, entity: Entity, now: float, *, provider: bool) -> dict[str, Any]:
+        match entity.kind.name:
+            case "vApp" | "vAppTemplate":
+                machines = [self.entity(child, now, provider=provider) for child in entity.children]
+                return {"children": {"vm": machines}} if machines else {"children": None}
+            case "vdc":
+                members = [self.references.to(child) for child in entity.children]
+                return {"resourceEntities": {"resourceEntity": members}}
+            case "catalog":
+                return {"catalogItems": {"catalogItem": [self.references.to(child) for child in entity.children]}}
+            case _:
+                return {}

@@ -1,0 +1,188 @@
+"""The entity store: what exists, who owns it, what state it is in."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bridge.simulator.exchange import JsonObject, no_access
+from bridge.simulator.kinds import KINDS, Kind
+
+if TYPE_CHECKING:
+    from bridge.simulator.tasks import Task
+
+RECENT_TASKS = 12
+"""How many Tasks an entity lists: queued, running and recently completed ones (TasksInProgressType of entity.xsd)."""
+
+MAXIMUM_LENIENT = 200_000
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@dataclass(slots=True, eq=False)
+class Entity:
+    """One object of the cloud. ``org`` None only for the System organization itself."""
+
+    kind: Kind
+    uuid: str
+    name: str
+    org: Entity | None = None
+    parent: Entity | None = None
+    description: str = ""
+    status: int | None = None
+    deployed: bool | None = None
+    properties: JsonObject = field(default_factory=dict)
+    """Further fields of the document, by their JSON names."""
+    metadata: JsonObject = field(default_factory=dict)
+    """Values of the metadata by ``<domain>/<key>``."""
+    sections: JsonObject = field(default_factory=dict)
+    """What was PUT below the entity, by the rest of the path."""
+    children: list[Entity] = field(default_factory=list)
+    tasks: deque[Task] | None = None
+    busy: Task | None = None
+    deleted: bool = False
+
+    @property
+    def urn(self) -> str:
+        return f"urn:vcloud:{self.kind.urn}:{self.uuid}"
+
+    @property
+    def path(self) -> str:
+        """Path of the user's view below /api."""
+        return f"/{self.kind.collections[0]}/{self.kind.prefix}{self.uuid}"
+
+    @property
+    def organization(self) -> Entity:
+        return self.org or self
+
+    def add_task(self, task: Task) -> None:
+        if self.tasks is None:
+            self.tasks = deque(maxlen=RECENT_TASKS)
+        self.tasks.append(task)
+
+
+@dataclass(slots=True, eq=False)
+class User:
+    """Somebody who can log in; ``entity`` is what Tasks refer to."""
+
+    name: str
+    password: str
+    org: Entity
+    entity: Entity
+    api_token: str
+    is_provider: bool
+
+
+class EntityStore:
+    """All entities by uuid.
+
+    With ``lenient`` an unknown id of a known kind becomes an entity when it is addressed; at most 200,000 such
+    entities are kept, the oldest goes first.
+    """
+
+    def __init__(self, *, lenient: bool = False) -> None:
+        self.lenient = lenient
+        self._by_uuid: dict[str, Entity] = {}
+        self._by_name: dict[tuple[str, str | None, str], Entity] = {}
+        self._lenient: OrderedDict[str, Entity] = OrderedDict()
+        self.users: dict[tuple[str, str], User] = {}
+        self.users_by_api_token: dict[str, User] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_uuid)
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(list(self._by_uuid.values()))
+
+    def add(self, entity: Entity) -> Entity:
+        self._by_uuid[entity.uuid] = entity
+        self._by_name[self._name_key(entity.kind, entity.parent, entity.name)] = entity
+        if entity.parent is not None:
+            entity.parent.children.append(entity)
+        return entity
+
+    def add_user(self, user: User) -> None:
+        self.users[user.name.casefold(), user.org.name.casefold()] = user
+        self.users_by_api_token[user.api_token] = user
+
+    def get(self, uuid: str) -> Entity | None:
+        return self._by_uuid.get(uuid)
+
+    def named(self, kind: Kind, parent: Entity | None, name: str) -> Entity | None:
+        return self._by_name.get(self._name_key(kind, parent, name))
+
+    def organization(self, name: str) -> Entity | None:
+        return self.named(KINDS["org"], None, name)
+
+    def organizations(self) -> list[Entity]:
+        return self.of_kind("org")
+
+    def of_kind(self, name: str) -> list[Entity]:
+        return [entity for entity in self._by_uuid.values() if entity.kind.name == name]
+
+    def find(self, kind: Kind, uuid: str, home: Entity | None) -> Entity:
+        """The entity of this kind.
+
+        Args:
+            home: The organization of entities created on demand.
+
+        Raises:
+            Refusal: 403 for an unknown id, as VCD answers.
+        """
+        entity = self._by_uuid.get(uuid)
+        if entity is not None and entity.kind is kind:
+            return entity
+        if entity is None and self.lenient and home is not None and UUID.fullmatch(uuid):
+            return self._create_on_demand(kind, uuid, home)
+        raise no_access(kind.urn, uuid)
+
+    def remove(self, entity: Entity) -> None:
+        """The entity and everything inside it are gone."""
+        for child in list(entity.children):
+            self.remove(child)
+        entity.deleted = True
+        self._by_uuid.pop(entity.uuid, None)
+        self._lenient.pop(entity.uuid, None)
+        key = self._name_key(entity.kind, entity.parent, entity.name)
+        if self._by_name.get(key) is entity:
+            del self._by_name[key]
+        if entity.parent is not None and entity in entity.parent.children:
+            entity.parent.children.remove(entity)
+
+    def rename(self, entity: Entity, name: str) -> None:
+        key = self._name_key(entity.kind, entity.parent, entity.name)
+        if self._by_name.get(key) is entity:
+            del self._by_name[key]
+        entity.name = name
+        self._by_name[self._name_key(entity.kind, entity.parent, name)] = entity
+
+    def _create_on_demand(self, kind: Kind, uuid: str, home: Entity) -> Entity:
+        entity = Entity(kind=kind, uuid=uuid, name=f"{kind.name}-{uuid[:8]}", org=home, **initial_state(kind))
+        if len(self._lenient) >= MAXIMUM_LENIENT:
+            self._drop_oldest_lenient()
+        self._lenient[uuid] = entity
+        self._by_uuid[uuid] = entity
+        return entity
+
+    def _drop_oldest_lenient(self) -> None:
+        for uuid, entity in self._lenient.items():
+            if entity.busy is None:
+                del self._lenient[uuid]
+                self._by_uuid.pop(uuid, None)
+                return
+
+    @staticmethod
+    def _name_key(kind: Kind, parent: Entity | None, name: str) -> tuple[str, str | None, str]:
+        return kind.name, None if parent is None else parent.uuid, name.casefold()
+
+
+def initial_state(kind: Kind) -> dict[str, Any]:
+    """Status 8 is POWERED_OFF, 1 is RESOLVED; ``deployed`` exists for vApps and VMs only."""
+    if kind.name in ("vApp", "vm", "shadowVm"):
+        return {"status": 8, "deployed": False}
+    if kind.name in ("vAppTemplate", "vmTemplate"):
+        return {"status": 8}
+    return {"status": 1}

@@ -1,0 +1,175 @@
+"""The query service: /api/query over Tasks and the commonest entity types.
+
+Source: VCD Programming Guide, "Query Parameters"; QueryResultTaskRecordType and QueryResultAdminTaskRecordType.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from bridge.simulator.exchange import JsonObject, Refusal, bad_request
+from bridge.simulator.fiql import All, Any_, Comparison, Expression, Field, FieldType
+
+MAXIMUM_PAGE_SIZE = 128
+DEFAULT_PAGE_SIZE = 25
+FORMATS = ("records", "idrecords", "references")
+SNAPSHOT_SECONDS = 30.0
+MAXIMUM_SNAPSHOTS = 64
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters of one query; ``filter`` is decoded from the query string, not yet parsed."""
+
+    type: str
+    format: str
+    page: int
+    page_size: int
+    sort: str | None
+    descending: bool
+    fields: tuple[str, ...]
+    filter: str | None
+    filter_encoded: bool
+    links: bool
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> Parameters:
+        """Raises a 400 for an unknown format or a page or page size outside its range."""
+        chosen = query.get("format", "records").lower()
+        if chosen not in FORMATS:
+            raise bad_request(f"Invalid query parameter format: {chosen}")
+        page_size = _positive(query, "pageSize", DEFAULT_PAGE_SIZE)
+        if page_size > MAXIMUM_PAGE_SIZE:
+            raise bad_request(f"Invalid query parameter pageSize: maximum is {MAXIMUM_PAGE_SIZE}")
+        return cls(
+            type=query.get("type", ""),
+            format=chosen,
+            page=_positive(query, "page", 1),
+            page_size=page_size,
+            sort=query.get("sortDesc") or query.get("sortAsc") or None,
+            descending=bool(query.get("sortDesc")),
+            fields=tuple(name for name in query.get("fields", "").split(",") if name),
+            filter=query.get("filter") or None,
+            filter_encoded=query.get("filterEncoded", "").lower() == "true",
+            links=query.get("links", "true").lower() != "false",
+        )
+
+    @property
+    def sequence_key(self) -> tuple[Any, ...]:
+        """What the pages of one sequence share."""
+        return self.type, self.page_size, self.sort, self.descending, self.filter
+
+
+def _positive(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name)
+    if text is None or text == "":
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise bad_request(f"Invalid query parameter {name}: {text}")
+    return int(text)
+
+
+class Snapshots(Generic[Row]):
+    """Rows of a page sequence: page 1 takes them, the pages after it read the same ones for half a minute."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Any, ...], tuple[float, list[Row]]] = OrderedDict()
+
+    def keep(self, key: tuple[Any, ...], now: float, rows: list[Row]) -> None:
+        self._kept.pop(key, None)
+        self._kept[key] = (now, rows)
+        if len(self._kept) > MAXIMUM_SNAPSHOTS:
+            self._kept.popitem(last=False)
+
+    def kept(self, key: tuple[Any, ...], now: float) -> tuple[float, list[Row]] | None:
+        """When the rows were taken, and the rows."""
+        found = self._kept.get(key)
+        return found if found is not None and now - found[0] <= SNAPSHOT_SECONDS else None
+
+
+def sort_rows(rows: list[Row], fields: Mapping[str, Field], parameters: Parameters) -> list[Row]:
+    """Rows in the asked order, missing values first going up; without one as they come (database order)."""
+    if parameters.sort is None:
+        return rows
+    field = fields.get(parameters.sort)
+    if field is None:
+        raise bad_request(f"Invalid query parameter sort: unknown field {parameters.sort}")
+
+    def key(row: Row) -> tuple[bool, Any]:
+        value = field.get(row)
+        return value is not None, value.casefold() if isinstance(value, str) else value if value is not None else 0
+
+    return sorted(rows, key=key, reverse=parameters.descending)
+
+
+def page_document(
+    parameters: Parameters, href: str, query: Mapping[str, str], total: int, records: list[JsonObject]
+) -> JsonObject:
+    """The answer: container of records or references with links to the pages around it."""
+    references = parameters.format == "references"
+    stem = "references" if references else f"records" if parameters.format == "records" else "idrecords"
+    document: JsonObject = {
+        "otherAttributes": {},
+        "link": _page_links(parameters, href, query, total) if parameters.links else [],
+        "href": _page_href(href, query, parameters.page),
+        "type": f"application/vnd.vmware.vcloud.query.{stem}+json",
+        "name": parameters.type,
+        "page": parameters.page,
+        "pageSize": parameters.page_size,
+        "total": total,
+        "reference" if references else "record": records,
+        "vCloudExtension": [],
+    }
+    return document
+
+
+def _page_href(href: str, query: Mapping[str, str], page: int) -> str:
+    pairs = {**query, "page": str(page)}
+    return f"{href}?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items())
+
+
+def _page_links(parameters: Parameters, href: str, query: Mapping[str, str], total: int) -> list[JsonObject]:
+    last = max(1, -(-total // parameters.page_size))
+    pages = []
+    if parameters.page < last:
+        pages += [("nextPage", parameters.page + 1), ("lastPage", last)]
+    if parameters.page > 1:
+        pages += [("firstPage", 1), ("previousPage", parameters.page - 1)]
+    return [
+        {"otherAttributes": {}, "href": _page_href(href, query, page), "id": None,
+         "type": "application/vnd.vmware.vcloud.query.records+json", "name": None, "rel": rel, "model": None,
+         "vCloudExtension": []}
+        for rel, page in pages
+    ]  # fmt: skip
+
+
+def conjuncts(expression: Expression | None) -> Iterator[Expression]:
+    """The parts that all must hold."""
+    if isinstance(expression, All):
+        for part in expression.parts:
+            yield from conjuncts(part)
+    elif expression is not None:
+        yield expression
+
+
+def equal_values(expression: Expression, selector: str) -> list[str] | None:
+    """The values of ``selector==a,selector==b,…``; None for anything else."""
+    parts: Iterable[Expression] = expression.parts if isinstance(expression, Any_) else (expression,)
+    values = []
+    for part in parts:
+        if not (isinstance(part, Comparison) and part.selector == selector and part.operator == "=="):
+            return None
+        if len(part.pieces) > 1:
+            return None
+        values.append(part.value)
+    return values
+
+
+def unknown_type(name: str) -> Refusal:
+    return bad_request(f"Invalid query parameter type: {name}" if name else "Query parameter type is missing")

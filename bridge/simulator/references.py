@@ -1,0 +1,44 @@
+"""Hrefs, references and links as VCD's JSON has them: explicit nulls, arrays under singular names."""
+
+from __future__ import annotations
+
+from bridge.simulator.entities import Entity
+from bridge.simulator.exchange import JsonObject, media_type
+
+
+class References:
+    """Writes hrefs under the public base URI, which may name another host than the one that was dialled."""
+
+    def __init__(self, public_url: str) -> None:
+        self.base = public_url.rstrip("/")
+        self.api = f"{self.base}/api"
+
+    def href(self, entity: Entity) -> str:
+        return self.api + entity.path
+
+    def to(self, entity: Entity) -> JsonObject:
+        return self.reference(self.href(entity), entity.urn, entity.kind.media_stem, entity.name)
+
+    @staticmethod
+    def reference(href: str, urn: str | None, stem: str | None, name: str | None) -> JsonObject:
+        return {
+            "otherAttributes": {},
+            "href": href,
+            "id": urn,
+            "type": None if stem is None else media_type(stem),
+            "name": name,
+            "vCloudExtension": [],
+        }
+
+    @staticmethod
+    def link(rel: str, href: str, stem: str | None = None, name: str | None = None) -> JsonObject:
+        return {
+            "otherAttributes": {},
+            "href": href,
+            "id": None,
+            "type": None if stem is None else media_type(stem),
+            "name": name,
+            "rel": rel,
+            "model": None,
+            "vCloudExtension": [],
+        }

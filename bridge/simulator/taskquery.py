@@ -1,0 +1,127 @@
+"""The types ``task`` and ``adminTask`` of the query service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bridge.simulator.clock import parse_time, timestamp
+from bridge.simulator.documents import Documents
+from bridge.simulator.entities import Entity, EntityStore
+from bridge.simulator.exchange import JsonObject
+from bridge.simulator.fiql import Comparison, Expression, Field, FieldType
+from bridge.simulator.query import conjuncts, equal_values
+from bridge.simulator.scripts import FINAL, Step
+from bridge.simulator.tasks import Task, TaskEngine
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A Task as it stands at one moment."""
+
+    task: Task
+    step: Step
+    ended_at: float | None
+
+
+def _milliseconds(at: float | None) -> float | None:
+    return None if at is None else int(at * 1000) / 1000
+
+
+class TaskRecords:
+    """Fields, candidates and records of the Task queries."""
+
+    def __init__(self, documents: Documents, engine: TaskEngine, store: EntityStore) -> None:
+        self.documents = documents
+        self.engine = engine
+        self.store = store
+        self.fields = self._fields()
+
+    def _start(self, row: TaskRow) -> float | None:
+        if row.step.status == "queued" and not self.documents.queued_has_start:
+            return None
+        return _milliseconds(row.task.created_at)
+
+    def _fields(self) -> dict[str, Field]:
+        text, href = FieldType.TEXT, self.documents.references.href
+        return {
+            "id": Field(text, lambda row: row.task.urn),
+            "href": Field(FieldType.REFERENCE, lambda row: self.documents.task_href(row.task)),
+            "name": Field(text, lambda row: row.task.operation_name),
+            "operation": Field(text, lambda row: row.task.operation_name),
+            "operationFull": Field(text, lambda row: row.task.text(row.step)),
+            "status": Field(text, lambda row: row.step.status),
+            "progress": Field(FieldType.NUMBER, lambda row: row.step.progress),
+            "startDate": Field(FieldType.TIME, self._start),
+            "endDate": Field(FieldType.TIME, lambda row: _milliseconds(row.ended_at)),
+            "ownerName": Field(text, lambda row: row.task.user.name),
+            "owner": Field(FieldType.REFERENCE, lambda row: href(row.task.user.entity)),
+            "object": Field(FieldType.REFERENCE, lambda row: href(row.task.owner)),
+            "objectName": Field(text, lambda row: row.task.owner.name),
+            "objectType": Field(text, lambda row: row.task.owner.kind.urn),
+            "org": Field(FieldType.REFERENCE, lambda row: href(row.task.org)),
+            "orgName": Field(text, lambda row: row.task.org.name),
+            "serviceNamespace": Field(text, lambda row: row.task.service_namespace),
+        }
+
+    def candidates(self, expression: Expression | None) -> Iterable[Task]:
+        """A superset of the Tasks that can match now, from the narrowest index that a part of the filter allows."""
+        for part in conjuncts(expression):
+            ids = equal_values(part, "id") or equal_values(part, "href")
+            if ids is not None:
+                found = (self.engine.get(one.rpartition(":" if ":task:" in one else "/")[2], 0.0) for one in ids)
+                return list(dict.fromkeys(task for task in found if task is not None))
+        for part in conjuncts(expression):
+            if isinstance(part, Comparison) and part.selector == "endDate" and part.operator in ("=ge=", "=gt="):
+                return self.engine.ended_since(parse_time(part.value))
+            statuses = equal_values(part, "status")
+            if statuses and not any(status.casefold() in FINAL for status in statuses):
+                return list(self.engine.active())
+        return self.engine.all()
+
+    def rows(self, expression: Expression | None, now: float, lag: float, org: Entity | None) -> Iterator[TaskRow]:
+        """Tasks of an organization (None: all) that can match, as they stood ``lag`` seconds ago."""
+        at = now - lag
+        for task in self.candidates(expression) if lag <= 0 else self.engine.all():
+            if (
+                (org is None or task.org is org)
+                and task.created_at <= at
+                and (task.vanish_at is None or now < task.vanish_at)
+            ):
+                ended_at = task.ended_at if task.ended_at is not None and task.ended_at <= at else None
+                yield TaskRow(task, task.step(at), ended_at)
+
+    def record(self, row: TaskRow, form: str, *, admin: bool) -> JsonObject:
+        """``name`` is the operationName, ``operationFull`` the operation, ``ownerName`` the user's name."""
+        task, references = row.task, self.documents.references
+        start = self._start(row)
+        record: JsonObject = {
+            "_type": "QueryResultAdminTaskRecordType" if admin else "QueryResultTaskRecordType",
+            "link": [],
+            "metadata": None,
+            "href": self.documents.task_href(task) if form == "records" else None,
+            "id": task.urn if form == "idrecords" else None,
+            "type": None,
+            "otherAttributes": {},
+            "endDate": None if row.ended_at is None else timestamp(row.ended_at),
+            "name": task.operation_name,
+            "object": references.href(task.owner) if form == "records" else task.owner.urn,
+            "objectName": task.owner.name,
+            "objectType": task.owner.kind.urn,
+            "operationFull": task.text(row.step),
+            "org": references.href(task.org) if form == "records" else task.org.urn,
+            "orgName": task.org.name,
+            "ownerName": task.user.name,
+            "progress": row.step.progress,
+            "serviceNamespace": task.service_namespace,
+            "startDate": None if start is None else timestamp(start),
+            "status": row.step.status,
+        }
+        if admin:
+            owner = task.user.entity
+            record.update(
+                owner=references.href(owner) if form == "records" else owner.urn, cellName="cell-1", hasOwner=True
+            )
+        else:
+            record["message"] = None
+        return record

@@ -1,0 +1,215 @@
+"""The Task engine: Tasks are functions of time, read when somebody looks; only their ends are kept in order.
+
+Memory is bounded: beyond ``maximum`` the oldest ended Tasks are forgotten and answer 403, as VCD's do.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bridge.simulator.exchange import JsonObject
+from bridge.simulator.scripts import FINAL, Script, Step, standing
+
+if TYPE_CHECKING:
+    from bridge.simulator.entities import Entity, User
+
+NATIVE_NAMESPACE = "com.vmware.vcloud"
+EXPIRY_SECONDS = 90 * 86400.0
+"""expiryTime is startTime plus 90 days in every dated sample (libcloud fixtures, VCD API docs)."""
+
+Effect = Callable[[bool], None]
+"""What a Task's end does to the cloud; told whether it succeeded."""
+
+
+class Task:
+    """One Task. ``script`` counts from ``anchor``; ``visible_at`` is when queries begin to show it."""
+
+    __slots__ = (
+        "anchor", "blocked_until", "blocking_id", "cancel_requested", "created_at", "description",
+        "details", "effect", "ended_at", "error", "external", "id", "number", "operation", "operation_key",
+        "operation_name", "org", "owner", "result", "resumed", "script", "service_namespace", "timeout_action", "user",
+        "vanish_at", "version", "visible_at", "words",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        task_id: str,
+        operation_name: str,
+        words: tuple[str, str],
+        owner: Entity,
+        user: User,
+        script: Script,
+        now: float,
+        effect: Effect | None = None,
+        service_namespace: str = NATIVE_NAMESPACE,
+    ) -> None:
+        self.number = number
+        self.id = task_id
+        self.operation_name = operation_name
+        self.words = words
+        self.owner = owner
+        self.org = owner.organization
+        self.user = user
+        self.script = script
+        self.anchor = self.created_at = self.visible_at = now
+        self.vanish_at = None if script.vanish_after is None else now + script.vanish_after
+        self.effect = effect
+        self.service_namespace = service_namespace
+        self.operation: str | None = None
+        self.operation_key: str | None = None
+        self.description: str | None = None
+        self.details: str | None = None
+        self.error: JsonObject | None = None
+        self.result: JsonObject | None = None
+        self.external = False
+        self.ended_at: float | None = None
+        self.cancel_requested = False
+        self.version = 0
+        self.blocking_id: str | None = None
+        self.blocked_until: float | None = None
+        self.timeout_action = "resume"
+        self.resumed: Script | None = None
+
+    def step(self, now: float) -> Step:
+        return self.script.at(now - self.anchor)
+
+    def due_at(self) -> float | None:
+        """When something happens by itself: the end, or the time-out of a blocking task."""
+        if self.blocked_until is not None:
+            return self.blocked_until
+        return None if self.script.ends_after is None else self.anchor + self.script.ends_after
+
+    def text(self, step: Step) -> str:
+        """The operation text; it changes over a Task's life."""
+        if step.operation is not None:
+            return step.operation
+        if self.operation is not None:
+            return self.operation
+        return self.words[1] if step.status in FINAL else self.words[0]
+
+    @property
+    def urn(self) -> str:
+        return f"urn:vcloud:task:{self.id}"
+
+
+class TaskEngine:
+    """All Tasks. Call :meth:`advance` with the present before reading: it ends what is due, in order of time."""
+
+    def __init__(self, *, maximum: int = 100_000) -> None:
+        self.maximum = maximum
+        self.created = 0
+        self.forgotten = 0
+        self._tasks: dict[str, Task] = {}
+        self._active: dict[str, Task] = {}
+        self._ended: list[Task] = []
+        self._ended_times: list[float] = []
+        self._due: list[tuple[float, int, int, Task]] = []
+        self.on_blocking_timeout: Callable[[Task, float], None] = lambda _task, _now: None
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def active_count(self) -> int:
+        return len(self._active)
+
+    def add(self, task: Task) -> None:
+        self.created += 1
+        self._tasks[task.id] = task
+        self._active[task.id] = task
+        task.owner.add_task(task)
+        if task.script.ends_after == 0.0 and task.blocked_until is None:
+            self._end(task, task.anchor)
+        else:
+            self._schedule(task)
+        if len(self._tasks) > self.maximum:
+            self._forget_oldest()
+
+    def advance(self, now: float) -> None:
+        due = self._due
+        while due and due[0][0] <= now:
+            at, _, version, task = heapq.heappop(due)
+            if task.version != version or task.ended_at is not None:
+                continue
+            if task.blocked_until is not None:
+                self.on_blocking_timeout(task, at)
+            else:
+                self._end(task, at)
+
+    def get(self, task_id: str, now: float) -> Task | None:
+        task = self._tasks.get(task_id)
+        if task is None or (task.vanish_at is not None and now >= task.vanish_at):
+            return None
+        return task
+
+    def rescript(self, task: Task, script: Script, now: float) -> None:
+        """From now on the Task goes by another script."""
+        task.script = script
+        task.anchor = now
+        task.version += 1
+        if script.ends_after == 0.0 and task.blocked_until is None:
+            self._end(task, now)
+        else:
+            self._schedule(task)
+
+    def force(self, task: Task, step: Step, now: float) -> None:
+        self.rescript(task, standing(step, task.script), now)
+
+    def request_cancel(self, task: Task, now: float) -> None:
+        """Sets cancelRequested; an honoring script ends ``cancel_seconds`` later, unless its own end comes first."""
+        task.cancel_requested = True
+        script = task.script
+        if script.cancel != "honor" or task.external:
+            return
+        due = task.due_at()
+        if due is not None and task.blocked_until is None and due <= now + script.cancel_seconds:
+            return
+        present = replace(task.step(now), after=0.0)
+        end = Step(script.cancel_seconds, script.cancel_status, present.progress)
+        steps = (end,) if script.cancel_seconds == 0.0 else (present, end)
+        task.blocked_until = None
+        self.rescript(task, replace(script, steps=steps), now)
+
+    def all(self) -> Iterable[Task]:
+        """In order of creation."""
+        return self._tasks.values()
+
+    def active(self) -> Iterable[Task]:
+        return self._active.values()
+
+    def ended_since(self, at: float | None) -> Iterator[Task]:
+        """Ended Tasks in order of their end, those that ended before ``at`` left out."""
+        start = 0 if at is None else bisect_left(self._ended_times, at)
+        return islice(self._ended, start, None)
+
+    def _schedule(self, task: Task) -> None:
+        due = task.due_at()
+        if due is not None:
+            heapq.heappush(self._due, (due, task.number, task.version, task))
+
+    def _end(self, task: Task, at: float) -> None:
+        task.ended_at = at
+        self._active.pop(task.id, None)
+        self._ended.append(task)
+        self._ended_times.append(at)
+        if task.owner.busy is task:
+            task.owner.busy = None
+        effect, task.effect = task.effect, None
+        if effect is not None:
+            effect(task.script.at(at - task.anchor + 1e-6).status == "success")
+
+    def _forget_oldest(self) -> None:
+        """A tenth at once: cutting the front of a list costs its whole length."""
+        count = max(1, self.maximum // 10)
+        for task in self._ended[:count]:
+            self._tasks.pop(task.id, None)
+            self.forgotten += 1
+        del self._ended[:count]
+        del self._ended_times[:count]
