@@ -179,6 +179,10 @@ class Telemetry:
         """Something did not work and will be tried again."""
         self._log.warning("trouble", where=where, message=message, **facts)
 
+    def failed(self, error: BaseException) -> None:
+        """A bug that ends the process, with its traceback."""
+        self._log.critical("bridge.failed", error=str(error), exc_info=error)
+
     def count_open(self, source: Callable[[], Mapping[Phase, int]]) -> None:
         """Where the number of open lifecycles by phase comes from; asked at each scrape."""
         self._count_open = source

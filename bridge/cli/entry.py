@@ -1,0 +1,55 @@
+"""Runs one verb: every way it can end becomes an exit code and at most one clear message."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from bridge.cli.app import app
+from bridge.cli.console import write_error
+from bridge.errors import BridgeError
+
+EXIT_USAGE = 2
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``vcd-bridge`` with ``arguments`` (default: the process's). Returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    as_json = "--json" in given
+    try:
+        result = typer.main.get_command(app).main(given, prog_name="vcd-bridge", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BridgeError as error:
+        write_error(error.code, error.message, error.hint, as_json=as_json)
+        if error.exit_code == EXIT_BUG:
+            _trace()
+        return error.exit_code
+    except typer.TyperException as error:
+        message = str(getattr(error, "message", "") or error)
+        formatted = getattr(error, "format_message", None)
+        hint = "vcd-bridge VERB --help shows the usage"
+        write_error("usage", formatted() if formatted else message, hint, as_json=as_json)
+        return EXIT_USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough (``| head``). Nothing more can be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  # the last guard of the process: what comes here is our own bug
+        hint = "this is a bug; VCD_BRIDGE__LOG__LEVEL=debug shows where it happened"
+        write_error("internal", f"{type(error).__name__}: {error}", hint, as_json=as_json)
+        _trace()
+        return EXIT_BUG
+
+
+def _trace() -> None:
+    if os.environ.get("VCD_BRIDGE__LOG__LEVEL", "").lower() == "debug":
+        traceback.print_exc()

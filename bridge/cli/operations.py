@@ -1,0 +1,89 @@
+"""``vcd-bridge operations``: what can be asked of VCD."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.console import write, write_json, write_table
+from bridge.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from bridge.catalogue.operation import Operation
+
+
+def operations(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One operation, in full.")] = None,
+    search: Annotated[str | None, typer.Option("--search", metavar="TEXT", help="In names, paths and types.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """What can be asked of VCD."""
+    chosen = _chosen(name, search)
+    if json:
+        write_json([as_document(operation) for operation in chosen])
+    elif name is not None:
+        _write_one(chosen[0])
+    else:
+        rows = [(op.name, op.method, op.path, op.recovery, "destructive" if op.destructive else None) for op in chosen]
+        write_table(("operation", "method", "path", "recovery", ""), rows)
+    if not chosen:
+        raise typer.Exit(1)
+
+
+def _chosen(name: str | None, search: str | None) -> list[Operation]:
+    import difflib
+
+    from bridge.catalogue.load import load
+
+    every = list(load().values())
+    if name is not None:
+        found = [operation for operation in every if operation.name == name]
+        if not found:
+            close = difflib.get_close_matches(name, [operation.name for operation in every], n=3)
+            hint = f"; did you mean {', '.join(close)}?" if close else ""
+            raise typer.BadParameter(f"no operation is called {name!r}{hint}")
+        return found
+    wanted = (search or "").casefold()
+    return [op for op in every if wanted in f"{op.name} {op.path} {op.body_type or ''}".casefold()]
+
+
+def as_document(operation: Operation) -> dict[str, object]:
+    """The pinned JSON form of one operation, with what else is known after it."""
+    return {
+        "name": operation.name,
+        "method": operation.method,
+        "path": operation.path,
+        "parameters": [parameter.name for parameter in operation.parameters],
+        "query": list(operation.query),
+        "body_type": operation.body_type,
+        "media_type": operation.media_type,
+        "answer": operation.answer,
+        "lane": operation.lane,
+        "recovery": operation.recovery,
+        "destructive": operation.destructive,
+        "since": operation.since,
+        "deprecated": operation.deprecated,
+        "removed": operation.removed,
+        "vcd_operation_name": operation.vcd_operation_name,
+        "parameter_kinds": {parameter.name: list(parameter.kinds) for parameter in operation.parameters},
+        "recovery_reason": operation.recovery_reason,
+        "body": operation.body_rule,
+        "entity": operation.entity,
+        "stream": operation.stream,
+        "source": operation.source,
+    }
+
+
+def _write_one(operation: Operation) -> None:
+    write(f"{operation.name}: {operation.method} /api{operation.path}")
+    for key, value in as_document(operation).items():
+        if key in {"name", "method", "path", "parameter_kinds"} or value in (None, [], ""):
+            continue
+        if key == "parameters":
+            value = ", ".join(f"{p.name} ({' or '.join(p.kinds) or 'text'})" for p in operation.parameters)
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        write(f"  {key.replace('_', ' ')}: {value}")

@@ -1,0 +1,25 @@
+"""Options that verbs share, and how a verb gets its settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bridge.settings import LoadedSettings
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings file; default: vcd-bridge.toml here, if there."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+
+
+def load_settings(config: Path | None) -> LoadedSettings:
+    """Settings of this run. Raises ConfigurationError."""
+    from bridge.settings import load
+
+    return load(config, os.environ)
