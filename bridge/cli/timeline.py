@@ -1,0 +1,66 @@
+"""Status events as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_STYLES = {
+    "success": "bold green", "error": "bold red", "aborted": "bold red", "rejected": "bold red",
+    "canceled": "bold yellow", "expired": "bold yellow",
+}  # fmt: skip
+_CHANGE_STYLES = {"waiting": "yellow", "overdue": "magenta", "parked": "bold magenta"}
+_BAR = 10
+
+
+def event_line(event: Mapping[str, Any], *, request_width: int = 0) -> Text:
+    """``time  request  #sequence change  status  progress  why`` in one line."""
+    from rich.text import Text
+
+    task = event.get("task") or {}
+    outcome = event.get("outcome")
+    style = _STYLES.get(outcome, "red") if outcome else _CHANGE_STYLES.get(event["change"], "cyan")
+    name = event.get("request_id") or event.get("external_key") or event["birth"]
+    return Text.assemble(
+        (clock_time(event.get("observed_at")), "dim"),
+        "  ",
+        (str(name).ljust(request_width), "bold"),
+        "  ",
+        (f"#{event['sequence']:<3}", "dim"),
+        (str(outcome or event["change"]).ljust(9), style),
+        " ",
+        str(event.get("catalogue_operation") or "").ljust(14),
+        " ",
+        f"{task.get('status') or ''}{progress_bar(task.get('progress'), final=bool(outcome))}",
+        (_why(event), "dim"),
+    )
+
+
+def clock_time(value: object) -> str:
+    """Time of day of an event's ``observed_at`` (a datetime or milliseconds since the epoch), UTC."""
+    if isinstance(value, int | float):
+        value = datetime.fromtimestamp(value / 1000, UTC)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%H:%M:%S.") + f"{value.microsecond // 1000:03}"
+    return str(value or "")
+
+
+def progress_bar(percent: object, *, final: bool = False) -> str:
+    if not isinstance(percent, int) or final:
+        return ""
+    filled = max(0, min(_BAR, percent * _BAR // 100))
+    return f" {'━' * filled}{'╌' * (_BAR - filled)} {percent:>3} %"
+
+
+def _why(event: Mapping[str, Any]) -> str:
+    reason, error = event.get("reason") or {}, event.get("vcd_error") or {}
+    told = [str(error.get("message") or reason.get("message") or "")]
+    code = error.get("minorErrorCode") or reason.get("code")
+    if code:
+        told.append(f"({code})")
+    text = " ".join(part for part in told if part)
+    return f"  {text}" if text else ""

@@ -1,0 +1,38 @@
+"""Events as lines for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.cli.timeline import event_line
+
+EVENT: dict[str, Any] = {
+    "birth": "vcd.action-requests/0/7", "sequence": 2, "request_id": "r-1", "catalogue_operation": "deployVApp",
+    "change": "changed", "outcome": None, "observed_at": datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC),
+    "task": {"status": "running", "progress": 40}, "reason": None, "vcd_error": None,
+}  # fmt: skip
+
+
+def test_progress_is_a_bar() -> None:
+    line = event_line(EVENT).plain
+    assert line.split() == ["03:04:05.678", "r-1", "#2", "changed", "deployVApp", "running", "━━━━╌╌╌╌╌╌", "40", "%"]
+
+
+def test_an_end_shows_its_outcome_and_vcds_own_words() -> None:
+    error = {"message": "out of space", "minorErrorCode": "INSUFFICIENT_STORAGE"}
+    line = event_line(EVENT | {"change": "finished", "outcome": "error", "vcd_error": error}).plain
+    assert "error" in line
+    assert "out of space (INSUFFICIENT_STORAGE)" in line
+    assert "finished" not in line
+
+
+def test_a_story_without_task_or_request_id_is_named_by_its_birth() -> None:
+    reason = {"code": "missing_field", "message": "request_id is missing", "field": "request_id"}
+    line = event_line(EVENT | {"request_id": None, "task": None, "outcome": "rejected", "reason": reason}).plain
+    assert "vcd.action-requests/0/7" in line
+    assert "request_id is missing (missing_field)" in line
+
+
+def test_milliseconds_are_understood() -> None:
+    assert event_line(EVENT | {"observed_at": 1_000}).plain.startswith("00:00:01.000")
