@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import config, operations, run, version
+from bridge.cli import config, operations, run, simulator, version
+from bridge.cli.demo import verb as demo
 
 app = typer.Typer(
     name="vcd-bridge",
@@ -15,6 +16,8 @@ app = typer.Typer(
 )
 
 app.command("run")(run.run)
+app.command("demo")(demo.demo)
 app.command("config")(config.config)
 app.command("operations")(operations.operations)
+app.command("simulator")(simulator.simulator)
 app.command("version")(version.version)

@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from bridge import __version__
 from bridge.cli.console import write
 from bridge.cli.options import ConfigOption, load_settings
 from bridge.errors import BridgeError, InvariantViolation
@@ -28,13 +29,12 @@ def run(config: ConfigOption = None) -> None:
     import uvloop
 
     from bridge.catalogue.load import load as load_catalogue
-    from bridge.cli.version import bridge_version
     from bridge.telemetry import Telemetry, configure_logging
 
     settings = load_settings(config).settings
     settings.require_all()
     configure_logging(level=settings.log.level, form=settings.log.format, secrets=settings.secrets())
-    telemetry = Telemetry(operations=load_catalogue(), version=bridge_version())
+    telemetry = Telemetry(operations=load_catalogue(), version=__version__)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, telemetry))
 

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
+from bridge import __version__
 from bridge.cli.console import write, write_json
 from bridge.cli.options import JsonOption
-
-
-def bridge_version() -> str:
-    """Version of the installed distribution; ``unknown`` when run from a bare tree."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("vcd-kafka-bridge")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def version(json: JsonOption = False) -> None:
@@ -24,7 +15,7 @@ def version(json: JsonOption = False) -> None:
     from bridge.kafka.clients import librdkafka_version
 
     facts = {
-        "version": bridge_version(),
+        "version": __version__,
         "python": platform.python_version(),
         "librdkafka": librdkafka_version(),
         "store_format": FORMAT_VERSION,

@@ -1,0 +1,78 @@
+"""The simulator as the demo uses it: scripts of Tasks, somebody else's work, the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http.client
+import json
+from typing import Any
+
+from bridge.cli.demo.processes import DemoFailed
+
+ORGANIZATION = "acme"
+USER = "admin"
+PASSWORD = "secret"
+_VERSION = "37.0"
+_JSON = f"application/*+json;version={_VERSION}"
+
+
+class Cloud:
+    """Calls of the simulator, blocking ones moved to a thread."""
+
+    def __init__(self, url: str) -> None:
+        self._host = url.removeprefix("http://")
+
+    async def entities(self, kind: str) -> list[str]:
+        """Prefixed ids of the tenant's entities of a kind, in a fixed order."""
+        found = await self._call("GET", f"/simulator/entities?kind={kind}")
+        return sorted(entity["id"] for entity in found if entity["organization"] == ORGANIZATION)
+
+    async def script(self, entity: str, script: dict[str, Any]) -> None:
+        """How the next Task of an entity goes."""
+        await self._call("POST", "/simulator/scripts", {"entity": entity, "times": 1, "script": script})
+
+    async def lose_answer(self, operation: str, entity: str, seconds: float) -> None:
+        """The next call is carried out, but its answer comes only after ``seconds``."""
+        fault = {"do": "delay", "effect": True, "operation": operation, "entity": entity, "seconds": seconds}
+        await self._call("POST", "/simulator/faults", fault)
+
+    async def work_of_others(self, path: str) -> None:
+        """Another client of VCD starts work on an entity, with a session of its own."""
+        login = base64.b64encode(f"{USER}@{ORGANIZATION}:{PASSWORD}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}", "Accept": _JSON}
+        token = await self._call("POST", "/cloudapi/1.0.0/sessions", headers=headers | {
+            "Accept": f"application/json;version={_VERSION}"
+        }, answer_header="X-VMWARE-VCLOUD-ACCESS-TOKEN")  # fmt: skip
+        await self._call("POST", f"/api{path}", headers={"Authorization": f"Bearer {token}", "Accept": _JSON})
+
+    async def changes(self) -> list[dict[str, Any]]:
+        """The ledger's calls that change something, in order."""
+        answer = await self._call("GET", "/simulator/ledger?changes=true")
+        return list(answer["entries"])
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        answer_header: str | None = None,
+    ) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        given = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
+        return await asyncio.to_thread(self._exchange, method, path, data, given, answer_header)
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], answer_header: str | None
+    ) -> Any:
+        connection = http.client.HTTPConnection(self._host, timeout=10)
+        try:
+            connection.request(method, path, data, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status >= 400:
+                raise DemoFailed(f"the simulator answered {method} {path} with {answer.status}: {content[:200]!r}")
+            return answer.headers[answer_header] if answer_header else json.loads(content or b"null")
+        finally:
+            connection.close()

@@ -1,0 +1,228 @@
+"""What the demo does: which requests, in which order, and when the bridge is killed. All answers are the real parts'."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge.cli.composing import entity_key
+from bridge.cli.demo.cloud import ORGANIZATION, PASSWORD, USER, Cloud
+from bridge.cli.demo.processes import Child, Children, DemoFailed, children
+from bridge.cli.demo.proof import Verdict, prove
+
+STEP_SECONDS = 25.0
+"""No single wait of the demo takes longer, or it has failed."""
+_FINAL_OUT_OF_DATE = "the bridge did not tell the end of every request in time"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One request: what it shows, what it asks, how it must end."""
+
+    request_id: str
+    title: str
+    expected: str
+    request: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Stage:
+    """What has been told so far."""
+
+    show: Callable[[str, Mapping[str, Any]], None]
+    """Called with ``("note", {"text"})``, ``("sent", {"request_id", "title"})`` and ``("event", event)``."""
+    events: list[Mapping[str, Any]] = field(default_factory=list)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def read(self, watch: Child) -> None:
+        """Take the events from a running ``watch --json``."""
+        async for line in watch.lines():
+            event = json.loads(line)
+            async with self.changed:
+                self.events.append(event)
+                self.changed.notify_all()
+            self.show("event", event)
+
+    async def until(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Wait for the events to make ``condition`` true. Raises DemoFailed."""
+        try:
+            async with asyncio.timeout(STEP_SECONDS), self.changed:
+                await self.changed.wait_for(condition)
+        except TimeoutError:
+            raise DemoFailed(otherwise) from None
+
+    def seen(self, request_id: str, change: str) -> bool:
+        return any(event["request_id"] == request_id and event["change"] == change for event in self.events)
+
+    def ended(self, acts: list[Act]) -> bool:
+        finals = {event["request_id"] for event in self.events if event["final"]}
+        return finals >= {act.request_id for act in acts}
+
+    def note(self, text: str) -> None:
+        self.show("note", {"text": text})
+
+
+class Demo:
+    """The running demo."""
+
+    def __init__(self, stage: Stage, started: Children, directory: Path) -> None:
+        self.stage = stage
+        self._children = started
+        self._directory = directory
+        self._config = str(directory / "demo.toml")
+        self._bridge: Child | None = None
+        self.acts: list[Act] = []
+
+    async def play(self) -> list[Verdict]:
+        """Everything from first start to proof. Raises DemoFailed."""
+        cloud = await self._start()
+        vapps, machines = await cloud.entities("vApp"), await cloud.entities("vm")
+        first = await self._first_half(cloud, vapps, machines)
+        await self.stage.until(lambda: self.stage.ended(first), _FINAL_OUT_OF_DATE)
+        second = await self._second_half(cloud, vapps, machines)
+        await self.stage.until(lambda: self.stage.ended(second), _FINAL_OUT_OF_DATE)
+        titles = {act.request_id: act.title for act in self.acts}
+        expected = {act.request_id: act.expected for act in self.acts}
+        return prove(titles, expected, self.stage.events, await cloud.changes())
+
+    async def _start(self) -> Cloud:
+        broker, simulator = await asyncio.gather(
+            self._children.start("broker", "broker", "--listen", "127.0.0.1:0"),
+            self._children.start("simulator", "simulator", "--listen", "127.0.0.1:0"),
+        )
+        servers, url = await asyncio.gather(broker.ready(), simulator.ready())
+        self.stage.note(f"embedded Kafka broker at {servers}, simulated Cloud Director at {url}")
+        await asyncio.to_thread(Path(self._config).write_text, _settings(servers, url))
+        await self._start_bridge("bridge")
+        watch = await self._children.start("watch", "watch", "--config", self._config, "--from-beginning", "--json")
+        self._reading = asyncio.create_task(self.stage.read(watch))
+        return Cloud(url)
+
+    async def _start_bridge(self, name: str) -> None:
+        self._bridge = await self._children.start(name, "run", "--config", self._config)
+        await self._bridge.ready()
+        self.stage.note(f"{name} is ready (process {self._bridge.process.pid})")
+
+    async def _first_half(self, cloud: Cloud, vapps: list[str], machines: list[str]) -> list[Act]:
+        """One success with progress, one failure in VCD, one rejected, one canceled, one that waits."""
+        storage = {"message": "The datastore has too little free space.", "minorErrorCode": "INSUFFICIENT_STORAGE"}
+        await cloud.script(vapps[0], {"preset": "success", "seconds": 5})
+        await cloud.script(machines[1], {"preset": "error", "seconds": 3, "error": storage})
+        await cloud.script(vapps[2], {"preset": "success", "seconds": 60})
+        await cloud.script(vapps[3], {"preset": "success", "seconds": 4})
+        await cloud.work_of_others(f"/vApp/{vapps[3]}/power/action/powerOn")
+        acts = [
+            _act("deploy", "succeeds, with progress", "success", "deployVApp", vapps[0], body={"powerOn": True}),
+            _act("snapshot", "fails in VCD", "error", "createSnapshot", machines[1], body={"name": "before"}),
+            _act("delete", "rejected by policy", "rejected", "deleteVApp", vapps[1]),
+            _act("suspend", "canceled while it runs", "canceled", "suspendVApp", vapps[2]),
+            _act("power-on", "waits for others' work", "success", "powerOnVApp", vapps[3]),
+        ]
+        await self._send(acts)
+        await self.stage.until(lambda: self.stage.seen("suspend", "accepted"), "no Task for the request to cancel")
+        await self._send_lines([{
+            "kind": "cancel", "target_request_id": "suspend", "requested_by": "demo", "key": entity_key(vapps[2]),
+        }])  # fmt: skip
+        return acts
+
+    async def _second_half(self, cloud: Cloud, vapps: list[str], machines: list[str]) -> list[Act]:
+        """Work is followed, waits for its lane and has an unanswered call out, when the bridge dies."""
+        await cloud.script(vapps[0], {"preset": "success", "seconds": 12})
+        await cloud.script(machines[2], {"preset": "success", "seconds": 10})
+        await cloud.lose_answer("createSnapshot", machines[2], 20)
+        acts = [
+            _act("undeploy", "followed when the bridge dies", "success", "undeployVApp", vapps[0],
+                 body={"undeployPowerAction": "powerOff"}),
+            _act("snapshot-2", "answer lost with the bridge", "success", "createSnapshot", machines[2],
+                 body={"name": "nightly"}),
+            _act("deploy-2", "behind other work when it dies", "success", "deployVApp", vapps[0],
+                 body={"powerOn": True}),
+        ]  # fmt: skip
+        await self._send(acts)
+        await self.stage.until(lambda: self.stage.seen("undeploy", "accepted"), "no Task to follow")
+        await self._until_called(cloud, machines[2])
+        await self._kill()
+        late = _act("power-off", "sent while no bridge runs", "success", "powerOffVApp", vapps[1])
+        await self._send([late])
+        await self._start_bridge("second bridge")
+        return [*acts, late]
+
+    async def _kill(self) -> None:
+        if self._bridge is not None:
+            await self._bridge.kill()
+        self.stage.note("kill -9: the bridge is gone, with a Task followed and a call unanswered")
+
+    async def _until_called(self, cloud: Cloud, entity: str) -> None:
+        """Wait until the call whose answer is lost has reached VCD. Raises DemoFailed."""
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                while not any(entry["effect"] and entity in entry["path"] for entry in await cloud.changes()):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise DemoFailed("the call whose answer is to be lost never reached VCD") from None
+
+    async def _send(self, acts: list[Act]) -> None:
+        self.acts += acts
+        for act in acts:
+            self.stage.show("sent", {"request_id": act.request_id, "title": act.title})
+        await self._send_lines([act.request for act in acts])
+
+    async def _send_lines(self, requests: list[Mapping[str, Any]]) -> None:
+        lines = "\n".join(json.dumps(request) for request in requests)
+        await self._children.run("send", ("send", "-", "--config", self._config), lines)
+
+
+def _act(
+    request_id: str, title: str, expected: str, operation: str, entity: str, body: dict[str, Any] | None = None
+) -> Act:
+    request = {
+        "request_id": request_id, "operation": operation, "parameters": {"id": entity}, "correlation_id": "DEMO-1",
+    }  # fmt: skip
+    return Act(request_id, title, expected, request | ({"body": body} if body is not None else {}))
+
+
+def _settings(servers: str, url: str) -> str:
+    """Short times, so that a lost answer is settled within seconds."""
+    return f"""
+[kafka]
+bootstrap_servers = "{servers}"
+group_id = "demo"
+session_timeout_seconds = 6
+[topics]
+partitions = 3
+replication_factor = 1
+[vcd]
+url = "{url}"
+organization = "{ORGANIZATION}"
+username = "{USER}"
+password = "{PASSWORD}"
+answer_timeout_seconds = 3
+connect_timeout_seconds = 1
+lease_seconds = 1
+[following]
+interval_seconds = 0.5
+[policy]
+allow_destructive = true
+deny_operations = ["deleteVApp"]
+[management]
+listen = "127.0.0.1:{_free_port()}"
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def play(stage: Stage) -> list[Verdict]:
+    """Run the whole demo and leave nothing behind. Raises DemoFailed."""
+    with tempfile.TemporaryDirectory(prefix="vcd-bridge-demo-") as directory:
+        async with children(Path(directory)) as started:
+            return await Demo(stage, started, Path(directory)).play()

@@ -1,0 +1,52 @@
+"""``vcd-bridge simulator``: a Cloud Director to try things on."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bridge.cli.console import write
+from bridge.errors import ConfigurationError
+
+
+def simulator(
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Port 0 takes a free one.")] = "127.0.0.1:8090",
+    task_seconds: Annotated[float, typer.Option(min=0, help="How long a Task lasts unless scripted otherwise.")] = 2.0,
+    virtual_machines: Annotated[int, typer.Option("--vms", min=1, help="vApps with one VM each, per tenant.")] = 4,
+    lenient_entities: Annotated[bool, typer.Option("--lenient-entities", help="Unknown ids become entities.")] = False,
+    public_url: Annotated[str | None, typer.Option(help="What hrefs start with; default: the address served.")] = None,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="Faults from the start, JSON.")] = None,
+    ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="Gets one JSON line per call.")] = None,
+    settings: Annotated[str, typer.Option(metavar="JSON", help="Further settings of the simulator.")] = "{}",
+    seed: Annotated[int | None, typer.Option(help="Makes ids repeatable.")] = None,
+) -> None:
+    """Serve a simulated Cloud Director.
+
+    Prints `ready URL` when it serves. Users: administrator@System, admin@acme, admin@beta, password `secret`.
+    """
+    from bridge.simulator.server import run
+
+    try:
+        run(
+            listen, task_seconds=task_seconds, virtual_machines=virtual_machines, lenient_entities=lenient_entities,
+            public_url=public_url, faults_file=faults, ledger_file=ledger, settings=_object(settings), seed=seed,
+            ready=lambda url: write(f"ready {url}"),
+        )  # fmt: skip
+    except OSError as error:
+        raise ConfigurationError(f"the simulator cannot serve on {listen}: {error.strerror or error}",
+                                 hint="--listen HOST:PORT with a free port") from None  # fmt: skip
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json_text.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--settings: not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise typer.BadParameter("--settings: must be a JSON object")
+    return found
