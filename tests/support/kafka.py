@@ -1,0 +1,352 @@
+"""A real Kafka on loopback without containers, and short words for what tests do with it.
+
+The jars come from Maven Central once (``tests/support/kafka/pom.xml``) into ``.cache/``. A node with these flags listens
+after about 3 s and takes about 350 MB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+KAFKA_VERSION = os.environ.get("TEST_KAFKA_VERSION", "4.3.1")
+REPOSITORY = Path(__file__).resolve().parents[2]
+POM = Path(__file__).with_name("kafka") / "pom.xml"
+JAVA_FLAGS = (
+    "-Xmx384m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
+START_SECONDS = 90.0
+_PR_SET_PDEATHSIG = 1
+
+
+class PrerequisiteMissingError(Exception):
+    """Something a person has to install; the message says what."""
+
+
+def jars() -> Path:
+    """Folder with Kafka's jars; fetched at first use. Raises PrerequisiteMissingError."""
+    library = REPOSITORY / ".cache" / f"kafka-{KAFKA_VERSION}" / "lib"
+    if shutil.which("java") is None:
+        raise PrerequisiteMissingError(
+            "the tests need java: install a Java 17 runtime (Debian: openjdk-17-jre-headless)"
+        )
+    if (library / ".complete").exists():
+        return library
+    if shutil.which("mvn") is None:
+        raise PrerequisiteMissingError("the tests need mvn to fetch Kafka once: install Maven (Debian: maven)")
+    command = ["mvn", "-q", "-B", "-f", str(POM), f"-Dkafka.version={KAFKA_VERSION}", "dependency:copy-dependencies"]
+    command += ["-DincludeScope=runtime", f"-DoutputDirectory={library}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # fixed command
+    if done.returncode != 0:
+        raise PrerequisiteMissingError(
+            f"mvn could not fetch Kafka {KAFKA_VERSION}: {(done.stdout + done.stderr)[-500:]}"
+        )
+    (library / ".complete").touch()
+    return library
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _die_with_parent() -> None:
+    """A test run that is killed must not leave brokers behind (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass(slots=True)
+class KafkaNode:
+    """One broker and controller in a process of its own. Its ports stay the same over restarts."""
+
+    number: int
+    port: int
+    controller_port: int
+    directory: Path
+    properties: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def configuration(self) -> Path:
+        return self.directory / f"node-{self.number}.properties"
+
+    def launch(self) -> None:
+        """Start the process; does not wait until it serves."""
+        log = (self.directory / f"node-{self.number}.log").open("ab")
+        command = ["java", *JAVA_FLAGS, "-cp", f"{jars()}/*", "kafka.Kafka", str(self.configuration)]
+        self.process = subprocess.Popen(  # noqa: S603  # fixed command
+            command, stdout=log, stderr=subprocess.STDOUT, cwd=self.directory, preexec_fn=_die_with_parent
+        )
+        log.close()
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self._send(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open, nothing answers."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._send(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Tests throw the data away, so nothing is gained by a clean shutdown."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    def restart(self) -> None:
+        """Start again after ``kill`` and wait until it serves."""
+        self.launch()
+        wait_until_served(self.bootstrap, 1, [self])
+
+    def _send(self, number: int) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+
+
+@dataclass(slots=True)
+class KafkaCluster:
+    """Nodes that form one cluster. ``overrides``: broker properties on top of those below."""
+
+    directory: Path
+    size: int = 1
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    nodes: list[KafkaNode] = field(default_factory=list)
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(node.bootstrap for node in self.nodes)
+
+    def start(self) -> None:
+        """Format and start all nodes; returns when every one serves."""
+        ports = free_ports(2 * self.size)
+        voters = ",".join(f"{n + 1}@127.0.0.1:{ports[2 * n + 1]}" for n in range(self.size))
+        for n in range(self.size):
+            node = KafkaNode(n + 1, ports[2 * n], ports[2 * n + 1], self.directory, {})
+            node.properties = {**_properties(node, voters, self.size), **self.overrides}
+            node.configuration.write_text("".join(f"{k}={v}\n" for k, v in node.properties.items()))
+            self.nodes.append(node)
+        cluster_id = "dmNkYnJpZGdldGVzdHMwMQ"
+        formatting = [
+            subprocess.Popen(  # noqa: S603  # fixed command
+                ["java", *JAVA_FLAGS, "-cp", f"{jars()}/*", "kafka.tools.StorageTool", "format"]
+                + ["-t", cluster_id, "-c", str(node.configuration)],
+                stdout=subprocess.DEVNULL,
+            )
+            for node in self.nodes
+        ]
+        if any(process.wait() != 0 for process in formatting):
+            raise RuntimeError("Kafka's storage could not be formatted")
+        # None listens before the quorum is there, so start all before waiting for any.
+        for node in self.nodes:
+            node.launch()
+        try:
+            wait_until_served(self.bootstrap, self.size, self.nodes)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+
+def _properties(node: KafkaNode, voters: str, size: int) -> dict[str, str]:
+    replicas = str(min(3, size))
+    in_sync = str(min(2, size))
+    return {
+        "process.roles": "broker,controller",
+        "node.id": str(node.number),
+        "controller.quorum.voters": voters,
+        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "log.dirs": str(node.directory / f"data-{node.number}"),
+        "auto.create.topics.enable": "false",
+        "offsets.topic.num.partitions": "4",
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.num.partitions": "4",
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        "group.consumer.min.session.timeout.ms": "1000",
+        "group.consumer.session.timeout.ms": "6000",
+        "group.consumer.min.heartbeat.interval.ms": "200",
+        "group.consumer.heartbeat.interval.ms": "500",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        "log.cleaner.backoff.ms": "500",
+        "log.cleaner.dedupe.buffer.size": "4194304",
+        "log.segment.delete.delay.ms": "1000",
+        "num.io.threads": "4",
+        "num.network.threads": "2",
+    }
+
+
+def wait_until_served(bootstrap: str, brokers: int, nodes: Sequence[KafkaNode]) -> None:
+    """Returns when ``brokers`` brokers are in the metadata."""
+    deadline = time.monotonic() + START_SECONDS
+    addresses = [address.rsplit(":", 1) for address in bootstrap.split(",")]
+    while time.monotonic() < deadline:
+        for node in nodes:
+            if node.process is None or node.process.poll() is not None:
+                log = (node.directory / f"node-{node.number}.log").read_text(errors="replace")
+                raise RuntimeError(f"Kafka node {node.number} ended: {log[-2000:]}")
+        # A client made too early would only back off; a plain connect tells when it is worth making one.
+        if all(_listens(host, int(port)) for host, port in addresses) and _serves(bootstrap, brokers):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"Kafka at {bootstrap} did not serve within {START_SECONDS:.0f} s")
+
+
+def _listens(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):
+        return True
+    return False
+
+
+def _serves(bootstrap: str, brokers: int) -> bool:
+    try:
+        return (
+            len(AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=3).brokers) >= brokers
+        )
+    except KafkaException:
+        return False
+
+
+# --- words for tests ----------------------------------------------------------------------------------------------
+
+
+def unique(name: str) -> str:
+    """A name nobody else uses on the shared broker."""
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def create_topics(
+    bootstrap: str,
+    topics: Mapping[str, int],
+    *,
+    replication: int = 1,
+    configs: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
+    """Create topics (name -> partitions) and return when they are there."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    wanted = [
+        NewTopic(name, number, replication, config=dict((configs or {}).get(name, {})))
+        for name, number in topics.items()
+    ]
+    for future in admin.create_topics(wanted, operation_timeout=20).values():
+        future.result(30)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        known = admin.list_topics(timeout=10).topics
+        if all(name in known and len(known[name].partitions) == number for name, number in topics.items()):
+            return
+    raise TimeoutError(f"topics were not created: {sorted(topics)}")
+
+
+def create_bridge_topics(bootstrap: str, group: str, inputs: str, partitions: int, *outputs: str) -> None:
+    """An input topic, its store and outputs, all with the same number of partitions."""
+    changelog, ended = f"{group}.{inputs}.changelog", f"{group}.{inputs}.ended"
+    topics = dict.fromkeys((inputs, changelog, ended, *outputs), partitions)
+    create_topics(bootstrap, topics, configs={changelog: {"cleanup.policy": "compact"}})
+
+
+def produce(
+    bootstrap: str, topic: str, values: Sequence[bytes | None], *, partition: int = 0, key: bytes | None = None
+) -> None:
+    """Write plain records and wait for their acknowledgement."""
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+    failed: list[object] = []
+    for value in values:
+        producer.produce(
+            topic, value, key, partition=partition, on_delivery=lambda error, _: failed.append(error) if error else None
+        )
+    if producer.flush(20) or failed:
+        raise RuntimeError(f"{topic}: not written: {failed[:1]}")
+
+
+def read(bootstrap: str, topic: str, *, committed: bool = True) -> list[Message]:
+    """All records of a topic that are visible now, by partition and offset. ``committed``: to read_committed readers."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "reader",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 10,
+            "isolation.level": "read_committed" if committed else "read_uncommitted",
+        }
+    )
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        return sorted(_until_ends(consumer, set(partitions)), key=lambda m: (m.partition() or 0, m.offset() or 0))
+    finally:
+        consumer.close()
+
+
+def _until_ends(consumer: Consumer, open_partitions: set[int]) -> Iterator[Message]:
+    deadline = time.monotonic() + 30
+    while open_partitions:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"partitions {sorted(open_partitions)} were not read to their end")
+        for message in consumer.consume(500, 0.02):
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.code() == error._PARTITION_EOF:  # noqa: SLF001  # the client's own spelling
+                open_partitions.discard(message.partition() or 0)
+            elif not error.retriable():
+                raise KafkaException(error)
+
+
+def read_committed(bootstrap: str, topic: str) -> list[bytes | None]:
+    """Values of a topic as read_committed readers see them now, by partition and offset."""
+    return [message.value() for message in read(bootstrap, topic)]
+
+
+def committed_offset(bootstrap: str, group: str, topic: str, partition: int = 0) -> tuple[int, str | None]:
+    """The group's committed offset and its metadata; offset -1001 when there is none."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+    try:
+        found = consumer.committed([TopicPartition(topic, partition)], timeout=20)[0]
+        return found.offset, found.metadata
+    finally:
+        consumer.close()
