@@ -86,6 +86,8 @@ class Operation:
     entity: str | None
     """Path template of the entity that a Task of this operation belongs to, e.g. ``/vApp/{id}``; None for creates."""
     lane: Lane
+    created_name: str | None
+    """Dotted field of the body that names the new entity of a create; recovery recognises the create by it."""
     destructive: bool
     recovery: Recovery
     recovery_reason: str

@@ -78,7 +78,6 @@ class Intake:
         verdict = judge(
             request,
             birth=delivery.birth,
-            key=delivery.key,
             now=work.now,
             catalogue=self._catalogue,
             context=self._context(),

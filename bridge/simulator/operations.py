@@ -8,5 +8,4 @@ from bridge.catalogue.operation import Operation
 
 def load_operations() -> tuple[Operation, ...]:
     """All operations, in the catalogue's order."""
-    loaded = load()
-    return tuple(loaded.values()) if isinstance(loaded, dict) else tuple(loaded)
+    return tuple(load().values())
