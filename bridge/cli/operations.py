@@ -32,20 +32,16 @@ def operations(
 
 
 def _chosen(name: str | None, search: str | None) -> list[Operation]:
-    import difflib
-
     from bridge.catalogue.load import load
 
-    every = list(load().values())
-    if name is not None:
-        found = [operation for operation in every if operation.name == name]
-        if not found:
-            close = difflib.get_close_matches(name, [operation.name for operation in every], n=3)
-            hint = f"; did you mean {', '.join(close)}?" if close else ""
-            raise typer.BadParameter(f"no operation is called {name!r}{hint}")
-        return found
-    wanted = (search or "").casefold()
-    return [op for op in every if wanted in f"{op.name} {op.path} {op.body_type or ''}".casefold()]
+    catalogue = load()
+    if name is None:
+        return catalogue.search(search or "")
+    if name not in catalogue:
+        close = catalogue.nearest(name)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        raise typer.BadParameter(f"no operation is called {name!r}{hint}")
+    return [catalogue[name]]
 
 
 def as_document(operation: Operation) -> dict[str, object]:
