@@ -29,7 +29,8 @@ def main() -> None:
         run(
             options.listen, task_seconds=options.task_seconds, virtual_machines=options.vms,
             lenient_entities=options.lenient_entities, public_url=options.public_url, faults_file=options.faults,
-            ledger_file=options.ledger, settings=options.settings, maximum_tasks=options.maximum_tasks, seed=options.seed,
+            ledger_file=options.ledger, settings=options.settings, maximum_tasks=options.maximum_tasks,
+            seed=options.seed,
         )  # fmt: skip
     except (ValueError, OSError) as error:
         parser.error(str(error))

@@ -20,7 +20,7 @@ class Access:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
-    def versions(self, call: Call) -> Answer:
+    def versions(self, _call: Call) -> Answer:
         """XML whatever is asked for; nobody need be logged in."""
         body = versions_document(self.cloud.behavior, self.cloud.references.base)
         return Answer(200, body, "text/xml;charset=utf-8")

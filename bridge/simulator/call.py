@@ -18,7 +18,7 @@ MAXIMUM_BODY_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path leads to: ``name`` is the operation's name in the ledger; ``changes`` whether it changes something."""
+    """What a path leads to: ``name`` as in the ledger; ``changes`` whether calls of it change something."""
 
     name: str
     handle: Callable[[Call], Answer]

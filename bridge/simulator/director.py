@@ -199,7 +199,7 @@ class Director:
 
     def _add_reads(self, reader: EntityReader, queries: QueryService) -> None:
         for collection in BY_COLLECTION:
-            if collection == "tasksList":
+            if collection in ("tasksList", "admin/org/associations"):
                 continue
             path = f"/api/{collection}/{{id}}"
             self._router.add("GET", path, Target("getEntity", reader.get, collection=collection))
@@ -207,10 +207,25 @@ class Director:
                 self._router.add(
                     "GET", f"{path}/{tail}", Target("getMetadata", reader.metadata, collection=collection, tail=tail)
                 )
-            self._router.add("GET", f"{path}/{{rest...}}", Target("getSection", reader.section, collection=collection))
+        self._add_sections(reader)
         self._router.add("GET", "/api/org", Target("listOrganizations", reader.organizations))
         self._router.add("GET", "/api/entity/{urn}", Target("resolveEntity", reader.resolve))
         self._router.add("GET", "/api/query", Target("query", queries.query))
+
+    def _add_sections(self, reader: EntityReader) -> None:
+        """What the catalogue can PUT below an entity can be read there, and snapshots; other sections are unknown."""
+        sections = {("/vApp/{id}/snapshotSection", "vApp", "snapshotSection")}
+        for operation in self.operations:
+            target = operation_target(operation, reader.actions)
+            if operation.method == "PUT" and target.tail and not target.tail.startswith("metadata"):
+                sections.add((operation.path, target.collection, target.tail))
+        for path, collection, tail in sorted(sections):
+            self._router.add(
+                "GET", f"/api{path}", Target("getSection", reader.section, collection=collection, tail=tail)
+            )
+        self._router.add(
+            "GET", "/api/admin/org/{id}/associations/{associationId}", Target("getEntity", reader.org_association)
+        )
 
     def _add_access(self, access: Access) -> None:
         sessions = "/cloudapi/1.0.0/sessions"

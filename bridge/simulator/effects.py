@@ -44,7 +44,7 @@ def _settle_parent(entity: Entity) -> None:
     vapp.deployed = any(child.deployed for child in vapp.children)
 
 
-def _set_power(entity: Entity, status: int, deployed: bool | None) -> None:
+def _set_power(entity: Entity, status: int, *, deployed: bool | None) -> None:
     for one in _machines(entity):
         one.status = status
         if deployed is not None:
@@ -52,8 +52,8 @@ def _set_power(entity: Entity, status: int, deployed: bool | None) -> None:
     _settle_parent(entity)
 
 
-def _power(status: int, deployed: bool | None) -> Effect:
-    return lambda occasion: _set_power(occasion.owner, status, deployed)
+def _power(status: int, *, deployed: bool | None) -> Effect:
+    return lambda occasion: _set_power(occasion.owner, status, deployed=deployed)
 
 
 def _deploy(occasion: Occasion) -> None:
@@ -203,8 +203,18 @@ def _remove_association(occasion: Occasion) -> None:
         occasion.store.remove(association)
 
 
-def _boot_options(occasion: Occasion) -> None:
-    occasion.owner.properties["bootOptions"] = occasion.body
+def _keep(name: str) -> Effect:
+    """The body becomes a field of the entity."""
+
+    def keep(occasion: Occasion) -> None:
+        occasion.owner.properties[name] = occasion.body
+
+    return keep
+
+
+def _advanced_gateway(occasion: Occasion) -> None:
+    configuration = {**(occasion.owner.properties.get("configuration") or {}), "advancedNetworkingEnabled": True}
+    occasion.owner.properties["configuration"] = configuration
 
 
 _BY_NAME: dict[str, Effect] = {
@@ -224,7 +234,9 @@ _BY_NAME: dict[str, Effect] = {
     "ejectMedia": _eject_media,
     "enableNestedHypervisor": _flag("nestedHypervisorEnabled", value=True),
     "disableNestedHypervisor": _flag("nestedHypervisorEnabled", value=False),
-    "updateVmBootOptions": _boot_options,
+    "updateVmBootOptions": _keep("bootOptions"),
+    "editTrustedPlatformModule": _keep("trustedPlatformModule"),
+    "convertToAdvancedGateway": _advanced_gateway,
     "removeOrgAssociation": _remove_association,
     "unregisterVimServer": _delete,
     "forceDeleteStrandedItem": _delete,

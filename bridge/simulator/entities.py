@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RECENT_TASKS = 12
 """How many Tasks an entity lists: queued, running and recently completed ones (TasksInProgressType of entity.xsd)."""
 
-MAXIMUM_LENIENT = 200_000
+MAXIMUM_LENIENT = 100_000
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -79,7 +79,7 @@ class User:
 class EntityStore:
     """All entities by uuid.
 
-    With ``lenient`` an unknown id of a known kind becomes an entity when it is addressed; at most 200,000 such
+    With ``lenient`` an unknown id of a known kind becomes an entity when it is addressed; at most 100,000 such
     entities are kept, the oldest goes first.
     """
 

@@ -58,6 +58,8 @@ class TaskCalls:
             raise Refusal(400, "INVALID_STATE", f"The task {task.urn} can not be canceled.")
         call.effect = True
         self.cloud.engine.request_cancel(task, call.now)
+        if task.blocked_until is None:
+            self.cloud.blocking.pop(task.blocking_id or "", None)
         return Answer(204)
 
     def create(self, call: Call) -> Answer:
@@ -130,6 +132,11 @@ class TaskCalls:
             raise bad_request("Bad request: a body of type Task is expected")
         if not _text(body, "name"):
             raise bad_request("Bad request: the attribute name is required")
+        for name in ("operation", "operationName", "operationKey", "details", "description"):
+            _text(body, name)
+        for name in ("error", "result"):
+            if body.get(name) is not None and not isinstance(body[name], dict):
+                raise bad_request(f"Bad request: {name} takes an object")
         return body
 
     def _resolve(self, reference: Any, field: str) -> Entity:
@@ -198,8 +205,4 @@ def _set_content(task: Task, body: JsonObject) -> None:
     """Details, description, error and result are replaced: what is left out of a PUT is gone."""
     task.details = _text(body, "details") or ""
     task.description = _text(body, "description")
-    for name in ("error", "result"):
-        value = body.get(name)
-        if value is not None and not isinstance(value, dict):
-            raise bad_request(f"Bad request: {name} takes an object")
-        setattr(task, name, value)
+    task.error, task.result = body.get("error"), body.get("result")

@@ -1,7 +1,8 @@
-"""VCD's query filters (FIQL): ``==`` with ``*``, ``!=``, ``=gt= =ge= =lt= =le=``; ``;`` is AND and binds tighter than ``,``.
+"""VCD's query filters (FIQL): ``==`` with ``*``, ``!=``, ``=gt= =ge= =lt= =le=``; ``;`` (AND) binds tighter than ``,``.
 
 Source: VMware Cloud Director API Programming Guide, "Query Parameters"; pyvcloud client.py for the two encodings: up
-to API 34 values are percent-encoded inside the encoded filter, from 35.0 ``( ) ; ,`` in values are escaped by a backslash.
+to API 34 values are percent-encoded inside the encoded filter, from 35.0 ``( ) ; ,`` in values are escaped by a
+backslash.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ class All:
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
+class Either:
     parts: tuple[Expression, ...]
 
 
-Expression = Comparison | All | Any_
+Expression = Comparison | All | Either
 
 
 class FieldType(Enum):
@@ -97,7 +98,7 @@ class _Parser:
         while self._next_is(","):
             self.position += 1
             parts.append(self.conjunction(depth))
-        return parts[0] if len(parts) == 1 else Any_(tuple(parts))
+        return parts[0] if len(parts) == 1 else Either(tuple(parts))
 
     def conjunction(self, depth: int) -> Expression:
         parts = [self.term(depth)]
@@ -167,7 +168,7 @@ def compile_filter(expression: Expression, fields: Mapping[str, Field]) -> Predi
         case All(parts):
             every = [compile_filter(part, fields) for part in parts]
             return lambda row: all(holds(row) for holds in every)
-        case Any_(parts):
+        case Either(parts):
             some = [compile_filter(part, fields) for part in parts]
             return lambda row: any(holds(row) for holds in some)
 
@@ -204,7 +205,7 @@ def _equality(comparison: Comparison, kind: FieldType) -> Predicate:
         return lambda value: reference_key(value) == wanted
     if kind is FieldType.TIME:
         # VCD's dates have milliseconds; the moment inside may be finer.
-        return lambda value: int(value * 1000) == int(round(wanted * 1000))
+        return lambda value: int(value * 1000) == round(wanted * 1000)
     return lambda value: _folded(value) == wanted
 
 

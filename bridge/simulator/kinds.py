@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """``collections`` are the paths below /api in front of an id, user view first; ``prefix`` starts an id in a path."""
+    """``collections`` are the paths below /api in front of an id, user view first; ``prefix`` begins such an id."""
 
     name: str
     urn: str
@@ -19,11 +19,6 @@ class Kind:
     label: str
     prefix: str = ""
     provider_only: bool = False
-
-    @property
-    def root(self) -> str:
-        """First letter upper case, as error texts and operation texts name a kind."""
-        return self.label
 
 
 def _kind(
@@ -57,10 +52,14 @@ _ALL = (
           "Provider Virtual Datacenter", hidden=True),
     _kind("pvdcStorageProfile", "providervdcstorageprofile", "admin/pvdcStorageProfile", "admin.pvdcStorageProfile",
           "Provider Storage Policy", hidden=True),
-    _kind("vimServer", "vimserver", "admin/extension/vimServer", "admin.vmwvirtualcenter", "vCenter Server", hidden=True),
-    _kind("resourcePool", "resourcepool", "admin/extension/resourcePool", "admin.resourcePool", "Resource Pool", hidden=True),
-    _kind("networkPool", "networkpool", "admin/extension/networkPool", "admin.networkPool", "Network Pool", hidden=True),
-    _kind("externalNetwork", "externalnetwork", "admin/extension/externalnet", "admin.vmwexternalnet", "External Network",
+    _kind("vimServer", "vimserver", "admin/extension/vimServer", "admin.vmwvirtualcenter",
+          "vCenter Server", hidden=True),
+    _kind("resourcePool", "resourcepool", "admin/extension/resourcePool", "admin.resourcePool",
+          "Resource Pool", hidden=True),
+    _kind("networkPool", "networkpool", "admin/extension/networkPool", "admin.networkPool",
+          "Network Pool", hidden=True),
+    _kind("externalNetwork", "externalnetwork", "admin/extension/externalnet", "admin.vmwexternalnet",
+          "External Network",
           hidden=True),
     _kind("strandedItem", "strandeditem", "admin/extension/strandedItem", "admin.strandedItem", "Stranded Item",
           hidden=True),
@@ -69,7 +68,8 @@ _ALL = (
           "VM-Host Affinity Rule", hidden=True),
     _kind("shadowVm", "vm", "shadowVm", "vcloud.vm", "Shadow Virtual Machine", prefix="vm-"),
     _kind("siteAssociation", "site", "site/associations", "admin.siteAssociation", "Site Association", hidden=True),
-    _kind("orgAssociation", "org", "admin/org/associations", "admin.organizationAssociation", "Organization Association"),
+    _kind("orgAssociation", "org", "admin/org/associations", "admin.organizationAssociation",
+          "Organization Association"),
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -12,13 +12,13 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from bridge.simulator.exchange import JsonObject, Refusal, bad_request
-from bridge.simulator.fiql import All, Any_, Comparison, Expression, Field, FieldType
+from bridge.simulator.fiql import All, Comparison, Either, Expression, Field
 
 MAXIMUM_PAGE_SIZE = 128
 DEFAULT_PAGE_SIZE = 25
 FORMATS = ("records", "idrecords", "references")
 SNAPSHOT_SECONDS = 30.0
-MAXIMUM_SNAPSHOTS = 64
+MAXIMUM_SNAPSHOTS = 16
 
 Row = TypeVar("Row")
 
@@ -94,10 +94,8 @@ class Snapshots(Generic[Row]):
 
 
 def sort_rows(rows: list[Row], fields: Mapping[str, Field], parameters: Parameters) -> list[Row]:
-    """Rows in the asked order, missing values first going up; without one as they come (database order)."""
-    if parameters.sort is None:
-        return rows
-    field = fields.get(parameters.sort)
+    """Rows in the asked order, missing values first going up; without one by id, which is random (database order)."""
+    field = fields.get(parameters.sort or "id")
     if field is None:
         raise bad_request(f"Invalid query parameter sort: unknown field {parameters.sort}")
 
@@ -113,12 +111,11 @@ def page_document(
 ) -> JsonObject:
     """The answer: container of records or references with links to the pages around it."""
     references = parameters.format == "references"
-    stem = "references" if references else f"records" if parameters.format == "records" else "idrecords"
     document: JsonObject = {
         "otherAttributes": {},
         "link": _page_links(parameters, href, query, total) if parameters.links else [],
         "href": _page_href(href, query, parameters.page),
-        "type": f"application/vnd.vmware.vcloud.query.{stem}+json",
+        "type": f"application/vnd.vmware.vcloud.query.{parameters.format}+json",
         "name": parameters.type,
         "page": parameters.page,
         "pageSize": parameters.page_size,
@@ -160,7 +157,7 @@ def conjuncts(expression: Expression | None) -> Iterator[Expression]:
 
 def equal_values(expression: Expression, selector: str) -> list[str] | None:
     """The values of ``selector==a,selector==b,…``; None for anything else."""
-    parts: Iterable[Expression] = expression.parts if isinstance(expression, Any_) else (expression,)
+    parts: Iterable[Expression] = expression.parts if isinstance(expression, Either) else (expression,)
     values = []
     for part in parts:
         if not (isinstance(part, Comparison) and part.selector == selector and part.operator == "=="):

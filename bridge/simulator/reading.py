@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bridge.simulator.actions import Actions
@@ -76,13 +76,14 @@ class EntityReader:
             )  # fmt: skip
         return {
             "otherAttributes": {}, "link": [], "href": href,
-            "type": media_type("application/vnd.vmware.vcloud.metadata"), "metadataEntry": entries, "vCloudExtension": [],
+            "type": media_type("application/vnd.vmware.vcloud.metadata"), "metadataEntry": entries,
+            "vCloudExtension": [],
         }  # fmt: skip
 
     def section(self, call: Call) -> Answer:
         """What was PUT there last; an empty section otherwise."""
         entity = self._entity(call)
-        tail = call.parameters["rest"]
+        tail = call.target.tail
         stored = entity.sections.get(tail, {})
         document = {
             "otherAttributes": {}, "href": f"{self.cloud.references.href(entity)}/{tail}", "link": [],
@@ -91,6 +92,16 @@ class EntityReader:
         return Answer(
             200, to_json(document), media_type(f"application/vnd.vmware.vcloud.{tail.split('/')[0]}", call.version)
         )
+
+    def org_association(self, call: Call) -> Answer:
+        """GET /api/admin/org/{id}/associations/{associationId}."""
+        kind, uuid = KINDS["orgAssociation"], call.parameters["associationId"].lower()
+        entity = self.cloud.store.find(kind, uuid, None)
+        if not call.sees(entity) or entity.organization.uuid != call.parameters["id"].lower():
+            raise no_access(kind.urn, uuid)
+        call.entity = uuid
+        document = self.cloud.documents.entity(entity, call.now, provider=call.is_provider)
+        return Answer(200, to_json(document), media_type(kind.media_stem, call.version))
 
     def organizations(self, call: Call) -> Answer:
         """The list at /api/org; its items have no id."""
@@ -177,7 +188,7 @@ class QueryService:
                 )
             return self.records.record(row, parameters.format, admin=admin)
 
-        return self._page(call, parameters, self.records.fields, expression, rows, write)
+        return self._page(call, parameters, self.records.fields, expression, rows=rows, write=write)
 
     def _entities(self, call: Call, parameters: Parameters) -> tuple[int, list[JsonObject]]:
         name = parameters.type
@@ -196,7 +207,7 @@ class QueryService:
         def write(entity: Entity) -> JsonObject:
             return self._entity_record(entity, parameters)
 
-        return self._page(call, parameters, self.entity_fields, expression, rows, write)
+        return self._page(call, parameters, self.entity_fields, expression, rows=rows, write=write)
 
     @staticmethod
     def _expression(call: Call, parameters: Parameters) -> Expression | None:
@@ -209,8 +220,8 @@ class QueryService:
             raise bad_request(f"Bad request: {error}") from None
 
     def _page(
-        self, call: Call, parameters: Parameters, fields: Mapping[str, Field], expression: Expression | None,
-        rows: Any, write: Any,
+        self, call: Call, parameters: Parameters, fields: Mapping[str, Field], expression: Expression | None, *,
+        rows: Callable[[], Iterator[Any]], write: Callable[[Any], JsonObject],
     ) -> tuple[int, list[JsonObject]]:  # fmt: skip
         """Total and the page's records. Page 1 takes the rows, later pages of the same query read on in them."""
         key = (None if call.session is None else call.session.token, *parameters.sequence_key)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from bridge.simulator.exchange import JsonObject
@@ -103,7 +104,12 @@ def _unknown_status(seconds: float) -> Script:
     )  # fmt: skip
 
 
-PRESETS = {
+def _below_100(seconds: float) -> Script:
+    """Never 100 %: terraform-provider-vcd PR #1273 waited for it for ever."""
+    return replace(ordinary(seconds), steps=(*ordinary(seconds).steps[:-1], Step(seconds, "success", 80)))
+
+
+PRESETS: dict[str, Callable[[float], Script]] = {
     "success": ordinary,
     "error": lambda seconds: ordinary(seconds, "error"),
     "aborted": lambda seconds: ordinary(seconds, "aborted"),
@@ -113,9 +119,7 @@ PRESETS = {
     "never-ends": lambda seconds: Script(steps=(Step(0.0, "queued"), Step(seconds * 0.1, "running", 10))),
     "stays-queued": lambda _seconds: Script(steps=(Step(0.0, "queued"),)),
     "unknown-status": _unknown_status,
-    "below-100": lambda seconds: replace(
-        ordinary(seconds), steps=(*ordinary(seconds).steps[:-1], Step(seconds, "success", 80))
-    ),
+    "below-100": _below_100,
     "backward": lambda seconds: Script(
         steps=(
             Step(0.0, "queued"), Step(seconds * 0.2, "running", 50), Step(seconds * 0.4, "queued", 20),
@@ -147,9 +151,10 @@ def read_script(document: Mapping[str, Any], default_seconds: float) -> Script:
         base = Script(steps=_steps(document["steps"]))
     else:
         name = document.get("preset", "success")
-        if name not in PRESETS:
+        preset = PRESETS.get(name) if isinstance(name, str) else None
+        if preset is None:
             raise ScriptError(f"unknown preset '{name}'; known: {', '.join(sorted(PRESETS))}")
-        base = PRESETS[name](_seconds(document, "seconds", default_seconds) or 0.0)
+        base = preset(_seconds(document, "seconds", default_seconds) or 0.0)
     changes = {name: document[name] for name in ("result", "cancel_status") if name in document}
     if "error" in document:
         changes["error"] = {**DEFAULT_ERROR, "tenantError": None, **_object(document, "error")}
@@ -175,7 +180,7 @@ def _steps(rows: Any) -> tuple[Step, ...]:
             raise ScriptError(
                 f"not a step: {row!r}; it takes [after seconds, status, progress, details, text]"
             ) from None
-    if any(later.after < earlier.after for earlier, later in zip(steps, steps[1:], strict=False)):
+    if any(later.after < earlier.after for earlier, later in pairwise(steps)):
         raise ScriptError("'steps' must be in order of their seconds")
     if any(step.status in FINAL for step in steps[:-1]):
         raise ScriptError("a final status may only be the last step")

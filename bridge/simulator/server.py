@@ -41,9 +41,11 @@ def read_fault_file(path: Path) -> list[dict[str, Any]]:
     """
     text = path.read_text(encoding="utf-8")
     try:
-        documents = json.loads(text) if text.lstrip().startswith("[") else [
-            json.loads(line) for line in text.splitlines() if line.strip()
-        ]  # fmt: skip
+        documents = (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else [json.loads(line) for line in text.splitlines() if line.strip()]
+        )
     except ValueError as error:
         raise ValueError(f"{path}: no JSON: {error}") from None
     if not all(isinstance(one, dict) for one in documents):
@@ -89,7 +91,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=1,
                 backlog=BACKLOG,
                 ws="none",
-            )  # fmt: skip
+            )
         )
         self._ready = ready
 
@@ -153,9 +155,15 @@ def run(
     behavior = Behavior(task_seconds=task_seconds, lenient_entities=lenient_entities)
     behavior.change(settings or {})
     director = _director(
-        url, public_url, faults_file, behavior=behavior, virtual_machines=virtual_machines, maximum_tasks=maximum_tasks,
-        ledger_file=ledger_file, seed=seed,
-    )  # fmt: skip
+        url,
+        public_url,
+        faults_file,
+        behavior=behavior,
+        virtual_machines=virtual_machines,
+        maximum_tasks=maximum_tasks,
+        ledger_file=ledger_file,
+        seed=seed,
+    )
     announce = ready or _print_ready
     # Long-lived objects are many and without cycles: full collections would only cost pauses.
     gc.collect()

@@ -74,6 +74,8 @@ class TaskRecords:
         for part in conjuncts(expression):
             if isinstance(part, Comparison) and part.selector == "endDate" and part.operator in ("=ge=", "=gt="):
                 return self.engine.ended_since(parse_time(part.value))
+            if isinstance(part, Comparison) and part.selector == "startDate" and part.operator in ("=ge=", "=gt="):
+                return self.engine.started_since(parse_time(part.value) or 0.0)
             statuses = equal_values(part, "status")
             if statuses and not any(status.casefold() in FINAL for status in statuses):
                 return list(self.engine.active())

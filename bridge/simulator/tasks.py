@@ -9,7 +9,7 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from bridge.simulator.exchange import JsonObject
@@ -78,7 +78,12 @@ class Task:
         self.resumed: Script | None = None
 
     def step(self, now: float) -> Step:
-        return self.script.at(now - self.anchor)
+        """What it shows. The end is when the engine says so: rounding must not show a final status before it."""
+        steps = self.script.steps
+        if self.ended_at is not None and now >= self.ended_at:
+            return steps[-1]
+        step = self.script.at(now - self.anchor)
+        return steps[-2] if step.status in FINAL and len(steps) > 1 else step
 
     def due_at(self) -> float | None:
         """When something happens by itself: the end, or the time-out of a blocking task."""
@@ -184,6 +189,10 @@ class TaskEngine:
     def active(self) -> Iterable[Task]:
         return self._active.values()
 
+    def started_since(self, at: float) -> list[Task]:
+        """Tasks that started at ``at`` or later."""
+        return list(takewhile(lambda task: task.created_at >= at, reversed(self._tasks.values())))
+
     def ended_since(self, at: float | None) -> Iterator[Task]:
         """Ended Tasks in order of their end, those that ended before ``at`` left out."""
         start = 0 if at is None else bisect_left(self._ended_times, at)
@@ -203,12 +212,13 @@ class TaskEngine:
             task.owner.busy = None
         effect, task.effect = task.effect, None
         if effect is not None:
-            effect(task.script.at(at - task.anchor + 1e-6).status == "success")
+            effect(task.script.steps[-1].status == "success")
 
     def _forget_oldest(self) -> None:
         """A tenth at once: cutting the front of a list costs its whole length."""
         count = max(1, self.maximum // 10)
         for task in self._ended[:count]:
+            task.vanish_at = task.ended_at
             self._tasks.pop(task.id, None)
             self.forgotten += 1
         del self._ended[:count]

@@ -1,0 +1,214 @@
+"""What operations do to entities, and when: at the Task's success, not at the call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.simulator.inventory import well_known_uuid
+from tests.simulator.driver import VAPP, VAPP_2, VDC, VM, Caller, Cloud, error_code
+
+DISK = well_known_uuid("disk", "acme")
+MEDIA = well_known_uuid("media", "acme")
+
+
+def do(cloud: Cloud, caller: Caller, method: str, path: str, body: Any = None) -> Any:
+    """Carries an operation through to its success; returns the call's answer."""
+    answer = caller.call(method, path, body)
+    assert answer.status in (201, 202), answer.body
+    cloud.wait(10)
+    task = cloud.director.ledger.after(0)[-1]["task"]
+    assert caller.task(task)["status"] == "success"
+    return answer
+
+
+def state(caller: Caller, entity: str) -> tuple[int, bool]:
+    document = caller.json("GET", f"/vApp/{entity}")
+    return document["status"], document["deployed"]
+
+
+def test_the_effect_comes_with_the_success(cloud: Cloud, admin: Caller) -> None:
+    admin.deploy()
+    cloud.wait(9)
+    assert state(admin, VAPP) == (8, False)
+    cloud.wait(1)
+    assert state(admin, VAPP) == (4, True)
+    assert state(admin, VM) == (4, True)
+
+
+def test_a_failed_task_has_no_effect(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"script": {"preset": "error"}})
+    admin.deploy()
+    cloud.wait(10)
+    assert state(admin, VAPP) == (8, False)
+
+
+def test_power_and_deployment(cloud: Cloud, admin: Caller) -> None:
+    power, deploy, undeploy = f"/vApp/{VM}/power/action", f"/vApp/{VAPP}/action/deploy", f"/vApp/{VAPP}/action/undeploy"
+    do(cloud, admin, "POST", deploy, {"powerOn": False})
+    assert state(admin, VAPP) == (8, True)
+    do(cloud, admin, "POST", f"{power}/powerOn")
+    assert state(admin, VAPP) == (4, True)
+    do(cloud, admin, "POST", f"{power}/powerOff")
+    assert state(admin, VM) == (20, True), "powerOff leaves a VM partially powered off"
+    do(cloud, admin, "POST", undeploy, {"undeployPowerAction": "suspend"})
+    assert state(admin, VAPP) == (3, False)
+    do(cloud, admin, "POST", f"/vApp/{VAPP}/action/discardSuspendedState")
+    assert state(admin, VAPP) == (8, False)
+    do(cloud, admin, "POST", undeploy, {"undeployPowerAction": "powerOff"})
+    assert state(admin, VM) == (8, False)
+
+
+def test_metadata(cloud: Cloud, admin: Caller) -> None:
+    path = f"/vApp/{VAPP}/metadata"
+    value = {"_type": "MetadataStringValue", "value": "INC 1/2"}
+    do(
+        cloud,
+        admin,
+        "POST",
+        path,
+        {"metadataEntry": [{"key": "ticket", "typedValue": value}, {"key": "b", "value": "1"}]},
+    )
+    entries = {entry["key"]: entry["typedValue"]["value"] for entry in admin.json("GET", path)["metadataEntry"]}
+    assert entries == {"ticket": "INC 1/2", "b": "1"}
+    do(cloud, admin, "PUT", f"{path}/a%2Fb%20c", {"typedValue": value})
+    assert admin.json("GET", f"{path}/a%2Fb%20c")["typedValue"] == value
+    do(cloud, admin, "PUT", f"{path}/SYSTEM/ticket", {"typedValue": {"_type": "MetadataNumberValue", "value": 7}})
+    assert admin.json("GET", f"{path}/SYSTEM/ticket")["typedValue"]["value"] == 7
+    assert admin.json("GET", f"{path}/ticket")["typedValue"] == value
+    do(cloud, admin, "DELETE", f"{path}/ticket")
+    assert admin.call("GET", f"{path}/ticket").status == 403
+    assert admin.json("GET", f"{path}/SYSTEM/ticket")["typedValue"]["value"] == 7
+
+
+def test_create_snapshot_removes_the_one_before(cloud: Cloud, admin: Caller) -> None:
+    def snapshot() -> Any:
+        return admin.json("GET", f"/vApp/{VM}/snapshotSection").get("snapshot")
+
+    create = f"/vApp/{VAPP}/action/createSnapshot"
+    assert snapshot() is None
+    do(cloud, admin, "POST", create, {"name": "one"})
+    do(cloud, admin, "POST", create, {"name": "two"})
+    assert (snapshot()["name"], snapshot()["number"]) == ("two", 2)
+    do(cloud, admin, "POST", f"/vApp/{VM}/power/action/powerOn")
+    do(cloud, admin, "POST", f"/vApp/{VAPP}/action/revertToCurrentSnapshot")
+    assert state(admin, VM) == (8, False)
+    do(cloud, admin, "POST", f"/vApp/{VAPP}/action/removeAllSnapshots")
+    assert snapshot() is None
+
+
+def test_delete_takes_what_is_inside(cloud: Cloud, admin: Caller) -> None:
+    task = admin.json("DELETE", f"/vApp/{VAPP}", status=202)["id"][-36:]
+    assert admin.call("GET", f"/vApp/{VAPP}").status == 200
+    cloud.wait(10)
+    assert admin.call("GET", f"/vApp/{VAPP}").status == 403
+    assert admin.call("GET", f"/vApp/{VM}").status == 403
+    assert admin.task(task)["owner"]["name"] == "vapp-1"
+    assert admin.query("name==vapp-1", kind="vApp")["total"] == 0
+
+
+def test_rename_and_sections(cloud: Cloud, admin: Caller) -> None:
+    do(cloud, admin, "PUT", f"/vApp/{VAPP}", {"name": "web", "description": "Shop"})
+    document = admin.json("GET", f"/vApp/{VAPP}")
+    assert (document["name"], document["description"]) == ("web", "Shop")
+    assert admin.query("name==web", kind="vApp")["total"] == 1
+    do(cloud, admin, "PUT", f"/vApp/{VM}/virtualHardwareSection/cpu", {"virtualQuantity": 4})
+    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/cpu")["virtualQuantity"] == 4
+    assert "virtualQuantity" not in admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/memory")
+
+
+def test_disks_and_media(cloud: Cloud, admin: Caller) -> None:
+    disk = {"disk": {"href": f"http://elsewhere/api/disk/{DISK}"}}
+    do(cloud, admin, "POST", f"/vApp/{VM}/disk/action/attach", disk)
+    assert admin.json("GET", f"/disk/{DISK}")["attachedVm"] == f"urn:vcloud:vm:{VM[3:]}"
+    do(cloud, admin, "POST", f"/vApp/{VM}/disk/action/detach", disk)
+    assert admin.json("GET", f"/disk/{DISK}")["attachedVm"] is None
+    media = {"media": {"href": f"http://elsewhere/api/media/{MEDIA}"}}
+    do(cloud, admin, "POST", f"/vApp/{VM}/media/action/insertMedia", media)
+    assert admin.json("GET", f"/vApp/{VM}")["insertedMedia"] == f"urn:vcloud:media:{MEDIA}"
+    do(cloud, admin, "POST", f"/vApp/{VM}/media/action/ejectMedia", media)
+    assert admin.json("GET", f"/vApp/{VM}")["insertedMedia"] is None
+
+
+class TestCreate:
+    path = f"/vdc/{VDC}/action/composeVApp"
+
+    def test_the_new_entity_is_there_at_once_and_whole_at_the_end(self, cloud: Cloud, admin: Caller) -> None:
+        document = admin.json("POST", self.path, {"name": "shop", "powerOn": True}, status=201)
+        assert (document["name"], document["status"]) == ("shop", 0)
+        (task,) = document["tasks"]["task"]
+        assert task["owner"]["id"] == document["id"]
+        assert task["operationName"] == "vdcComposeVapp"
+        cloud.wait(10)
+        path = document["href"].partition("/api")[2]
+        assert admin.json("GET", path)["status"] == 4
+        (record,) = admin.query("name==shop", kind="vApp")["record"]
+        assert record["href"] == document["href"]
+
+    def test_a_failed_create_leaves_a_wreck(self, cloud: Cloud, admin: Caller) -> None:
+        cloud.set("scripts", {"operation": "composeVApp", "script": {"preset": "error"}})
+        document = admin.json("POST", self.path, {"name": "shop"}, status=201)
+        cloud.wait(10)
+        assert admin.json("GET", document["href"].partition("/api")[2])["status"] == -1
+
+    def test_names_are_unique_where_vcd_has_it_so(self, admin: Caller) -> None:
+        admin.json("POST", self.path, {"name": "shop"}, status=201)
+        answer = admin.call("POST", self.path, {"name": "SHOP"})
+        assert (answer.status, error_code(answer)) == (400, "DUPLICATE_NAME")
+        for _ in range(2):
+            admin.json("POST", f"/vdc/{VDC}/disk", {"disk": {"name": "d"}}, status=201)
+        assert admin.query("name==d", kind="disk")["total"] == 2
+
+    def test_the_container_is_not_busy_but_the_new_entity_is(self, admin: Caller) -> None:
+        first = admin.json("POST", self.path, {"name": "one"}, status=201)
+        admin.json("POST", self.path, {"name": "two"}, status=201)
+        answer = admin.call("POST", first["href"].partition("/api")[2] + "/power/action/powerOn")
+        assert error_code(answer) == "BUSY_ENTITY"
+
+    def test_create_vm_belongs_to_the_new_vapp(self, admin: Caller) -> None:
+        task = admin.json("POST", f"/vdc/{VDC}/action/createVm", {"name": "solo"}, status=202)
+        assert task["owner"]["type"] == "application/vnd.vmware.vcloud.vApp+json"
+
+    def test_an_operation_key_is_kept(self, admin: Caller) -> None:
+        document = admin.json("POST", f"/vdc/{VDC}/media", {"name": "m", "operationKey": "k-1"}, status=201)
+        assert document["tasks"]["task"][0]["operationKey"] == "k-1"
+
+
+class TestBusy:
+    def test_the_second_change_is_refused_naming_the_task(self, cloud: Cloud, admin: Caller) -> None:
+        task = admin.deploy()
+        answer = admin.call("POST", f"/vApp/{VAPP}/action/createSnapshot", {})
+        assert (answer.status, error_code(answer)) == (400, "BUSY_ENTITY")
+        text = answer.body.decode()
+        assert (
+            f"The entity Ref: com.vmware.vcloud.entity.vapp:{VAPP[5:]} is busy completing an operation VAPP_DEPLOY. "
+            f"VAPP_DEPLOY(com.vmware.vcloud.entity.task:{task})"
+        ) in text
+        cloud.wait(10)
+        assert admin.call("POST", f"/vApp/{VAPP}/action/createSnapshot", {}).status == 202
+
+    def test_the_older_text(self, cloud: Cloud, admin: Caller) -> None:
+        cloud.set("settings", {"old_busy_text": True})
+        admin.deploy()
+        answer = admin.call("POST", f"/vApp/{VAPP}/action/deploy", {})
+        assert 'The entity vapp-1 is busy completing an operation."' in answer.body.decode()
+
+    @pytest.mark.parametrize(("first", "second"), [(VAPP, VM), (VM, VAPP)])
+    def test_relatives_are_busy_only_if_asked_for(self, cloud: Cloud, admin: Caller, first: str, second: str) -> None:
+        cloud.set("settings", {"busy_parents": True})
+        admin.deploy(first)
+        assert error_code(admin.call("POST", f"/vApp/{second}/action/deploy", {})) == "BUSY_ENTITY"
+        assert admin.call("POST", f"/vApp/{VAPP_2}/action/deploy", {}).status == 202
+        cloud.set("settings", {"busy_parents": False})
+        assert admin.call("POST", f"/vApp/{second}/action/deploy", {}).status == 202
+
+    def test_a_canceled_task_lets_go(self, admin: Caller) -> None:
+        task = admin.deploy()
+        admin.call("POST", f"/task/{task}/action/cancel")
+        assert admin.call("POST", f"/vApp/{VAPP}/action/deploy", {}).status == 202
+
+    def test_it_can_be_switched_off(self, cloud: Cloud, admin: Caller) -> None:
+        cloud.set("settings", {"busy": False})
+        admin.deploy()
+        admin.deploy()

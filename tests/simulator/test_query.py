@@ -1,0 +1,199 @@
+"""The query service: filters, formats, pages, sorting, snapshots, what each kind of session sees."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from bridge.simulator.clock import timestamp
+from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, Caller, Cloud, error_code
+
+
+def finish_many(cloud: Cloud, caller: Caller, count: int) -> list[str]:
+    """Tasks that ended one after the other, a second apart."""
+    cloud.set("settings", {"task_seconds": 0})
+    tasks = []
+    for _ in range(count):
+        tasks.append(caller.deploy())
+        cloud.wait(1)
+    return tasks
+
+
+def test_a_task_record_names_things_its_own_way(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    document = admin.query()
+    (record,) = document["record"]
+    assert (document["name"], document["page"], document["pageSize"], document["total"]) == ("task", 1, 25, 1)
+    assert record["_type"] == "QueryResultTaskRecordType"
+    assert record["name"] == "vappDeploy"
+    assert record["operationFull"] == admin.task(task)["operation"]
+    assert record["object"] == f"{URL}/api/vApp/{VAPP}"
+    assert record["objectType"] == "vapp"
+    assert record["ownerName"] == "admin"
+    assert (record["href"], record["id"]) == (f"{URL}/api/task/{task}", None)
+    assert (record["startDate"], record["endDate"]) == (timestamp(cloud.now), None)
+    assert not {"operationKey", "error", "expiryTime", "cancelRequested"} & set(record)
+
+
+def test_idrecords_have_ids_and_references_are_references(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    (record,) = admin.query(format="idrecords")["record"]
+    assert (record["href"], record["id"]) == (None, f"urn:vcloud:task:{task}")
+    (reference,) = admin.query(format="references")["reference"]
+    assert reference["href"].endswith(task)
+
+
+def test_each_field_filters(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    cloud.wait(5)
+    started = quote(timestamp(cloud.now - 5), safe="")
+    for matching in (
+        "name==vappDeploy", "name==vapp*", "status==running", f"id==urn:vcloud:task:{task}",
+        f"href==https://other.example/api/task/{task}", f"object=={URL}/api/vApp/{VAPP}", "objectType==vapp",
+        "objectName==vapp-1", "ownerName==ADMIN", "orgName==acme", f"org=={URL}/api/org/{ACME}",
+        "serviceNamespace==com.vmware.vcloud", "progress=ge=20", f"startDate=ge={timestamp(cloud.now - 5)}",
+        "operationFull==Executing*", "name!=other", "(status==queued,status==running);name==vappDeploy",
+    ):  # fmt: skip
+        assert admin.query(matching)["total"] == 1, matching
+    for other in (
+        "name==vappdeployx", "status==success", "id==urn:vcloud:task:0", f"object=={URL}/api/vApp/{VAPP_2}",
+        f"startDate=gt={timestamp(cloud.now)}", "endDate=ge=2001-01-01", "ownerName==administrator",
+    ):  # fmt: skip
+        assert admin.query(other)["total"] == 0, other
+    assert admin.json("GET", f"/query?type=task&filter=startDate%3Dge%3D{started}")["total"] == 1
+
+
+def test_an_unescaped_plus_is_a_blank_and_no_date(admin: Caller) -> None:
+    filter_text = "/query?type=task&filter=startDate=ge=2026-01-01T00:00:00.000"
+    assert admin.call("GET", f"{filter_text}+0000").status == 400
+    assert admin.call("GET", f"{filter_text}%2B0000").status == 200
+
+
+def test_filters_of_old_clients_without_parentheses(cloud: Cloud, admin: Caller) -> None:
+    admin.deploy()
+    document = admin.json("GET", "/query?type=task&filter=status==queued,status==running;name==nothing")
+    assert document["total"] == 1
+
+
+def test_values_are_encoded_twice_before_api_35(cloud: Cloud) -> None:
+    cloud.set("settings", {"versions": ["34.0", "39.0"]})
+    admin = cloud.log_in()
+    admin.deploy()
+    once = quote(f"objectName=={quote('vapp-1;(x)', safe='')},objectName==vapp%2D1", safe="")
+    path = f"/query?type=task&filterEncoded=true&filter={once}"
+    assert json.loads(admin.call("GET", path, accept="application/*+json;version=34.0").body)["total"] == 1
+    assert json.loads(admin.call("GET", path).body)["total"] == 0
+
+
+def test_pages_sort_and_link_to_each_other(cloud: Cloud, admin: Caller) -> None:
+    tasks = finish_many(cloud, admin, 7)
+    found, pages = [], 0
+    page = admin.query(sortAsc="endDate", pageSize=3)
+    while True:
+        pages += 1
+        found += [record["href"][-36:] for record in page["record"]]
+        following = [link for link in page["link"] if link["rel"] == "nextPage"]
+        if not following:
+            break
+        page = admin.json("GET", following[0]["href"].removeprefix(f"{URL}/api"))
+    assert pages == 3
+    assert found == tasks
+    assert [record["href"][-36:] for record in admin.query(sortDesc="endDate")["record"]] == tasks[::-1]
+    assert admin.query(pageSize=3, page=9)["record"] == []
+
+
+def test_without_a_sort_rows_come_by_id_not_by_time(cloud: Cloud, admin: Caller) -> None:
+    tasks = finish_many(cloud, admin, 12)
+    found = [record["href"][-36:] for record in admin.query()["record"]]
+    assert found == sorted(tasks)
+    assert found != tasks
+
+
+def test_the_pages_of_one_sequence_come_from_one_snapshot(cloud: Cloud, admin: Caller) -> None:
+    finish_many(cloud, admin, 4)
+    first = admin.query(sortDesc="startDate", pageSize=2)
+    finish_many(cloud, admin, 1)
+    second = admin.query(sortDesc="startDate", pageSize=2, page=2)
+    assert (first["total"], second["total"]) == (4, 4)
+    seen = {record["href"] for record in first["record"] + second["record"]}
+    assert len(seen) == 4
+    cloud.set("settings", {"consistent_pages": False})
+    moved = admin.query(sortDesc="startDate", pageSize=2, page=2)
+    assert moved["total"] == 5
+    assert moved["record"][0]["href"] == first["record"][1]["href"]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "pageSize=129",
+        "pageSize=0",
+        "page=0",
+        "page=x",
+        "format=xml",
+        "sortAsc=color",
+        "filter=color==red",
+        "filter=name=",
+    ],
+)
+def test_bad_parameters_are_400(admin: Caller, parameters: str) -> None:
+    if "filter=name=" in parameters:
+        parameters = "filter=name%3D"
+    answer = admin.call("GET", f"/query?type=task&{parameters}")
+    assert (answer.status, error_code(answer)) == (400, "BAD_REQUEST")
+
+
+def test_fields_narrow_the_records(cloud: Cloud, admin: Caller) -> None:
+    admin.deploy()
+    (record,) = admin.query(fields="name,status")["record"]
+    assert {"name", "status", "href"} <= set(record)
+    assert "operationFull" not in record
+
+
+def test_windows_by_end_date_find_each_end_once(cloud: Cloud, admin: Caller) -> None:
+    tasks = finish_many(cloud, admin, 5)
+    middle = admin.task(tasks[2])["endTime"]
+    found = admin.query(f"endDate=ge={middle}", sortAsc="endDate")["record"]
+    assert [record["href"][-36:] for record in found] == tasks[2:]
+
+
+def test_tenants_see_their_organization_and_providers_all(cloud: Cloud, admin: Caller, provider: Caller) -> None:
+    task = admin.deploy()
+    assert cloud.log_in("admin@beta").query()["total"] == 0
+    assert admin.call("GET", "/query?type=adminTask").status == 403
+    assert provider.query()["total"] == 0, "type=task is about the session's own organization"
+    (record,) = provider.query(kind="adminTask")["record"]
+    assert record["href"].endswith(task)
+    assert record["cellName"]
+    assert "message" not in record
+    context: Any = {"x-vmware-vcloud-tenant-context": ACME}
+    assert provider.json("GET", "/query?type=task", **context)["total"] == 1
+
+
+def test_a_lagging_query_shows_the_past(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("settings", {"query_lag_seconds": 3})
+    task = admin.deploy()
+    cloud.wait(2)
+    assert admin.query()["total"] == 0
+    cloud.wait(1)
+    assert admin.query("status==queued")["total"] == 1
+    cloud.wait(7)
+    assert admin.task(task)["status"] == "success"
+    (record,) = admin.query()["record"]
+    assert (record["status"], record["endDate"]) == ("running", None)
+    cloud.wait(3)
+    assert admin.query("status==success")["total"] == 1
+
+
+def test_entities_can_be_queried_by_name(admin: Caller, provider: Caller) -> None:
+    (record,) = admin.query("name==vapp-1", kind="vApp")["record"]
+    assert record["href"] == f"{URL}/api/vApp/{VAPP}"
+    assert record["_type"] == "QueryResultVAppRecordType"
+    assert admin.query(f"container=={URL}/api/vApp/{VAPP}", kind="vm")["total"] == 1
+    assert admin.query(kind="disk", format="references")["reference"][0]["name"] == "data-1"
+    assert provider.query("name==vapp-1", kind="adminVApp")["total"] == 2
+    assert admin.call("GET", "/query?type=adminVApp").status == 403
+    assert admin.call("GET", "/query?type=unicorn").status == 400

@@ -1,0 +1,174 @@
+"""Login, tokens, expiry, tenant context, versions, headers of every answer."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import pytest
+
+from tests.simulator.driver import ACME, URL, VAPP, VERSION, Caller, Cloud, error_code
+
+LOGIN = "/cloudapi/1.0.0/sessions"
+ACCEPT = f"application/json;version={VERSION}"
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def test_versions_are_xml_and_need_no_session(cloud: Cloud) -> None:
+    answer = cloud.raw("GET", "/api/versions")
+    assert (answer.status, answer.content_type) == (200, "text/xml;charset=utf-8")
+    names = {"v": "http://www.vmware.com/vcloud/versions"}
+    root = ElementTree.fromstring(answer.body)  # noqa: S314  # our own document
+    found = {
+        info.findtext("v:Version", None, names): info.get("deprecated") for info in root.findall("v:VersionInfo", names)
+    }
+    assert found["39.1"] == "false"
+    assert found["35.0"] == "true"
+    assert root.findtext("v:VersionInfo/v:LoginUrl", None, names) == f"{URL}{LOGIN}"
+
+
+@pytest.mark.parametrize(
+    ("login", "path"),
+    [
+        ("admin@acme:wrong", LOGIN), ("nobody@acme:secret", LOGIN), ("admin@gamma:secret", LOGIN), ("admin:secret", LOGIN),
+        ("administrator@System:secret", LOGIN), ("admin@acme:secret", f"{LOGIN}/provider"),
+    ],
+)  # fmt: skip
+def test_a_failed_login_is_401_with_an_empty_body(cloud: Cloud, login: str, path: str) -> None:
+    import base64
+
+    basic = "Basic " + base64.b64encode(login.encode()).decode()
+    answer = cloud.raw("POST", path, authorization=basic, accept=ACCEPT)
+    assert (answer.status, answer.body, answer.content_type) == (401, b"", None)
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "Basic !", "Basic YQ", "Negotiate x"])
+def test_no_valid_token_is_401(cloud: Cloud, authorization: str) -> None:
+    for path in ("/api/org", "/api/query?type=task", "/cloudapi/1.0.0/sessions/current"):
+        answer = cloud.raw("GET", path, authorization=authorization, accept=ACCEPT)
+        assert (answer.status, answer.body) == (401, b"")
+
+
+def test_sessions_end_after_idling_and_at_their_absolute_end(cloud: Cloud) -> None:
+    cloud.set("settings", {"session_idle_seconds": 100, "session_absolute_seconds": 250})
+    admin = cloud.log_in()
+    cloud.wait(99)
+    assert admin.call("GET", "/org").status == 200
+    cloud.wait(99)
+    assert admin.call("GET", "/org").status == 200
+    cloud.wait(52)
+    assert admin.call("GET", "/org").status == 401
+    idle = cloud.log_in()
+    cloud.wait(100)
+    assert idle.call("GET", "/org").status == 401
+
+
+def test_the_current_session_and_logout(cloud: Cloud, admin: Caller) -> None:
+    document = json.loads(admin.call("GET", f"{LOGIN}/current").body)
+    assert (document["user"]["name"], document["org"]["name"]) == ("admin", "acme")
+    assert document["sessionIdleTimeoutMinutes"] == 30
+    other = cloud.log_in()
+    assert admin.call("DELETE", f"{LOGIN}/{document['id']}").status == 204
+    assert admin.call("GET", "/org").status == 401
+    assert other.call("DELETE", f"{LOGIN}/current").status == 204
+    assert other.call("GET", "/org").status == 401
+
+
+def test_an_administrator_can_expire_sessions(cloud: Cloud, admin: Caller, provider: Caller) -> None:
+    assert cloud.set("sessions/expire", {"user": "admin@acme"}) == {"ended": 1}
+    assert admin.call("GET", "/org").status == 401
+    assert provider.call("GET", "/org").status == 200
+
+
+def test_api_tokens_give_access_tokens_and_stay(cloud: Cloud) -> None:
+    form = b"grant_type=refresh_token&refresh_token=api-token-admin-acme"
+    for _ in range(2):
+        answer = cloud.raw("POST", "/oauth/tenant/acme/token", form, accept=ACCEPT)
+        document = json.loads(answer.body)
+        assert (answer.status, document["token_type"]) == (200, "Bearer")
+        assert document["expires_in"] == 86400
+        assert Caller(cloud, document["access_token"]).call("GET", "/org").status == 200
+    assert cloud.raw("POST", "/oauth/provider/token", form, accept=ACCEPT).status == 400
+    provider = cloud.raw("POST", "/oauth/provider/token", form.replace(b"admin-acme", b"administrator-system"))
+    assert provider.status == 200
+
+
+@pytest.mark.parametrize("context", [f"urn:vcloud:org:{ACME}", "acme", "00000000-0000-4000-8000-000000000000"])
+def test_a_tenant_context_that_is_no_bare_uuid_of_an_organization_is_401(provider: Caller, context: str) -> None:
+    headers = {"x-vmware-vcloud-tenant-context": context}
+    assert provider.call("GET", "/org", **headers).status == 401
+
+
+def test_a_tenant_context_narrows_a_provider(cloud: Cloud, provider: Caller) -> None:
+    headers: Any = {"x-vmware-vcloud-tenant-context": ACME}
+    assert [org["name"] for org in provider.json("GET", "/org", **headers)["org"]] == ["acme"]
+    assert len(provider.json("GET", "/org")["org"]) == 3
+    assert cloud.log_in("admin@beta").call("GET", "/org", **headers).status == 401
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["", "application/*+json", "application/*+json;version=12.0", f"application/*+xml;version={VERSION}", "text/html"],
+)
+def test_an_accept_without_json_or_a_known_version_is_406(admin: Caller, accept: str) -> None:
+    answer = admin.call("GET", "/org", accept=accept)
+    assert (answer.status, error_code(answer)) == (406, "NOT_ACCEPTABLE")
+
+
+def test_the_request_id_starts_with_the_clients(admin: Caller) -> None:
+    def request_id(client_id: str) -> str:
+        answer = admin.call("GET", "/org", **{"x-vmware-vcloud-client-request-id": client_id})
+        return dict(answer.headers)["X-VMWARE-VCLOUD-REQUEST-ID"]
+
+    assert re.fullmatch(f"vb-0a1-1-{UUID}", request_id("vb-0a1-1"))
+    assert re.fullmatch(f"a{{128}}-{UUID}", request_id("a" * 200))
+    for invalid in ("", "with blank", "under_score"):
+        assert re.fullmatch(UUID, request_id(invalid))
+
+
+def test_error_documents_begin_with_the_request_id(admin: Caller) -> None:
+    answer = admin.call("GET", "/vApp/vapp-00000000-0000-4000-8000-000000000000")
+    document = json.loads(answer.body)
+    assert document["message"].startswith(
+        f"[ {dict(answer.headers)['X-VMWARE-VCLOUD-REQUEST-ID']} ] No access to entity"
+    )
+    assert (answer.status, document["majorErrorCode"]) == (403, 403)
+    assert set(document) == {
+        "otherAttributes", "message", "majorErrorCode", "minorErrorCode", "vendorSpecificErrorCode", "stackTrace",
+        "tenantError", "vCloudExtension",
+    }  # fmt: skip
+    assert (answer.content_type or "").startswith("application/vnd.vmware.vcloud.error+json")
+
+
+def test_a_cloudapi_error_has_no_major_code(admin: Caller) -> None:
+    answer = admin.call("DELETE", f"{LOGIN}/urn:vcloud:session:unknown")
+    assert answer.status == 403
+    assert "majorErrorCode" not in json.loads(answer.body)
+
+
+def test_unknown_paths_are_404_and_wrong_methods_405(admin: Caller) -> None:
+    assert admin.call("GET", "/nothing/here").status == 404
+    answer = admin.call("PATCH", f"/vApp/{VAPP}")
+    assert answer.status == 405
+    assert "PUT" in dict(answer.headers)["Allow"]
+    assert admin.call("GET", f"/vApp/{VAPP}/").status == 200
+
+
+def test_every_answer_has_a_date(cloud: Cloud) -> None:
+    assert dict(cloud.raw("GET", "/api/versions").headers)["Date"] == "Fri, 15 Jan 2027 08:00:00 GMT"
+
+
+def test_the_public_url_is_what_hrefs_start_with(admin: Caller) -> None:
+    answer = admin.call("POST", f"/vApp/{VAPP}/action/deploy", {})
+    assert dict(answer.headers)["Location"].startswith(f"{URL}/api/task/")
+    assert admin.json("GET", "/session")["link"][0]["href"].startswith(URL)
+
+
+def test_urns_resolve_to_links(admin: Caller) -> None:
+    task = admin.deploy()
+    assert admin.json("GET", f"/entity/urn:vcloud:task:{task}")["link"][0]["href"].endswith(f"/task/{task}")
+    entity = admin.json("GET", f"/entity/urn:vcloud:vapp:{VAPP[5:]}")
+    assert entity["name"] == "vapp-1"
+    assert admin.call("GET", f"/entity/urn:vcloud:vm:{VAPP[5:]}").status == 403

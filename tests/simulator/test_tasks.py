@@ -1,0 +1,269 @@
+"""Tasks over their life: scripts, cancel, vanishing, memory, and how they are written."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from bridge.simulator.clock import parse_time
+from bridge.simulator.scripts import PRESETS, ScriptError, read_script
+from tests.simulator.driver import VAPP, VAPP_2, VM, Caller, Cloud, error_code
+
+TASK_KEYS = {
+    "otherAttributes", "link", "href", "type", "id", "operationKey", "description", "tasks", "name", "owner", "error",
+    "user", "organization", "progress", "params", "details", "vcTaskList", "result", "status", "operation",
+    "operationName", "serviceNamespace", "startTime", "endTime", "expiryTime", "cancelRequested", "vCloudExtension",
+}  # fmt: skip
+
+
+def life(cloud: Cloud, caller: Caller, task: str, moments: int = 24, step: float = 0.5) -> list[tuple[str, Any]]:
+    """What a poller sees, repeats left out."""
+    seen: list[tuple[str, Any]] = []
+    for _ in range(moments):
+        document = caller.task(task)
+        now = (document["status"], document["progress"])
+        if not seen or seen[-1] != now:
+            seen.append(now)
+        cloud.wait(step)
+    return seen
+
+
+def test_an_ordinary_task_goes_from_queued_to_success(cloud: Cloud, admin: Caller) -> None:
+    assert life(cloud, admin, admin.deploy()) == [
+        ("queued", None), ("running", 0), ("running", 20), ("running", 40), ("running", 60), ("running", 80),
+        ("success", 100),
+    ]  # fmt: skip
+
+
+def test_a_task_document_has_every_key_with_explicit_nulls(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    document = admin.task(task)
+    assert set(document) == TASK_KEYS
+    assert document["name"] == "task"
+    assert document["operationName"] == "vappDeploy"
+    assert document["serviceNamespace"] == "com.vmware.vcloud"
+    assert document["id"] == f"urn:vcloud:task:{task}"
+    assert document["href"].endswith(f"/api/task/{task}")
+    assert document["type"] == "application/vnd.vmware.vcloud.task+json"
+    assert document["endTime"] is None
+    assert document["error"] is None
+    assert [link["rel"] for link in document["link"]] == ["task:cancel"]
+    assert document["user"]["name"] == "admin"
+    assert document["organization"]["name"] == "acme"
+    cloud.wait(10)
+    ended = admin.task(task)
+    assert ended["link"] == []
+    assert ended["endTime"] is not None
+
+
+def test_dates_have_milliseconds_and_an_offset_without_a_colon(cloud: Cloud, admin: Caller) -> None:
+    document = admin.task(admin.deploy())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", document["startTime"])
+    start, expiry = parse_time(document["startTime"]), parse_time(document["expiryTime"])
+    assert start is not None
+    assert expiry is not None
+    assert expiry - start == 90 * 86400
+
+
+def test_the_operation_text_changes_over_the_life(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    first = admin.task(task)["operation"]
+    cloud.wait(10)
+    assert admin.task(task)["operation"] != first
+
+
+def test_final_at_first_sight(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"operation": "deployVApp", "script": {"preset": "final-at-once"}})
+    document = admin.json("POST", f"/vApp/{VAPP}/action/deploy", {}, status=202)
+    assert document["status"] == "success"
+    assert document["startTime"] == document["endTime"]
+
+
+@pytest.mark.parametrize("status", ["error", "aborted", "canceled"])
+def test_other_ends(cloud: Cloud, admin: Caller, status: str) -> None:
+    cloud.set("scripts", {"script": {"preset": status}})
+    task = admin.deploy()
+    cloud.wait(10)
+    document = admin.task(task)
+    assert document["status"] == status
+    assert (document["error"] is not None) is (status == "error")
+
+
+def test_the_tenant_sees_its_own_error_and_the_provider_both(cloud: Cloud, admin: Caller, provider: Caller) -> None:
+    error = {"message": "datastore ds-1 full", "majorErrorCode": 500, "minorErrorCode": "INTERNAL_SERVER_ERROR",
+             "tenantError": {"message": "no space", "majorErrorCode": 500, "minorErrorCode": "INTERNAL_SERVER_ERROR"}}  # fmt: skip
+    cloud.set("scripts", {"script": {"preset": "error", "error": error}})
+    task = admin.deploy()
+    cloud.wait(10)
+    tenants, providers = admin.task(task)["error"], provider.task(task)["error"]
+    assert (tenants["message"], tenants["tenantError"], tenants["stackTrace"]) == ("no space", None, None)
+    assert providers["message"] == "datastore ds-1 full"
+    assert providers["tenantError"]["message"] == "no space"
+    assert providers["stackTrace"]
+
+
+def test_unknown_statuses_are_shown_as_scripted(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"script": {"preset": "unknown-status"}})
+    seen = [status for status, _ in life(cloud, admin, admin.deploy())]
+    assert seen == ["queued", "running", "postRunning", "expectingAction", "success"]
+
+
+def test_a_task_may_never_end_nor_reach_100(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"script": {"preset": "never-ends"}})
+    task = admin.deploy()
+    cloud.wait(1000)
+    assert admin.task(task)["status"] == "running"
+    cloud.set("scripts", {"script": {"preset": "below-100"}})
+    other = admin.deploy(VAPP_2)
+    cloud.wait(10)
+    assert (admin.task(other)["status"], admin.task(other)["progress"]) == ("success", 80)
+
+
+def test_a_script_of_steps_with_details_and_text(cloud: Cloud, admin: Caller) -> None:
+    steps = [
+        [0, "queued"],
+        [1, "preRunning", None, "waiting for a change"],
+        [2, "running", 7, "now", "Moving"],
+        [3, "success"],
+    ]
+    cloud.set("scripts", {"entity": VAPP, "script": {"steps": steps}})
+    task = admin.deploy()
+    cloud.wait(1)
+    assert admin.task(task)["details"] == "waiting for a change"
+    cloud.wait(1)
+    document = admin.task(task)
+    assert (document["progress"], document["details"], document["operation"]) == (7, "now", "Moving")
+
+
+def test_the_entitys_script_wins_over_the_operations_and_counts_its_uses(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"script": {"preset": "aborted", "seconds": 1}})
+    cloud.set("scripts", {"operation": "deployVApp", "script": {"preset": "error", "seconds": 1}})
+    cloud.set("scripts", {"entity": VAPP, "times": 1, "script": {"preset": "canceled", "seconds": 1}})
+    ends = []
+    for path in (f"/vApp/{VAPP}/action/deploy", f"/vApp/{VAPP}/action/deploy", f"/vApp/{VM}/power/action/powerOn"):
+        task = admin.json("POST", path, None if "power/" in path else {}, status=202)["id"][-36:]
+        cloud.wait(1)
+        ends.append(admin.task(task)["status"])
+    assert ends == ["canceled", "error", "aborted"]
+
+
+def test_a_task_vanishes_with_403(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"script": {"preset": "success", "vanish_after": 12}})
+    task = admin.deploy()
+    cloud.wait(11)
+    assert admin.task(task)["status"] == "success"
+    cloud.wait(1)
+    answer = admin.call("GET", f"/task/{task}")
+    assert (answer.status, error_code(answer)) == (403, "ACCESS_TO_RESOURCE_IS_FORBIDDEN")
+    assert f"com.vmware.vcloud.entity.task:{task}".encode() in answer.body
+    assert admin.query()["total"] == 0
+    assert admin.json("GET", f"/vApp/{VAPP}")["tasks"] is None
+
+
+def test_another_organizations_task_is_hidden(cloud: Cloud, admin: Caller) -> None:
+    assert cloud.log_in("admin@beta").call("GET", f"/task/{admin.deploy()}").status == 403
+
+
+class TestCancel:
+    def test_an_honored_cancel_ends_the_task(self, cloud: Cloud, admin: Caller) -> None:
+        task = admin.deploy()
+        cloud.wait(4)
+        assert admin.call("POST", f"/task/{task}/action/cancel").status == 204
+        document = admin.task(task)
+        assert (document["status"], document["cancelRequested"]) == ("canceled", True)
+        assert admin.json("GET", f"/vApp/{VAPP}")["deployed"] is False
+
+    def test_an_honored_cancel_may_take_its_time(self, cloud: Cloud, admin: Caller) -> None:
+        cloud.set("scripts", {"script": {"preset": "success", "cancel_seconds": 2, "cancel_status": "aborted"}})
+        task = admin.deploy()
+        cloud.wait(4)
+        admin.call("POST", f"/task/{task}/action/cancel")
+        assert (admin.task(task)["status"], admin.task(task)["cancelRequested"]) == ("running", True)
+        cloud.wait(2)
+        assert admin.task(task)["status"] == "aborted"
+
+    def test_the_tasks_own_end_may_come_first(self, cloud: Cloud, admin: Caller) -> None:
+        cloud.set("scripts", {"script": {"preset": "success", "cancel_seconds": 5}})
+        task = admin.deploy()
+        cloud.wait(9)
+        admin.call("POST", f"/task/{task}/action/cancel")
+        cloud.wait(1)
+        assert admin.task(task)["status"] == "success"
+
+    def test_an_ignored_cancel_only_sets_the_flag(self, cloud: Cloud, admin: Caller) -> None:
+        cloud.set("scripts", {"script": {"preset": "success", "cancel": "ignore"}})
+        task = admin.deploy()
+        assert admin.call("POST", f"/task/{task}/action/cancel").status == 204
+        cloud.wait(10)
+        assert (admin.task(task)["status"], admin.task(task)["cancelRequested"]) == ("success", True)
+
+    def test_a_refused_cancel_and_one_of_an_ended_task(self, cloud: Cloud, admin: Caller) -> None:
+        cloud.set("scripts", {"script": {"preset": "success", "cancel": "refuse"}})
+        task = admin.deploy()
+        assert admin.task(task)["link"] == []
+        assert admin.call("POST", f"/task/{task}/action/cancel").status == 400
+        cloud.wait(10)
+        assert admin.call("POST", f"/task/{task}/action/cancel").status == 400
+        assert admin.task(task)["cancelRequested"] is False
+
+
+def test_owner_references_are_empty_now_and_then(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("settings", {"task_seconds": 0})
+    owners = [admin.task(admin.deploy())["owner"] for _ in range(20)]
+    assert [owner["href"] for owner in owners].count("") == 2
+    assert [owner["name"] for owner in owners].count("") == 2
+    assert all(owner["id"].startswith("urn:vcloud:vapp:") for owner in owners)
+
+
+def test_a_queued_task_may_lack_a_start_time(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("settings", {"queued_has_start": False})
+    task = admin.deploy()
+    assert admin.task(task)["startTime"] is None
+    cloud.wait(2)
+    assert admin.task(task)["startTime"] is not None
+
+
+def test_memory_is_bounded_by_forgetting_the_oldest_ended_tasks(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"entity": VAPP, "times": 1, "script": {"preset": "never-ends"}})
+    open_one = admin.deploy()
+    cloud.set("settings", {"task_seconds": 0})
+    first = admin.deploy(VAPP_2)
+    for _ in range(2500):
+        last = admin.deploy(VAPP_2)
+    assert cloud.admin("GET", "state")[1]["tasks"]["kept"] <= 1000
+    assert admin.call("GET", f"/task/{first}").status == 403
+    assert admin.task(last)["status"] == "success"
+    assert admin.task(open_one)["status"] == "queued"
+
+
+def test_a_force_ends_or_moves_a_task_now(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    cloud.set(f"tasks/{task}", {"status": "postRunning", "progress": 99})
+    cloud.wait(100)
+    assert (admin.task(task)["status"], admin.task(task)["progress"]) == ("postRunning", 99)
+    cloud.set(f"tasks/{task}", {"status": "success"})
+    assert admin.json("GET", f"/vApp/{VAPP}")["deployed"] is True
+    assert cloud.admin("POST", f"tasks/{task}", {"status": "running"})[0] == 400
+
+
+def test_every_preset_reads() -> None:
+    for name in PRESETS:
+        script = read_script({"preset": name, "seconds": 3}, 1.0)
+        assert script.at(0.0).status
+        assert script.ends_after is None or script.ends_after <= 3
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ({"preset": "slow"}, "slow"), ({"seconds": -1}, "seconds"), ({"seconds": True}, "seconds"),
+        ({"steps": []}, "steps"), ({"steps": [[0]]}, "not a step"), ({"steps": [[2, "running"], [1, "success"]]}, "order"),
+        ({"steps": [[0, "success"], [1, "running"]]}, "final"), ({"cancel": "maybe"}, "cancel"), ({"sceonds": 1}, "sceonds"),
+        ({"error": "x"}, "error"), ({"preset": ["x"]}, "preset"),
+    ],
+)  # fmt: skip
+def test_bad_scripts_are_named(document: dict[str, Any], named: str) -> None:
+    with pytest.raises(ScriptError, match=named):
+        read_script(document, 1.0)
