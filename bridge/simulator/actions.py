@@ -58,7 +58,7 @@ class Actions:
         occasion = Occasion(self.cloud.store, owner, call.parameters, call.body, call.target.tail)
         change = effect_of(operation.name, operation.method, call.target.tail)
 
-        def effect(success: bool) -> None:  # noqa: FBT001  # the engine's callback
+        def effect(success: bool) -> None:  # the engine's callback
             if success and change is not None:
                 change(occasion)
 
@@ -128,7 +128,7 @@ class Actions:
             entity.description = call.body["description"]
         power_on = call.body.get("powerOn") is True and call.body.get("deploy") is not False
 
-        def effect(success: bool) -> None:  # noqa: FBT001  # the engine's callback
+        def effect(success: bool) -> None:  # the engine's callback
             entity.status = final_status if success else effects.FAILED_CREATION
             if success and power_on and entity.deployed is not None:
                 entity.status, entity.deployed = effects.POWERED_ON, True
@@ -141,7 +141,7 @@ class Actions:
         shape = operation.answer if script.answer is None else AnswerShape(script.answer)
         call.effect = True
         if shape is AnswerShape.SYNCHRONOUS:
-            effect(True)  # noqa: FBT003  # the engine's callback
+            effect(True)  # the engine's callback
             return Answer(204)
         task = self._new_task(call, operation, owner, script, effect)
         if script.blocked or operation.name in cloud.behavior.blocking_operations:

@@ -102,7 +102,7 @@ class Cloud:
         self.documents = Documents(self.references)
         self.scripts = ScriptBook()
         self.blocking: dict[str, Task] = {}
-        self._random = random.Random(seed)  # noqa: S311  # ids, not secrets
+        self._random = random.Random(seed)  # ids, not secrets
         self._ordinary: tuple[float, Script] = (behavior.task_seconds, ordinary(behavior.task_seconds))
         self.apply_behavior()
 

@@ -42,7 +42,7 @@ class Answer:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
 
-class Refusal(Exception):  # noqa: N818  # VCD's word for it is an answer, not a failure of ours
+class Refusal(Exception):  # VCD's word for it is an answer, not a failure of ours
     """VCD says no: HTTP status, minor error code, text. 401 has no body at all.
 
     Source: VMware Cloud Director API Programming Guide, HTTP status tables; ErrorType of common.xsd.

@@ -147,7 +147,7 @@ def read_fault(document: Mapping[str, Any], number: int) -> Fault:
         skip=int(_number(document, "skip", 0, 0)),
         times=None if document.get("times", 1) is None else int(_number(document, "times", 1, 1)),
         probability=_number(document, "probability", 1.0, 0),
-        chance=random.Random(document.get("seed", 0)),  # noqa: S311  # repeatable on purpose
+        chance=random.Random(document.get("seed", 0)),  # repeatable on purpose
         seconds=_number(document, "seconds", 0.0, 0),
         status=int(status),
         code=str(document.get("minor_code", _CODES.get(int(status), "UNKNOWN"))),

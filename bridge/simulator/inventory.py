@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.simulator.entities import Entity, EntityStore, User, initial_state
 from bridge.simulator.kinds import KINDS
 
-PASSWORD = "secret"  # noqa: S105  # documented: the simulator's password, of nothing else
+PASSWORD = "secret"  # documented: the simulator's password, of nothing else
 
 _GROUPS = {name: number for number, name in enumerate(KINDS, start=0x10)}
 _ORGANIZATIONS = {"System": 0, "acme": 1, "beta": 2}
@@ -38,7 +38,7 @@ class _Builder:
                 org=self.org,
                 parent=parent,
                 **initial_state(KINDS[kind]),
-            )  # fmt: skip
+            )
         )
 
     def user(self, name: str) -> None:

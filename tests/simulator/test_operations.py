@@ -219,9 +219,14 @@ class TestBodies:
 
     @pytest.mark.parametrize(
         "media",
-        ["application/vnd.vmware.vcloud.deployVAppParams+json", "application/VND.vmware.vcloud.DEPLOYvappparams+json;version=39.0",
-         "application/*+json", "application/json", ""],
-    )  # fmt: skip
+        [
+            "application/vnd.vmware.vcloud.deployVAppParams+json",
+            "application/VND.vmware.vcloud.DEPLOYvappparams+json;version=39.0",
+            "application/*+json",
+            "application/json",
+            "",
+        ],
+    )
     def test_accepted_media_types(self, admin: Caller, media: str) -> None:
         assert (
             admin.call("POST", self.path, {"powerOn": True}, **({"content-type": media} if media else {})).status == 202

@@ -38,7 +38,7 @@ def test_a_task_record_names_things_its_own_way(cloud: Cloud, admin: Caller) -> 
     assert not {"operationKey", "error", "expiryTime", "cancelRequested"} & set(record)
 
 
-def test_idrecords_have_ids_and_references_are_references(cloud: Cloud, admin: Caller) -> None:
+def test_idrecords_have_ids_and_references_are_references(admin: Caller) -> None:
     task = admin.deploy()
     (record,) = admin.query(format="idrecords")["record"]
     assert (record["href"], record["id"]) == (None, f"urn:vcloud:task:{task}")
@@ -72,7 +72,7 @@ def test_an_unescaped_plus_is_a_blank_and_no_date(admin: Caller) -> None:
     assert admin.call("GET", f"{filter_text}%2B0000").status == 200
 
 
-def test_filters_of_old_clients_without_parentheses(cloud: Cloud, admin: Caller) -> None:
+def test_filters_of_old_clients_without_parentheses(admin: Caller) -> None:
     admin.deploy()
     document = admin.json("GET", "/query?type=task&filter=status==queued,status==running;name==nothing")
     assert document["total"] == 1
@@ -146,7 +146,7 @@ def test_bad_parameters_are_400(admin: Caller, parameters: str) -> None:
     assert (answer.status, error_code(answer)) == (400, "BAD_REQUEST")
 
 
-def test_fields_narrow_the_records(cloud: Cloud, admin: Caller) -> None:
+def test_fields_narrow_the_records(admin: Caller) -> None:
     admin.deploy()
     (record,) = admin.query(fields="name,status")["record"]
     assert {"name", "status", "href"} <= set(record)

@@ -58,7 +58,7 @@ def test_a_task_document_has_every_key_with_explicit_nulls(cloud: Cloud, admin: 
     assert ended["endTime"] is not None
 
 
-def test_dates_have_milliseconds_and_an_offset_without_a_colon(cloud: Cloud, admin: Caller) -> None:
+def test_dates_have_milliseconds_and_an_offset_without_a_colon(admin: Caller) -> None:
     document = admin.task(admin.deploy())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", document["startTime"])
     start, expiry = parse_time(document["startTime"]), parse_time(document["expiryTime"])
@@ -92,8 +92,12 @@ def test_other_ends(cloud: Cloud, admin: Caller, status: str) -> None:
 
 
 def test_the_tenant_sees_its_own_error_and_the_provider_both(cloud: Cloud, admin: Caller, provider: Caller) -> None:
-    error = {"message": "datastore ds-1 full", "majorErrorCode": 500, "minorErrorCode": "INTERNAL_SERVER_ERROR",
-             "tenantError": {"message": "no space", "majorErrorCode": 500, "minorErrorCode": "INTERNAL_SERVER_ERROR"}}  # fmt: skip
+    error = {
+        "message": "datastore ds-1 full",
+        "majorErrorCode": 500,
+        "minorErrorCode": "INTERNAL_SERVER_ERROR",
+        "tenantError": {"message": "no space", "majorErrorCode": 500, "minorErrorCode": "INTERNAL_SERVER_ERROR"},
+    }
     cloud.set("scripts", {"script": {"preset": "error", "error": error}})
     task = admin.deploy()
     cloud.wait(10)
@@ -258,12 +262,19 @@ def test_every_preset_reads() -> None:
 @pytest.mark.parametrize(
     ("document", "named"),
     [
-        ({"preset": "slow"}, "slow"), ({"seconds": -1}, "seconds"), ({"seconds": True}, "seconds"),
-        ({"steps": []}, "steps"), ({"steps": [[0]]}, "not a step"), ({"steps": [[2, "running"], [1, "success"]]}, "order"),
-        ({"steps": [[0, "success"], [1, "running"]]}, "final"), ({"cancel": "maybe"}, "cancel"), ({"sceonds": 1}, "sceonds"),
-        ({"error": "x"}, "error"), ({"preset": ["x"]}, "preset"),
+        ({"preset": "slow"}, "slow"),
+        ({"seconds": -1}, "seconds"),
+        ({"seconds": True}, "seconds"),
+        ({"steps": []}, "steps"),
+        ({"steps": [[0]]}, "not a step"),
+        ({"steps": [[2, "running"], [1, "success"]]}, "order"),
+        ({"steps": [[0, "success"], [1, "running"]]}, "final"),
+        ({"cancel": "maybe"}, "cancel"),
+        ({"sceonds": 1}, "sceonds"),
+        ({"error": "x"}, "error"),
+        ({"preset": ["x"]}, "preset"),
     ],
-)  # fmt: skip
+)
 def test_bad_scripts_are_named(document: dict[str, Any], named: str) -> None:
     with pytest.raises(ScriptError, match=named):
         read_script(document, 1.0)

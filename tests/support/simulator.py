@@ -56,7 +56,7 @@ def http(
 ) -> Reply:
     """One call with the standard library; ``body`` is bytes, or anything else that becomes JSON."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, method=method, headers=dict(headers or {}))  # noqa: S310  # loopback
+    request = urllib.request.Request(url, data=data, method=method, headers=dict(headers or {}))  # loopback
     if data is not None and not request.has_header("Content-type"):
         request.add_header("Content-Type", "application/*+json")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -169,10 +169,17 @@ class Simulator:
 
 @contextmanager
 def running_simulator(
-    *, listen: str = "127.0.0.1:0", task_seconds: float = 0.5, virtual_machines: int = 4, lenient_entities: bool = False,
-    public_url: str | None = None, faults_file: Path | None = None, ledger_file: Path | None = None,
-    settings: Mapping[str, Any] | None = None, maximum_tasks: int = 100_000,
-) -> Iterator[Simulator]:  # fmt: skip
+    *,
+    listen: str = "127.0.0.1:0",
+    task_seconds: float = 0.5,
+    virtual_machines: int = 4,
+    lenient_entities: bool = False,
+    public_url: str | None = None,
+    faults_file: Path | None = None,
+    ledger_file: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    maximum_tasks: int = 100_000,
+) -> Iterator[Simulator]:
     """Starts ``python -m bridge.simulator`` and stops it at the end. Its stderr is the test's."""
     command = [
         sys.executable, "-m", "bridge.simulator", "--listen", listen, "--task-seconds", str(task_seconds),
@@ -182,7 +189,7 @@ def running_simulator(
     command += ["--lenient-entities"] if lenient_entities else []
     for option, value in (("--public-url", public_url), ("--faults", faults_file), ("--ledger", ledger_file)):
         command += [option, str(value)] if value is not None else []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)  # noqa: S603  # our own module
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)  # our own module
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
