@@ -18,14 +18,14 @@ class SchemaWaits:
         self,
         clock: Clock,
         refresh: Callable[[int], Awaitable[None]],
-        wake: Callable[[], None],
         *,
         patience: timedelta = timedelta(seconds=60),
         every: timedelta = timedelta(seconds=2),
     ) -> None:
         self._clock = clock
         self._refresh = refresh
-        self._wake = wake
+        self.wake: Callable[[], None] = lambda: None
+        """Wakes the journal loop; set when it is wired."""
         self._patience = patience
         self._every = every
         self._since: dict[Birth, float] = {}
@@ -57,4 +57,4 @@ class SchemaWaits:
         await self._refresh(schema_id)
         # Without a pause an unreachable registry would be asked as fast as it refuses connections.
         await self._clock.sleep(self._every.total_seconds())
-        self._wake()
+        self.wake()

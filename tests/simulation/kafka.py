@@ -152,7 +152,8 @@ class SimKafka:
             for number in range(self.partitions):
                 wanted[names[number % len(names)]].add(number)
             for name in names:
-                await self.members[name].revoke_all_but(wanted[name])
+                if name in self.members:
+                    await self.members[name].revoke_all_but(wanted[name])
             for name in names:
                 if name in self.members:
                     self.members[name].assign(wanted[name])
@@ -209,6 +210,11 @@ class SimInbox:
     def release(self, partitions: frozenset[TopicPartition]) -> None:
         for partition in partitions:
             self._released[partition].set()
+
+    def die(self) -> None:
+        """The process is gone."""
+        if self._pump is not None:
+            self._pump.cancel()
 
     async def close(self) -> None:
         if self.process.alive:

@@ -69,6 +69,8 @@ def run_virtually(main: Coroutine[Any, Any, Result]) -> Result:
     try:
         return loop.run_until_complete(main)
     finally:
-        for task in asyncio.all_tasks(loop):
+        left = asyncio.all_tasks(loop)
+        for task in left:
             task.cancel()
+        loop.run_until_complete(asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 60))
         loop.close()

@@ -1,0 +1,132 @@
+"""Puts an engine together from its ports: the one place that knows how its parts fit. Used by the process and by tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bridge.catalogue.load import Catalogue
+from bridge.catalogue.operation import Recovery as RecoveryClass
+from bridge.core.admission import AdmissionContext
+from bridge.core.rules import OperationFacts, Rules
+from bridge.engine.engine import DrainTimes, Engine, Parts
+from bridge.engine.flow import flow_control
+from bridge.engine.follower import Follower, FollowPace
+from bridge.engine.intake import Intake
+from bridge.engine.permits import Limits, Permits
+from bridge.engine.records import RecordWriter
+from bridge.engine.recovery import Recovery, SettleTimes
+from bridge.engine.rounds import RoundLimits, Rounds
+from bridge.engine.runner import Runner
+from bridge.engine.schemas import SchemaWaits
+from bridge.ports import (
+    Clock,
+    EventCodec,
+    Inbox,
+    Journal,
+    Observer,
+    RequestCodec,
+    Store,
+    StoreCodec,
+    TopicNames,
+    VcdGateway,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything from outside that an engine works with."""
+
+    clock: Clock
+    inbox: Inbox
+    journal: Journal
+    store: Store
+    requests: RequestCodec
+    events: EventCodec
+    store_codec: StoreCodec
+    gateway: VcdGateway
+    observer: Observer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """Every number and name that the engine follows; the defaults are those of the settings."""
+
+    names: TopicNames
+    rules: Rules = field(default_factory=Rules)
+    limits: Limits = field(default_factory=Limits)
+    rounds: RoundLimits = field(default_factory=RoundLimits)
+    pace: FollowPace = field(default_factory=FollowPace)
+    drain: DrainTimes = field(default_factory=DrainTimes)
+    answer_timeout: timedelta = timedelta(seconds=30)
+    schema_patience: timedelta = timedelta(seconds=60)
+
+
+def assemble(
+    ports: Ports,
+    policies: Policies,
+    catalogue: Catalogue,
+    context: Callable[[], AdmissionContext],
+    reach: Callable[[str], None],
+) -> Engine:
+    """An engine that is wired but not running. ``reach`` is called at every named crash point."""
+    writer = RecordWriter(policies.names, ports.events, ports.store_codec, ports.journal)
+    permits = Permits(policies.limits, ports.clock, ports.gateway)
+    follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
+    settle = SettleTimes(lease=policies.rounds.lease, answer=policies.answer_timeout)
+    runner = Runner(
+        clock=ports.clock,
+        gateway=ports.gateway,
+        permits=permits,
+        follower=follower,
+        recovery=Recovery(ports.clock, ports.gateway, catalogue, settle),
+        observer=ports.observer,
+        reach=reach,
+    )
+    intake = Intake(ports.requests, catalogue, context, writer, ports.observer)
+    schemas = SchemaWaits(ports.clock, intake.refresh, patience=policies.schema_patience)
+    rounds = Rounds(
+        clock=ports.clock,
+        journal=ports.journal,
+        intake=intake,
+        writer=writer,
+        permits=permits,
+        rules=policies.rules,
+        limits=policies.rounds,
+        facts_of=_facts(catalogue),
+        run_command=runner.run,
+        observer=ports.observer,
+        reach=reach,
+        schemas=schemas,
+    )
+    schemas.wake = rounds.wake
+    return Engine(
+        Parts(
+            clock=ports.clock,
+            inbox=ports.inbox,
+            journal=ports.journal,
+            store=ports.store,
+            store_codec=ports.store_codec,
+            gateway=ports.gateway,
+            rounds=rounds,
+            runner=runner,
+            follower=follower,
+            rules=policies.rules,
+            observer=ports.observer,
+            flow=flow_control(ports.inbox, ports.observer),
+            reach=reach,
+            drain=policies.drain,
+        )
+    )
+
+
+def _facts(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:
+    known = {operation.name: OperationFacts(operation.recovery) for operation in catalogue.values()}
+    # An operation that a newer catalogue dropped can only be finished, never called again.
+    unknown = OperationFacts(RecoveryClass.NEVER_RETRY)
+
+    def facts_of(name: str | None) -> OperationFacts:
+        return known.get(name or "", unknown)
+
+    return facts_of
