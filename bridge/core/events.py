@@ -67,6 +67,8 @@ class StatusEvent:
     previous_status: str | None = None
     task: Task | None = None
     traceparent: str | None = None
+    truncated: bool = False
+    """Content was cut because the record would have been too large."""
 
     @property
     def event_id(self) -> str:

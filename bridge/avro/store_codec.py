@@ -1,0 +1,174 @@
+"""Store records to bytes and back: Avro in single-object encoding. Never needs a schema registry.
+
+Headers repeat what is needed to tell and park a lifecycle whose value cannot be read: ``vb_kind``, ``vb_format`` and for
+states ``vb_sequence``, ``vb_phase``, ``vb_lane``, all UTF-8 text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, TypeVar
+
+from fastavro import schemaless_reader, schemaless_writer
+
+from bridge.avro.framing import FramingError, SingleObjectAvro, single_object_prefix, text_header, unframe
+from bridge.avro.schemas import by_fingerprint, load
+from bridge.avro.store_state import lifecycle_document, to_lifecycle
+from bridge.avro.times import to_millis
+from bridge.core.coordinates import Birth
+from bridge.core.events import Outcome
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Ended, Lifecycle, StoredRequest
+from bridge.errors import StoreConflict, StoreRecordUnreadable
+from bridge.ports import Headers, StoredRecord
+
+_T = TypeVar("_T")
+
+
+class StoreFormatNewer(StoreConflict):
+    """STOP that partition: its store was written by a newer version of the bridge, so it is not taken, never parked."""
+
+
+class _Kind:
+    """One kind of store record and its schema."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self._kind = kind
+        self._schema = load(name)
+        self._known = by_fingerprint(name)
+        self._prefix = single_object_prefix(self._schema.fingerprint)
+        self.headers: Headers = (("vb_kind", kind.encode()), ("vb_format", str(FORMAT_VERSION).encode()))
+
+    def write(self, document: dict[str, Any], format_version: int = FORMAT_VERSION) -> bytes:
+        document["format_version"] = format_version
+        stream = BytesIO()
+        stream.write(self._prefix)
+        schemaless_writer(stream, self._schema.parsed, document)
+        return stream.getvalue()
+
+    def read(self, record: StoredRecord, build: Callable[[dict[str, Any]], _T]) -> _T:
+        told = text_header(record.headers, "vb_format") or ""
+        if told.isdecimal() and int(told) > FORMAT_VERSION:
+            raise self._newer(record, f"has format {told}")
+        document = self._document(record)
+        if document.pop("format_version") > FORMAT_VERSION:
+            raise self._newer(record, "has a newer format")
+        try:
+            return build(document)
+        except ValueError as error:
+            # Only names of an open set (phase, kind, outcome) can fail here: a newer version knows more of them.
+            raise self._newer(record, f"holds what this version does not know: {error}") from error
+
+    def _document(self, record: StoredRecord) -> dict[str, Any]:
+        try:
+            form = unframe(record.value, ())
+        except FramingError as error:
+            raise self._unreadable(record, str(error)) from None
+        if not isinstance(form, SingleObjectAvro):
+            raise self._unreadable(record, "does not begin with the bytes C3 01")
+        schema = self._known.get(form.fingerprint)
+        if schema is None:
+            raise self._newer(record, f"was written with the unknown schema {form.fingerprint.hex()}")
+        stream = BytesIO(form.payload)
+        try:
+            reader = None if schema.fingerprint == self._schema.fingerprint else self._schema.parsed
+            document = schemaless_reader(stream, schema.parsed, reader)
+        except Exception as error:
+            # A damaged value can make the decoder raise anything: EOFError, UnicodeDecodeError, OverflowError, …
+            raise self._unreadable(record, f"{type(error).__name__}: {str(error)[:200]}") from error
+        if stream.tell() != len(form.payload) or not isinstance(document, dict):
+            raise self._unreadable(record, "has bytes left over")
+        return document
+
+    def _unreadable(self, record: StoredRecord, why: str) -> StoreRecordUnreadable:
+        return StoreRecordUnreadable(
+            f"store record {_shown(record.key)} ({self._kind}) {why}",
+            hint="look at what became of it in Cloud Director, then send a resolve",
+        )
+
+    def _newer(self, record: StoredRecord, why: str) -> StoreFormatNewer:
+        return StoreFormatNewer(
+            f"store record {_shown(record.key)} ({self._kind}) {why}; this version writes format {FORMAT_VERSION}",
+            hint="finish the upgrade: run the newer version of the bridge everywhere",
+        )
+
+
+class AvroStoreCodec:
+    """Implements ``bridge.ports.StoreCodec``.
+
+    ``decode_*`` raise StoreRecordUnreadable for a damaged record and StoreFormatNewer for one that a newer version wrote
+    (higher format, a schema or a phase that this version does not know).
+    """
+
+    def __init__(self) -> None:
+        self._state = _Kind("state", "lifecycle-state")
+        self._request = _Kind("request", "stored-request")
+        self._cursor = _Kind("cursor", "cursor")
+        self._ended = _Kind("ended", "ended-lifecycle")
+
+    def encode_state(self, lifecycle: Lifecycle) -> tuple[bytes, Headers]:
+        headers: Headers = (
+            *self._state.headers,
+            ("vb_sequence", str(lifecycle.sequence).encode()),
+            ("vb_phase", lifecycle.phase.encode()),
+        )
+        if lifecycle.lane is not None:
+            headers += (("vb_lane", lifecycle.lane.encode()),)
+        return self._state.write(lifecycle_document(lifecycle)), headers
+
+    def decode_state(self, record: StoredRecord) -> Lifecycle:
+        return self._state.read(record, to_lifecycle)
+
+    def encode_request(self, request: StoredRequest) -> tuple[bytes, Headers]:
+        document = {
+            "birth": str(request.birth),
+            "method": request.method,
+            "path": request.path,
+            "query": [{"name": name, "value": value} for name, value in request.query],
+            "media_type": request.media_type,
+            "body": request.body,
+        }
+        return self._request.write(document), self._request.headers
+
+    def decode_request(self, record: StoredRecord) -> StoredRequest:
+        return self._request.read(record, _to_request)
+
+    def encode_cursor(self, cursor: Cursor) -> tuple[bytes, Headers]:
+        document = {"topic_id": cursor.topic_id, "next_offset": cursor.next_offset, "writer": cursor.writer}
+        headers: Headers = (("vb_kind", b"cursor"), ("vb_format", str(cursor.format_version).encode()))
+        return self._cursor.write(document, cursor.format_version), headers
+
+    def decode_cursor(self, record: StoredRecord) -> Cursor:
+        return self._cursor.read(record, lambda document: Cursor(**document))
+
+    def encode_ended(self, ended: Ended) -> tuple[bytes, Headers]:
+        document = {
+            "birth": str(ended.birth),
+            "request_id": ended.request_id,
+            "content_hash": ended.content_hash,
+            "correlation_id": ended.correlation_id,
+            "outcome": ended.outcome.value,
+            "ended_at": to_millis(ended.ended_at),
+            "task_id": ended.task_id,
+            "sequence": ended.sequence,
+        }
+        return self._ended.write(document), self._ended.headers
+
+    def decode_ended(self, record: StoredRecord) -> Ended:
+        return self._ended.read(record, _to_ended)
+
+
+def _to_request(document: dict[str, Any]) -> StoredRequest:
+    document["birth"] = Birth.parse(document["birth"])
+    document["query"] = tuple((one["name"], one["value"]) for one in document["query"])
+    return StoredRequest(**document)
+
+
+def _to_ended(document: dict[str, Any]) -> Ended:
+    document["birth"] = Birth.parse(document["birth"])
+    document["outcome"] = Outcome(document["outcome"])
+    return Ended(**document)
+
+
+def _shown(key: bytes) -> str:
+    return key[:300].decode(errors="replace")
