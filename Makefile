@@ -1,61 +1,66 @@
-# Everything a person or CI does with this project. `make help` lists it.
-PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.setup-stamp
-SEEDS ?= 300
-SEED ?=
+# Everything a person does here: `make help`. Needs Python 3.11+ and make; the tests need Java 17 and Maven besides.
+
+BIN := .venv/bin
+STAMP := .venv/.setup-stamp
+LOCK_BIN := .cache/lock/bin
+UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check format docs bench simulate lock clean
+.PHONY: help setup demo test test-long check format bench simulate docs lock clean kafka
 
-help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  variables  ONLY=path-or-pattern (test, test-long, bench)  SEEDS=count SEED=number (simulate)"
 
+setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
+
+# The project itself goes in without its dependencies: the lock has named them all, also what builds it.
 $(STAMP): requirements-dev.lock pyproject.toml tools/prerequisites.sh
-	@PYTHON=$(PYTHON) tools/prerequisites.sh python
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@python=$$(tools/prerequisites.sh python) && \
+	{ $(BIN)/python -c 'import pip' 2>/dev/null || "$$python" -m venv --clear .venv; }
+	@echo "setup: installing requirements-dev.lock into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-setup: $(STAMP) ## Make .venv with the locked dependencies
-
-demo: $(STAMP) ## Run the main job on the embedded broker and the simulator
+demo: $(STAMP) ## broker, simulator and bridge at work, killed and restarted, with the proof; no Java needed
 	@$(BIN)/vcd-bridge demo
 
-test: $(STAMP) ## All tests but the long ones (real Kafka; needs Java 17 and Maven)
-	@tools/prerequisites.sh java
-	@$(BIN)/python -m pytest
+kafka: $(STAMP)
+	@tools/prerequisites.sh tests
+	@$(BIN)/python -c 'from tests.support.kafka import jars; jars()'
 
-test-long: $(STAMP) ## The tests that take minutes
-	@tools/prerequisites.sh java
-	@$(BIN)/python -m pytest -m long
+test: kafka ## all tests that belong to every change, on a real Kafka
+	$(BIN)/python -m pytest $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
 
-check: $(STAMP) ## Format, lint, types, import contracts, stale documents
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy bridge tests tools benchmarks
-	@$(BIN)/lint-imports
-	@$(BIN)/python tools/draw_architecture.py --check
+test-long: kafka ## the tests that take minutes
+	$(BIN)/python -m pytest -m long $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
 
-format: $(STAMP) ## Format the code
-	@$(BIN)/ruff format .
-	@$(BIN)/ruff check --fix .
+check: $(STAMP) ## format, lint, types, import contracts, generated documents
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir .cache/import_linter
+	$(BIN)/python tools/write_documents.py --check
 
-docs: $(STAMP) ## Draw the generated parts of the documents anew
-	@$(BIN)/python tools/draw_architecture.py
+format: $(STAMP) ## rewrite the code as `make check` wants it
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
 
-bench: $(STAMP) ## Compare with the loop people write by hand (real Kafka)
-	@tools/prerequisites.sh java
-	@$(BIN)/python -m benchmarks.compare
+docs: $(STAMP) ## write the generated parts of docs/ anew
+	$(BIN)/python tools/write_documents.py
 
-simulate: $(STAMP) ## Deterministic simulation: SEEDS=n runs, or one SEED=n
-	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+lock: ## resolve the requirements again; UPGRADE=1 moves to newer versions
+	@python=$$(tools/prerequisites.sh python) && { [ -x $(LOCK_BIN)/python ] || "$$python" -m venv .cache/lock; }
+	@$(LOCK_BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(LOCK_BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements.lock
+	$(LOCK_BIN)/uv pip compile pyproject.toml --group dev --constraint requirements.lock $(LOCK_FLAGS) \
+		--output-file requirements-dev.lock
 
-lock: ## Resolve the dependencies anew (needs uv)
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock pyproject.toml
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra dev --extra build -c requirements.lock -o requirements-dev.lock pyproject.toml
+LOCK_FLAGS = --quiet --universal --python-version 3.11 --generate-hashes --annotation-style line \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-clean: ## Remove what can be made again
-	@rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+clean: ## remove what the other targets made, the fetched Kafka included
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

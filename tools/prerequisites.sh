@@ -1,23 +1,42 @@
-#!/usr/bin/env bash
-# Names what is missing in one line that says what to install. Usage: prerequisites.sh python|java
-set -euo pipefail
+#!/bin/sh
+# Names what a machine lacks, in one line that says what to install. Prints the Python to use.
+# Usage: prerequisites.sh python|tests
+set -eu
 
 missing() {
-  echo "missing: $1" >&2
-  exit 2
+    echo "missing: $1" >&2
+    exit 2
 }
 
-case "${1:?python or java}" in
-  python)
-    python="${PYTHON:-python3}"
-    command -v "$python" >/dev/null || missing "python3: install Python 3.11 or newer"
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || missing "Python 3.11 or newer ($("$python" --version) found): install it and set PYTHON="
-    "$python" -c 'import venv, ensurepip' 2>/dev/null || missing "Python's venv module: install it (Debian: python3-venv)"
-    ;;
-  java)
-    command -v java >/dev/null || missing "java: install a Java 17 runtime (Debian: openjdk-17-jre-headless)"
-    version="$(java -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p' | head -n 1)"
-    [ "${version:-0}" -ge 17 ] || missing "Java 17 or newer (version ${version:-unknown} found): install openjdk-17-jre-headless"
-    command -v mvn >/dev/null || missing "mvn: install Maven (Debian: maven)"
-    ;;
+find_python() {
+    for name in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            echo "$name"
+            return 0
+        fi
+    done
+    missing "Python 3.11 or newer${PYTHON:+ (PYTHON=$PYTHON is not one)}: install it (Debian: apt install python3 python3-venv), or say where it is: make PYTHON=/path/to/python3"
+}
+
+need_python() {
+    python=$(find_python)
+    "$python" -c 'import venv, ensurepip' >/dev/null 2>&1 ||
+        missing "Python's venv module: install it (Debian: apt install python3-venv)"
+    echo "$python"
+}
+
+need_java() {
+    command -v java >/dev/null 2>&1 ||
+        missing "Java 17 or newer, which the tests' Kafka runs on: install it (Debian: apt install openjdk-17-jre-headless)"
+    version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+    [ "${version:-0}" -ge 17 ] ||
+        missing "Java 17 or newer, found ${version:-an unknown version}: install it (Debian: apt install openjdk-17-jre-headless)"
+    command -v mvn >/dev/null 2>&1 ||
+        missing "Maven, which fetches the tests' Kafka once: install it (Debian: apt install maven)"
+}
+
+case "${1:-}" in
+    python) need_python ;;
+    tests) need_java ;;
+    *) echo "usage: $0 python|tests" >&2; exit 2 ;;
 esac
