@@ -58,8 +58,8 @@ class ManagementServer:
         """Listen and serve. Raises ConfigurationError when the address cannot be taken."""
         self._socket = _listen(self._wanted)
         config = uvicorn.Config(
-            self._app, interface="asgi3", proxy_headers=False, log_config=None, access_log=False, lifespan="off", ws="none",
-            server_header=False, timeout_keep_alive=15, timeout_graceful_shutdown=1,
+            self._app, interface="asgi3", proxy_headers=False, log_config=None, access_log=False, lifespan="off",
+            ws="none", server_header=False, timeout_keep_alive=15, timeout_graceful_shutdown=1,
         )  # fmt: skip
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="management")
@@ -119,7 +119,7 @@ def _listen(address: tuple[str, int]) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(target)
         listener.listen(128)
-        listener.setblocking(False)
+        listener.setblocking(False)  # noqa: FBT003  # the socket's own signature
     except OSError as error:
         listener.close()
         reason = "the port is already in use" if error.errno == errno.EADDRINUSE else error.strerror

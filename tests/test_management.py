@@ -78,7 +78,7 @@ async def test_a_port_in_use_is_a_configuration_error_that_says_what_to_set(
 
 
 async def test_an_unknown_host_is_a_configuration_error(health: SwitchedHealth) -> None:
-    with pytest.raises(ConfigurationError, match="management.listen"):
+    with pytest.raises(ConfigurationError, match=r"management\.listen"):
         await ManagementServer(("no-such-host.invalid", 0), health, bytes).start()
 
 

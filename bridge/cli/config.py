@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.console import write_json, write_table
+from bridge.cli.console import shown, write_json, write_table
 from bridge.cli.options import ConfigOption, JsonOption, load_settings
 
 
@@ -28,17 +28,5 @@ def config(
         return
     columns = ("setting", "value", "origin") + (("meaning",) if explain else ())
     write_table(columns, [
-        (row.name, _shown(row.value), row.origin) + ((row.description,) if explain else ()) for row in rows
+        (row.name, shown(row.value), row.origin) + ((row.description,) if explain else ()) for row in rows
     ])  # fmt: skip
-
-
-def _shown(value: object) -> object:
-    match value:
-        case bool():
-            return str(value).lower()
-        case list():
-            return ", ".join(map(str, value))
-        case float():
-            return f"{value:g}"
-        case _:
-            return value

@@ -63,6 +63,19 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     out_console().print(table)
 
 
+def shown(value: object) -> object:
+    """A JSON value as people read it."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(str, value))
+        case float():
+            return f"{value:g}"
+        case _:
+            return value
+
+
 def error_document(code: str, message: str, hint: str) -> Mapping[str, object]:
     """The pinned form of an error for programs."""
     return {"error": {"code": code, "message": message, "hint": hint}}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.console import write, write_json, write_table
+from bridge.cli.console import shown, write, write_json, write_table
 from bridge.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -72,14 +72,9 @@ def as_document(operation: Operation) -> dict[str, object]:
 
 
 def _write_one(operation: Operation) -> None:
+    kinds = (f"{one.name} ({' or '.join(one.kinds) or 'text'})" for one in operation.parameters)
+    facts = as_document(operation) | {"parameters": ", ".join(kinds)}
     write(f"{operation.name}: {operation.method} /api{operation.path}")
-    for key, value in as_document(operation).items():
-        if key in {"name", "method", "path", "parameter_kinds"} or value in (None, [], ""):
-            continue
-        if key == "parameters":
-            value = ", ".join(f"{p.name} ({' or '.join(p.kinds) or 'text'})" for p in operation.parameters)
-        elif isinstance(value, list):
-            value = ", ".join(map(str, value))
-        elif isinstance(value, bool):
-            value = "yes" if value else "no"
-        write(f"  {key.replace('_', ' ')}: {value}")
+    for key, value in facts.items():
+        if key not in {"name", "method", "path", "parameter_kinds"} and value not in (None, [], ""):
+            write(f"  {key.replace('_', ' ')}: {shown(value)}")

@@ -67,7 +67,7 @@ class Metrics:
         self.commit_seconds = histogram("commit_seconds", "Duration of a group commit.", _SHORT)
         self.commit_steps = counter("committed_steps_total", "Lifecycle steps committed.")
         self.uncommitted = counter("commits_undone_total", "Group commits that were undone and decided again.", "cause")
-        self.restore_seconds = histogram("restore_seconds", "Time to read a partition's store back.", _SHORT + (60.0,))
+        self.restore_seconds = histogram("restore_seconds", "Time to read a partition's store back.", (*_SHORT, 60.0))
         self.rebalances = counter("rebalances_total", "Partitions that came or went.", "kind")
         self.partitions = gauge("owned_partitions", "Partitions this process works on.")
         self.paused = gauge("paused_partitions", "Partitions whose reading is paused at a cap.")

@@ -45,7 +45,7 @@ def test_lines_are_requests_and_may_name_their_key() -> None:
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"key": 1}'])
 def test_a_bad_line_is_named(line: str) -> None:
-    with pytest.raises(NotComposable, match="requests.jsonl, line 2"):
+    with pytest.raises(NotComposable, match=r"requests\.jsonl, line 2"):
         list(compose_lines(['{"request_id": "a"}', line], "requests.jsonl"))
 
 

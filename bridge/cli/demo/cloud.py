@@ -51,6 +51,10 @@ class Cloud:
         answer = await self._call("GET", "/simulator/ledger?changes=true")
         return list(answer["entries"])
 
+    async def has_changed(self, entity: str) -> bool:
+        """Whether a call has changed this entity."""
+        return any(entry["effect"] and entity in entry["path"] for entry in await self.changes())
+
     async def _call(
         self,
         method: str,

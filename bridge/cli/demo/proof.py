@@ -77,8 +77,6 @@ def _calls(story: Sequence[Mapping[str, Any]], ledger: Sequence[Mapping[str, Any
     if not story:
         return 0, 0
     prefix = Birth.parse(story[0]["birth"]).call_id(0).removesuffix("0")
-    own = [
-        entry for entry in ledger
-        if str(entry["client_request_id"] or "").startswith(prefix) and not str(entry["path"]).endswith("/action/cancel")
-    ]  # fmt: skip
+    calls = [entry for entry in ledger if str(entry["client_request_id"] or "").startswith(prefix)]
+    own = [entry for entry in calls if not str(entry["path"]).endswith("/action/cancel")]
     return len(own), sum(bool(entry["effect"]) for entry in own)

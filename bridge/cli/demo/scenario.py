@@ -1,4 +1,4 @@
-"""What the demo does: which requests, in which order, and when the bridge is killed. All answers are the real parts'."""
+"""What the demo does: which requests, in which order, when the bridge is killed. All answers are the real parts'."""
 
 from __future__ import annotations
 
@@ -162,8 +162,8 @@ class Demo:
         """Wait until the call whose answer is lost has reached VCD. Raises DemoFailed."""
         try:
             async with asyncio.timeout(STEP_SECONDS):
-                while not any(entry["effect"] and entity in entry["path"] for entry in await cloud.changes()):
-                    await asyncio.sleep(0.05)
+                while not await cloud.has_changed(entity):
+                    await asyncio.sleep(0.05)  # noqa: ASYNC110  # another process's ledger has no event to wait for
         except TimeoutError:
             raise DemoFailed("the call whose answer is to be lost never reached VCD") from None
 
