@@ -100,8 +100,7 @@ class Administration:
         return self.director.behavior.document()
 
     def _change_settings(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
-        self.director.behavior.change(_body(request))
-        self.cloud.apply_behavior()
+        self.director.change_settings(_body(request))
         return self.director.behavior.document()
 
     def _set_script(self, request: Request, _parameters: dict[str, str]) -> JsonObject:

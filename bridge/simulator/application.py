@@ -22,6 +22,8 @@ MAXIMUM_READ_BYTES = 8 * 1024 * 1024
 TRANSPORT = "simulator.transport"
 """Where the server keeps the connection's transport in ``scope["state"]``, for faults that cut it."""
 
+_INSTEAD_OF_AN_ANSWER = ("drop", "reset", "hang", "status")
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -35,7 +37,10 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = await _request(scope, receive)
+        try:
+            request = await _request(scope, receive)
+        except ConnectionAbortedError:
+            return
         if request.path.startswith(PREFIX):
             await _respond(send, self.administration.handle(request))
             return
@@ -53,11 +58,11 @@ class Application:
         """The order of effect, ledger entry, waiting and answer is what a fault is about."""
         director = self.director
         if not fault.effect:
-            await self._wait(fault, receive)
-        answer = director.answer(call) if fault.effect or fault.do == "delay" else None
+            await asyncio.sleep(fault.seconds)
+        answer = director.answer(call) if fault.effect or fault.do not in _INSTEAD_OF_AN_ANSWER else None
         if fault.do in ("drop", "reset", "hang"):
             director.record(call, None, fault)
-            await self._wait(fault, receive)
+            await asyncio.sleep(fault.seconds)
             if fault.do == "hang":
                 await _gone(receive)
             else:
@@ -71,18 +76,12 @@ class Application:
             answer.content_type = fault.content_type
         director.record(call, answer.status, fault)
         if fault.effect:
-            await self._wait(fault, receive)
+            await asyncio.sleep(fault.seconds)
         director.finish(call, answer)
         if fault.do == "truncate":
             await _truncate(scope, receive, send, answer)
         else:
             await _respond(send, answer)
-
-    @staticmethod
-    async def _wait(fault: Fault, receive: Receive) -> None:
-        if fault.seconds > 0:
-            del receive
-            await asyncio.sleep(fault.seconds)
 
     def _scripted(self, call: Call, fault: Fault) -> Answer:
         if fault.body is not None:
@@ -92,10 +91,15 @@ class Application:
 
 
 async def _request(scope: Scope, receive: Receive) -> Request:
+    """The whole request.
+
+    Raises:
+        ConnectionAbortedError: The client left before its body was complete: nothing of it counts.
+    """
     headers = dict(scope["headers"])
     body = b""
     if b"content-length" in headers or b"transfer-encoding" in headers:
-        message = await receive()
+        message = await _part(receive)
         body = message.get("body", b"")
         if message.get("more_body"):
             body = await _rest(body, receive)
@@ -103,11 +107,18 @@ async def _request(scope: Scope, receive: Receive) -> Request:
     return Request(scope["method"], raw.decode("latin-1"), scope["query_string"].decode("latin-1"), headers, body)
 
 
+async def _part(receive: Receive) -> MutableMapping[str, Any]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ConnectionAbortedError
+    return message
+
+
 async def _rest(body: bytes, receive: Receive) -> bytes:
     """Reads on; what goes beyond 8 MiB is dropped: it is refused for its size anyway."""
     parts, size, more = [body], len(body), True
     while more:
-        message = await receive()
+        message = await _part(receive)
         part = message.get("body", b"")
         if size < MAXIMUM_READ_BYTES:
             parts.append(part)

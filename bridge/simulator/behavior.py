@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,6 +11,10 @@ from bridge.simulator.exchange import JsonObject
 
 DEFAULT_VERSIONS = ("35.0", "36.0", "36.3", "37.0", "37.3", "38.0", "38.1", "39.0", "39.1")
 DEPRECATED_VERSIONS = ("35.0", "36.0")
+
+
+BLOCKING_ACTIONS = ("resume", "abort", "fail")
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)?(-alpha(-\d+)?)?")
 
 
 class SettingError(ValueError):
@@ -55,11 +60,15 @@ class Behavior:
         known = {field.name for field in fields(self)}
         if name not in known:
             raise SettingError(f"unknown setting '{name}'; known: {', '.join(sorted(known))}")
+        if name == "blocking_timeout_action" and value not in BLOCKING_ACTIONS:
+            raise SettingError(f"'{name}' takes one of: {', '.join(BLOCKING_ACTIONS)}")
         present = getattr(self, name)
         if isinstance(present, tuple):
-            if isinstance(value, list) and all(isinstance(one, str) for one in value):
-                return tuple(value)
-            raise SettingError(f"'{name}' takes a list of texts")
+            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                raise SettingError(f"'{name}' takes a list of texts")
+            if name.endswith("versions") and not all(_VERSION.fullmatch(one) for one in value):
+                raise SettingError(f"'{name}' takes versions such as 39.0")
+            return tuple(value)
         if isinstance(present, bool) or isinstance(value, bool):
             if isinstance(present, bool) and isinstance(value, bool):
                 return value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.access import Access
 from bridge.simulator.actions import Actions, operation_target
-from bridge.simulator.behavior import Behavior
+from bridge.simulator.behavior import Behavior, SettingError
 from bridge.simulator.blocking import BlockingTasks
 from bridge.simulator.call import Call, Target
 from bridge.simulator.clock import Clock, http_date, steady_clock
@@ -72,6 +74,14 @@ class Director:
         self.operations = load_operations() if operations is None else operations
         self._router: Router[Target] = Router()
         self._add_routes()
+
+    def change_settings(self, document: Mapping[str, Any]) -> None:
+        """Sets what the document names, see :class:`Behavior`; all of it or, with a SettingError, nothing."""
+        unknown = set(document.get("blocking_operations") or ()) - {operation.name for operation in self.operations}
+        if unknown:
+            raise SettingError(f"'blocking_operations': unknown operation '{min(map(str, unknown))}'")
+        self.behavior.change(document)
+        self.cloud.apply_behavior()
 
     def call(self, request: Request) -> Call:
         """What a request is, before anything happens: route, session and the request id of the answer."""

@@ -135,8 +135,10 @@ class EntityStore:
         entity = self._by_uuid.get(uuid)
         if entity is not None and entity.kind is kind:
             return entity
-        if entity is None and self.lenient and home is not None and UUID.fullmatch(uuid):
-            return self._create_on_demand(kind, uuid, home)
+        if self.lenient and home is not None and UUID.fullmatch(uuid):
+            # A client may use one uuid for a vApp and a VM; only the first is found by its bare uuid.
+            key = uuid if entity is None else f"{kind.name}/{uuid}"
+            return self._lenient.get(key) or self._create_on_demand(key, kind, uuid, home)
         raise no_access(kind.urn, uuid)
 
     def remove(self, entity: Entity) -> None:
@@ -144,8 +146,10 @@ class EntityStore:
         for child in list(entity.children):
             self.remove(child)
         entity.deleted = True
-        self._by_uuid.pop(entity.uuid, None)
-        self._lenient.pop(entity.uuid, None)
+        for store_key in (entity.uuid, f"{entity.kind.name}/{entity.uuid}"):
+            if self._by_uuid.get(store_key) is entity:
+                del self._by_uuid[store_key]
+                self._lenient.pop(store_key, None)
         key = self._name_key(entity.kind, entity.parent, entity.name)
         if self._by_name.get(key) is entity:
             del self._by_name[key]
@@ -159,19 +163,17 @@ class EntityStore:
         entity.name = name
         self._by_name[self._name_key(entity.kind, entity.parent, name)] = entity
 
-    def _create_on_demand(self, kind: Kind, uuid: str, home: Entity) -> Entity:
+    def _create_on_demand(self, key: str, kind: Kind, uuid: str, home: Entity) -> Entity:
         entity = Entity(kind=kind, uuid=uuid, name=f"{kind.name}-{uuid[:8]}", org=home, **initial_state(kind))
         if len(self._lenient) >= MAXIMUM_LENIENT:
             self._drop_oldest_lenient()
-        self._lenient[uuid] = entity
-        self._by_uuid[uuid] = entity
+        self._lenient[key] = self._by_uuid[key] = entity
         return entity
 
     def _drop_oldest_lenient(self) -> None:
-        for uuid, entity in self._lenient.items():
+        for key, entity in self._lenient.items():
             if entity.busy is None:
-                del self._lenient[uuid]
-                self._by_uuid.pop(uuid, None)
+                del self._lenient[key], self._by_uuid[key]
                 return
 
     @staticmethod

@@ -153,7 +153,6 @@ def run(
     server = _listen(listen)
     url = _url(server)
     behavior = Behavior(task_seconds=task_seconds, lenient_entities=lenient_entities)
-    behavior.change(settings or {})
     director = _director(
         url,
         public_url,
@@ -164,6 +163,7 @@ def run(
         ledger_file=ledger_file,
         seed=seed,
     )
+    director.change_settings(settings or {})
     announce = ready or _print_ready
     # Long-lived objects are many and without cycles: full collections would only cost pauses.
     gc.collect()

@@ -69,7 +69,7 @@ class TaskRecords:
         for part in conjuncts(expression):
             ids = equal_values(part, "id") or equal_values(part, "href")
             if ids is not None:
-                found = (self.engine.get(one.rpartition(":" if ":task:" in one else "/")[2], 0.0) for one in ids)
+                found = (self.engine.get(one[-36:].lower(), 0.0) for one in ids)
                 return list(dict.fromkeys(task for task in found if task is not None))
         for part in conjuncts(expression):
             if isinstance(part, Comparison) and part.selector == "endDate" and part.operator in ("=ge=", "=gt="):
@@ -91,7 +91,11 @@ class TaskRecords:
                 and (task.vanish_at is None or now < task.vanish_at)
             ):
                 ended_at = task.ended_at if task.ended_at is not None and task.ended_at <= at else None
-                yield TaskRow(task, task.step(at), ended_at)
+                step = task.step(at)
+                if ended_at is None and step.status in FINAL:
+                    # Canceled or forced since then: how it stood before is not kept.
+                    step = Step(0.0, "running")
+                yield TaskRow(task, step, ended_at)
 
     def record(self, row: TaskRow, form: str, *, admin: bool) -> JsonObject:
         """``name`` is the operationName, ``operationFull`` the operation, ``ownerName`` the user's name."""

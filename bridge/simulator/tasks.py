@@ -78,12 +78,10 @@ class Task:
         self.resumed: Script | None = None
 
     def step(self, now: float) -> Step:
-        """What it shows. The end is when the engine says so: rounding must not show a final status before it."""
-        steps = self.script.steps
+        """What it shows. Rounding of times must not hide an end that the engine has seen."""
         if self.ended_at is not None and now >= self.ended_at:
-            return steps[-1]
-        step = self.script.at(now - self.anchor)
-        return steps[-2] if step.status in FINAL and len(steps) > 1 else step
+            return self.script.steps[-1]
+        return self.script.at(now - self.anchor)
 
     def due_at(self) -> float | None:
         """When something happens by itself: the end, or the time-out of a blocking task."""

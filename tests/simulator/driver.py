@@ -34,8 +34,7 @@ class Cloud:
         self.director = Director(
             public_url=URL, clock=lambda: self.now, behavior=Behavior(task_seconds=10.0), seed=1, maximum_tasks=1000
         )
-        self.director.behavior.change(behavior)
-        self.director.cloud.apply_behavior()
+        self.director.change_settings(behavior)
         self.administration = Administration(self.director)
 
     def wait(self, seconds: float) -> None:

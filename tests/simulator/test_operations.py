@@ -300,6 +300,18 @@ def test_lenient_entities_come_into_being_when_addressed(cloud: Cloud, admin: Ca
     assert cloud.log_in("admin@beta").call("GET", unknown).status == 403
 
 
+def test_one_uuid_may_be_a_vapp_and_a_vm_where_entities_are_lenient(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("settings", {"lenient_entities": True})
+    uuid = "12345678-0000-4000-8000-000000000000"
+    for _ in range(2):
+        assert admin.call("POST", f"/vApp/vapp-{uuid}/power/action/powerOn").status == 202
+        assert admin.call("POST", f"/vApp/vm-{uuid}/power/action/powerOn").status == 202
+        cloud.wait(10)
+    assert admin.json("DELETE", f"/vApp/vm-{uuid}", status=202)["owner"]["id"] == f"urn:vcloud:vm:{uuid}"
+    cloud.wait(10)
+    assert admin.json("GET", f"/vApp/vapp-{uuid}")["status"] == 4
+
+
 def test_two_entities_run_side_by_side(cloud: Cloud, admin: Caller) -> None:
     admin.deploy(VAPP)
     admin.deploy(VAPP_2)

@@ -188,6 +188,20 @@ def test_a_lagging_query_shows_the_past(cloud: Cloud, admin: Caller) -> None:
     assert admin.query("status==success")["total"] == 1
 
 
+def test_a_lagging_query_does_not_know_a_cancel_yet(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("settings", {"query_lag_seconds": 3})
+    task = admin.deploy()
+    cloud.wait(5)
+    admin.call("POST", f"/task/{task}/action/cancel")
+    cloud.wait(2)
+    (record,) = admin.query()["record"]
+    assert (record["status"], record["endDate"]) == ("running", None)
+    cloud.wait(1)
+    (record,) = admin.query()["record"]
+    assert record["status"] == "canceled"
+    assert record["endDate"] is not None
+
+
 def test_entities_can_be_queried_by_name(admin: Caller, provider: Caller) -> None:
     (record,) = admin.query("name==vapp-1", kind="vApp")["record"]
     assert record["href"] == f"{URL}/api/vApp/{VAPP}"

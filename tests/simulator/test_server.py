@@ -211,6 +211,20 @@ class TestHttp:
         assert wire.getresponse().status == 202
         wire.close()
 
+    def test_a_body_that_breaks_off_has_no_effect(self, simulator: Simulator, admin: Client) -> None:
+        before = simulator.state()["tasks"]["created"]
+        host, _, port = simulator.url.removeprefix("http://").partition(":")
+        head = (
+            f"POST {DEPLOY} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {admin.token}\r\n"
+            "Accept: application/*+json;version=39.0\r\nContent-Length: 17\r\n\r\n"
+        )
+        for part in (b"", b'{"power'):
+            with socket.create_connection((host, int(port)), timeout=5) as wire:
+                wire.sendall(head.encode() + part)
+                wire.shutdown(socket.SHUT_WR)
+                assert wire.recv(4096) == b""
+        assert simulator.state()["tasks"]["created"] == before
+
     def test_a_body_over_the_limit(self, simulator: Simulator, admin: Client) -> None:
         assert admin.post(DEPLOY, {"x": "y" * 600_000}).status == 400
         assert admin.post(DEPLOY, b'"' + b"y" * 9_000_000 + b'"').status == 400

@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.simulator.clock import parse_time
-from bridge.simulator.scripts import PRESETS, ScriptError, read_script
+from bridge.simulator.scripts import FINAL, PRESETS, ScriptError, read_script
 from tests.simulator.driver import VAPP, VAPP_2, VM, Caller, Cloud, error_code
 
 TASK_KEYS = {
@@ -233,7 +235,7 @@ def test_memory_is_bounded_by_forgetting_the_oldest_ended_tasks(cloud: Cloud, ad
     cloud.set("scripts", {"entity": VAPP, "times": 1, "script": {"preset": "never-ends"}})
     open_one = admin.deploy()
     cloud.set("settings", {"task_seconds": 0})
-    first = admin.deploy(VAPP_2)
+    first = last = admin.deploy(VAPP_2)
     for _ in range(2500):
         last = admin.deploy(VAPP_2)
     assert cloud.admin("GET", "state")[1]["tasks"]["kept"] <= 1000
@@ -250,6 +252,36 @@ def test_a_force_ends_or_moves_a_task_now(cloud: Cloud, admin: Caller) -> None:
     cloud.set(f"tasks/{task}", {"status": "success"})
     assert admin.json("GET", f"/vApp/{VAPP}")["deployed"] is True
     assert cloud.admin("POST", f"tasks/{task}", {"status": "running"})[0] == 400
+
+
+@given(
+    seconds=st.floats(0, 100),
+    waits=st.lists(st.floats(0, 30), max_size=12),
+    cancel_after=st.none() | st.integers(0, 12),
+    script=st.sampled_from(["success", "error", "unknown-status", "final-at-once", "no-progress", "below-100"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_an_end_is_seen_everywhere_at_once(
+    seconds: float, waits: list[float], cancel_after: int | None, script: str
+) -> None:
+    """Status, endTime, the query and the entity's lock agree at any moment; an end stays."""
+    cloud = Cloud()
+    admin = cloud.log_in()
+    cloud.set("scripts", {"script": {"preset": script, "seconds": seconds}})
+    task, ended = admin.deploy(), None
+    for number, wait in enumerate([*waits, 200.0]):
+        cloud.wait(wait)
+        if number == cancel_after:
+            admin.call("POST", f"/task/{task}/action/cancel")
+        document = admin.task(task)
+        is_final = document["status"] in FINAL
+        assert is_final is (document["endTime"] is not None)
+        assert is_final is (cloud.admin("GET", f"entities/{VAPP}")[1]["busy"] is None)
+        assert admin.query(f"status=={document['status']}")["total"] == 1
+        assert admin.query("endDate=ge=2001-01-01")["total"] == int(is_final)
+        assert ended is None or ended == document
+        ended = document if is_final else None
+    assert ended is not None
 
 
 def test_every_preset_reads() -> None:
