@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import assert_never
 
@@ -38,6 +39,7 @@ from bridge.core.task import task_at
 from bridge.core.transitions import LATE, TRANSITIONS
 from bridge.errors import InvariantViolation
 
+_TASK_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _CONTROLS = (CancelWanted, RetryWanted, ResolveWanted)
 
 
@@ -88,7 +90,7 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
         case RetryWanted():
             return _retry_wanted(story, facts)
         case ResolveWanted():
-            _resolve_wanted(story, event)
+            return _resolve_wanted(story, event)
         case Restored():
             _restored(story)
         case Unreadable(message=message):
@@ -170,17 +172,21 @@ def _retry_wanted(story: Story, facts: OperationFacts) -> str | None:
     return None
 
 
-def _resolve_wanted(story: Story, event: ResolveWanted) -> None:
+def _resolve_wanted(story: Story, event: ResolveWanted) -> str | None:
     resolution = event.resolution
+    if resolution.outcome is None and not _TASK_UUID.search(resolution.task_href or ""):
+        return "the resolution names neither an outcome nor the address of a Task"
     decided_by = resolution.decided_by or event.requested_by or "an operator"
     message = f"resolved by {decided_by}: {resolution.reason or 'no reason given'}"
     story.become(evidence=(*story.lifecycle.evidence, message))
     if resolution.outcome is not None:
         story.end(Outcome(resolution.outcome), reason=Reason("resolved", message))
-        return
+        return None
     href = resolution.task_href or ""
     story.become(lane_released=False, parked_reason=None, parked_from=None, parked_at=None)
-    accept(story, task_at(f"urn:vcloud:task:{href.rstrip('/').rsplit('/', 1)[-1].rsplit(':', 1)[-1]}", href))
+    uuid = _TASK_UUID.findall(href)[-1].lower()
+    accept(story, task_at(f"urn:vcloud:task:{uuid}", href))
+    return None
 
 
 def _restored(story: Story) -> None:

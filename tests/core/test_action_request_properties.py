@@ -90,7 +90,7 @@ inputs: st.SearchStrategy[Input] = st.one_of(
     st.just(CancelWanted(None)),
     st.just(RetryWanted(None)),
     st.just(ResolveWanted(Resolution(outcome="success"), None)),
-    st.just(ResolveWanted(Resolution(task_href="/api/task/c"), None)),
+    st.just(ResolveWanted(Resolution(task_href="/api/task/cccccccc-cccc-4ccc-8ccc-cccccccccccc"), None)),
     st.just(Restored()),
 )
 scripts = st.lists(st.tuples(st.integers(0, 400), inputs), max_size=40)
