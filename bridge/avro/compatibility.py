@@ -125,6 +125,8 @@ class _Check:
             case "fixed":
                 if (reader["name"], reader["size"]) != (writer["name"], writer["size"]):
                     self._tell(path, "fixed types differ in name or size")
+            case _:
+                pass
 
     def _records(self, reader: Any, writer: Any, path: str) -> None:
         pair = (reader["name"], writer["name"])

@@ -9,9 +9,10 @@ _RANGES = {"int": 2**31, "long": 2**63}
 
 
 def conform(value: Any, schema: Any) -> Any:
-    """The value in a form that the parsed ``schema`` can hold: texts for texts, numbers in range, null where nothing fits.
+    """The value in a form that the parsed ``schema`` can hold.
 
-    Never raises for JSON-like values. Types that have no null become their empty value.
+    Text for text, numbers in range, null where nothing fits; a type that has no null becomes its empty value. Never
+    raises for JSON-like values.
     """
     if isinstance(schema, list):
         if value is None:
@@ -41,7 +42,8 @@ def _as(value: Any, schema: Any) -> Any:
             if not isinstance(value, dict):
                 return None
             return {field["name"]: conform(value.get(field["name"]), field["type"]) for field in schema["fields"]}
-    return value
+        case _:
+            return value
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.avro.json_text import Flaw, NotJson, parse
+from bridge.avro.json_text import Flaw, JsonTextError, parse
 from bridge.core.requests import JsonValue
 
 _ONE_LEVEL = ("parameters", "query", "resolution")
@@ -41,7 +41,7 @@ def _open_body(nested: dict[str, JsonValue], flaws: list[Flaw]) -> None:
     if isinstance(body, str):
         try:
             parsed = parse(body)
-        except NotJson as error:
+        except JsonTextError as error:
             flaws.append(Flaw("invalid_type", f"body must be an object or the text of one: {error}", "body"))
             return
         flaws += parsed.flaws

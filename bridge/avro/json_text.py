@@ -22,7 +22,7 @@ _MAX_NUMBER_CHARACTERS = 309
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class NotJson(ValueError):
+class JsonTextError(ValueError):
     """The text is not one JSON value in UTF-8."""
 
 
@@ -44,19 +44,19 @@ class Parsed:
 
 
 def parse(data: bytes | str) -> Parsed:
-    """Read one JSON value. Raises NotJson."""
+    """Read one JSON value. Raises JsonTextError."""
     if isinstance(data, bytes):
         try:
             data = data.removeprefix(_BYTE_ORDER_MARK).decode()
         except UnicodeDecodeError as error:
-            raise NotJson(f"not UTF-8: byte {error.start} cannot be decoded") from None
+            raise JsonTextError(f"not UTF-8: byte {error.start} cannot be decoded") from None
     reader = _Reader()
     try:
         value = reader.decoder.decode(data)
     except RecursionError:
-        raise NotJson("nested too deeply to be read") from None
+        raise JsonTextError("nested too deeply to be read") from None
     except ValueError as error:
-        raise NotJson(str(error)[:200]) from None
+        raise JsonTextError(str(error)[:200]) from None
     many = data.count("[") + data.count("{") > MAX_DEPTH
     if many and isinstance(value, dict | list) and _deeper_than(value, MAX_DEPTH):
         reader.flaws.insert(0, Flaw("too_deep", f"the document is nested deeper than {MAX_DEPTH} levels"))

@@ -18,11 +18,11 @@ from bridge.avro.framing import (
     text_header,
     unframe,
 )
-from bridge.avro.json_text import Flaw, NotJson, parse
+from bridge.avro.json_text import Flaw, JsonTextError, parse
 from bridge.avro.request_document import Readable, clean, readable, to_request
 from bridge.avro.schemas import by_fingerprint, load
 from bridge.avro.source import SchemaSource
-from bridge.avro.writer_schema import SchemaRefused, Undecoded, WriterSchema, writer_schema
+from bridge.avro.writer_schema import SchemaRefusedError, UndecodedError, WriterSchema, writer_schema
 from bridge.core.requests import ActionRequest, Decoded, Malformed, SchemaUnavailable, Undecodable
 from bridge.ports import Delivery, Headers
 
@@ -35,7 +35,7 @@ class AvroRequestCodec:
     def __init__(self, registry: SchemaSource | None = None) -> None:
         self._registry = registry
         self._reader = load("action-request")
-        self._by_id: dict[int, WriterSchema | SchemaRefused] = {}
+        self._by_id: dict[int, WriterSchema | SchemaRefusedError] = {}
         self._by_fingerprint = {
             fingerprint: writer_schema(schema.text, self._reader)
             for fingerprint, schema in by_fingerprint("action-request").items()
@@ -81,14 +81,14 @@ class AvroRequestCodec:
                     return _undecodable("UnknownSchema", f"schema {shown}: {refused}")
                 return SchemaUnavailable(schema_id=schema_id, message=f"schema {shown} cannot be had from the registry")
             schema = self._by_id[schema_id] = _usable(text, self._reader)
-        if isinstance(schema, SchemaRefused):
+        if isinstance(schema, SchemaRefusedError):
             return _undecodable("SchemaRefused", f"schema {shown}: {schema}")
         return self._avro(schema, payload, headers)
 
     def _avro(self, schema: WriterSchema, payload: bytes, headers: Headers) -> Decoded:
         try:
             document = dict(schema.read(payload))
-        except Undecoded as error:
+        except UndecodedError as error:
             return _undecodable("Undecoded", str(error))
         flaws: list[Flaw] = []
         body = document.get("body")
@@ -97,7 +97,7 @@ class AvroRequestCodec:
                 parsed = parse(body)
                 flaws += parsed.flaws
                 document["body"] = parsed.value
-            except NotJson as error:
+            except JsonTextError as error:
                 flaws.append(Flaw("invalid_type", f"body must be the text of a JSON object: {error}", "body"))
         elif body is not None:
             # A schema of the sender's own could hold a map here, with bytes or NaN inside, which JSON cannot carry.
@@ -107,7 +107,7 @@ class AvroRequestCodec:
     def _json(self, payload: bytes, headers: Headers) -> Decoded:
         try:
             parsed = parse(payload)
-        except NotJson as error:
+        except JsonTextError as error:
             return _undecodable("NotJson", f"the value has no Avro framing and is not JSON: {error}")
         if not isinstance(parsed.value, dict):
             return _undecodable("NotAnObject", "the value is JSON, but not an object")
@@ -152,10 +152,10 @@ def _judged(
     return to_request(document, who, event_id, closed=closed)
 
 
-def _usable(text: str, reader: Any) -> WriterSchema | SchemaRefused:
+def _usable(text: str, reader: Any) -> WriterSchema | SchemaRefusedError:
     try:
         return writer_schema(text, reader)
-    except SchemaRefused as error:
+    except SchemaRefusedError as error:
         return error
 
 

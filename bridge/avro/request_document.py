@@ -23,7 +23,7 @@ CODES: dict[str, str] = {
     "unknown_field": "the record has a field that ActionRequest does not have",
     "unexpected_field": "the field belongs to another kind of record",
     "duplicate_field": "one JSON object holds a name more than once",
-    "conflicting_field": "a field is given twice, nested and dotted, with different values; or two that exclude each other",
+    "conflicting_field": "a field is given twice, nested and dotted, with different values; or two exclude each other",
     "invalid_time": "a time is no RFC 3339 text with an offset and no number of milliseconds since the epoch",
     "invalid_value": "the value is none of those that the field takes",
     "invalid_number": "a number is beyond the range of a double",
@@ -74,7 +74,7 @@ def clean(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, code: str, message: str, field: str | None) -> None:
         self.flaw = Flaw(code, message, field)
 
@@ -105,7 +105,7 @@ def to_request(
             _refuse_unknown(document)
         request = _request(document, who, event_id)
         _check_kind(request, document)
-    except _Refused as refused:
+    except _RefusedError as refused:
         return who.malformed(refused.flaw)
     return request
 
@@ -135,25 +135,27 @@ def _check_kind(request: ActionRequest, document: Mapping[str, JsonValue]) -> No
     if request.kind is RequestKind.REQUEST:
         for name in ("target_request_id", "resolution"):
             if document.get(name) is not None:
-                raise _Refused("unexpected_field", f"{name} belongs to kind cancel, retry or resolve; set kind", name)
+                raise _RefusedError(
+                    "unexpected_field", f"{name} belongs to kind cancel, retry or resolve; set kind", name
+                )
         if not request.operation:
-            raise _Refused(
+            raise _RefusedError(
                 "missing_field", "operation is needed: the name of an operation of the catalogue", "operation"
             )
         if request.request_id is None:
             message = "request_id is needed (or the CloudEvents headers ce_source and ce_id): it names the request"
-            raise _Refused("missing_request_id", message, "request_id")
+            raise _RefusedError("missing_request_id", message, "request_id")
         return
     if not request.target_request_id:
         message = f"target_request_id is needed: the request_id of the request to {request.kind.value}"
-        raise _Refused("missing_field", message, "target_request_id")
+        raise _RefusedError("missing_field", message, "target_request_id")
     resolution = request.resolution
     if request.kind is RequestKind.RESOLVE:
         if resolution is None or (resolution.outcome is None and resolution.task_href is None):
-            raise _Refused("missing_field", "resolution is needed, with outcome or task_href", "resolution")
+            raise _RefusedError("missing_field", "resolution is needed, with outcome or task_href", "resolution")
         if resolution.outcome is not None and resolution.task_href is not None:
             message = "resolution takes outcome (how it ended) or task_href (the Task to follow), not both"
-            raise _Refused("conflicting_field", message, "resolution.task_href")
+            raise _RefusedError("conflicting_field", message, "resolution.task_href")
 
 
 def _kind(document: Mapping[str, JsonValue]) -> RequestKind:
@@ -162,7 +164,7 @@ def _kind(document: Mapping[str, JsonValue]) -> RequestKind:
         return RequestKind(text) if text is not None else RequestKind.REQUEST
     except ValueError:
         known = ", ".join(RequestKind)
-        raise _Refused("unknown_kind", f"kind {_shown(text)} is unknown: give one of {known}", "kind") from None
+        raise _RefusedError("unknown_kind", f"kind {_shown(text)} is unknown: give one of {known}", "kind") from None
 
 
 def _request_id(document: Mapping[str, JsonValue], kind: RequestKind, event_id: str | None) -> str | None:
@@ -173,12 +175,12 @@ def _request_id(document: Mapping[str, JsonValue], kind: RequestKind, event_id: 
         if kind is not RequestKind.REQUEST:
             return None
         message = f"the id made of the headers ce_source and ce_id must be 1-{MAX_REQUEST_ID} printable characters"
-        raise _Refused("invalid_request_id", message, "request_id")
+        raise _RefusedError("invalid_request_id", message, "request_id")
     # Another type than a string never comes here: such a record is not decodable.
     if isinstance(value, str) and _is_request_id(value):
         return value
     message = f"request_id must be 1-{MAX_REQUEST_ID} printable characters, not {_shown(value)}"
-    raise _Refused("invalid_request_id", message, "request_id")
+    raise _RefusedError("invalid_request_id", message, "request_id")
 
 
 def _text(document: Mapping[str, JsonValue], name: str, prefix: str = "") -> str | None:
@@ -188,10 +190,10 @@ def _text(document: Mapping[str, JsonValue], name: str, prefix: str = "") -> str
     if not isinstance(value, str):
         raise _wrong_type(prefix + name, "a string", value)
     if not is_text(value):
-        raise _Refused("invalid_text", f"{prefix}{name} holds half of a surrogate pair", prefix + name)
+        raise _RefusedError("invalid_text", f"{prefix}{name} holds half of a surrogate pair", prefix + name)
     if len(value) > MAX_TEXT:
         message = f"{prefix}{name} has {len(value)} characters, more than {MAX_TEXT}"
-        raise _Refused("too_long", message, prefix + name)
+        raise _RefusedError("too_long", message, prefix + name)
     return value
 
 
@@ -223,9 +225,9 @@ def _time(document: Mapping[str, JsonValue], name: str) -> datetime | None:
     try:
         return parse_time(value)
     except TypeError as error:
-        raise _Refused("invalid_type", f"{name} {error}, not {_json_type(value)}", name) from None
+        raise _RefusedError("invalid_type", f"{name} {error}, not {_json_type(value)}", name) from None
     except ValueError as error:
-        raise _Refused("invalid_time", f"{name}: {error}", name) from None
+        raise _RefusedError("invalid_time", f"{name}: {error}", name) from None
 
 
 def _resolution(document: Mapping[str, JsonValue]) -> Resolution | None:
@@ -237,7 +239,7 @@ def _resolution(document: Mapping[str, JsonValue]) -> Resolution | None:
     resolution = Resolution(**{name: _text(value, name, "resolution.") for name in RESOLUTION_FIELDS})
     if resolution.outcome is not None and resolution.outcome not in set(Outcome):
         message = f"resolution.outcome {_shown(resolution.outcome)} is none of {', '.join(Outcome)}"
-        raise _Refused("invalid_value", message, "resolution.outcome")
+        raise _RefusedError("invalid_value", message, "resolution.outcome")
     return resolution
 
 
@@ -255,7 +257,7 @@ def _refuse_unknown(document: Mapping[str, JsonValue]) -> None:
             hint = (
                 f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(known)}; your own begin with x_"
             )
-            raise _Refused("unknown_field", f"{shown!r} is no field of ActionRequest: {hint}", shown)
+            raise _RefusedError("unknown_field", f"{shown!r} is no field of ActionRequest: {hint}", shown)
 
 
 def _is_request_id(text: str) -> bool:
@@ -266,9 +268,9 @@ def _short_text(value: object) -> str | None:
     return value if isinstance(value, str) and len(value) <= MAX_TEXT and is_text(value) else None
 
 
-def _wrong_type(name: str, wanted: str, value: object) -> _Refused:
+def _wrong_type(name: str, wanted: str, value: object) -> _RefusedError:
     hint = "; put it in quotes" if wanted == "a string" and isinstance(value, int | float) else ""
-    return _Refused("invalid_type", f"{name} must be {wanted}, not {_json_type(value)}{hint}", name)
+    return _RefusedError("invalid_type", f"{name} must be {wanted}, not {_json_type(value)}{hint}", name)
 
 
 def _json_type(value: object) -> str:

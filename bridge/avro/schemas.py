@@ -1,7 +1,7 @@
 """The Avro schemas of ``schemas/``: loaded once, parsed, fingerprinted.
 
 In a source checkout they stand in ``schemas/`` beside the package; a wheel carries the same folder as
-``bridge/avro/avsc`` (force-include of the build).
+``bridge/avro/schemas`` (force-include of the build; a folder without ``__init__`` never hides this module).
 
 Fingerprint: CRC-64-AVRO of the parsing canonical form (Avro specification 1.12, "Schema Fingerprints"), little endian
 as single-object encoding writes it.
@@ -80,7 +80,7 @@ def subject(topic: str) -> str:
 
 
 def _folder() -> Traversable:
-    packaged = files("bridge.avro") / "avsc"
+    packaged = files("bridge.avro") / "schemas"
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "schemas"
 
 

@@ -1,7 +1,7 @@
 """Store records to bytes and back: Avro in single-object encoding. Never needs a schema registry.
 
-Headers repeat what is needed to tell and park a lifecycle whose value cannot be read: ``vb_kind``, ``vb_format`` and for
-states ``vb_sequence``, ``vb_phase``, ``vb_lane``, all UTF-8 text.
+Headers repeat what is needed to tell and park a lifecycle whose value cannot be read: ``vb_kind``, ``vb_format`` and
+for states ``vb_sequence``, ``vb_phase``, ``vb_lane``, all UTF-8 text.
 """
 
 from __future__ import annotations
@@ -47,12 +47,15 @@ class _Kind:
         return stream.getvalue()
 
     def read(self, record: StoredRecord, build: Callable[[dict[str, Any]], _T]) -> _T:
+        """``build`` is given the document with ``birth`` parsed and without ``format_version``."""
         told = text_header(record.headers, "vb_format") or ""
         if told.isdecimal() and int(told) > FORMAT_VERSION:
             raise self._newer(record, f"has format {told}")
         document = self._document(record)
         if document.pop("format_version") > FORMAT_VERSION:
             raise self._newer(record, "has a newer format")
+        if "birth" in document:
+            document["birth"] = self._birth(record, document["birth"])
         try:
             return build(document)
         except ValueError as error:
@@ -80,6 +83,12 @@ class _Kind:
             raise self._unreadable(record, "has bytes left over")
         return document
 
+    def _birth(self, record: StoredRecord, text: str) -> Birth:
+        try:
+            return Birth.parse(text)
+        except ValueError as error:
+            raise self._unreadable(record, str(error)) from None
+
     def _unreadable(self, record: StoredRecord, why: str) -> StoreRecordUnreadable:
         return StoreRecordUnreadable(
             f"store record {_shown(record.key)} ({self._kind}) {why}",
@@ -96,8 +105,8 @@ class _Kind:
 class AvroStoreCodec:
     """Implements ``bridge.ports.StoreCodec``.
 
-    ``decode_*`` raise StoreRecordUnreadable for a damaged record and StoreFormatNewer for one that a newer version wrote
-    (higher format, a schema or a phase that this version does not know).
+    ``decode_*`` raise StoreRecordUnreadable for a damaged record and StoreFormatNewer for one that a newer version
+    wrote (higher format, a schema or a phase that this version does not know).
     """
 
     def __init__(self) -> None:
@@ -159,13 +168,11 @@ class AvroStoreCodec:
 
 
 def _to_request(document: dict[str, Any]) -> StoredRequest:
-    document["birth"] = Birth.parse(document["birth"])
     document["query"] = tuple((one["name"], one["value"]) for one in document["query"])
     return StoredRequest(**document)
 
 
 def _to_ended(document: dict[str, Any]) -> Ended:
-    document["birth"] = Birth.parse(document["birth"])
     document["outcome"] = Outcome(document["outcome"])
     return Ended(**document)
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from bridge.avro.times import to_millis
-from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 
@@ -39,9 +38,8 @@ def lifecycle_document(lifecycle: Lifecycle) -> dict[str, Any]:
 
 
 def to_lifecycle(document: Mapping[str, Any]) -> Lifecycle:
-    """The lifecycle of a document. Raises ValueError; for a kind, phase or outcome that is not known, too."""
+    """The lifecycle of a document with ``birth`` parsed. Raises ValueError for an unknown kind, phase or outcome."""
     values = dict(document)
-    values["birth"] = Birth.parse(values["birth"])
     values["kind"] = Kind(values["kind"])
     values["phase"] = Phase(values["phase"])
     values["unknown_told"] = tuple(values["unknown_told"])

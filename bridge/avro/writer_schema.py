@@ -21,11 +21,11 @@ from bridge.avro.schemas import RecordSchema
 _MAX_SCHEMA_CHARACTERS = 1_000_000
 
 
-class SchemaRefused(ValueError):
+class SchemaRefusedError(ValueError):
     """The schema is not one that values are read with; the text says why."""
 
 
-class Undecoded(ValueError):
+class UndecodedError(ValueError):
     """The bytes are no value of the schema."""
 
 
@@ -38,35 +38,35 @@ class WriterSchema:
     reader: Any
 
     def read(self, payload: bytes) -> Mapping[str, Any]:
-        """The value as a document; times stay integers. Raises Undecoded."""
+        """The value as a document; times stay integers. Raises UndecodedError."""
         stream = BytesIO(payload)
         try:
             value = schemaless_reader(stream, self.parsed, self.reader)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # any
             # Bytes of strangers in a decoder of others: EOFError, UnicodeDecodeError, IndexError, MemoryError, …
-            raise Undecoded(f"{type(error).__name__}: {str(error)[:200]}") from None
+            raise UndecodedError(f"{type(error).__name__}: {str(error)[:200]}") from None
         left = len(payload) - stream.tell()
         if left:
-            raise Undecoded(f"{left} bytes are left over after the value")
+            raise UndecodedError(f"{left} bytes are left over after the value")
         if not isinstance(value, dict):
-            raise Undecoded("the schema is not that of a record")
+            raise UndecodedError("the schema is not that of a record")
         return value
 
 
 def writer_schema(text: str, reader: RecordSchema) -> WriterSchema:
-    """Make a registry's schema usable. Raises SchemaRefused."""
+    """Make a registry's schema usable. Raises SchemaRefusedError."""
     if len(text) > _MAX_SCHEMA_CHARACTERS:
-        raise SchemaRefused(f"the schema has {len(text)} characters, more than {_MAX_SCHEMA_CHARACTERS}")
+        raise SchemaRefusedError(f"the schema has {len(text)} characters, more than {_MAX_SCHEMA_CHARACTERS}")
     try:
         plain = _without_logical_types(json.loads(text))
         parsed = parse_schema(plain)
         _refuse_hazards(plain)
         resolves = not unreadable(_without_logical_types(reader.document), plain)
-    except SchemaRefused:
+    except SchemaRefusedError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # any
         # fastavro raises many types for a schema that is none.
-        raise SchemaRefused(f"not a usable Avro schema: {type(error).__name__}: {str(error)[:200]}") from None
+        raise SchemaRefusedError(f"not a usable Avro schema: {type(error).__name__}: {str(error)[:200]}") from None
     return WriterSchema(parsed, _plain_reader(reader) if resolves else None)
 
 
@@ -113,21 +113,22 @@ class _Hazards:
                 return size
             case {"type": "array", "items": items}:
                 if self.minimum(items, namespace, inside) == 0:
-                    raise SchemaRefused("the schema has a list of items that take no bytes")
+                    raise SchemaRefusedError("the schema has a list of items that take no bytes")
                 return 1
             case {"type": "map", "values": values}:
                 self.minimum(values, namespace, inside)
                 return 1
             case {"type": inner}:
                 return self.minimum(inner, namespace, inside)
-        raise SchemaRefused("the schema has a part that is no Avro type")
+            case _:
+                raise SchemaRefusedError("the schema has a part that is no Avro type")
 
     def _named(self, name: str, namespace: str, inside: tuple[str, ...]) -> int:
         if name in _PRIMITIVE_SIZES:
             return _PRIMITIVE_SIZES[name]
         full = name if "." in name or not namespace else f"{namespace}.{name}"
         if full in inside or name in inside:
-            raise SchemaRefused(f"the schema is recursive: {name} holds itself")
+            raise SchemaRefusedError(f"the schema is recursive: {name} holds itself")
         return self.sizes.get(full, self.sizes.get(name, 0))
 
     def _record(self, schema: Mapping[str, Any], namespace: str, inside: tuple[str, ...]) -> int:

@@ -1,0 +1,220 @@
+"""The schema registry (Confluent's API) through confluent-kafka's own client: settled at start, then asked for ids.
+
+What was learnt is kept for ever, because an id never gets another schema: an outage stops nothing but the intake of
+ids not seen before. The client blocks, so it works in threads under a time-out.
+
+Error codes: Confluent "Schema Registry API Reference" (not found: 40401 subject, 40402 version,
+40403 schema, 40408 level of the subject).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+with warnings.catch_warnings(record=True):
+    # The client imports authlib, which announces the end of a module of its own, with a filter that stands before
+    # anybody's: the warning can only be caught.
+    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from bridge.errors import BridgeError, ConfigurationError, TemporaryError
+
+_T = TypeVar("_T")
+
+_SCHEMA_NOT_FOUND = 40403
+_NOT_FOUND = frozenset({40401, 40402, _SCHEMA_NOT_FOUND, 40408})
+_REFUSAL_SECONDS = 10.0
+"""How long "no such id" is believed: someone may register the schema after the record was written."""
+_MAX_REFUSALS = 1000
+_LARGEST_ID = 0xFFFFFFFF
+"""Larger numbers are schema GUIDs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAccess:
+    """Where the registry is and who asks."""
+
+    url: str
+    username: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+    timeout_seconds: float = 10.0
+
+    def __repr__(self) -> str:
+        return f"RegistryAccess({self.url!r}, username={self.username!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectState:
+    """How a schema of ours stands in the registry.
+
+    ``schema_id`` None: the subject lacks the schema. ``compatible``: it may follow the latest version (True where there
+    is none). ``level``: compatibility level in force, set on the subject or else globally; None: cannot be read.
+    """
+
+    subject: str
+    schema_id: int | None
+    exists: bool
+    compatible: bool
+    level: str | None
+    level_is_own: bool
+
+
+class SchemaRegistry:
+    """One registry. Implements ``bridge.avro.source.SchemaSource``; usable from one event loop."""
+
+    def __init__(self, access: RegistryAccess) -> None:
+        """Raises ConfigurationError when the address or the certificate file cannot be used."""
+        self._access = access
+        self._known: dict[int, str] = {}
+        self._refused: dict[int, tuple[float, str]] = {}
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="schema-registry")
+        try:
+            self._client = SchemaRegistryClient(_configuration(access))
+        except (ValueError, TypeError, OSError) as error:
+            raise ConfigurationError(f"schema registry {access.url}: {error}", hint="see [registry]") from error
+
+    # --- ids of records -------------------------------------------------------------------------------------------
+
+    def known(self, schema_id: int) -> str | None:
+        """Text of a schema learnt before."""
+        return self._known.get(schema_id)
+
+    def refused(self, schema_id: int) -> str | None:
+        """Why the registry itself said, within the last seconds, that the id gives no Avro schema."""
+        found = self._refused.get(schema_id)
+        if found is None:
+            return None
+        if time.monotonic() - found[0] > _REFUSAL_SECONDS:
+            del self._refused[schema_id]
+            return None
+        return found[1]
+
+    async def learn(self, schema_id: int) -> None:
+        """Ask for an id. Returns also when the registry cannot be reached or is not able to say; never raises."""
+        if schema_id in self._known:
+            return
+        try:
+            schema = await self._in_thread(lambda: self._fetch(schema_id))
+        except SchemaRegistryError as error:
+            if error.error_code == _SCHEMA_NOT_FOUND:
+                self._refuse(schema_id, "the registry does not know it")
+            return
+        except Exception:  # noqa: BLE001  # whatever an HTTP client may raise, it means: not learnt now
+            return
+        if schema.schema_type not in (None, "AVRO"):
+            self._refuse(schema_id, f"it is of type {schema.schema_type}, not AVRO")
+        elif schema.references:
+            self._refuse(schema_id, "it refers to other schemas; a self-contained one is needed")
+        elif schema.schema_str is not None:
+            self._known[schema_id] = schema.schema_str
+
+    def _fetch(self, schema_id: int) -> Schema:
+        if schema_id > _LARGEST_ID:
+            return self._client.get_schema_by_guid(str(uuid.UUID(int=schema_id)))
+        return self._client.get_schema(schema_id)
+
+    def _refuse(self, schema_id: int, why: str) -> None:
+        if len(self._refused) >= _MAX_REFUSALS:
+            self._refused.pop(next(iter(self._refused)))
+        self._refused[schema_id] = (time.monotonic(), why)
+
+    # --- schemas of ours ------------------------------------------------------------------------------------------
+
+    async def state(self, subject: str, text: str) -> SubjectState:
+        """Look at a subject and change nothing. Raises TemporaryError or ConfigurationError."""
+        return await self._asked(lambda: self._state(subject, Schema(text, "AVRO")))
+
+    async def settle(self, subject: str, text: str, *, register: bool) -> SubjectState:
+        """Find the schema under the subject, or with ``register`` put it there; then ``schema_id`` is an id.
+
+        Raises ConfigurationError when it lacks there and may not, or cannot, be registered; TemporaryError when the
+        registry cannot be asked.
+        """
+        state = await self.state(subject, text)
+        if state.schema_id is not None:
+            self._known[state.schema_id] = text
+            return state
+        if not state.compatible:
+            raise ConfigurationError(
+                f"schema registry: the bridge's schema may not follow the latest version of subject {subject}",
+                hint="another program has registered another schema there; use other topic names or clear the subject",
+            )
+        if not register:
+            raise ConfigurationError(
+                f"schema registry: subject {subject} lacks the bridge's schema",
+                hint="register it (vcd-bridge schemas register) or set registry.auto_register",
+            )
+        schema_id = await self._asked(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
+        self._known[schema_id] = text
+        return replace(state, schema_id=schema_id, exists=True)
+
+    async def close(self) -> None:
+        """Let go of threads and connections; a call under way ends by its own time-out."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    def _state(self, subject: str, schema: Schema) -> SubjectState:
+        found = _or_none(lambda: self._client.lookup_schema(subject, schema))
+        versions = _or_none(lambda: self._client.get_versions(subject))
+        compatible = True
+        if found is None and versions:
+            compatible = self._client.test_compatibility(subject, schema)
+        own = _or_none(lambda: self._client.get_compatibility(subject))
+        level = own if own is not None else _or_none(self._client.get_compatibility)
+        schema_id = found.schema_id if found is not None else None
+        return SubjectState(subject, schema_id, bool(versions), compatible, level, own is not None)
+
+    async def _asked(self, call: Callable[[], _T]) -> _T:
+        """A call whose failure must be told to a person."""
+        where = f"schema registry {self._access.url}"
+        try:
+            return await self._in_thread(call)
+        except SchemaRegistryError as error:
+            raise _told(where, error) from error
+        except TimeoutError as error:
+            raise TemporaryError(f"{where} does not answer within {self._access.timeout_seconds:g} s") from error
+        except Exception as error:
+            # The HTTP client's own errors, which this folder does not import: refused, reset, TLS, not HTTP.
+            hint = "is it running, and is registry.url its address (with the path of the Confluent API)?"
+            raise TemporaryError(f"{where} cannot be asked: {type(error).__name__}: {error}", hint=hint) from error
+
+    async def _in_thread(self, call: Callable[[], _T]) -> _T:
+        loop = asyncio.get_running_loop()
+        # The client's time-out counts per read; a registry that answers byte by byte must not outlast it.
+        return await asyncio.wait_for(loop.run_in_executor(self._threads, call), self._access.timeout_seconds)
+
+
+def _configuration(access: RegistryAccess) -> dict[str, object]:
+    configuration: dict[str, object] = {"url": access.url, "timeout": access.timeout_seconds, "max.retries": 0}
+    if access.username is not None:
+        configuration["basic.auth.user.info"] = f"{access.username}:{access.password or ''}"
+    if access.ca_file is not None:
+        configuration["ssl.ca.location"] = access.ca_file
+    return configuration
+
+
+def _or_none(ask: Callable[[], _T]) -> _T | None:
+    """The answer; None where subject, version or schema are not there."""
+    try:
+        return ask()
+    except SchemaRegistryError as error:
+        if error.error_code in _NOT_FOUND:
+            return None
+        raise
+
+
+def _told(where: str, error: SchemaRegistryError) -> BridgeError:
+    text = f"{where} answers {error.http_status_code}: {str(error.error_message)[:200]}"
+    if error.http_status_code in (401, 403):
+        return ConfigurationError(text, hint="check registry.username, registry.password and the user's rights")
+    if error.http_status_code >= 500 or error.http_status_code == 429:
+        return TemporaryError(text)
+    return ConfigurationError(text, hint="check registry.url: it ends with the path of the Confluent API")
