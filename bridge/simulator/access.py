@@ -98,7 +98,7 @@ class Access:
             "roles": "System Administrator" if session.is_provider else "Organization Administrator",
             "vCloudExtension": [],
         }  # fmt: skip
-        return Answer(200, to_json(document), media_type(_SESSION_STEM, call.version))
+        return call.reply(document, _SESSION_STEM)
 
     @staticmethod
     def _session(call: Call) -> Session:

@@ -8,9 +8,10 @@ from bridge.simulator.blocking import block
 from bridge.simulator.busy import busy_refusal, holder
 from bridge.simulator.call import Call, Target, json_body
 from bridge.simulator.cloud import Cloud
+from bridge.simulator.documents import TASK_STEM
 from bridge.simulator.effects import CREATES, UNIQUE_NAMES, Occasion, effect_of
 from bridge.simulator.entities import Entity, initial_state
-from bridge.simulator.exchange import Answer, Refusal, bad_request, forbidden, media_type, no_access, to_json
+from bridge.simulator.exchange import Answer, Refusal, bad_request, forbidden, no_access
 from bridge.simulator.kinds import KINDS, Kind, kind_of
 from bridge.simulator.naming import operation_name, operation_texts
 from bridge.simulator.negotiation import check_media_type, version_number
@@ -58,7 +59,7 @@ class Actions:
         occasion = Occasion(self.cloud.store, owner, call.parameters, call.body, call.target.tail)
         change = effect_of(operation.name, operation.method, call.target.tail)
 
-        def effect(success: bool) -> None:  # the engine's callback
+        def effect(success: bool) -> None:  # noqa: FBT001  # the engine calls it by position
             if success and change is not None:
                 change(occasion)
 
@@ -128,7 +129,7 @@ class Actions:
             entity.description = call.body["description"]
         power_on = call.body.get("powerOn") is True and call.body.get("deploy") is not False
 
-        def effect(success: bool) -> None:  # the engine's callback
+        def effect(success: bool) -> None:  # noqa: FBT001  # the engine calls it by position
             entity.status = final_status if success else effects.FAILED_CREATION
             if success and power_on and entity.deployed is not None:
                 entity.status, entity.deployed = effects.POWERED_ON, True
@@ -141,7 +142,7 @@ class Actions:
         shape = operation.answer if script.answer is None else AnswerShape(script.answer)
         call.effect = True
         if shape is AnswerShape.SYNCHRONOUS:
-            effect(True)  # the engine's callback
+            effect(True)  # noqa: FBT003  # as the engine does
             return Answer(204)
         task = self._new_task(call, operation, owner, script, effect)
         if script.blocked or operation.name in cloud.behavior.blocking_operations:
@@ -171,19 +172,17 @@ class Actions:
                 return Answer(202, headers=[("Location", href)])
             case AnswerShape.ENTITY | AnswerShape.HEADER:
                 document = documents.entity(owner, call.now, provider=provider)
-                answer = Answer(200, b"", media_type(owner.kind.media_stem, call.version))
+                status, headers = 200, list[tuple[str, str]]()
                 if shape is AnswerShape.HEADER:
                     document["tasks"] = None
-                    answer.headers.append(("X-VMWARE-VCLOUD-TASK-LOCATION", href))
+                    headers.append(("X-VMWARE-VCLOUD-TASK-LOCATION", href))
                 elif operation.name in CREATES:
-                    answer.status = 201
-                    answer.headers.append(("Location", self.cloud.references.href(owner)))
-                answer.body = to_json(document)
-                return answer
+                    status = 201
+                    headers.append(("Location", self.cloud.references.href(owner)))
+                return call.reply(document, owner.kind.media_stem, status, headers)
             case _:
-                body = to_json(documents.task(task, call.now, provider=provider))
-                stem = "application/vnd.vmware.vcloud.task"
-                return Answer(202, body, media_type(stem, call.version), [("Location", href)])
+                document = documents.task(task, call.now, provider=provider)
+                return call.reply(document, TASK_STEM, 202, [("Location", href)])
 
 
 def _operation_of(call: Call) -> Operation:

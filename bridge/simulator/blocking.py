@@ -10,7 +10,7 @@ from dataclasses import replace
 from bridge.simulator.call import Call, json_body
 from bridge.simulator.clock import timestamp
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.exchange import Answer, JsonObject, bad_request, forbidden, media_type, no_access, to_json
+from bridge.simulator.exchange import Answer, JsonObject, bad_request, forbidden, media_type, no_access
 from bridge.simulator.negotiation import check_media_type
 from bridge.simulator.scripts import Script, Step
 from bridge.simulator.tasks import Task
@@ -72,11 +72,11 @@ class BlockingTasks:
             ],
             "vCloudExtension": [],
         }
-        return Answer(200, to_json(document), media_type(_LIST_STEM, call.version))
+        return call.reply(document, _LIST_STEM)
 
     def get(self, call: Call) -> Answer:
         task = self._find(call)
-        return Answer(200, to_json(self._document(task)), media_type(_STEM, call.version))
+        return call.reply(self._document(task), _STEM)
 
     def decide(self, call: Call) -> Answer:
         """resume, abort or fail: 204."""
@@ -103,7 +103,7 @@ class BlockingTasks:
             task.blocked_until = call.now + timeout / 1000
         call.effect = True
         self.cloud.engine.rescript(task, replace(task.script, steps=(present,)), call.now)
-        return Answer(200, to_json(self._document(task)), media_type(_STEM, call.version))
+        return call.reply(self._document(task), _STEM)
 
     def _body(self, call: Call) -> JsonObject:
         if call.request.body and call.target.operation is not None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.entities import Entity, User
-from bridge.simulator.exchange import Answer, JsonObject, Refusal, Request, bad_request
+from bridge.simulator.exchange import Answer, JsonObject, Refusal, Request, bad_request, media_type, to_json
 from bridge.simulator.sessions import Session
 
 MAXIMUM_BODY_BYTES = 512 * 1024
@@ -70,6 +70,12 @@ class Call:
         if self.is_provider:
             return self.tenant is None or entity.organization is self.tenant or entity.kind.provider_only
         return entity.organization is self.user.org and not entity.kind.provider_only
+
+    def reply(
+        self, document: JsonObject, stem: str, status: int = 200, headers: list[tuple[str, str]] | None = None
+    ) -> Answer:
+        """A document of /api in the form that the call asked for. ``stem`` is its media type without ``+json``."""
+        return Answer(status, to_json(document), media_type(stem, self.version), headers or [])
 
 
 def json_body(request: Request) -> JsonObject | None:

@@ -19,9 +19,7 @@ from bridge.simulator.exchange import (
     Refusal,
     bad_request,
     forbidden,
-    media_type,
     no_access,
-    to_json,
 )
 from bridge.simulator.kinds import KINDS
 from bridge.simulator.negotiation import check_media_type
@@ -49,7 +47,7 @@ class TaskCalls:
         newest = (task for task in reversed(list(self.cloud.engine.all())) if task.org is org)
         tasks = list(islice(newest, MAXIMUM_LISTED))
         document = self.cloud.documents.tasks_list(org, tasks, call.now, provider=call.is_provider)
-        return Answer(200, to_json(document), media_type(_LIST_STEM, call.version))
+        return call.reply(document, _LIST_STEM)
 
     def cancel(self, call: Call) -> Answer:
         """204: only a request. An ended Task, or one whose script refuses, answers 400."""
@@ -107,7 +105,7 @@ class TaskCalls:
 
     def _answer(self, call: Call, task: Task) -> Answer:
         document = self.cloud.documents.task(task, call.now, provider=call.is_provider)
-        return Answer(200, to_json(document), media_type(_STEM, call.version))
+        return call.reply(document, _STEM)
 
     def _find(self, call: Call) -> Task:
         task = self.cloud.engine.get(call.parameters["id"].lower(), call.now)

@@ -17,7 +17,6 @@ from bridge.simulator.exchange import (
     forbidden,
     media_type,
     no_access,
-    to_json,
 )
 from bridge.simulator.fiql import Expression, Field, FieldType, FilterError, compile_filter, parse
 from bridge.simulator.kinds import KINDS
@@ -45,7 +44,7 @@ class EntityReader:
     def get(self, call: Call) -> Answer:
         entity = self._entity(call)
         document = self.cloud.documents.entity(entity, call.now, provider=call.is_provider)
-        return Answer(200, to_json(document), media_type(entity.kind.media_stem, call.version))
+        return call.reply(document, entity.kind.media_stem)
 
     def metadata(self, call: Call) -> Answer:
         """All metadata, or the value of one key (``metadata/{key}``, ``metadata/SYSTEM/{key}``)."""
@@ -54,7 +53,7 @@ class EntityReader:
         key = call.parameters.get("key")
         if key is None:
             document = self._metadata_list(entity, href)
-            return Answer(200, to_json(document), media_type("application/vnd.vmware.vcloud.metadata", call.version))
+            return call.reply(document, "application/vnd.vmware.vcloud.metadata")
         full = f"{'SYSTEM' if '/SYSTEM/' in call.target.tail else 'GENERAL'}/{key}"
         if full not in entity.metadata:
             raise forbidden(f"No access to metadata {key} of {entity.urn}")
@@ -62,7 +61,7 @@ class EntityReader:
             "otherAttributes": {}, "link": [], "href": f"{href}/{key}", "type": None,
             "typedValue": entity.metadata[full], "domain": None, "vCloudExtension": [],
         }  # fmt: skip
-        return Answer(200, to_json(document), media_type("application/vnd.vmware.vcloud.metadata.value", call.version))
+        return call.reply(document, "application/vnd.vmware.vcloud.metadata.value")
 
     @staticmethod
     def _metadata_list(entity: Entity, href: str) -> JsonObject:
@@ -89,9 +88,7 @@ class EntityReader:
             "otherAttributes": {}, "href": f"{self.cloud.references.href(entity)}/{tail}", "link": [],
             **stored, "vCloudExtension": [],
         }  # fmt: skip
-        return Answer(
-            200, to_json(document), media_type(f"application/vnd.vmware.vcloud.{tail.split('/')[0]}", call.version)
-        )
+        return call.reply(document, f"application/vnd.vmware.vcloud.{tail.split('/')[0]}")
 
     def org_association(self, call: Call) -> Answer:
         """GET /api/admin/org/{id}/associations/{associationId}."""
@@ -101,7 +98,7 @@ class EntityReader:
             raise no_access(kind.urn, uuid)
         call.entity = uuid
         document = self.cloud.documents.entity(entity, call.now, provider=call.is_provider)
-        return Answer(200, to_json(document), media_type(kind.media_stem, call.version))
+        return call.reply(document, kind.media_stem)
 
     def organizations(self, call: Call) -> Answer:
         """The list at /api/org; its items have no id."""
@@ -112,7 +109,7 @@ class EntityReader:
             "otherAttributes": {}, "link": [], "href": f"{self.cloud.references.api}/org/",
             "type": media_type("application/vnd.vmware.vcloud.orgList"), "org": references, "vCloudExtension": [],
         }  # fmt: skip
-        return Answer(200, to_json(document), media_type("application/vnd.vmware.vcloud.orgList", call.version))
+        return call.reply(document, "application/vnd.vmware.vcloud.orgList")
 
     def resolve(self, call: Call) -> Answer:
         """GET /api/entity/{urn}: the entity's name and its links."""
@@ -133,7 +130,7 @@ class EntityReader:
             "href": f"{references.api}/entity/{urn}", "type": media_type("application/vnd.vmware.vcloud.entity"),
             "id": urn, "name": name, "vCloudExtension": [],
         }  # fmt: skip
-        return Answer(200, to_json(document), media_type("application/vnd.vmware.vcloud.entity", call.version))
+        return call.reply(document, "application/vnd.vmware.vcloud.entity")
 
     def _entity(self, call: Call) -> Entity:
         entity = self.actions.addressed(call)
@@ -163,7 +160,7 @@ class QueryService:
             kept = {*parameters.fields, "_type", "href", "id", "type", "link", "otherAttributes", "metadata"}
             records = [{name: value for name, value in record.items() if name in kept} for record in records]
         document = page_document(parameters, href, pairs, total, records)
-        return Answer(200, to_json(document), f"{document['type']};version={call.version}")
+        return call.reply(document, f"application/vnd.vmware.vcloud.query.{parameters.format}")
 
     def _tasks(self, call: Call, parameters: Parameters) -> tuple[int, list[JsonObject]]:
         """``task`` is about one organization; ``adminTask`` about all, for system administrators."""

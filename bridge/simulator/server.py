@@ -63,7 +63,7 @@ def _listen(listen: str) -> socket.socket:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind((host.strip("[]"), int(port)))
     server.listen(BACKLOG)
-    server.setblocking(False)  # the socket's own signature
+    server.setblocking(False)  # noqa: FBT003  # the socket's own signature
     return server
 
 
