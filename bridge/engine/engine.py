@@ -97,6 +97,21 @@ class Engine:
         return whole and self._p.gateway.session_ready
 
     @property
+    def session_ready(self) -> bool:
+        """The VCD session is up."""
+        return self._p.gateway.session_ready
+
+    def stalled(self, seconds: float) -> list[str]:
+        """Loops that have made no progress for so long, though they should have."""
+        now = self._p.clock.monotonic()
+        late = []
+        if self._p.rounds.is_busy and now - self._p.rounds.last_progress > seconds:
+            late.append("journal")
+        if now - self._p.follower.last_progress > seconds:
+            late.append("follower")
+        return late
+
+    @property
     def partitions(self) -> Mapping[TopicPartition, OwnedPartition]:
         """What this process owns now."""
         return self._p.rounds.partitions

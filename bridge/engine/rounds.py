@@ -86,6 +86,11 @@ class Rounds:
         self._failure: BaseException | None = None
         self.last_progress = clock.monotonic()
 
+    @property
+    def is_busy(self) -> bool:
+        """A commit is under way, or something waits for one."""
+        return self._committing or self._work.is_set()
+
     # --- what others say ------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
