@@ -235,11 +235,12 @@ def test_memory_is_bounded_by_forgetting_the_oldest_ended_tasks(cloud: Cloud, ad
     cloud.set("scripts", {"entity": VAPP, "times": 1, "script": {"preset": "never-ends"}})
     open_one = admin.deploy()
     cloud.set("settings", {"task_seconds": 0})
-    first = last = admin.deploy(VAPP_2)
+    first = last = admin.deploy(VM)
     for _ in range(2500):
         last = admin.deploy(VAPP_2)
     assert cloud.admin("GET", "state")[1]["tasks"]["kept"] <= 1000
     assert admin.call("GET", f"/task/{first}").status == 403
+    assert admin.json("GET", f"/vApp/{VM}")["tasks"] is None
     assert admin.task(last)["status"] == "success"
     assert admin.task(open_one)["status"] == "queued"
 
