@@ -1,0 +1,39 @@
+"""How large a record each topic takes, as the cluster says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from confluent_kafka import KafkaException
+
+from bridge.kafka.admin import ConfigResource, ResourceType
+from bridge.kafka.connection import REACH_SECONDS, Connection
+from bridge.ports import OutRecord
+
+DEFAULT_BYTES = 1_048_588
+"""The broker's default of message.max.bytes; used where the cluster will not say."""
+OVERHEAD_BYTES = 512
+"""Held back per record for what the journal adds and for the batch around it: brokers weigh whole batches."""
+_RECORD_BYTES = 70
+_HEADER_BYTES = 4
+
+
+def record_bytes(record: OutRecord) -> int:
+    """Key, value and headers with their lengths, and the batch's own fields."""
+    headers = sum(len(name) + len(value or b"") + _HEADER_BYTES for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers + _RECORD_BYTES
+
+
+def topic_limits(connection: Connection, topics: Iterable[str]) -> Mapping[str, int]:
+    """``max.message.bytes`` of each topic. Blocks."""
+    asked = {ConfigResource(ResourceType.TOPIC, topic): topic for topic in topics}
+    limits = dict.fromkeys(asked.values(), DEFAULT_BYTES)
+    for resource, future in connection.admin.describe_configs(list(asked), request_timeout=REACH_SECONDS).items():
+        try:
+            entry = future.result().get("max.message.bytes")
+        except KafkaException:
+            # Not allowed to ask, or a cluster that cannot answer: the journal still names the record that is refused.
+            continue
+        if entry is not None and entry.value is not None:
+            limits[resource.name] = int(entry.value)
+    return limits

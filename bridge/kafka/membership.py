@@ -1,0 +1,77 @@
+"""Which partitions this process owns, under which epoch. Written by the polling thread, read by all others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bridge.core.coordinates import TopicPartition
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Owned partitions and group metadata, taken together in the polling thread, at one moment.
+
+    The broker's fence checks membership and generation, never ownership; taken apart, the two could belong to different
+    assignments and a stale transaction would pass (measured). ``group_metadata`` is None while this process is not a
+    member: a classic consumer without a member id would be let through by the broker (measured).
+    """
+
+    epochs: Mapping[TopicPartition, int]
+    group_metadata: object | None
+    losses: int
+
+
+class Membership:
+    """Epochs rise with every assignment, so that what belongs to an earlier one can be told."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._epochs: dict[TopicPartition, int] = {}
+        self._last_epoch = 0
+        self._losses = 0
+
+    def grant(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """New epochs for newly assigned partitions."""
+        with self._lock:
+            granted: dict[TopicPartition, int] = {}
+            for partition in partitions:
+                self._last_epoch += 1
+                granted[partition] = self._last_epoch
+            self._epochs.update(granted)
+            return granted
+
+    def drop(self, partitions: Iterable[TopicPartition], *, lost: bool) -> frozenset[TopicPartition]:
+        """Forget partitions; returns those that were owned. ``lost``: they may have had another owner already."""
+        with self._lock:
+            gone = frozenset(partition for partition in partitions if self._epochs.pop(partition, None) is not None)
+            if lost:
+                self._losses += 1
+            return gone
+
+    def owned(self) -> dict[TopicPartition, int]:
+        with self._lock:
+            return dict(self._epochs)
+
+    def epoch(self, partition: TopicPartition) -> int | None:
+        with self._lock:
+            return self._epochs.get(partition)
+
+    def owns(self, partition: TopicPartition, epoch: int) -> bool:
+        """Whether ``partition`` is still owned under the assignment that ``epoch`` names."""
+        return self.epoch(partition) == epoch
+
+    def snapshot(self, group_metadata: object | None) -> Snapshot:
+        with self._lock:
+            return Snapshot(dict(self._epochs), group_metadata, self._losses)
+
+    def gone_since(self, snapshot: Snapshot, partitions: Iterable[TopicPartition]) -> frozenset[TopicPartition]:
+        """Those of ``partitions`` that are not owned any more as they were when the snapshot was taken."""
+        with self._lock:
+            return frozenset(p for p in partitions if self._epochs.get(p) != snapshot.epochs.get(p))
+
+    def lost_since(self, snapshot: Snapshot) -> bool:
+        """Whether anything at all was lost since: the membership itself was in doubt then."""
+        with self._lock:
+            return self._losses != snapshot.losses

@@ -1,0 +1,355 @@
+"""The thread that owns the consumer: short polls, commands in, events out.
+
+Every call of the consumer happens here, because the client serialises calls of other threads behind the poll in
+flight (measured: a pause waited 2.5 s), and because ownership and group metadata must be read at one moment.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as ClientPartition
+
+from bridge.core.coordinates import TopicPartition
+from bridge.kafka.config import LOG, KafkaConfig, make
+from bridge.kafka.connection import describe
+from bridge.kafka.membership import Membership
+from bridge.ports import Assigned, AtEnd, Delivery, InboxEvent, Lost, Records, Revoking
+
+BATCH = 500
+"""Records per poll: some milliseconds of work, so that commands are not kept waiting."""
+TICK_SECONDS = 0.005
+"""Pause between polls that brought nothing; a command ends it at once."""
+HANDOVER_SECONDS = 20.0
+"""Longest wait for ``release``. It delays the whole group's rebalance; it stays far below max.poll.interval.ms."""
+HELD_RECORDS = 5_000
+HELD_BYTES = 32 * 1024 * 1024
+"""What may wait in memory between this thread and the engine; beyond it nothing more is read."""
+_REPEAT_SECONDS = 30.0
+_POSITION_LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
+
+Post = Callable[[Sequence[InboxEvent], int, int], None]
+"""Hands events over, with the number and the bytes of the records in them."""
+
+
+class PollingThread:
+    """Runs until ``stop``, or until something breaks it: then ``died`` is called with what it was."""
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        topics: Sequence[str],
+        membership: Membership,
+        *,
+        post: Post,
+        died: Callable[[BaseException | None], None],
+        trouble: Callable[[str, str], None],
+    ) -> None:
+        self._config = config
+        self._topics = list(topics)
+        self._membership = membership
+        self._post = post
+        self._died = died
+        self._trouble = trouble
+        self._told: dict[tuple[int, str], float] = {}
+        self._commands: deque[Callable[[], None]] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._unreleased: set[TopicPartition] = set()
+        self._begun: dict[TopicPartition, int] = {}
+        """Next offset wanted, for partitions that are being read."""
+        self._held_records = 0
+        self._held_bytes = 0
+        self._joined = False
+        self._fatal: KafkaError | None = None
+        self.last_progress = time.monotonic()
+        """When the thread last went round its loop; for liveness."""
+        self._consumer: Consumer = make(
+            lambda settings: Consumer(settings, logger=LOG, error_cb=self._client_error), config.consumer()
+        )
+        self._thread = threading.Thread(target=self._run, name="kafka-polling", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    # --- from other threads -------------------------------------------------------------------------------------------
+
+    def submit(self, command: Callable[[], None]) -> None:
+        """Have ``command`` run in the polling thread, soon, also while a handover waits."""
+        with self._wake:
+            self._commands.append(command)
+            self._wake.notify()
+
+    def taken(self, records: int, held_bytes: int) -> None:
+        """The engine has taken records that were handed over."""
+        with self._wake:
+            self._held_records -= records
+            self._held_bytes -= held_bytes
+
+    # --- commands: in the polling thread only -------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def group_metadata(self) -> object | None:
+        """None while this process is not a member: the broker would let offsets of such a one through (measured)."""
+        if not self._consumer.memberid():
+            return None
+        metadata: object = self._consumer.consumer_group_metadata()
+        return metadata
+
+    def begin(self, partition: TopicPartition, epoch: int, offset: int) -> None:
+        """Read ``partition`` from ``offset`` on."""
+        if not self._membership.owns(partition, epoch):
+            return
+        try:
+            self._consumer.seek(ClientPartition(partition.topic, partition.partition, offset))
+        except KafkaException as error:
+            if error.args[0].code() not in {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS, KafkaError._TIMED_OUT}:
+                raise
+            # The assignment is still settling inside the client.
+            self._later(lambda: self.begin(partition, epoch, offset))
+            return
+        self._begun[partition] = offset
+        self._consumer.resume([ClientPartition(partition.topic, partition.partition)])
+
+    def pause(self, partition: TopicPartition) -> None:
+        if partition in self._begun:
+            self._consumer.pause([ClientPartition(partition.topic, partition.partition)])
+
+    def resume(self, partition: TopicPartition) -> None:
+        if partition in self._begun:
+            self._consumer.resume([ClientPartition(partition.topic, partition.partition)])
+
+    def release(self, partitions: Iterable[TopicPartition]) -> None:
+        self._unreleased.difference_update(partitions)
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            self._consumer.subscribe(
+                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._stopping and self._fatal is None:
+                self._turn()
+            self._leave()
+            if self._fatal is not None:
+                failure = KafkaException(self._fatal)
+        except BaseException as error:  # noqa: BLE001  # whatever ends this thread has to end the process
+            failure = error
+        if failure is None:
+            failure = self._close()
+        # Otherwise it is not closed: closing a fatally fenced member was seen to hang for good (measured).
+        self._died(failure)
+
+    def _close(self) -> BaseException | None:
+        try:
+            self._consumer.close()
+        except Exception as error:  # noqa: BLE001  # told to the inbox, as everything that ends this thread
+            return error
+        return None
+
+    def _turn(self) -> None:
+        self._serve()
+        if not self._may_read():
+            self._wait(TICK_SECONDS)
+            return
+        messages = self._consumer.consume(BATCH, 0)
+        if not messages:
+            self._announce_idle_member()
+            self._wait(TICK_SECONDS)
+            return
+        self._take(messages)
+
+    def _serve(self) -> None:
+        self.last_progress = time.monotonic()
+        for _ in range(len(self._commands)):
+            self._commands.popleft()()
+
+    def _wait(self, seconds: float) -> None:
+        with self._wake:
+            if not self._commands:
+                self._wake.wait(seconds)
+
+    def _later(self, command: Callable[[], None]) -> None:
+        threading.Timer(0.02, self.submit, [command]).start()
+
+    def _may_read(self) -> bool:
+        with self._wake:
+            return self._held_records < HELD_RECORDS and self._held_bytes < HELD_BYTES
+
+    def _announce_idle_member(self) -> None:
+        """A KIP-848 member that gets no partition is never called back; the engine must learn that it has joined."""
+        if not self._joined and self._config.uses_kip_848 and self._consumer.memberid():
+            self._joined = True
+            self._emit([Assigned({})])
+
+    # --- what the poll brought ----------------------------------------------------------------------------------------
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        events: list[InboxEvent] = []
+        deliveries: list[Delivery] = []
+        held_bytes = 0
+        for message in messages:
+            error = message.error()
+            if error is None:
+                delivery = self._delivery(message)
+                if delivery is not None:
+                    deliveries.append(delivery)
+                    held_bytes += len(message)
+                continue
+            if deliveries:
+                events.append(Records(deliveries))
+                deliveries = []
+            events.extend(self._on_error(message, error))
+        if deliveries:
+            events.append(Records(deliveries))
+        if events:
+            self._emit(events, sum(len(e.deliveries) for e in events if isinstance(e, Records)), held_bytes)
+
+    def _delivery(self, message: Message) -> Delivery | None:
+        """None for what a former assignment left over in the client's queue."""
+        partition = _partition_of(message)
+        offset = message.offset()
+        epoch = self._membership.epoch(partition)
+        wanted = self._begun.get(partition)
+        if epoch is None or wanted is None or offset is None or offset < wanted:
+            return None
+        self._begun[partition] = offset + 1
+        return Delivery(
+            partition=partition,
+            epoch=epoch,
+            offset=offset,
+            key=message.key(),
+            value=message.value(),
+            headers=headers_of(message),
+            timestamp_ms=message.timestamp()[1],
+        )
+
+    def _on_error(self, message: Message, error: KafkaError) -> Iterable[InboxEvent]:
+        partition = _partition_of(message)
+        epoch = self._membership.epoch(partition)
+        if error.code() == KafkaError._PARTITION_EOF:
+            if epoch is not None and partition in self._begun:
+                yield AtEnd(partition, epoch, message.offset() or 0)
+        elif error.code() in _POSITION_LOST and epoch is not None:
+            # Retention overtook us, or the log was cut: assign it anew, so that cursor and topic are compared again.
+            self._tell(error, str(partition))
+            self._begun.pop(partition, None)
+            self._consumer.pause([ClientPartition(partition.topic, partition.partition)])
+            self._membership.drop([partition], lost=True)
+            yield Lost(frozenset({partition}))
+            yield Assigned(self._membership.grant([partition]))
+        elif error.fatal():
+            self._fatal = error
+        else:
+            self._tell(error, str(partition) if partition.topic else "")
+
+    def _client_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal = error
+        else:
+            self._tell(error, "")
+
+    def _tell(self, error: KafkaError, where: str) -> None:
+        """The client repeats itself as long as a trouble lasts."""
+        now = time.monotonic()
+        key = (error.code(), where)
+        if now - self._told.get(key, -_REPEAT_SECONDS) >= _REPEAT_SECONDS:
+            self._told[key] = now
+            self._trouble("kafka consumer", f"{where}: {describe(error)}" if where else describe(error))
+
+    def _emit(self, events: Sequence[InboxEvent], records: int = 0, held_bytes: int = 0) -> None:
+        with self._wake:
+            self._held_records += records
+            self._held_bytes += held_bytes
+        self._post(events, records, held_bytes)
+
+    # --- rebalances: called by the client inside consume and close ----------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        for partition in partitions:
+            # Not the committed offset: the store says where to read, and asking would wait for open transactions.
+            # The end is only looked up, never fetched from, as the partition is paused by then.
+            partition.offset = OFFSET_END
+        if self._config.is_cooperative:
+            consumer.incremental_assign(partitions)
+        else:
+            consumer.assign(partitions)
+        if partitions:
+            consumer.pause(partitions)
+        self._joined = True
+        for taken in _ours(partitions):
+            self._begun.pop(taken, None)
+        self._emit([Assigned(self._membership.grant(_ours(partitions)))])
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        going = frozenset(p for p in _ours(partitions) if self._membership.epoch(p) is not None)
+        self._hand_over(going)
+        self._unassign(consumer, partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        gone = self._membership.drop(_ours(partitions), lost=True)
+        for partition in gone:
+            self._begun.pop(partition, None)
+        if gone:
+            self._emit([Lost(gone)])
+        self._unassign(consumer, partitions)
+
+    def _unassign(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        if self._config.is_cooperative:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+
+    def _hand_over(self, going: frozenset[TopicPartition]) -> None:
+        """Keep serving commands, the journal's snapshot among them, until the engine lets go or time is up."""
+        if not going:
+            return
+        self._unreleased = set(going)
+        self._emit([Revoking(going)])
+        deadline = time.monotonic() + HANDOVER_SECONDS
+        while self._unreleased and time.monotonic() < deadline:
+            self._serve()
+            if self._unreleased:
+                self._wait(TICK_SECONDS)
+        late = frozenset(self._unreleased)
+        self._unreleased = set()
+        for partition in going:
+            self._begun.pop(partition, None)
+        self._membership.drop(going - late, lost=False)
+        if late:
+            self._membership.drop(late, lost=True)
+            self._trouble("kafka consumer", f"handover of {', '.join(map(str, sorted(late)))} was not finished in time")
+            self._emit([Lost(late)])
+
+    def _leave(self) -> None:
+        if self._fatal is not None:
+            gone = self._membership.drop(self._membership.owned(), lost=True)
+            if gone:
+                self._emit([Lost(gone)])
+            return
+        self._hand_over(frozenset(self._membership.owned()))
+
+
+def headers_of(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """Headers as the ports have them; the raw client hands out bytes only."""
+    found = message.headers()
+    if not found:
+        return ()
+    pairs = found.items() if isinstance(found, dict) else found
+    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
+
+
+def _partition_of(message: Message) -> TopicPartition:
+    return TopicPartition(message.topic() or "", message.partition() or 0)
+
+
+def _ours(partitions: Iterable[ClientPartition]) -> list[TopicPartition]:
+    return [TopicPartition(partition.topic, partition.partition) for partition in partitions]

@@ -1,0 +1,324 @@
+"""One Kafka transaction after the other, in the producer's own thread. All calls here block.
+
+librdkafka has no KIP-890: a late EndTxn of a former transaction can end the next one. So whenever an outcome is in
+doubt, or a connection broke around a commit, the producer is replaced: ``init_transactions`` makes late requests void.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import partial
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TopicPartition as ClientPartition
+
+from bridge.core.coordinates import TopicPartition
+from bridge.errors import ProcessMustEnd
+from bridge.kafka.config import LOG, KafkaConfig, make
+from bridge.kafka.connection import describe, failure
+from bridge.ports import OutRecord, PartitionEntries
+
+COMMIT_SECONDS = 30.0
+"""How long a commit that times out is asked for again before the producer is replaced."""
+RECOVER_SECONDS = 120.0
+"""How long a new producer and the committed offsets are waited for before the process gives up."""
+WRITER_HEADER = "vb_writer"
+"""Header of every store record: the transactional id that wrote it, so that the next owner can free what a dead owner
+left open."""
+
+_BY_KEY = -1
+"""librdkafka's RD_KAFKA_PARTITION_UA: the partitioner decides."""
+
+_PERMANENT = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._INVALID_ARG,
+    }
+)
+"""Failures of a record that trying again does not cure."""
+_DOUBTFUL = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError._FATAL,
+        KafkaError.INVALID_TXN_STATE,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.INVALID_PRODUCER_ID_MAPPING,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.UNKNOWN_PRODUCER_ID,
+    }
+)
+"""Answers after which nothing this producer says can be believed; ``_FENCED`` also means a mere time-out (measured)."""
+
+
+class End(Enum):
+    """How a transaction ended, as far as its own producer can tell."""
+
+    COMMITTED = auto()
+    ABORTED = auto()
+    DOUBT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """``refused``: partitions with records that no attempt will write, with the reason."""
+
+    end: End
+    detail: str = ""
+    refused: Mapping[TopicPartition, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one transaction is made of. ``still_owned`` is asked last, right before the commit."""
+
+    entries: Sequence[PartitionEntries]
+    tag: str
+    group_metadata: object
+    still_owned: Callable[[], bool]
+
+    def offsets(self) -> list[ClientPartition]:
+        """Offsets of every touched partition, tagged; without them the broker would fence nothing."""
+        return [
+            ClientPartition(e.partition.topic, e.partition.partition, e.next_offset, metadata=self.tag)
+            for e in self.entries
+        ]
+
+
+class TransactionalWriter:
+    """Owns the producer. Used in the journal's thread only.
+
+    ``step`` is called before each blocking call with its name: the watchdog counts from there.
+    """
+
+    def __init__(
+        self,
+        config: KafkaConfig,
+        transactional_id: str,
+        limits: Mapping[str, int],
+        store_topics: frozenset[str],
+        *,
+        step: Callable[[str], None],
+        reach: Callable[[str], None],
+        trouble: Callable[[str, str], None],
+    ) -> None:
+        self._config = config
+        self._id = transactional_id
+        self._settings = config.producer(
+            transactional_id,
+            largest_record_bytes=max(limits.values()),
+            batch_bytes=min(1_000_000, *limits.values()),
+        )
+        self._writer_header = (WRITER_HEADER, transactional_id.encode())
+        self._store_topics = store_topics
+        self._timeout = config.transaction_timeout_seconds
+        self._step = step
+        self._reach = reach
+        self._trouble = trouble
+        self._disconnects = 0
+        self._suspect = False
+        self._producer: Producer | None = None
+
+    def open(self) -> None:
+        """First producer; aborts whatever this transactional id left open. Raises TemporaryError or
+        ConfigurationError."""
+        made = self._renew(3 * self._timeout)
+        if isinstance(made, KafkaError):
+            raise failure("Kafka's transactions cannot be used", made)
+
+    def attempt(self, work: Work) -> Attempt:
+        """Begin, produce, flush, send offsets, commit; or abort."""
+        producer = self._producer
+        if producer is None or self._suspect:
+            producer = self.replace()
+        failures: list[tuple[TopicPartition, KafkaError]] = []
+        try:
+            self._write(producer, work, failures)
+        except KafkaException as error:
+            return self._undo(producer, error.args[0], failures)
+        except BaseException:
+            self._suspect = True
+            raise
+        if failures or not work.still_owned():
+            return self._undo(producer, None, failures)
+        self._reach("offsets_sent")
+        return self._commit(producer)
+
+    def replace(self) -> Producer:
+        """A new producer under the same transactional id: what the old one left open is aborted, what it sent late is
+        void. Raises ProcessMustEnd when Kafka does not come back."""
+        made = self._renew(RECOVER_SECONDS)
+        if isinstance(made, KafkaError):
+            raise ProcessMustEnd(f"no transactional producer: {describe(made)}")
+        return made
+
+    def was_committed(self, partitions: Iterable[TopicPartition], tag: str) -> bool:
+        """Whether the group's committed offsets carry ``tag``; to be asked after ``replace``.
+
+        A transaction is atomic, so one partition with the tag is proof; another owner may have gone on with the others.
+        Raises ProcessMustEnd when it cannot be told.
+        """
+        asked = [ClientPartition(p.topic, p.partition) for p in partitions]
+        reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), self._config.reader())
+        deadline = time.monotonic() + RECOVER_SECONDS
+        while True:
+            self._step("committed")
+            try:
+                found = reader.committed(asked, timeout=5.0)
+                failed = next((p.error for p in found if p.error is not None), None)
+                if failed is None:
+                    let_go(reader)
+                    return any(p.metadata == tag for p in found)
+            except KafkaException as error:
+                failed = error.args[0]
+            # A time-out here means that offsets are pending: some transaction is still open.
+            if time.monotonic() > deadline:
+                raise ProcessMustEnd(f"the outcome of a commit cannot be learnt: {describe(failed)}")
+
+    def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            let_go(producer)
+
+    # --- one transaction ----------------------------------------------------------------------------------------------
+
+    def _write(self, producer: Producer, work: Work, failures: list[tuple[TopicPartition, KafkaError]]) -> None:
+        self._step("begin_transaction")
+        producer.begin_transaction()
+        for entries in work.entries:
+            report = partial(_delivered, failures, entries.partition)
+            for record in entries.records:
+                try:
+                    self._produce(producer, record, report)
+                except KafkaException as error:
+                    failures.append((entries.partition, error.args[0]))
+                    return
+        # Flushed first: AddOffsetsToTxn behind unfinished produce requests costs a back-off (measured).
+        self._step("flush")
+        deadline = time.monotonic() + self._timeout
+        while producer.flush(max(0.0, deadline - time.monotonic())) and not failures:
+            if time.monotonic() >= deadline:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records were not acknowledged in time"))
+        if failures:
+            return
+        self._step("send_offsets_to_transaction")
+        producer.send_offsets_to_transaction(work.offsets(), work.group_metadata, self._timeout)
+
+    def _produce(
+        self, producer: Producer, record: OutRecord, report: Callable[[KafkaError | None, Message], None]
+    ) -> None:
+        headers: list[tuple[str, str | bytes | None]] = list(record.headers)
+        if record.topic in self._store_topics:
+            headers.append(self._writer_header)
+        partition = _BY_KEY if record.partition is None else record.partition
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                producer.produce(record.topic, record.value, record.key, partition, headers=headers, on_delivery=report)
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise KafkaException(KafkaError(KafkaError._QUEUE_FULL, "records are not taken")) from None
+                producer.poll(0.05)
+            else:
+                return
+
+    def _commit(self, producer: Producer) -> Attempt:
+        disconnects = self._disconnects
+        deadline = time.monotonic() + COMMIT_SECONDS
+        while True:
+            self._step("commit_transaction")
+            try:
+                producer.commit_transaction(self._timeout)
+                producer.poll(0)
+            except KafkaException as raised:
+                error: KafkaError = raised.args[0]
+                may_ask_again = error.retriable() and not error.fatal() and not error.txn_requires_abort()
+                if may_ask_again and time.monotonic() < deadline:
+                    self._trouble("kafka producer", f"commit: {describe(error)}; asking again")
+                    continue
+                self._suspect = True
+                return Attempt(End.DOUBT, f"commit: {describe(error)}")
+            # A request of the broken connection may still be on its way to the broker and would end the next
+            # transaction with its own outcome.
+            self._suspect = self._disconnects != disconnects
+            return Attempt(End.COMMITTED)
+
+    def _undo(
+        self, producer: Producer, error: KafkaError | None, failures: Sequence[tuple[TopicPartition, KafkaError]]
+    ) -> Attempt:
+        detail = describe(error) if error is not None else ""
+        refused: dict[TopicPartition, str] = {}
+        if error is None or not (error.fatal() or error.code() in _DOUBTFUL):
+            refused = _permanent(failures)
+            detail = detail or "; ".join(describe(failed) for _, failed in failures[:1])
+            try:
+                self._step("abort_transaction")
+                producer.abort_transaction(self._timeout)
+                producer.poll(0)
+            except KafkaException as raised:
+                error = raised.args[0]
+            else:
+                return Attempt(End.ABORTED, detail, refused)
+        self._suspect = True
+        return Attempt(End.DOUBT, describe(error), refused)
+
+    # --- producers ----------------------------------------------------------------------------------------------------
+
+    def _renew(self, seconds: float) -> Producer | KafkaError:
+        """A producer ready for transactions, or why there is none."""
+        self.close()
+        deadline = time.monotonic() + seconds
+        producer: Producer = make(
+            lambda settings: Producer(settings, logger=LOG, error_cb=self._client_error), self._settings
+        )
+        while True:
+            self._step("init_transactions")
+            try:
+                producer.init_transactions(self._timeout)
+            except KafkaException as raised:
+                error: KafkaError = raised.args[0]
+                if error.fatal() or not error.retriable() or time.monotonic() > deadline:
+                    let_go(producer)
+                    return error
+            else:
+                self._producer = producer
+                self._suspect = False
+                return producer
+
+    def _client_error(self, error: KafkaError) -> None:
+        self._disconnects += 1
+        LOG.debug("producer: %s", error)
+
+
+def _delivered(
+    failures: list[tuple[TopicPartition, KafkaError]], partition: TopicPartition, error: KafkaError | None, _: Message
+) -> None:
+    # Nothing is asked of the error here: with a fenced producer that ends in a SystemError (measured).
+    if error is not None:
+        failures.append((partition, error))
+
+
+def _permanent(failures: Sequence[tuple[TopicPartition, KafkaError]]) -> dict[TopicPartition, str]:
+    reasons: dict[TopicPartition, str] = {}
+    for partition, error in failures:
+        if error.code() in _PERMANENT:
+            reasons.setdefault(partition, f"a record cannot be written: {describe(error)}")
+    return reasons
+
+
+def let_go(client: Producer | Consumer) -> None:
+    """Destroy a client in a thread of its own: with its brokers gone that can block for minutes (measured)."""
+    holder = [client]
+    threading.Thread(target=holder.clear, name="kafka-let-go", daemon=True).start()
