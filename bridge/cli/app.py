@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import config, operations, run, simulator, version
+from bridge.cli import broker, config, operations, run, schemas, send, simulator, version, watch
 from bridge.cli.demo import verb as demo
 
 app = typer.Typer(
@@ -18,6 +18,10 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("config")(config.config)
+app.command("send")(send.send)
+app.command("watch")(watch.watch)
 app.command("operations")(operations.operations)
+app.add_typer(schemas.schemas, name="schemas")
 app.command("simulator")(simulator.simulator)
+app.command("broker")(broker.broker)
 app.command("version")(version.version)

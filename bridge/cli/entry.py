@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``vcd-bridge`` with ``arguments`` (default: the process's). Returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in given
+    if not _is_debug():
+        # Verbs say what went wrong themselves; ``run`` sets up logs of its own.
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         result = typer.main.get_command(app).main(given, prog_name="vcd-bridge", standalone_mode=False)
         sys.stdout.flush()
@@ -51,5 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _trace() -> None:
-    if os.environ.get("VCD_BRIDGE__LOG__LEVEL", "").lower() == "debug":
+    if _is_debug():
         traceback.print_exc()
+
+
+def _is_debug() -> bool:
+    return os.environ.get("VCD_BRIDGE__LOG__LEVEL", "").lower() == "debug"

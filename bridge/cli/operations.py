@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.console import shown, write, write_json, write_table
-from bridge.cli.options import JsonOption
+from bridge.cli.options import JsonOption, UsageError
 
 if TYPE_CHECKING:
     from bridge.catalogue.operation import Operation
@@ -40,7 +40,7 @@ def _chosen(name: str | None, search: str | None) -> list[Operation]:
     if name not in catalogue:
         close = catalogue.nearest(name)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
-        raise typer.BadParameter(f"no operation is called {name!r}{hint}")
+        raise UsageError(f"no operation is called {name!r}{hint}")
     return [catalogue[name]]
 
 

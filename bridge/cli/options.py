@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.errors import BridgeError
+
 if TYPE_CHECKING:
     from bridge.settings import LoadedSettings
 
@@ -16,6 +18,16 @@ ConfigOption = Annotated[
     typer.Option("--config", metavar="FILE", help="Settings file; default: vcd-bridge.toml here, if there."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+
+
+class UsageError(BridgeError):
+    """Arguments that parse but make no sense."""
+
+    exit_code = 2
+
+    @property
+    def code(self) -> str:
+        return "usage"
 
 
 def load_settings(config: Path | None) -> LoadedSettings:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bridge.cli.console import write
+from bridge.cli.options import UsageError
 from bridge.errors import ConfigurationError
 
 
@@ -46,7 +47,7 @@ def _object(text: str) -> dict[str, Any]:
     try:
         found = json_text.loads(text)
     except ValueError as error:
-        raise typer.BadParameter(f"--settings: not valid JSON: {error}") from None
+        raise UsageError(f"--settings: not valid JSON: {error}") from None
     if not isinstance(found, dict):
-        raise typer.BadParameter("--settings: must be a JSON object")
+        raise UsageError("--settings: must be a JSON object")
     return found

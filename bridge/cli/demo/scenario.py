@@ -162,8 +162,8 @@ class Demo:
         """Wait until the call whose answer is lost has reached VCD. Raises DemoFailed."""
         try:
             async with asyncio.timeout(STEP_SECONDS):
-                while not await cloud.has_changed(entity):
-                    await asyncio.sleep(0.05)  # noqa: ASYNC110  # another process's ledger has no event to wait for
+                while not await cloud.has_changed(entity):  # noqa: ASYNC110  # a ledger elsewhere has no event
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             raise DemoFailed("the call whose answer is to be lost never reached VCD") from None
 

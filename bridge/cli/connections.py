@@ -1,0 +1,40 @@
+"""What the command line connects with, from the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridge.kafka.config import KafkaConfig
+    from bridge.kafka.registry import SchemaRegistry
+    from bridge.settings import Settings
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    """Raises ConfigurationError when Kafka's address is missing or a property is refused."""
+    from bridge.kafka.config import KafkaConfig
+
+    return KafkaConfig(
+        bootstrap_servers=settings.require_kafka(),
+        group_id=settings.kafka.group_id,
+        properties=settings.kafka.librdkafka_properties(),
+        session_timeout_seconds=settings.kafka.session_timeout_seconds,
+    )
+
+
+def schema_registry(settings: Settings) -> SchemaRegistry | None:
+    """The registry's client; None without a registry. Raises ConfigurationError."""
+    registry = settings.registry
+    if registry.url is None:
+        return None
+    from bridge.kafka.registry import RegistryAccess, SchemaRegistry
+
+    return SchemaRegistry(
+        RegistryAccess(
+            url=registry.url,
+            username=registry.username,
+            password=registry.password.get_secret_value() if registry.password is not None else None,
+            ca_file=str(registry.ca_file) if registry.ca_file is not None else None,
+            timeout_seconds=registry.timeout_seconds,
+        )
+    )

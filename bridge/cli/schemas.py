@@ -1,0 +1,122 @@
+"""``vcd-bridge schemas list|check|register``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from bridge.cli.console import write_json, write_table
+from bridge.cli.options import ConfigOption, JsonOption, load_settings
+from bridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bridge.avro.schemas import RecordSchema
+    from bridge.kafka.registry import SubjectState
+    from bridge.settings import Settings
+
+EXIT_DIFFERS = 3
+REGISTERED = {"action-request": "action_requests", "task-status-event": "task_events"}
+"""Schema name -> setting of the topic whose values have it. The store never needs the registry."""
+
+schemas = typer.Typer(help="The Avro schemas, here and in the registry.")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One schema against its subject. ``problem`` empty: as it should be."""
+
+    subject: str
+    schema: str
+    schema_id: int | None
+    level: str | None
+    problem: str
+
+
+@schemas.command("list")
+def list_schemas(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """The bridge's schemas and the subjects they belong under."""
+    rows = [
+        {
+            "name": schema.full_name, "subject": subject, "fingerprint": schema.fingerprint.hex(),
+            "compatibility": level,
+        }
+        for subject, schema, level in _all(load_settings(config).settings)
+    ]  # fmt: skip
+    if json:
+        write_json(rows)
+    else:
+        write_table(("schema", "subject", "CRC-64-AVRO", "evolves"), [list(row.values()) for row in rows])
+
+
+@schemas.command()
+def check(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Compare the registry with the schemas of this version; exit code 3 when it differs."""
+    _settle(load_settings(config).settings, register=False, as_json=json)
+
+
+@schemas.command()
+def register(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Put the schemas of this version into the registry."""
+    _settle(load_settings(config).settings, register=True, as_json=json)
+
+
+def _all(settings: Settings) -> list[tuple[str | None, RecordSchema, str]]:
+    from bridge.avro.compatibility import LEVELS
+    from bridge.avro.schemas import NAMES, load, subject
+
+    topics = {name: getattr(settings.topics, setting) for name, setting in REGISTERED.items()}
+    return [
+        (subject(topics[name]) if name in topics else None, load(name), LEVELS[name].value) for name in NAMES
+    ]  # fmt: skip
+
+
+def _settle(settings: Settings, *, register: bool, as_json: bool) -> None:
+    if settings.registry.url is None:
+        raise ConfigurationError("registry.url is not set", hint="without a registry there is nothing to compare with")
+    findings = asyncio.run(look(settings, register=register))
+    if as_json:
+        write_json([
+            {"subject": f.subject, "schema": f.schema, "id": f.schema_id, "compatibility": f.level,
+             "problem": f.problem or None}
+            for f in findings
+        ])  # fmt: skip
+    else:
+        rows = [(f.subject, f.schema, f.schema_id, f.level, f.problem or "as it should be") for f in findings]
+        write_table(("subject", "schema", "id", "compatibility", ""), rows)
+    if any(finding.problem for finding in findings):
+        raise typer.Exit(EXIT_DIFFERS)
+
+
+async def look(settings: Settings, *, register: bool = False) -> list[Finding]:
+    """Every schema against its subject. Raises ConfigurationError or TemporaryError."""
+    from bridge.cli.connections import schema_registry
+
+    registry = schema_registry(settings)
+    if registry is None:
+        return []
+    findings = []
+    try:
+        for subject, schema, _ in _all(settings):
+            if subject is None:
+                continue
+            if register:
+                state = await registry.settle(subject, schema.text, register=True)
+            else:
+                state = await registry.state(subject, schema.text)
+            findings.append(
+                Finding(subject, schema.full_name, state.schema_id, state.level, _problem(state))
+            )  # fmt: skip
+    finally:
+        await registry.close()
+    return findings
+
+
+def _problem(state: SubjectState) -> str:
+    if state.schema_id is not None:
+        return ""
+    if not state.compatible:
+        return "the schema may not follow the latest version"
+    return "not registered in this version" if state.exists else "not registered"
