@@ -1,1 +1,1 @@
-"""What can be asked of Cloud Director: the operations as data. Imports nothing of the bridge; the simulator reads it too."""
+"""What can be asked of Cloud Director: the operations as data. Imports nothing of the bridge."""

@@ -8,23 +8,14 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
 
+from bridge.catalogue.errors import CatalogueError
 from bridge.catalogue.kinds import KINDS
-from bridge.catalogue.operation import AnswerShape, BodyRule, Lane, Operation, Parameter, Probe, Recovery
+from bridge.catalogue.operation import Operation
+from bridge.catalogue.reading import read
+from bridge.catalogue.validation import PARAMETER, problems_between, problems_of
 
-_PARAMETER = re.compile(r"\{([A-Za-z]+)\}")
-_FIELDS = frozenset(
-    {
-        "name", "method", "path", "parameters", "query", "body_type", "media_type", "body", "answer", "entity", "lane",
-        "created_name", "destructive", "recovery", "recovery_reason", "probe", "since", "deprecated", "removed",
-        "vcd_operation_name", "on_task_page", "stream", "source",
-    }
-)  # fmt: skip
-
-
-class CatalogueError(ValueError):
-    """The data file contradicts itself; the message names the operation and the field."""
+__all__ = ["Catalogue", "CatalogueError", "as_json", "load", "parse"]
 
 
 class Catalogue(Mapping[str, Operation]):
@@ -33,6 +24,9 @@ class Catalogue(Mapping[str, Operation]):
     def __init__(self, operations: tuple[Operation, ...]) -> None:
         self._by_name = {operation.name: operation for operation in operations}
         self._patterns = {operation.name: _pattern(operation.path) for operation in operations}
+        self._by_call: dict[tuple[str, int], list[Operation]] = {}
+        for operation in operations:
+            self._by_call.setdefault((operation.method, operation.path.count("/")), []).append(operation)
 
     def __getitem__(self, name: str) -> Operation:
         return self._by_name[name]
@@ -50,19 +44,24 @@ class Catalogue(Mapping[str, Operation]):
 
     def nearest(self, name: str) -> list[str]:
         """Up to three names that a misspelt one may have meant."""
-        return difflib.get_close_matches(name, list(self), n=3)
+        spelt = {known.casefold(): known for known in self}
+        return [spelt[folded] for folded in difflib.get_close_matches(name.casefold(), list(spelt), n=3)]
 
     def match(self, method: str, path: str) -> list[tuple[Operation, dict[str, str]]]:
-        """Operations that a call could be, with their path parameters as they stand in the path."""
+        """Operations that a call could be, with their path parameters as they stand in the path.
+
+        ``path`` is relative to ``/api``; ids must carry the prefix of a kind that the operation takes, so that
+        ``PUT /vApp/vm-…`` is an update of a VM and not of a vApp.
+        """
         found = []
-        for operation in self.values():
+        for operation in self._by_call.get((method, path.count("/")), ()):
             matched = self._patterns[operation.name].fullmatch(path)
-            if operation.method == method and matched is not None:
+            if matched is not None and _kinds_fit(operation, matched.groupdict()):
                 found.append((operation, matched.groupdict()))
         return found
 
     def parameters_of(self, operation: Operation, path: str) -> dict[str, str]:
-        """Path parameters of a call of this operation. Raises CatalogueError for a path of another one."""
+        """Path parameters of a call of this operation, still quoted. Raises CatalogueError for a path of another."""
         matched = self._patterns[operation.name].fullmatch(path)
         if matched is None:
             raise CatalogueError(f"{path} is no path of {operation.name}")
@@ -72,74 +71,65 @@ class Catalogue(Mapping[str, Operation]):
 @cache
 def load() -> Catalogue:
     """The project's catalogue. Raises CatalogueError."""
-    text = resources.files("bridge.catalogue").joinpath("operations.toml").read_text(encoding="utf-8")
-    return parse(text)
+    return parse(resources.files("bridge.catalogue").joinpath("operations.toml").read_text(encoding="utf-8"))
 
 
 def parse(text: str) -> Catalogue:
-    """A catalogue from its TOML text. Raises CatalogueError naming every operation at fault."""
+    """A catalogue from its TOML text. Raises CatalogueError naming every operation and field at fault."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError(f"the catalogue is not TOML: {error}") from None
+    rows = document.pop("operation", None)
+    if document or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise CatalogueError("the catalogue consists of [[operation]] tables and nothing else")
     operations, problems = [], []
-    for row in tomllib.loads(text)["operation"]:
+    for number, row in enumerate(rows, start=1):
+        name = row.get("name", f"operation {number}")
         try:
-            operations.append(_operation(row))
-        except (KeyError, ValueError) as error:
-            problems.append(f"{row.get('name', '?')}: {error}")
-    names = [operation.name for operation in operations]
-    problems += [f"{name}: named twice" for name in set(names) if names.count(name) > 1]
+            operation = read(row)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+            continue
+        operations.append(operation)
+        problems += [f"{name}: {problem}" for problem in problems_of(operation)]
+    problems += problems_between(operations)
     if problems:
         raise CatalogueError("; ".join(problems))
     return Catalogue(tuple(operations))
 
 
-def _operation(row: Mapping[str, Any]) -> Operation:
-    if unknown := set(row) - _FIELDS:
-        raise ValueError(f"unknown fields {sorted(unknown)}")
-    operation = Operation(
-        name=row["name"],
-        method=row["method"],
-        path=row["path"],
-        parameters=tuple(Parameter(name, tuple(kinds)) for name, kinds in row.get("parameters", {}).items()),
-        query=tuple(row.get("query", ())),
-        body_type=row.get("body_type"),
-        body_rule=BodyRule(row["body"]),
-        media_type=row.get("media_type"),
-        answer=AnswerShape(row["answer"]),
-        entity=row.get("entity"),
-        lane=Lane(row["lane"]),
-        created_name=row.get("created_name"),
-        destructive=row["destructive"],
-        recovery=Recovery(row["recovery"]),
-        recovery_reason=row["recovery_reason"],
-        probe=Probe(**row["probe"]) if "probe" in row else None,
-        since=row.get("since"),
-        deprecated=row.get("deprecated"),
-        removed=row.get("removed"),
-        vcd_operation_name=row.get("vcd_operation_name"),
-        on_task_page=row.get("on_task_page", False),
-        stream=row.get("stream"),
-        source=row["source"],
-    )
-    _check(operation)
-    return operation
-
-
-def _check(operation: Operation) -> None:
-    in_path = _PARAMETER.findall(operation.path)
-    if in_path != [parameter.name for parameter in operation.parameters]:
-        raise ValueError(f"parameters do not match the path {operation.path}")
-    for parameter in operation.parameters:
-        if unknown := set(parameter.kinds) - set(KINDS):
-            raise ValueError(f"unknown kinds {sorted(unknown)}")
-    if (operation.recovery is Recovery.PROBE) != (operation.probe is not None):
-        raise ValueError("a probe belongs to recovery = probe, and to it alone")
-    if (operation.body_rule is BodyRule.NONE) != (operation.media_type is None):
-        raise ValueError("a body needs a media type, and none without one")
-    if operation.lane is Lane.ENTITY and operation.entity is None:
-        raise ValueError("a lane needs an entity")
-    if not operation.recovery_reason or not operation.source:
-        raise ValueError("recovery_reason and source must be given")
+def as_json(operation: Operation) -> dict[str, object]:
+    """The operation as ``vcd-bridge operations --json`` prints it."""
+    return {
+        "name": operation.name,
+        "method": operation.method,
+        "path": operation.path,
+        "parameters": [parameter.name for parameter in operation.parameters],
+        "query": list(operation.query),
+        "body_type": operation.body_type,
+        "media_type": operation.media_type,
+        "answer": operation.answer.value,
+        "lane": operation.lane.value,
+        "recovery": operation.recovery.value,
+        "destructive": operation.destructive,
+        "since": operation.since,
+        "deprecated": operation.deprecated,
+        "removed": operation.removed,
+        "vcd_operation_name": operation.vcd_operation_name,
+    }
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(_PARAMETER.sub(lambda found: f"(?P<{found.group(1)}>[^/]+)", re.escape(path).replace(r"\{", "{")
-                                     .replace(r"\}", "}")))  # fmt: skip
+    literal_or_name = PARAMETER.split(path)
+    parts = [
+        f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(literal_or_name)
+    ]  # fmt: skip
+    return re.compile("".join(parts))
+
+
+def _kinds_fit(operation: Operation, values: Mapping[str, str]) -> bool:
+    return all(
+        not parameter.kinds or any(values[parameter.name].startswith(KINDS[kind].prefix) for kind in parameter.kinds)
+        for parameter in operation.parameters
+    )

@@ -59,9 +59,10 @@ class Parameter:
 class Probe:
     """Proof that a call happened: ``GET path`` (a template like the operation's), the dotted ``field``, the ``value``.
 
-    ``value`` is JSON text; ``body:<dotted name>`` means the value the request's body had there, ``absent`` that the GET
-    answers 403/404 or the field is missing, ``present`` that the field exists, ``parameter:<name>`` that it equals or
-    contains the path parameter.
+    ``value`` is JSON text; ``body:<dotted name>`` means the value the request's body had there, ``present`` that the
+    field exists, ``absent`` that it is missing or null. An empty ``field`` is the entity itself: ``absent`` then means
+    that the GET answers 403 or 404. A step ``name[key={parameter}]`` of the field is the element of the list ``name``
+    whose ``key`` equals the path parameter.
     """
 
     path: str
@@ -88,9 +89,15 @@ class Operation:
     lane: Lane
     created_name: str | None
     """Dotted field of the body that names the new entity of a create; recovery recognises the create by it."""
+    key_field: str | None = None
+    """Dotted field of the body where operationKey travels; exactly for ``keyed``."""
     destructive: bool
+    """Removes or overwrites something that a person cannot get back by an opposite operation."""
+    destructive_when: str | None = None
+    """Dotted field of the body that makes the call destructive when it is given."""
     recovery: Recovery
     recovery_reason: str
+    """One line: why this class and no other."""
     probe: Probe | None
     since: str | None
     deprecated: str | None

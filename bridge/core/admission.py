@@ -2,56 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from bridge.catalogue.load import Catalogue
-from bridge.catalogue.operation import BodyRule, Operation
+from bridge.catalogue.operation import Operation
+from bridge.core.content import Content, ContentRefused, content_of, dotted, json_text
 from bridge.core.coordinates import Birth
-from bridge.core.entity_ids import path_value
 from bridge.core.events import Reason
 from bridge.core.lifecycle import StoredRequest
+from bridge.core.policy import Policy, refused_operation, refused_organization
 from bridge.core.requests import ActionRequest, JsonValue
+from bridge.core.versions import at_least
 
-BODY_LIMIT_BYTES = 512 * 1024
-"""Largest request body that VCD takes (API programming guide, request limits)."""
+__all__ = ["CODES", "Admission", "AdmissionContext", "Policy", "Rejection", "judge", "lane_of"]
 
 CODES: dict[str, str] = {
+    "invalid_request_id": "a request_id has 1 to 256 printable characters",
     "missing_operation": "a request names no operation",
     "unknown_operation": "the catalogue has no operation of this name",
-    "invalid_request_id": "a request_id has 1 to 256 printable characters",
     "missing_parameter": "a path parameter is not given",
     "surplus_parameter": "a parameter that the operation's path does not have",
     "malformed_parameter": "a parameter that is no id, URN, href or text that fits",
     "ambiguous_parameter": "a bare uuid where several kinds of entity fit",
     "unexpected_query": "a query parameter that the operation does not have",
+    "malformed_query": "a query parameter that is neither true nor false",
     "body_not_allowed": "a body for an operation without one",
     "body_required": "no body for an operation that needs one",
     "body_too_large": "a body over VCD's 512 KiB",
+    "malformed_body": "a body that cannot be written as JSON",
+    "malformed_organization": "an organization that is no name, uuid or URN",
     "request_too_large": "a request larger than the store's records may be",
     "not_in_api_version": "the negotiated API version does not have this operation",
     "operation_has_own_stream": "the operation belongs on another topic",
     "operation_not_allowed": "policy does not allow this operation",
-    "destructive_not_allowed": "policy does not allow destructive operations",
+    "destructive_not_allowed": "policy does not allow what removes or overwrites something for good",
     "organization_not_allowed": "policy does not allow this organization",
     "watch_until_past": "watch_until was already past on arrival",
-    "start_by_passed": "the request was not called before start_by",
 }
-"""Reason codes told here -> meaning."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What may be asked; patterns are shell-style, deny wins, an empty allow-list allows everything ordinary."""
-
-    allow_destructive: bool = False
-    allow_operations: tuple[str, ...] = ()
-    deny_operations: tuple[str, ...] = ()
-    organizations: tuple[str, ...] = ()
+"""Reason codes of admission -> meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +59,10 @@ class AdmissionContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """The request may be called. ``content_hash`` decides what a repeat is."""
+    """The request may be called. ``content_hash`` decides what a repeat is.
+
+    ``entity``: path that a Task of it belongs to, None for creates. ``lane``: the same in one spelling for all views.
+    """
 
     operation: Operation
     stored: StoredRequest
@@ -82,16 +75,11 @@ class Admission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """The request is refused. ``content_hash`` is there where the content could be normalised."""
+    """The request is refused. ``content_hash`` is there where the content could be normalised: a redelivered request
+    is still recognised as a repeat after its times have passed or the policy has changed."""
 
     reason: Reason
     content_hash: str | None = None
-
-
-class _Refused(Exception):
-    def __init__(self, code: str, message: str, field_name: str | None) -> None:
-        super().__init__(message)
-        self.reason = Reason(code, message, field_name)
 
 
 def judge(
@@ -102,171 +90,116 @@ def judge(
     catalogue: Catalogue,
     context: AdmissionContext,
 ) -> Admission | Rejection:
-    """Admit a request or say why not. Never raises."""
-    content_hash: str | None = None
+    """Admit a request or say why not. Never raises. A ``start_by`` in the past is not a reason: it ends ``expired``."""
+    operation = _operation(request, catalogue)
+    if isinstance(operation, Reason):
+        return Rejection(reason=operation)
     try:
-        operation = _operation(request, catalogue)
-        values = _parameters(request, operation, context)
-        body = _body(request, operation)
-        content_hash = hash_content(request, operation, values)
-        _allowed(request, operation, context)
-        if request.watch_until is not None and request.watch_until <= now:
-            raise _Refused("watch_until_past", "watch_until is already past", "watch_until")
-    except _Refused as refused:
-        return Rejection(reason=refused.reason, content_hash=content_hash)
-    entity = operation.entity.format_map(values) if operation.entity is not None else None
+        content = content_of(request, operation, context.own_hosts)
+        stored = _stored(content, operation, birth)
+    except ContentRefused as refused:
+        # What may not be asked at all is told before what is wrong with it.
+        return Rejection(reason=_not_allowed(request, operation, None, context) or refused.reason)
+    reason = _not_allowed(request, operation, content, context) or _too_late(request, now)
+    if reason is not None:
+        return Rejection(reason=reason, content_hash=content.hash)
+    entity = operation.entity.format_map(content.parameters) if operation.entity is not None else None
+    name = dotted(content.body, operation.created_name) if operation.created_name is not None else None
     return Admission(
         operation=operation,
-        stored=StoredRequest(
-            birth=birth,
-            method=operation.method,
-            path=operation.path.format_map(values),
-            query=tuple(sorted(request.query.items())),
-            media_type=operation.media_type if body is not None else None,
-            body=body,
-        ),
+        stored=stored,
         entity=entity,
-        lane=lane_of(entity) if operation.lane.value == "entity" else None,
-        created_name=_created_name(request, operation),
-        content_hash=content_hash,
-        deprecated=operation.deprecated is not None and _at_least(context.api_version, operation.deprecated),
+        lane=lane_of(entity),
+        created_name=name if isinstance(name, str) and name else None,
+        content_hash=content.hash,
+        deprecated=operation.deprecated is not None and at_least(context.api_version, operation.deprecated),
     )
 
 
 def lane_of(entity: str | None) -> str | None:
-    """The lane of an entity's path: its admin, extension and user views are one."""
+    """The lane of an entity's path: its user's, administrator's and provider's views are one."""
     if entity is None:
         return None
-    segments = [segment for segment in entity.split("/") if segment]
-    return "/" + "/".join(segments[-2:])
+    for view in ("/admin/extension/", "/admin/"):
+        if entity.startswith(view):
+            return "/" + entity.removeprefix(view)
+    return entity
 
 
-def hash_content(request: ActionRequest, operation: Operation, values: Mapping[str, str]) -> str:
-    """``1:<sha256>`` over the canonical JSON of what counts for "the same request"."""
-    content = {
-        "operation": operation.name,
-        "parameters": dict(values),
-        "query": dict(request.query),
-        "body": request.body,
-        "organization": request.organization,
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "1:" + hashlib.sha256(text.encode()).hexdigest()
-
-
-def _operation(request: ActionRequest, catalogue: Catalogue) -> Operation:
+def _operation(request: ActionRequest, catalogue: Catalogue) -> Operation | Reason:
     request_id = request.request_id
     if request_id is None or not 1 <= len(request_id) <= 256 or not request_id.isprintable():
-        raise _Refused("invalid_request_id", "request_id must have 1 to 256 printable characters", "request_id")
+        given = "none was given" if request_id is None else f"{len(request_id)} were given"
+        if request_id is not None and not request_id.isprintable():
+            given = f"{request_id[:80]!r} was given"
+        return Reason(
+            "invalid_request_id", f"request_id must have 1 to 256 printable characters, {given}", "request_id"
+        )
     if not request.operation:
-        raise _Refused("missing_operation", "operation is missing", "operation")
+        return Reason("missing_operation", "operation is missing: a request names one of the catalogue", "operation")
     operation = catalogue.get(request.operation)
     if operation is None:
-        near = catalogue.nearest(request.operation)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; `vcd-bridge operations` lists them"
-        raise _Refused("unknown_operation", f"no operation is called {request.operation[:80]!r}{hint}", "operation")
+        near = catalogue.nearest(request.operation[:200])
+        hint = f"did you mean {' or '.join(near)}?" if near else "`vcd-bridge operations` lists them"
+        return Reason("unknown_operation", f"no operation is called {request.operation[:80]!r}; {hint}", "operation")
     return operation
 
 
-def _parameters(request: ActionRequest, operation: Operation, context: AdmissionContext) -> dict[str, str]:
-    known = {parameter.name for parameter in operation.parameters}
-    for name in request.parameters:
-        if name not in known:
-            takes = ", ".join(sorted(known)) or "none"
-            raise _Refused(
-                "surplus_parameter", f"{operation.name} has no parameter {name[:80]!r} (it takes {takes})",
-                f"parameters.{name[:80]}",
-            )  # fmt: skip
-    values = {}
-    for parameter in operation.parameters:
-        given = request.parameters.get(parameter.name)
-        if given is None:
-            where = f"parameters.{parameter.name}"
-            raise _Refused("missing_parameter", f"{operation.name} needs {where} ({operation.path})", where)
-        value = path_value(operation, parameter, given, context.own_hosts)
-        if isinstance(value, Reason):
-            raise _Refused(value.code, value.message, value.field)
-        values[parameter.name] = value
-    for name in request.query:
-        if name not in operation.query:
-            takes = ", ".join(operation.query) or "none"
-            raise _Refused(
-                "unexpected_query", f"{operation.name} has no query parameter {name[:80]!r} (it takes {takes})",
-                f"query.{name[:80]}",
-            )  # fmt: skip
-    return values
+def _stored(content: Content, operation: Operation, birth: Birth) -> StoredRequest:
+    body = content.body
+    if body is not None and operation.key_field is not None and dotted(body, operation.key_field) is None:
+        body = _with(body, operation.key_field.split("."), birth.operation_key)
+    return StoredRequest(
+        birth=birth,
+        method=operation.method,
+        path=operation.path.format_map(content.parameters),
+        query=tuple(sorted(content.query.items())),
+        media_type=operation.media_type if body is not None else None,
+        body=json_text(body) if body is not None else None,
+    )
 
 
-def _body(request: ActionRequest, operation: Operation) -> str | None:
-    if request.body is None:
-        if operation.body_rule is BodyRule.REQUIRED:
-            raise _Refused("body_required", f"{operation.name} needs a body ({operation.body_type})", "body")
-        return None
-    if operation.body_rule is BodyRule.NONE:
-        raise _Refused("body_not_allowed", f"{operation.name} takes no body", "body")
-    text = json.dumps(request.body, separators=(",", ":"), ensure_ascii=False)
-    size = len(text.encode())
-    if size > BODY_LIMIT_BYTES:
-        raise _Refused("body_too_large", f"the body has {size} bytes, VCD takes {BODY_LIMIT_BYTES}", "body")
-    return text
+def _with(body: Mapping[str, JsonValue], path: list[str], value: str) -> dict[str, JsonValue]:
+    """The body with ``value`` at a dotted field; unchanged where something else than an object stands in the way."""
+    if len(path) == 1:
+        return {**body, path[0]: value}
+    inner = body.get(path[0])
+    if not isinstance(inner, dict):
+        return dict(body)
+    return {**body, path[0]: _with(inner, path[1:], value)}
 
 
-def _allowed(request: ActionRequest, operation: Operation, context: AdmissionContext) -> None:
-    policy = context.policy
-    named = any(fnmatchcase(operation.name, pattern) for pattern in policy.allow_operations)
-    denied = any(fnmatchcase(operation.name, pattern) for pattern in policy.deny_operations)
-    if operation.stream is not None and not named:
-        raise _Refused("operation_has_own_stream", _stream_hint(operation, context), "operation")
-    if denied or (policy.allow_operations and not named):
-        raise _Refused("operation_not_allowed", f"policy does not allow {operation.name}", "operation")
-    if operation.destructive and not policy.allow_destructive:
-        message = f"{operation.name} is destructive; policy.allow_destructive is off"
-        raise _Refused("destructive_not_allowed", message, "operation")
-    if policy.organizations and not _organization_allowed(request.organization, policy):
-        asked = repr(request.organization) if request.organization else "none"
-        raise _Refused("organization_not_allowed", f"policy does not allow organization {asked}", "organization")
+def _not_allowed(
+    request: ActionRequest, operation: Operation, content: Content | None, context: AdmissionContext
+) -> Reason | None:
     if not _in_version(operation, context.api_version):
-        span = " ".join(
-            part
-            for part in (
-                f"since {operation.since}" if operation.since else "",
-                f"until {operation.removed}" if operation.removed else "",
-            )
-            if part
-        )
-        message = f"{operation.name} exists {span}; the negotiated API version is {context.api_version}"
-        raise _Refused("not_in_api_version", message, "operation")
+        return Reason("not_in_api_version", _span(operation, context.api_version), "operation")
+    destructive = f"{operation.name} is destructive" if operation.destructive else None
+    when = operation.destructive_when
+    if when is not None and content is not None and dotted(content.body, when) is not None:
+        destructive = f"{operation.name} with body.{when} is destructive"
+    reason = refused_operation(
+        context.policy, operation, destructive=destructive, stream_topics=context.stream_topics
+    )  # fmt: skip
+    if reason is not None or content is None:
+        return reason
+    return refused_organization(context.policy, request.organization, content.organization)
 
 
-def _organization_allowed(organization: str | None, policy: Policy) -> bool:
-    return organization is not None and any(fnmatchcase(organization, one) for one in policy.organizations)
-
-
-def _stream_hint(operation: Operation, context: AdmissionContext) -> str:
-    topic = context.stream_topics.get(operation.stream or "", operation.stream or "")
-    if operation.name == "cancelTask":
-        return f"send a record with kind = cancel on {topic} instead of calling {operation.name}"
-    return f"{operation.name} has a stream of its own: {topic}"
+def _too_late(request: ActionRequest, now: datetime) -> Reason | None:
+    if request.watch_until is None or request.watch_until > now:
+        return None
+    message = f"watch_until {request.watch_until.isoformat()} was already past at {now.isoformat()}"
+    return Reason("watch_until_past", message, "watch_until")
 
 
 def _in_version(operation: Operation, version: str) -> bool:
-    if operation.since is not None and not _at_least(version, operation.since):
+    if operation.since is not None and not at_least(version, operation.since):
         return False
-    return operation.removed is None or not _at_least(version, operation.removed)
+    return operation.removed is None or not at_least(version, operation.removed)
 
 
-def _at_least(version: str, wanted: str) -> bool:
-    return _numbers(version) >= _numbers(wanted)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("-")[0].split(".") if part.isdecimal())
-
-
-def _created_name(request: ActionRequest, operation: Operation) -> str | None:
-    if operation.created_name is None:
-        return None
-    value: JsonValue = dict(request.body or {})
-    for part in operation.created_name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
+def _span(operation: Operation, version: str) -> str:
+    since = f" since {operation.since}" if operation.since is not None else ""
+    until = f" until {operation.removed}" if operation.removed is not None else ""
+    return f"{operation.name} exists in API versions{since}{until}; the negotiated one is {version}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+OPERATION_KEY_PREFIX = "vb-"
+"""Begins every operationKey and call id of a bridge."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class TopicPartition:
@@ -43,10 +46,15 @@ class Birth:
     def topic_partition(self) -> TopicPartition:
         return TopicPartition(self.topic, self.partition)
 
+    @property
+    def operation_key(self) -> str:
+        """Value of operationKey in the bodies that take one: the same for every attempt."""
+        digest = hashlib.sha256(str(self).encode()).hexdigest()[:32]
+        return f"{OPERATION_KEY_PREFIX}{digest}"
+
     def call_id(self, attempt: int) -> str:
         """Value of ``X-VMWARE-VCLOUD-CLIENT-REQUEST-ID`` for one attempt.
 
         Alphanumerics and dashes only and below 128 characters, as VCD demands.
         """
-        digest = hashlib.sha256(str(self).encode()).hexdigest()[:32]
-        return f"vb-{digest}-{attempt}"
+        return f"{self.operation_key}-{attempt}"

@@ -1,4 +1,4 @@
-"""What people have at hand for an entity, normalised to the id that VCD's path wants."""
+"""What people have at hand for an entity, normalised to the id that VCD's path wants. Nothing leaves its segment."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote, urlsplit
 
-from bridge.catalogue.kinds import KINDS, Kind
+from bridge.catalogue.kinds import KINDS, VIEWS, Kind
 from bridge.catalogue.operation import Operation, Parameter
 from bridge.core.events import Reason
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_URN = re.compile(r"urn:vcloud:([A-Za-z]+):(.+)", re.IGNORECASE)
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f/\\?#%]")
 MAX_LENGTH = 1024
-"""Characters of a parameter; longer than any id or href of VCD."""
+"""Characters of a parameter; longer than any id, href or metadata key of VCD."""
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_URN = re.compile(r"urn:vcloud:([a-z]+):(.+)", re.IGNORECASE)
+_ASSOCIATIONS = re.compile(r"/api/(site|admin/org/[^/]+)/associations")
+_QUOTED = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
+_DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 
 
 class _Refused(Exception):
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, message: str, code: str = "malformed_parameter") -> None:
         super().__init__(message)
         self.code = code
 
@@ -32,76 +35,93 @@ def path_value(operation: Operation, parameter: Parameter, given: str, own_hosts
     field = f"parameters.{parameter.name}"
     try:
         if not given or len(given) > MAX_LENGTH:
-            raise _Refused("malformed_parameter", f"{field} must have 1 to {MAX_LENGTH} characters")
+            raise _Refused(f"1 to {MAX_LENGTH} characters are needed, {len(given)} were given")
+        if not given.isprintable():
+            raise _Refused(f"{given[:80]!r} has characters that cannot be printed")
         if not parameter.kinds:
-            return _free_text(field, given)
-        return _entity_id(operation, parameter, given, own_hosts)
+            return _free_text(given)
+        return _entity_id([KINDS[name] for name in parameter.kinds], given, own_hosts)
     except _Refused as refused:
-        return Reason(refused.code, str(refused), field)
+        return Reason(refused.code, f"{field} of {operation.name}: {refused}", field)
 
 
-def _free_text(field: str, given: str) -> str:
-    if given in {".", ".."} or any(ord(character) < 32 or ord(character) == 127 for character in given):
-        raise _Refused("malformed_parameter", f"{field}: control characters, '.' and '..' cannot stand in a path")
+def _free_text(given: str) -> str:
+    if given in {".", ".."}:
+        raise _Refused(f"{given!r} would leave its place in the path")
     if "/" in given or "\\" in given:
         # Even quoted, servers and proxies disagree about what %2F means in a path.
-        raise _Refused("malformed_parameter", f"{field}: a slash cannot stand in a path parameter")
+        raise _Refused(f"{given[:80]!r} has a slash, which cannot stand in one part of a path")
+    if _QUOTED.search(given):
+        # Proxies that decode twice would make something else of it.
+        raise _Refused(f"{given[:80]!r} is percent-encoded already; give it as plain text")
     return quote(given, safe="")
 
 
-def _entity_id(operation: Operation, parameter: Parameter, given: str, own_hosts: Collection[str]) -> str:
-    kinds = [KINDS[name] for name in parameter.kinds]
-    field = f"parameters.{parameter.name}"
+def _entity_id(kinds: list[Kind], given: str, own_hosts: Collection[str]) -> str:
     if "://" in given:
-        given = _id_of_href(field, given, kinds, own_hosts)
+        kinds, given = _of_href(kinds, given, own_hosts)
     urn = _URN.fullmatch(given)
     if urn is not None:
-        return _from_urn(field, urn.group(1), urn.group(2), kinds)
-    if _FORBIDDEN.search(given):
-        raise _Refused("malformed_parameter", f"{field}: {given[:80]!r} is not an id, a URN or an href of this VCD")
+        return _of_urn(kinds, given, urn[1], urn[2])
     for kind in kinds:
         if kind.prefix and given.startswith(kind.prefix):
-            return kind.prefix + _uuid(field, given.removeprefix(kind.prefix))
+            return kind.prefix + _uuid(given, given.removeprefix(kind.prefix))
     if _UUID.fullmatch(given):
-        return _from_uuid(field, given, kinds)
-    other = next((k for k in KINDS.values() if k.prefix and given.startswith(k.prefix)), None)
-    if other is not None:
-        raise _Refused(
-            "malformed_parameter", f"{field}: a {other.label} was given, {operation.name} takes {_or(kinds)}"
-        )
-    raise _Refused("malformed_parameter", f"{field}: {given[:80]!r} is not an id, a URN or an href of this VCD")
+        return _of_uuid(kinds, given)
+    other = next((kind for kind in KINDS.values() if kind.prefix and given.startswith(kind.prefix)), None)
+    if other is not None and _UUID.fullmatch(given.removeprefix(other.prefix)):
+        raise _Refused(f"{given!r} is a {other.label}, a {_or(kinds)} is wanted")
+    raise _Refused(f"{given[:80]!r} is not the id, URN or href of a {_or(kinds)}")
 
 
-def _id_of_href(field: str, given: str, kinds: list[Kind], own_hosts: Collection[str]) -> str:
-    parts = urlsplit(given)
-    host = parts.netloc.casefold()
-    if parts.scheme not in {"http", "https"} or host not in {known.casefold() for known in own_hosts}:
-        raise _Refused("malformed_parameter", f"{field}: the href's host {host[:80]!r} is not this VCD")
-    segments = [segment for segment in parts.path.split("/") if segment]
-    if parts.query or parts.fragment or len(segments) < 2:
-        raise _Refused("malformed_parameter", f"{field}: {given[:80]!r} is not the href of an entity")
-    if not any(segments[-2] in kind.segments for kind in kinds):
-        raise _Refused("malformed_parameter", f"{field}: the href names a {segments[-2]}, wanted is {_or(kinds)}")
-    return segments[-1]
-
-
-def _from_urn(field: str, urn_kind: str, uuid: str, kinds: list[Kind]) -> str:
-    fitting = [kind for kind in kinds if kind.urn.casefold() == urn_kind.casefold()]
+def _of_href(kinds: list[Kind], href: str, own_hosts: Collection[str]) -> tuple[list[Kind], str]:
+    """Kinds that the href can name, and its last segment."""
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        raise _Refused(f"{href[:80]!r} is not a URL") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _Refused(f"{href[:80]!r} is not an href of VCD")
+    host = _host(parts.scheme, parts.netloc)
+    if host not in {_host(parts.scheme, own) for own in own_hosts}:
+        raise _Refused(f"the href's host {parts.netloc[:80]!r} is not this VCD")
+    if parts.query or parts.fragment or "?" in href or "#" in href:
+        raise _Refused(f"{href[:80]!r} carries more than the address of an entity")
+    base, _, last = parts.path.rstrip("/").rpartition("/")
+    fitting = [kind for kind in kinds if _stands_below(kind, base)]
     if not fitting:
-        raise _Refused("malformed_parameter", f"{field}: a URN of a {urn_kind} was given, wanted is {_or(kinds)}")
-    return fitting[0].prefix + _uuid(field, uuid)
+        named = [kind for kind in KINDS.values() if _stands_below(kind, base)]
+        raise _Refused(f"the href names {'a ' + _or(named) if named else 'no entity'}, a {_or(kinds)} is wanted")
+    return fitting, last
 
 
-def _from_uuid(field: str, uuid: str, kinds: list[Kind]) -> str:
+def _stands_below(kind: Kind, base: str) -> bool:
+    if "associations" in kind.segments:
+        return _ASSOCIATIONS.fullmatch(base) is not None
+    return any(base == f"/api/{view}{segment}" for view in VIEWS for segment in kind.segments)
+
+
+def _host(scheme: str, netloc: str) -> str:
+    return netloc.casefold().removesuffix(_DEFAULT_PORTS[scheme])
+
+
+def _of_urn(kinds: list[Kind], given: str, urn_kind: str, rest: str) -> str:
+    fitting = [kind for kind in kinds if urn_kind.casefold() in kind.urns]
+    if not fitting:
+        raise _Refused(f"{given[:80]!r} is the URN of a {urn_kind}, that of a {_or(kinds)} is wanted")
+    return fitting[0].prefix + _uuid(given, rest)
+
+
+def _of_uuid(kinds: list[Kind], uuid: str) -> str:
     if len(kinds) > 1:
-        named = " or ".join(f"{kind.prefix}{uuid} ({kind.label})" for kind in kinds)
-        raise _Refused("ambiguous_parameter", f"{field}: a bare uuid could be a {_or(kinds)}; write {named}")
+        written = " or ".join(f"{kind.prefix}{uuid} ({kind.label})" for kind in kinds)
+        raise _Refused(f"a bare uuid could be a {_or(kinds)}; write {written}", "ambiguous_parameter")
     return kinds[0].prefix + uuid.casefold()
 
 
-def _uuid(field: str, text: str) -> str:
+def _uuid(given: str, text: str) -> str:
     if not _UUID.fullmatch(text):
-        raise _Refused("malformed_parameter", f"{field}: {text[:80]!r} is not a uuid")
+        raise _Refused(f"{given[:80]!r} does not end in a uuid")
     return text.casefold()
 
 

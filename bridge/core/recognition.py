@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bridge.catalogue.operation import Probe
 from bridge.core.answers import TaskRecord
+from bridge.core.coordinates import OPERATION_KEY_PREFIX
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.requests import JsonValue
 from bridge.core.task import Task
 
 CLOCK_SKEW = timedelta(seconds=30)
 """How far VCD's clock may differ from ours in a start window: startTime is the server's."""
+
+_STEP = re.compile(r"(?P<name>[A-Za-z]+)(\[(?P<key>[A-Za-z]+)=\{(?P<parameter>[A-Za-z]+)\}\])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class Trace:
     since: datetime
     operation_name: str | None
     foreign_names: Collection[str]
+    operation_key: str | None = None
+    """The operationKey that the bridge put into the body where the operation takes one."""
 
 
 def trace_of(lifecycle: Lifecycle, user_name: str, operation_name: str | None, foreign_names: Collection[str]) -> Trace:
@@ -45,6 +51,7 @@ def trace_of(lifecycle: Lifecycle, user_name: str, operation_name: str | None, f
         since=began - CLOCK_SKEW,
         operation_name=operation_name,
         foreign_names=foreign_names,
+        operation_key=lifecycle.birth.operation_key,
     )
 
 
@@ -62,6 +69,11 @@ def could_be(task: Task, trace: Trace) -> bool:
         return False
     name = document["operationName"]
     if name and name != trace.operation_name and name in trace.foreign_names:
+        return False
+    key = document["operationKey"]
+    if key is not None and key == trace.operation_key:
+        return True
+    if key and key.startswith(OPERATION_KEY_PREFIX):
         return False
     return _owner_fits(task, trace)
 
@@ -81,6 +93,9 @@ def record_could_be(record: TaskRecord, trace: Trace) -> bool:
 
 
 def _owner_fits(task: Task, trace: Trace) -> bool:
+    if trace.entity is None and trace.created_name is None:
+        # Nothing to recognise it by: any other Task of our user would do as well, and would be adopted if it is alone.
+        return False
     owner = task.document["owner"]
     if owner is None:
         return True
@@ -107,8 +122,12 @@ def _last_uuid(text: str) -> str:
 
 
 def narrowed(tasks: Collection[Task], trace: Trace, claimed: Collection[str]) -> tuple[Task, ...]:
-    """The unclaimed Tasks that could be it; where VCD's own name is sourced and seen, only those that carry it."""
+    """The unclaimed Tasks that could be it; those that carry our operationKey alone, where there are such; then, where
+    VCD's own name is sourced and seen, only those that carry it."""
     fitting = {task.id: task for task in tasks if task.id not in claimed and could_be(task, trace)}
+    keyed = [task for task in fitting.values() if task.document["operationKey"] == trace.operation_key is not None]
+    if keyed:
+        return tuple(keyed)
     if trace.operation_name is not None:
         named = [task for task in fitting.values() if task.document["operationName"] == trace.operation_name]
         if named:
@@ -124,32 +143,41 @@ def probe_says(
 ) -> bool | None:
     """What an entity's state proves; ``document`` None: the GET answered 403 or 404.
 
+    ``parameters`` are the path parameters as they stand in the path, quoted.
     Returns True (it happened), False (it did not), None (cannot tell).
     """
     if document is None:
-        # A missing entity proves a removal only. (403 means hidden as well as gone, as VCD answers both alike.)
-        return True if probe.value == "absent" else None
-    found, actual = _dotted(document, probe.field)
+        # Only the removal of the very entity asked for is proven by its absence. (403 means hidden as well as gone, as
+        # VCD answers both alike; a hidden list says nothing about its elements.)
+        return True if probe.value == "absent" and not probe.field else None
+    found, actual = _dotted(document, probe.field, parameters)
     if probe.value == "absent":
         return not found or actual is None
     if probe.value == "present":
         return found and actual is not None
     if probe.value.startswith("body:"):
-        known, expected = _dotted(body or {}, probe.value.removeprefix("body:"))
+        known, expected = _dotted(body or {}, probe.value.removeprefix("body:"), {})
         return (found and actual == expected) if known else None
-    if probe.value.startswith("parameter:"):
-        wanted = parameters.get(probe.value.removeprefix("parameter:"))
-        return None if wanted is None else wanted in json.dumps(actual)
     return found and bool(actual == json.loads(probe.value))
 
 
-def _dotted(document: Mapping[str, JsonValue], path: str) -> tuple[bool, JsonValue]:
+def _dotted(document: Mapping[str, JsonValue], path: str, parameters: Mapping[str, str]) -> tuple[bool, JsonValue]:
     value: JsonValue = dict(document)
     for part in path.split(".") if path else ():
-        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        elif isinstance(value, dict) and part in value:
-            value = value[part]
-        else:
+        step = _STEP.fullmatch(part)
+        if step is None or not isinstance(value, dict) or step["name"] not in value:
             return False, None
+        value = value[step["name"]]
+        if step["key"] is not None:
+            wanted = unquote(parameters[step["parameter"]])
+            value = _element(value, step["key"], wanted)
+            if value is None:
+                return False, None
     return True, value
+
+
+def _element(elements: JsonValue, key: str, wanted: str) -> JsonValue:
+    for element in elements if isinstance(elements, list) else ():
+        if isinstance(element, dict) and element.get(key) == wanted:
+            return element
+    return None
