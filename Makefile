@@ -42,14 +42,14 @@ check: $(STAMP) ## format, lint, types, import contracts, generated documents
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .cache/import_linter
-	$(BIN)/python tools/write_documents.py --check
+	$(BIN)/python -m tools.write_documents --check
 
 format: $(STAMP) ## rewrite the code as `make check` wants it
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
 docs: $(STAMP) ## write the generated parts of docs/ anew
-	$(BIN)/python tools/write_documents.py
+	$(BIN)/python -m tools.write_documents
 
 lock: ## resolve the requirements again; UPGRADE=1 moves to newer versions
 	@python=$$(tools/prerequisites.sh python) && { [ -x $(LOCK_BIN)/python ] || "$$python" -m venv .cache/lock; }
@@ -57,6 +57,8 @@ lock: ## resolve the requirements again; UPGRADE=1 moves to newer versions
 	$(LOCK_BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) --output-file requirements.lock
 	$(LOCK_BIN)/uv pip compile pyproject.toml --group dev --constraint requirements.lock $(LOCK_FLAGS) \
 		--output-file requirements-dev.lock
+	$(LOCK_BIN)/uv pip compile --group build --constraint requirements-dev.lock $(LOCK_FLAGS) \
+		--output-file requirements-build.lock
 
 LOCK_FLAGS = --quiet --universal --python-version 3.11 --generate-hashes --annotation-style line \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)

@@ -1,0 +1,60 @@
+"""Writes the generated parts of ``docs/``, or with ``--check`` names those that are stale.
+
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+
+from tools import describe_code
+from tools.draw_architecture import ROOT, file_map, import_graph, state_diagram
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "states of an action request": state_diagram,
+    "imports": import_graph,
+    "files": file_map,
+    "settings": describe_code.settings,
+    "reason codes": describe_code.reason_codes,
+    "errors": describe_code.errors,
+    "metrics": describe_code.metrics,
+    "crash points": describe_code.crash_points,
+}
+
+_PART = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+
+
+def rewritten(text: str) -> tuple[str, list[str]]:
+    """The text with its generated parts made anew, and the names of those that were stale.
+
+    Raises KeyError for a part that nothing generates.
+    """
+    stale: list[str] = []
+
+    def replace(found: re.Match[str]) -> str:
+        fresh = f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}"
+        if fresh != found[0]:
+            stale.append(found[2])
+        return fresh
+
+    return _PART.sub(replace, text), stale
+
+
+def main(arguments: list[str]) -> int:
+    check = "--check" in arguments
+    wrong = 0
+    for document in sorted((ROOT / "docs").glob("*.md")):
+        text = document.read_text()
+        fresh, stale = rewritten(text)
+        if not check and fresh != text:
+            document.write_text(fresh)
+        for name in stale:
+            wrong += 1
+            print(f"docs/{document.name}: '{name}' {'is stale: run make docs' if check else 'written'}")
+    return int(check and wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
