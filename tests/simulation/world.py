@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from bridge.assembly import Policies, Ports, assemble
-from bridge.avro.event_codec import AvroEventCodec, EventDecoder
+from bridge.avro.event_codec import AvroEventCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import Catalogue, load
@@ -25,6 +25,7 @@ from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimS
 from tests.simulation.loop import VirtualClock, run_virtually
 from tests.simulation.vcd import SimGateway, SimVcd
 from tests.support.checker import Evidence, InputRecord, violations
+from tests.support.decoding import decoded
 from tests.support.observer import SilentObserver
 
 TOPIC = "vcd.action-requests"
@@ -106,7 +107,7 @@ class World:
             journal=SimJournal(process, self.kafka, inbox, self.plan.abort_rate),
             store=SimStore(process, self.kafka, NAMES.group_id),
             requests=AvroRequestCodec(),
-            events=AvroEventCodec(source="vcd-bridge/sim"),
+            events=AvroEventCodec("sim"),
             store_codec=AvroStoreCodec(),
             gateway=SimGateway(process, self.vcd),
             observer=SilentObserver(),
@@ -133,13 +134,12 @@ class World:
         self.kafka.expire(running.inbox.member)
 
     def evidence(self) -> Evidence:
-        decoder = EventDecoder()
         events: list[dict[str, Any]] = []
         for number in range(self.plan.partitions):
             for entry in self.kafka.visible(TopicPartition(NAMES.task_events, number)):
                 assert entry.record is not None
                 assert entry.record.value is not None
-                events.append(decoder.decode(entry.record.value))
+                events.append(decoded(entry.record.value, entry.record.headers))
         never = frozenset(o.name for o in self.catalogue.values() if o.recovery is Recovery.NEVER_RETRY)
         again = frozenset(o.name for o in self.catalogue.values() if o.recovery is Recovery.IDEMPOTENT)
         return Evidence(

@@ -1,0 +1,300 @@
+"""Bridge processes as an operator runs them, on a real Kafka and the simulator, and what an outsider sees of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+
+from bridge.avro.store_codec import AvroStoreCodec
+from bridge.catalogue.load import load
+from bridge.catalogue.operation import Recovery
+from bridge.ports import StoredRecord
+from tests.support.checker import Evidence, InputRecord, LedgerCall, violations
+from tests.support.decoding import decoded
+from tests.support.kafka import create_topics, read, unique
+from tests.support.simulator import REPOSITORY, Simulator, running_simulator
+
+START_SECONDS = 60.0
+KILLED = -signal.SIGKILL
+
+
+@dataclass(slots=True)
+class BridgeProcess:
+    """One ``vcd-bridge run``."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    ready: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.strip() == "ready":
+                self.ready.set()
+
+    def wait_ready(self) -> BridgeProcess:
+        """Until it has joined its group and restored. Fails with its log."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self.ready.wait(0.05):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the bridge did not become ready: {self.told()}")
+        return self
+
+    def wait_dead(self, seconds: float = 60.0) -> int:
+        """Until it has ended; its exit code."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the bridge did not end: {self.told()}") from None
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM: drain and leave. Returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait_dead()
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def told(self) -> str:
+        """The end of its log."""
+        return self.log.read_text()[-4000:]
+
+
+@dataclass(slots=True)
+class Site:
+    """One group of bridges with topics of their own, on a shared Kafka, with a simulator of their own."""
+
+    bootstrap: str
+    simulator: Simulator
+    directory: Path
+    partitions: int = 3
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    group: str = field(default_factory=lambda: unique("bridge"))
+    inputs: list[InputRecord] = field(default_factory=list)
+    processes: list[BridgeProcess] = field(default_factory=list)
+    producer: Producer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
+        store = dict.fromkeys((self.changelog, self.ended), self.partitions)
+        shown = dict.fromkeys((self.requests, self.events, self.dead_letters), self.partitions)
+        create_topics(self.bootstrap, {**store, **shown}, configs={self.changelog: {"cleanup.policy": "compact"}})
+
+    @property
+    def requests(self) -> str:
+        return f"{self.group}.requests"
+
+    @property
+    def events(self) -> str:
+        return f"{self.group}.events"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.group}.dead"
+
+    @property
+    def changelog(self) -> str:
+        return f"{self.group}.{self.requests}.changelog"
+
+    @property
+    def ended(self) -> str:
+        return f"{self.group}.{self.requests}.ended"
+
+    # --- processes ------------------------------------------------------------------------------------------------
+
+    def start(self, *, crash_at: str | None = None, **settings: Mapping[str, Any]) -> BridgeProcess:
+        """Start one more bridge; ``settings`` by section override the site's."""
+        number = len(self.processes) + 1
+        log = self.directory / f"bridge-{number}.log"
+        environment = {**os.environ, **self._environment(settings)}
+        if crash_at is not None:
+            environment |= {"VCD_BRIDGE_TESTING": "1", "VCD_BRIDGE_CRASH_AT": crash_at}
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bridge", "run"], stdout=subprocess.PIPE, stderr=out, text=True,
+                cwd=REPOSITORY, env=environment,
+            )  # fmt: skip
+        self.processes.append(BridgeProcess(process, log))
+        return self.processes[-1]
+
+    def close(self) -> None:
+        for bridge in self.processes:
+            if bridge.process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    bridge.resume()
+                bridge.kill()
+
+    def _environment(self, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        every: dict[str, dict[str, Any]] = {
+            "kafka": {"bootstrap_servers": self.bootstrap, "group_id": self.group, "session_timeout_seconds": 6},
+            "topics": {
+                "action_requests": self.requests, "task_events": self.events, "dead_letters": self.dead_letters,
+            },
+            "vcd": {
+                "url": self.simulator.url, "username": "administrator", "password": "secret",
+                "answer_timeout_seconds": 3, "lease_seconds": 2, "connect_timeout_seconds": 1,
+            },
+            "following": {"interval_seconds": 0.2},
+            "policy": {"allow_destructive": True},
+            "management": {"listen": "127.0.0.1:0"},
+            "log": {"level": "info"},
+        }  # fmt: skip
+        for source in (self.settings, settings):
+            for section, values in source.items():
+                every.setdefault(section, {}).update(values)
+        return {
+            f"VCD_BRIDGE__{section.upper()}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for section, values in every.items()
+            for name, value in values.items()
+        }
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    def send(self, *documents: Mapping[str, Any] | bytes, key: str | None = None) -> list[InputRecord]:
+        """Produce records and wait for their acknowledgement; the key is the entity's or the request's."""
+        sent: list[InputRecord] = []
+
+        def acknowledged(document: Mapping[str, Any] | None) -> Callable[[Any, Any], None]:
+            def report(error: Any, message: Any) -> None:
+                assert error is None, error
+                sent.append(InputRecord(message.topic(), message.partition(), message.offset(), document))
+
+            return report
+
+        for document in documents:
+            value = document if isinstance(document, bytes) else json.dumps(document).encode()
+            parsed = None if isinstance(document, bytes) else document
+            self.producer.produce(self.requests, value, key or _key(parsed), on_delivery=acknowledged(parsed))
+        assert self.producer.flush(20) == 0
+        sent.sort(key=lambda record: (record.partition, record.offset))
+        self.inputs += sent
+        self.inputs.sort(key=lambda record: (record.partition, record.offset))
+        return sent
+
+    # --- what an outsider sees ------------------------------------------------------------------------------------
+
+    def read_events(self) -> list[dict[str, Any]]:
+        return [decoded(message.value(), tuple(message.headers() or ())) for message in read(self.bootstrap, self.events)]
+
+    def story(self, request_id: str) -> list[dict[str, Any]]:
+        return [event for event in self.read_events() if event["request_id"] == request_id]
+
+    def wait_ended(self, request_ids: Sequence[str], seconds: float = 60.0) -> list[dict[str, Any]]:
+        """Until each of these requests has a final or parked event. Returns all events."""
+        wanted = set(request_ids)
+
+        def told(events: list[dict[str, Any]]) -> bool:
+            ended = {event["request_id"] for event in events if event["final"] or event["change"] == "parked"}
+            return wanted <= ended
+
+        return self.wait_events(told, seconds)
+
+    def wait_events(
+        self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60.0
+    ) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + seconds
+        while True:
+            events = self.read_events()
+            if condition(events):
+                return events
+            if time.monotonic() > deadline:
+                shown = [(e["request_id"], e["sequence"], e["change"], e["outcome"], e["reason"]) for e in events]
+                raise AssertionError(f"not told in {seconds} s; events: {shown[-30:]}\n{self._logs()}")
+            time.sleep(0.1)  # the topic is polled: there is nothing to be woken by
+
+    def evidence(self, *, allow_open: bool = False) -> Evidence:
+        operations = load().values()
+        lanes = {
+            record.birth: str((record.document or {}).get("parameters", {}).get("id", "")) or record.birth
+            for record in self.inputs
+        }
+        return Evidence(
+            inputs=self.inputs,
+            ledger=[_call(row) for row in self.simulator.ledger(changes=True)],
+            events=self.read_events(),
+            dead_letters=[_coordinates(message.headers() or []) for message in read(self.bootstrap, self.dead_letters)],
+            store=self.store(),
+            never_retry=frozenset(o.name for o in operations if o.recovery is Recovery.NEVER_RETRY),
+            repeatable=frozenset(o.name for o in operations if o.recovery is Recovery.IDEMPOTENT),
+            allow_open=allow_open,
+            lanes=lanes,
+        )
+
+    def store(self) -> dict[str, str]:
+        """Open lifecycles in the store, with their phases."""
+        codec = AvroStoreCodec()
+        latest: dict[tuple[int, bytes], StoredRecord | None] = {}
+        for message in read(self.bootstrap, self.changelog):
+            key, value = message.key() or b"", message.value()
+            record = None if value is None else StoredRecord(key, value, tuple(message.headers() or ()))
+            latest[(message.partition() or 0, key)] = record
+        found = (codec.decode_state(r) for (_, k), r in latest.items() if r is not None and k.endswith(b"|state"))
+        return {str(lifecycle.birth): lifecycle.phase.value for lifecycle in found}
+
+    def check(self, *, allow_open: bool = False) -> None:
+        """The checker is content."""
+        found = violations(self.evidence(allow_open=allow_open))
+        assert not found, "\n".join([*found, self._logs()])
+
+    def _logs(self) -> str:
+        return "\n".join(f"--- {bridge.log.name}\n{bridge.told()}" for bridge in self.processes)
+
+
+@contextlib.contextmanager
+def running_site(
+    bootstrap: str, directory: Path, *, partitions: int = 3, simulator: Mapping[str, Any] | None = None, **settings: Any
+) -> Iterator[Site]:
+    """Topics and a simulator; bridges are started by the test. Everything is stopped at the end."""
+    options: dict[str, Any] = {"lenient_entities": True, "task_seconds": 0.6, **(simulator or {})}
+    with running_simulator(**options) as running:
+        site = Site(bootstrap, running, directory, partitions=partitions, settings=dict(settings))
+        try:
+            yield site
+        finally:
+            site.close()
+
+
+def _key(document: Mapping[str, Any] | None) -> str:
+    parameters = (document or {}).get("parameters") or {}
+    return str(parameters.get("id") or (document or {}).get("target_request_id") or (document or {}).get("request_id"))
+
+
+def _call(row: Mapping[str, Any]) -> LedgerCall:
+    return LedgerCall(
+        number=row["sequence"],
+        call_id=row["client_request_id"] or "",
+        operation=row["operation"] or "",
+        entity=row["entity"],
+        status=row["status"],
+        effect=bool(row["effect"]),
+        changes=bool(row["changes"]),
+        task_id=row["task"],
+    )
+
+
+def _coordinates(headers: Sequence[tuple[str, bytes]]) -> str:
+    told = {name: (value or b"").decode() for name, value in headers}
+    return "/".join(told[f"__connect.errors.{part}"] for part in ("topic", "partition", "offset"))

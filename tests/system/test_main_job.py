@@ -1,0 +1,44 @@
+"""The main job on real parts: a record becomes a followed Task and a gap-free stream of events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.bridge import running_site
+from tests.support.kafka import KafkaNode
+from tests.support.simulator import acme_vapp, acme_vm
+
+
+def test_a_request_becomes_a_followed_task(kafka: KafkaNode, tmp_path: Path) -> None:
+    with running_site(kafka.bootstrap, tmp_path) as site:
+        bridge = site.start().wait_ready()
+        site.send(
+            {"request_id": "r1", "correlation_id": "T1", "operation": "deployVApp", "parameters": {"id": acme_vapp(1)}}
+        )
+        site.wait_ended(["r1"])
+        story = site.story("r1")
+        assert story[0]["change"] == "accepted"
+        assert story[-1]["outcome"] == "success"
+        assert all(event["correlation_id"] == "T1" for event in story)
+        assert story[-1]["task"]["status"] == "success"
+        site.check()
+        assert bridge.stop() == 0
+
+
+def test_everything_is_accounted_for(kafka: KafkaNode, tmp_path: Path) -> None:
+    """Repeats, conflicts, rubbish, unknown operations, cancels of nothing: each record is answered once."""
+    with running_site(kafka.bootstrap, tmp_path, intake={"unknown_cancel_wait_seconds": 1}) as site:
+        site.start().wait_ready()
+        vapp, vm = acme_vapp(1), acme_vm(1)
+        deploy = {"request_id": "r1", "operation": "deployVApp", "parameters": {"id": vapp}}
+        site.send(deploy, deploy, {**deploy, "operation": "powerOnVApp"}, {**deploy, "correlation_id": "T2"})
+        site.send({"request_id": "r2", "operation": "deployVapp", "parameters": {"id": vapp}})
+        site.send({"request_id": "r3", "operation": "createSnapshot", "parameters": {"id": vm}, "body": {"name": "s"}})
+        site.send(b"rubbish", b"", key="k")
+        site.send({"kind": "cancel", "target_request_id": "nobody", "request_id": "c1"})
+        events = site.wait_ended(["r1", "r2", "r3", "c1"])
+        reasons = {(e["request_id"], e["reason"]["code"]) for e in events if e["reason"]}
+        assert {("r1", "request_id_conflict"), ("r1", "repeat"), ("r2", "unknown_operation"),
+                ("c1", "unknown_request")} <= reasons  # fmt: skip
+        site.wait_events(lambda _: len(site.evidence().dead_letters) == 2)
+        site.check()
