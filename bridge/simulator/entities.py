@@ -43,7 +43,6 @@ class Entity:
     children: list[Entity] = field(default_factory=list)
     tasks: deque[Task] | None = None
     busy: Task | None = None
-    deleted: bool = False
 
     @property
     def urn(self) -> str:
@@ -145,7 +144,7 @@ class EntityStore:
         """The entity and everything inside it are gone."""
         for child in list(entity.children):
             self.remove(child)
-        entity.deleted = True
+        entity.tasks = None
         for store_key in (entity.uuid, f"{entity.kind.name}/{entity.uuid}"):
             if self._by_uuid.get(store_key) is entity:
                 del self._by_uuid[store_key]
@@ -174,6 +173,7 @@ class EntityStore:
         for key, entity in self._lenient.items():
             if entity.busy is None:
                 del self._lenient[key], self._by_uuid[key]
+                entity.tasks = None  # else the circle with its Tasks would wait for a full garbage collection
                 return
 
     @staticmethod

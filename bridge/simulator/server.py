@@ -165,10 +165,10 @@ def run(
     )
     director.change_settings(settings or {})
     announce = ready or _print_ready
-    # Long-lived objects are many and without cycles: full collections would only cost pauses.
+    # Long-lived objects are many and their circles are broken by hand: full collections mostly cost pauses.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(20_000, 10, 20)
     try:
         _Server(Application(director), lambda: announce(url)).run(sockets=[server])
     finally:

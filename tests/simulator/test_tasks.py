@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.simulator import entities
 from bridge.simulator.clock import parse_time
 from bridge.simulator.scripts import FINAL, PRESETS, ScriptError, read_script
+from bridge.simulator.tasks import Task
 from tests.simulator.driver import VAPP, VAPP_2, VM, Caller, Cloud, error_code
 
 TASK_KEYS = {
@@ -243,6 +246,27 @@ def test_memory_is_bounded_by_forgetting_the_oldest_ended_tasks(cloud: Cloud, ad
     assert admin.json("GET", f"/vApp/{VM}")["tasks"] is None
     assert admin.task(last)["status"] == "success"
     assert admin.task(open_one)["status"] == "queued"
+
+
+def test_forgotten_things_are_freed_without_a_garbage_collection(
+    cloud: Cloud, admin: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entities, "MAXIMUM_LENIENT", 10)
+    cloud.set("settings", {"lenient_entities": True, "task_seconds": 0})
+    cloud.director.cloud.engine.maximum = 10
+
+    def kept() -> int:
+        return sum(isinstance(one, Task | entities.Entity) for one in gc.get_objects())
+
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        for number in range(200):
+            admin.deploy(f"vapp-12345678-0000-4000-8000-{number:012d}")
+        assert kept() - before <= 25
+    finally:
+        gc.enable()
 
 
 def test_a_force_ends_or_moves_a_task_now(cloud: Cloud, admin: Caller) -> None:
