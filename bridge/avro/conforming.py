@@ -3,53 +3,76 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from fastavro.schema import parse_schema
+
 _RANGES = {"int": 2**31, "long": 2**63}
+_EMPTY: Mapping[str, Any] = {"string": "", "int": 0, "long": 0, "boolean": False, "array": [], "record": {}}
 
 
-def conform(value: Any, schema: Any) -> Any:
-    """The value in a form that the parsed ``schema`` can hold.
+class Conformer:
+    """Conforms documents to one schema of the bridge (strings, integers, booleans, lists, records, optional or not)."""
 
-    Text for text, numbers in range, null where nothing fits; a type that has no null becomes its empty value. Never
-    raises for JSON-like values.
-    """
-    if isinstance(schema, list):
-        if value is None:
-            return None
-        found = [_as(value, branch) for branch in schema if branch != "null"]
-        return next((one for one in found if one is not None), None)
-    found_one = _as(value, schema)
-    return _EMPTY.get(_kind(schema)) if found_one is None else found_one
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._names: dict[str, Any] = {}
+        self._schema = parse_schema(dict(schema), named_schemas=self._names)
 
+    def conform(self, document: Mapping[str, Any]) -> Any:
+        """The document in a form that the schema can hold.
 
-_EMPTY: dict[str, Any] = {"string": "", "int": 0, "long": 0, "boolean": False, "array": [], "map": {}, "bytes": b""}
+        Text for text, numbers in range, null where nothing fits; a type that has no null becomes its empty value, an
+        item of a list that fits nothing is left out. Never raises for JSON-like values.
+        """
+        return self._conform(document, self._schema)
 
-
-def _as(value: Any, schema: Any) -> Any:
-    kind = _kind(schema)
-    match kind:
-        case "string":
-            return None if value is None else _text(value)
-        case "int" | "long":
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            return value if whole and -_RANGES[kind] <= value < _RANGES[kind] else None
-        case "boolean":
-            return value if isinstance(value, bool) else None
-        case "array":
-            return [conform(one, schema["items"]) for one in value] if isinstance(value, list | tuple) else None
-        case "record":
-            if not isinstance(value, dict):
+    def _conform(self, value: Any, schema: Any) -> Any:
+        if isinstance(schema, list):
+            if value is None:
                 return None
-            return {field["name"]: conform(value.get(field["name"]), field["type"]) for field in schema["fields"]}
-        case _:
-            return value
+            found = (self._as(value, branch) for branch in schema if branch != "null")
+            return next((one for one in found if one is not None), None)
+        fitting = self._as(value, schema)
+        if fitting is not None:
+            return fitting
+        return self._as(_EMPTY[self._kind(schema)], schema)
+
+    def _as(self, value: Any, schema: Any) -> Any:
+        """The value as that type; None where it is not of it."""
+        kind = self._kind(schema)
+        match kind:
+            case "string":
+                return None if value is None else _text(value)
+            case "int" | "long":
+                whole = isinstance(value, int) and not isinstance(value, bool)
+                return value if whole and -_RANGES[kind] <= value < _RANGES[kind] else None
+            case "boolean":
+                return value if isinstance(value, bool) else None
+            case "array":
+                return self._items(value, schema["items"])
+            case "record":
+                return self._members(value, self._names.get(schema, schema) if isinstance(schema, str) else schema)
+            case _:
+                raise NotImplementedError(f"no schema of the bridge's events has {kind}")
+
+    def _items(self, value: Any, items: Any) -> list[Any] | None:
+        if not isinstance(value, list | tuple):
+            return None
+        fitting = (self._as(one, items) for one in value)
+        return [one for one in fitting if one is not None]
+
+    def _members(self, value: Any, schema: Any) -> dict[str, Any] | None:
+        if not isinstance(value, Mapping):
+            return None
+        return {one["name"]: self._conform(value.get(one["name"]), one["type"]) for one in schema["fields"]}
+
+    def _kind(self, schema: Any) -> str:
+        if isinstance(schema, str):
+            return "record" if schema in self._names else schema
+        return str(schema["type"])
 
 
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text.encode(errors="replace").decode()
-
-
-def _kind(schema: Any) -> str:
-    return schema if isinstance(schema, str) else str(schema["type"])

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastavro import schemaless_writer
 
-from bridge.avro.conforming import conform
+from bridge.avro.conforming import Conformer
 from bridge.avro.framing import registry_prefix, single_object_prefix
 from bridge.avro.schemas import load
 from bridge.avro.shrinking import shrunk
@@ -37,6 +37,7 @@ class AvroEventCodec:
 
     def __init__(self, group_id: str, schema_id: int | None = None) -> None:
         self._schema = load("task-status-event")
+        self._conformer = Conformer(self._schema.document)
         prefix = single_object_prefix(self._schema.fingerprint) if schema_id is None else registry_prefix(schema_id)
         self._prefix = prefix
         self._constant_headers: Headers = (
@@ -51,8 +52,7 @@ class AvroEventCodec:
         try:
             return self._value(_document(event)), self._headers(event)
         except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
-            document = conform(_plain(event), self._schema.parsed)
-            return self._value(document), self._headers(event)
+            return self._value(self._conformer.conform(_plain(event))), self._headers(event)
 
     def shrink(self, event: StatusEvent) -> StatusEvent:
         """The same event with its content cut and flagged: value and headers below 64 KiB."""
