@@ -15,6 +15,8 @@ _STYLES = {
 }  # fmt: skip
 _CHANGE_STYLES = {"waiting": "yellow", "overdue": "magenta", "parked": "bold magenta"}
 _BAR = 10
+_WHY = 120
+"""VCD's texts repeat ids at length; ``--json`` has them whole."""
 
 
 def event_line(event: Mapping[str, Any], *, request_width: int = 0) -> Text:
@@ -41,12 +43,15 @@ def event_line(event: Mapping[str, Any], *, request_width: int = 0) -> Text:
 
 
 def clock_time(value: object) -> str:
-    """Time of day of an event's ``observed_at`` (a datetime or milliseconds since the epoch), UTC."""
-    if isinstance(value, int | float):
-        value = datetime.fromtimestamp(value / 1000, UTC)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%H:%M:%S.") + f"{value.microsecond // 1000:03}"
-    return str(value or "")
+    """Time of day, UTC, of an event's ``observed_at``: milliseconds since the epoch, or RFC 3339 text."""
+    match value:
+        case str():
+            time = datetime.fromisoformat(value).astimezone(UTC)
+        case int() | float():
+            time = datetime.fromtimestamp(value / 1000, UTC)
+        case _:
+            return ""
+    return time.strftime("%H:%M:%S.") + f"{time.microsecond // 1000:03}"
 
 
 def progress_bar(percent: object, *, final: bool = False) -> str:
@@ -58,9 +63,13 @@ def progress_bar(percent: object, *, final: bool = False) -> str:
 
 def _why(event: Mapping[str, Any]) -> str:
     reason, error = event.get("reason") or {}, event.get("vcd_error") or {}
-    told = [str(error.get("message") or reason.get("message") or "")]
+    told = [_shortened(str(error.get("message") or reason.get("message") or ""))]
     code = error.get("minorErrorCode") or reason.get("code")
     if code:
         told.append(f"({code})")
     text = " ".join(part for part in told if part)
     return f"  {text}" if text else ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WHY else f"{text[: _WHY - 1]}…"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from bridge.cli.timeline import event_line
 
 EVENT: dict[str, Any] = {
     "birth": "vcd.action-requests/0/7", "sequence": 2, "request_id": "r-1", "catalogue_operation": "deployVApp",
-    "change": "changed", "outcome": None, "observed_at": datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC),
+    "change": "changed", "outcome": None, "observed_at": 1_767_323_045_678,
     "task": {"status": "running", "progress": 40}, "reason": None, "vcd_error": None,
 }  # fmt: skip
 
@@ -34,5 +33,13 @@ def test_a_story_without_task_or_request_id_is_named_by_its_birth() -> None:
     assert "request_id is missing (missing_field)" in line
 
 
-def test_milliseconds_are_understood() -> None:
+def test_times_are_understood_as_they_are_decoded_and_as_json_has_them() -> None:
     assert event_line(EVENT | {"observed_at": 1_000}).plain.startswith("00:00:01.000")
+    assert event_line(EVENT | {"observed_at": "2026-01-02T03:04:05.678+01:00"}).plain.startswith("02:04:05.678")
+
+
+def test_long_texts_of_vcd_are_cut_for_people() -> None:
+    line = event_line(EVENT | {"vcd_error": {"message": "x" * 500, "minorErrorCode": "BUSY_ENTITY"}}).plain
+    assert "x…" in line
+    assert line.endswith("(BUSY_ENTITY)")
+    assert len(line) < 220

@@ -78,5 +78,7 @@ class Cloud:
             if answer.status >= 400:
                 raise DemoFailed(f"the simulator answered {method} {path} with {answer.status}: {content[:200]!r}")
             return answer.headers[answer_header] if answer_header else json.loads(content or b"null")
+        except (OSError, http.client.HTTPException) as error:
+            raise DemoFailed(f"the simulator does not answer {method} {path}: {error}") from None
         finally:
             connection.close()

@@ -92,17 +92,21 @@ class Demo:
         return prove(titles, expected, self.stage.events, await cloud.changes())
 
     async def _start(self) -> Cloud:
+        await self._write_settings("", "http://127.0.0.1")
         broker, simulator = await asyncio.gather(
-            self._children.start("broker", "broker", "--listen", "127.0.0.1:0"),
+            self._children.start("broker", "broker", "--config", self._config),
             self._children.start("simulator", "simulator", "--listen", "127.0.0.1:0"),
         )
         servers, url = await asyncio.gather(broker.ready(), simulator.ready())
         self.stage.note(f"embedded Kafka broker at {servers}, simulated Cloud Director at {url}")
-        await asyncio.to_thread(Path(self._config).write_text, _settings(servers, url))
+        await self._write_settings(servers, url)
         await self._start_bridge("bridge")
         watch = await self._children.start("watch", "watch", "--config", self._config, "--from-beginning", "--json")
         self._reading = asyncio.create_task(self.stage.read(watch))
         return Cloud(url)
+
+    async def _write_settings(self, servers: str, url: str) -> None:
+        await asyncio.to_thread(Path(self._config).write_text, _settings(servers, url))
 
     async def _start_bridge(self, name: str) -> None:
         self._bridge = await self._children.start(name, "run", "--config", self._config)
@@ -188,10 +192,11 @@ def _act(
 
 
 def _settings(servers: str, url: str) -> str:
-    """Short times, so that a lost answer is settled within seconds."""
+    """Short times, so that a lost answer is settled within seconds. The broker only needs the topics."""
+    bootstrap = f'bootstrap_servers = "{servers}"' if servers else ""
     return f"""
 [kafka]
-bootstrap_servers = "{servers}"
+{bootstrap}
 group_id = "demo"
 session_timeout_seconds = 6
 [topics]

@@ -97,9 +97,9 @@ def closing_table(verdicts: Sequence[Verdict]) -> None:
     rows = [
         (
             "✓" if verdict.is_proven else "✗", verdict.request_id, verdict.title, verdict.outcome, verdict.effects,
-            verdict.calls, verdict.events, "; ".join(verdict.problems) or "complete: no gap, one end",
+            verdict.calls, verdict.events, "; ".join(verdict.problems) or "complete",
         )
         for verdict in verdicts
     ]  # fmt: skip
-    columns = ("", "request", "shows", "outcome", "calls that changed VCD", "calls in all", "events", "story")
+    columns = ("", "request", "shows", "outcome", "changed VCD", "calls", "events", "story")
     write_table(columns, rows, title="Proof, from the simulator's ledger and the published events")

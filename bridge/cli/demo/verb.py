@@ -16,6 +16,9 @@ from bridge.cli.options import JsonOption
 if TYPE_CHECKING:
     from bridge.cli.demo.proof import Verdict
 
+_PROVEN = """proven: each request changed VCD exactly once (calls beyond it were refused as busy), a rejected one never,
+and each story is complete: sequence without gap or repeat, exactly one end, nothing after it"""
+
 
 def demo(json: JsonOption = False) -> None:
     """See the bridge at work, killed, and proven right.
@@ -34,7 +37,7 @@ def demo(json: JsonOption = False) -> None:
         write_json({"proven": proven, "requests": [asdict(verdict) for verdict in verdicts]})
     else:
         closing_table(verdicts)
-        write("proven: each request called once, each story complete" if proven else "NOT proven")
+        write(_PROVEN if proven else "NOT proven: see the last column")
     if not proven:
         raise typer.Exit(1)
 
