@@ -1,4 +1,4 @@
-"""What tests share: one real Kafka for the whole run, started when the first test asks for it."""
+"""What tests share: one real Kafka and one real schema registry for the whole run, started when first asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.kafka import KafkaCluster, KafkaNode, PrerequisiteMissingError
+from tests.support.registry import Registry, running_registry
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,13 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaClu
         pytest.fail(str(missing), pytrace=False)
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def schema_registry() -> Iterator[Registry]:
+    """A real Apicurio. Tests keep apart by unique subjects; one that takes it away starts its own."""
+    try:
+        with running_registry() as registry:
+            yield registry
+    except PrerequisiteMissingError as missing:
+        pytest.fail(str(missing), pytrace=False)

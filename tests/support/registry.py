@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.kafka import PrerequisiteMissingError
+
 APICURIO_VERSION = "2.6.13.Final"
 _ARTIFACT = f"io.apicurio:apicurio-registry-app:{APICURIO_VERSION}:tar.gz:all"
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
@@ -92,7 +94,7 @@ def _installed() -> Path:
 def _install(home: Path) -> None:
     for tool in ("java", "mvn"):
         if shutil.which(tool) is None:
-            raise RuntimeError(f"{tool} is missing: tests with a real schema registry need Java 17 and Maven")
+            raise PrerequisiteMissingError(f"{tool} is missing: a real schema registry needs Java 17 and Maven")
     fetched = _CACHE / "apicurio-archive"
     command = ["mvn", "-q", "-B", _COPY, f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={fetched}"]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
