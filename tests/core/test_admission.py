@@ -1,0 +1,382 @@
+"""The judge of requests: what is admitted and how, what is refused and why."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.catalogue.load import Catalogue, load
+from bridge.core import admission, content, entity_ids, policy
+from bridge.core.admission import CODES, Admission, AdmissionContext, Policy, Rejection, judge, lane_of
+from bridge.core.coordinates import Birth
+from bridge.core.requests import ActionRequest, JsonValue
+
+NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+BIRTH = Birth("vcd.action-requests", 3, 17)
+UUID = "6c0d9722-80a6-4f19-b676-72ebf48e4e71"
+VM, VAPP = f"vm-{UUID}", f"vapp-{UUID}"
+DESTRUCTIVE = Policy(allow_destructive=True)
+
+
+def ask(operation: str | None, *, policy: Policy = DESTRUCTIVE, version: str = "39.1", **fields: Any) -> Any:
+    request = ActionRequest(**{"request_id": "CHG-1", "operation": operation, **fields})
+    context = AdmissionContext(
+        api_version=version,
+        own_hosts=frozenset({"vcd.example.com"}),
+        policy=policy,
+        stream_topics={"external_tasks": "it.tasks", "approvals": "it.approvals", "action_requests": "it.requests"},
+    )
+    return judge(request, birth=BIRTH, now=NOW, catalogue=load(), context=context)
+
+
+def admitted(operation: str, **fields: Any) -> Admission:
+    verdict = ask(operation, **fields)
+    assert isinstance(verdict, Admission), verdict
+    return verdict
+
+
+# --- admitted -----------------------------------------------------------------------------------------------------
+
+
+def test_a_call_is_complete_but_for_host_session_and_version() -> None:
+    verdict = admitted(
+        "deployVApp", parameters={"id": f"urn:vcloud:vm:{UUID}"}, body={"powerOn": True, "name": "größe"}
+    )
+    stored = verdict.stored
+    assert (stored.birth, stored.method, stored.path) == (BIRTH, "POST", f"/vApp/{VM}/action/deploy")
+    assert stored.media_type == "application/vnd.vmware.vcloud.deployVAppParams+json"
+    assert stored.body == '{"powerOn":true,"name":"größe"}'
+    assert verdict.entity == verdict.lane == f"/vApp/{VM}"
+    assert verdict.created_name is None
+    assert not verdict.deprecated
+
+
+def test_a_body_whose_fields_all_have_defaults_is_sent_empty_when_none_is_given() -> None:
+    without = admitted("createSnapshot", parameters={"id": VM})
+    empty = admitted("createSnapshot", parameters={"id": VM}, body={})
+    assert without.stored == empty.stored
+    assert without.stored.body == "{}"
+    assert without.content_hash == empty.content_hash
+
+
+def test_a_call_without_body() -> None:
+    stored = admitted("powerOnVApp", parameters={"id": VM}).stored
+    assert (stored.body, stored.media_type) == (None, None)
+
+
+def test_query_switches_are_sorted_and_lower_case() -> None:
+    verdict = admitted("deleteVApp", parameters={"id": VAPP}, query={"recursive": "True", "force": "false"})
+    assert verdict.stored.query == (("force", "false"), ("recursive", "true"))
+
+
+def test_a_create_has_no_lane_and_is_known_by_its_new_name() -> None:
+    verdict = admitted("composeVApp", parameters={"id": UUID}, body={"name": "web"})
+    assert (verdict.entity, verdict.lane, verdict.created_name) == (None, None, "web")
+    assert verdict.stored.body == '{"name":"web"}'
+    disk = admitted("createDisk", parameters={"id": UUID}, body={"disk": {"name": "data", "sizeMb": 1024}})
+    assert disk.created_name == "data"
+    nameless = admitted("createDisk", parameters={"id": UUID}, body={"disk": {"name": 7}})
+    assert nameless.created_name is None
+
+
+def test_operation_key_travels_where_the_body_takes_one() -> None:
+    body: dict[str, JsonValue] = {"disk": {"name": "data"}, "locality": None}
+    verdict = admitted("createDisk", parameters={"id": UUID}, body=body)
+    assert json.loads(verdict.stored.body or "") == {
+        "disk": {"name": "data", "operationKey": BIRTH.operation_key},
+        "locality": None,
+    }
+    assert body == {"disk": {"name": "data"}, "locality": None}, "the requester's own body stays as it is"
+    assert BIRTH.call_id(2) == f"{BIRTH.operation_key}-2"
+
+
+@pytest.mark.parametrize("body", [{"disk": {"operationKey": "mine"}}, {"disk": "no object"}, {}])
+def test_a_body_with_a_key_of_its_own_or_no_place_for_one_is_sent_as_it_is(body: dict[str, JsonValue]) -> None:
+    verdict = admitted("createDisk", parameters={"id": UUID}, body=body)
+    assert json.loads(verdict.stored.body or "") == body
+
+
+def test_deprecated_operations_run_and_are_flagged_from_that_version_on() -> None:
+    assert admitted("convertToAdvancedGateway", parameters={"id": UUID}, version="32.0").deprecated
+    assert not admitted("convertToAdvancedGateway", parameters={"id": UUID}, version="31.0").deprecated
+
+
+def test_start_by_in_the_past_is_not_refused() -> None:
+    admitted("powerOnVApp", parameters={"id": VM}, start_by=NOW - timedelta(days=1))
+
+
+# --- lanes --------------------------------------------------------------------------------------------------------
+
+
+def test_two_spellings_of_one_vm_are_one_lane_and_a_vm_and_its_vapp_are_two() -> None:
+    spellings = [VM, f"urn:vcloud:vm:{UUID}", f"https://vcd.example.com/api/vApp/{VM.upper().replace('VM', 'vm')}"]
+    lanes = {admitted("mergeVAppMetadata", parameters={"id": one}, body={}).lane for one in spellings}
+    assert lanes == {f"/vApp/{VM}"}
+    assert admitted("deployVApp", parameters={"id": VAPP}).lane == f"/vApp/{VAPP}"
+
+
+@pytest.mark.parametrize(
+    ("operations", "lane"),
+    [
+        (("deleteVdc", "deleteVdcAdminView", "mergeVdcMetadata"), f"/vdc/{UUID}"),
+        (("deleteNetwork", "deleteOrgVdcNetwork", "resetNetwork"), f"/network/{UUID}"),
+        (("deleteProviderVdc", "mergeProviderVdcMetadata"), f"/providervdc/{UUID}"),
+        (("syncCatalog", "mergeCatalogMetadata"), f"/catalog/{UUID}"),
+        (("mergeOrgMetadata", "expireVAppsStorageLease"), f"/org/{UUID}"),
+    ],
+)
+def test_the_views_of_one_entity_are_one_lane(operations: tuple[str, ...], lane: str) -> None:
+    for name in operations:
+        body: dict[str, JsonValue] | None = {} if load()[name].media_type else None
+        assert admitted(name, parameters={"id": UUID}, body=body).lane == lane
+
+
+def test_lane_of_nothing() -> None:
+    assert lane_of(None) is None
+
+
+# --- the same request ---------------------------------------------------------------------------------------------
+
+
+def test_what_counts_for_the_same_request() -> None:
+    first = admitted("deployVApp", parameters={"id": VM}, body={"a": 1, "b": [1, 2]}, organization=UUID)
+    same = admitted(
+        "deployVApp",
+        request_id="CHG-2",
+        parameters={"id": f"urn:vcloud:vm:{UUID.upper()}"},
+        body={"b": [1, 2], "a": 1},
+        organization=f"urn:vcloud:org:{UUID.upper()}",
+        correlation_id="other",
+        requested_by="other",
+        start_by=NOW,
+        watch_until=NOW + timedelta(days=1),
+    )
+    assert first.content_hash == same.content_hash
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": {"id": VAPP}},
+        {"body": {"a": 2, "b": [1, 2]}},
+        {"body": {"a": 1, "b": [2, 1]}},
+        {"body": {"a": True, "b": [1, 2]}},
+        {"organization": "acme"},
+        {"organization": None},
+    ],
+)
+def test_what_makes_another_request(change: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {"parameters": {"id": VM}, "body": {"a": 1, "b": [1, 2]}, "organization": UUID}
+    assert admitted("deployVApp", **fields).content_hash != admitted("deployVApp", **{**fields, **change}).content_hash
+
+
+def test_the_hash_stays_what_it_is() -> None:
+    """Dedupe compares with hashes in the store: a changed canonical form must get a new version."""
+    verdict = admitted("deleteVApp", parameters={"id": VAPP}, query={"force": "TRUE"}, organization="größe")
+    canonical = (
+        '{"body":null,"operation":"deleteVApp","organization":"größe",'
+        f'"parameters":{{"id":"vapp-{UUID}"}},"query":{{"force":"true"}}}}'
+    )
+    assert verdict.content_hash == "1:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def test_a_refused_request_is_still_recognised_where_its_content_is_in_order() -> None:
+    good = admitted("deleteVApp", parameters={"id": VAPP})
+    late = ask("deleteVApp", parameters={"id": VAPP}, watch_until=NOW)
+    forbidden = ask("deleteVApp", parameters={"id": VAPP}, policy=Policy())
+    assert isinstance(late, Rejection)
+    assert isinstance(forbidden, Rejection)
+    assert late.content_hash == forbidden.content_hash == good.content_hash
+    assert ask("deleteVApp").content_hash is None
+
+
+# --- refused ------------------------------------------------------------------------------------------------------
+
+BIG = {"name": "x" * content.BODY_LIMIT_BYTES}
+FITS = {"name": "x" * (content.BODY_LIMIT_BYTES - len('{"name":""}'))}
+ID: dict[str, Any] = {"parameters": {"id": VM}}
+
+REFUSED: list[tuple[str, str | None, dict[str, Any], str, str]] = [
+    ("invalid_request_id", "deployVApp", {"request_id": None}, "request_id", "none was given"),
+    ("invalid_request_id", "deployVApp", {"request_id": ""}, "request_id", "0 were given"),
+    ("invalid_request_id", "deployVApp", {"request_id": "x" * 257}, "request_id", "257 were given"),
+    ("invalid_request_id", "deployVApp", {"request_id": "a\nb"}, "request_id", "'a\\nb' was given"),
+    ("missing_operation", None, {}, "operation", "operation is missing"),
+    ("missing_operation", "", {}, "operation", "operation is missing"),
+    ("unknown_operation", "deployVapps", {}, "operation",
+     "no operation is called 'deployVapps'; did you mean deployVApp"),
+    ("unknown_operation", "qqqqqqqq", {}, "operation", "`vcd-bridge operations` lists them"),
+    ("missing_parameter", "deployVApp", {}, "parameters.id",
+     "deployVApp needs parameters.id (/vApp/{id}/action/deploy)"),
+    ("missing_parameter", "removeOrgAssociation", {"parameters": {"id": UUID}}, "parameters.associationId",
+     "needs parameters.associationId"),
+    ("surplus_parameter", "deployVApp", {"parameters": {"id": VM, "vm": "x"}}, "parameters.vm",
+     "deployVApp has no parameter 'vm' (it takes id)"),
+    ("surplus_parameter", "createOrg", {"parameters": {"id": "x"}, "body": {}}, "parameters.id", "(it takes none)"),
+    ("malformed_parameter", "deployVApp", {"parameters": {"id": "../x"}}, "parameters.id",
+     "is not the id, URN or href"),
+    ("ambiguous_parameter", "deployVApp", {"parameters": {"id": UUID}}, "parameters.id", "a vApp or VM"),
+    ("unexpected_query", "deployVApp", {**ID, "query": {"force": "true"}}, "query.force",
+     "deployVApp has no query parameter 'force' (it takes none)"),
+    ("unexpected_query", "deleteVApp", {**ID, "query": {"a&b": "1"}}, "query.a&b", "(it takes force, recursive)"),
+    ("malformed_query", "deleteVApp", {**ID, "query": {"force": "1&x=2"}}, "query.force",
+     "must be true or false, '1&x=2' was given"),
+    ("body_not_allowed", "powerOnVApp", {**ID, "body": {}}, "body", "powerOnVApp takes no body"),
+    ("body_required", "reconfigureVm", ID, "body", "reconfigureVm needs a body (Vm)"),
+    ("body_too_large", "deployVApp", {**ID, "body": BIG}, "body", "524299 bytes of JSON, VCD takes 524288"),
+    ("malformed_body", "deployVApp", {**ID, "body": {"a": math.nan}}, "body", "cannot be written as JSON"),
+    ("malformed_body", "deployVApp", {**ID, "body": {"a": "\ud800"}}, "body", "cannot be written as JSON"),
+    ("malformed_organization", "deployVApp", {**ID, "organization": ""}, "organization", "1 to 256 printable"),
+    ("malformed_organization", "deployVApp", {**ID, "organization": "a\r\nX-Evil: 1"}, "organization",
+     "1 to 256 printable"),
+    ("malformed_organization", "deployVApp", {**ID, "organization": f"urn:vcloud:vm:{UUID}"}, "organization",
+     "is not the URN of an organization"),
+    ("not_in_api_version", "failoverReplicationTrackingVm", {**ID, "body": {}, "version": "37.2"}, "operation",
+     "failoverReplicationTrackingVm exists in API versions since 38.0; the negotiated one is 37.2"),
+    ("operation_has_own_stream", "createExternalTask", {"parameters": {"id": UUID}, "body": {}}, "operation",
+     "createExternalTask belongs on it.tasks"),
+    ("operation_has_own_stream", "resumeBlockingTask", {}, "operation", "belongs on it.approvals"),
+    ("operation_has_own_stream", "cancelTask", {"parameters": {"id": UUID}}, "operation",
+     "send a record with kind = cancel and target_request_id on it.requests"),
+    ("operation_not_allowed", "deployVApp", {**ID, "policy": Policy(deny_operations=("deploy*",))}, "operation",
+     "policy.deny_operations names deployVApp"),
+    ("operation_not_allowed", "deployVApp", {**ID, "policy": Policy(allow_operations=("power*",))}, "operation",
+     "policy.allow_operations does not name deployVApp"),
+    ("operation_not_allowed", "cancelTask",
+     {"policy": Policy(allow_operations=("*",), deny_operations=("cancelTask",))}, "operation", "deny_operations"),
+    ("destructive_not_allowed", "createSnapshot", {**ID, "policy": Policy(allow_operations=("createSnapshot",))},
+     "operation", "createSnapshot is destructive, and policy.allow_destructive is off"),
+    ("destructive_not_allowed", "captureVAppToCatalog",
+     {"parameters": {"id": UUID}, "body": {"targetCatalogItem": {"href": "x"}}, "policy": Policy()}, "operation",
+     "captureVAppToCatalog with body.targetCatalogItem is destructive"),
+    ("organization_not_allowed", "deployVApp",
+     {**ID, "organization": "other", "policy": Policy(organizations=("acme", "dev-*"))}, "organization",
+     "policy.organizations does not allow 'other'"),
+    ("organization_not_allowed", "deployVApp", {**ID, "policy": Policy(organizations=("acme",))}, "organization",
+     "a request that names none"),
+    ("watch_until_past", "deployVApp", {**ID, "watch_until": NOW}, "watch_until", "was already past"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "operation", "fields", "field", "message"), REFUSED)
+def test_refused_with_field_and_cause(
+    code: str, operation: str | None, fields: dict[str, Any], field: str, message: str
+) -> None:
+    verdict = ask(operation, **fields)
+    assert isinstance(verdict, Rejection), verdict
+    assert (verdict.reason.code, verdict.reason.field) == (code, field)
+    assert message in verdict.reason.message
+
+
+def test_a_body_of_exactly_the_limit_is_taken() -> None:
+    assert len((admitted("deployVApp", **ID, body=FITS).stored.body or "").encode()) == content.BODY_LIMIT_BYTES
+
+
+def test_a_body_nested_too_deep_for_json_is_refused() -> None:
+    body: dict[str, JsonValue] = {}
+    for _ in range(100_000):
+        body = {"a": body}
+    assert ask("deployVApp", **ID, body=body).reason.code == "malformed_body"
+    while body:  # taken apart by hand: freeing it whole would recurse as deep
+        body = body.pop("a")  # type: ignore[assignment]
+
+
+def test_what_may_not_be_asked_at_all_is_told_before_what_is_wrong_with_it() -> None:
+    assert ask("createSnapshot", policy=Policy()).reason.code == "destructive_not_allowed"
+    assert ask("moveDisk", version="35.0").reason.code == "not_in_api_version"
+
+
+def test_naming_an_operation_lets_it_leave_its_own_stream() -> None:
+    policy = Policy(allow_operations=("deploy*", "cancelTask"))
+    assert isinstance(ask("cancelTask", parameters={"id": UUID}, policy=policy), Admission)
+    assert isinstance(ask("deployVApp", **ID, policy=policy), Admission)
+    assert isinstance(ask("cancelTask", parameters={"id": UUID}, policy=Policy(allow_operations=("*",))), Admission)
+
+
+def test_reading_blocking_tasks_and_tasks_needs_no_stream() -> None:
+    for name in ("getTask", "getTasksList"):
+        assert isinstance(ask(name, parameters={"id": UUID}, policy=Policy()), Admission)
+    assert isinstance(ask("listBlockingTasks", policy=Policy()), Admission)
+
+
+def test_capturing_to_a_new_item_is_not_destructive() -> None:
+    verdict = ask("captureVAppToCatalog", parameters={"id": UUID}, body={"name": "gold"}, policy=Policy())
+    assert isinstance(verdict, Admission)
+
+
+@pytest.mark.parametrize("organization", [UUID, f"urn:vcloud:org:{UUID}", UUID.upper()])
+def test_an_allowed_organization_in_every_spelling(organization: str) -> None:
+    policy = Policy(organizations=(UUID,))
+    assert isinstance(ask("deployVApp", **ID, organization=organization, policy=policy), Admission)
+
+
+def test_removed_operations_are_refused_with_their_span() -> None:
+    gone = replace(load()["deployVApp"], since="5.1", removed="38.0")
+    context = AdmissionContext(api_version="38.0")
+    request = ActionRequest(request_id="1", operation="deployVApp", parameters={"id": VM})
+    verdict = judge(request, birth=BIRTH, now=NOW, catalogue=Catalogue((gone,)), context=context)
+    assert isinstance(verdict, Rejection)
+    assert verdict.reason.message == (
+        "deployVApp exists in API versions since 5.1 until 38.0; the negotiated one is 38.0"
+    )
+
+
+# --- the table of codes -------------------------------------------------------------------------------------------
+
+
+def literal_codes() -> set[str]:
+    """First arguments of Reason(…), _refused(…), and codes of _Refused(…) in the modules that judge."""
+    found = set()
+    for module in (admission, content, entity_ids, policy):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                given = {"Reason": node.args[:1], "_refused": node.args[:1], "_Refused": node.args[1:]}.get(
+                    node.func.id, []
+                )
+                found |= {str(argument.value) for argument in given if isinstance(argument, ast.Constant)}
+    return found | {"malformed_parameter"}
+
+
+def test_every_code_that_is_told_is_in_the_table_and_tested() -> None:
+    told_by_intake = {"request_too_large"}
+    tested = {code for code, *_ in REFUSED}
+    assert literal_codes() == tested == set(CODES) - told_by_intake
+    assert all(meaning and not meaning.endswith(".") for meaning in CODES.values())
+
+
+_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_TEXT = st.none() | st.text(max_size=20)
+
+
+@given(
+    request_id=_TEXT,
+    operation=st.sampled_from(sorted(load())) | st.text(max_size=20),
+    parameters=st.dictionaries(
+        st.sampled_from(["id", "key", "groupName"]) | st.text(max_size=5),
+        st.sampled_from([VM, VAPP, UUID]) | st.text(max_size=40),
+        max_size=3,
+    ),
+    query=st.dictionaries(st.sampled_from(["force"]) | st.text(max_size=5), st.text(max_size=5), max_size=2),
+    body=st.none() | st.dictionaries(st.text(max_size=8), _JSON, max_size=3),
+    organization=_TEXT,
+)
+def test_the_judge_never_raises_and_always_answers(**fields: Any) -> None:
+    verdict = ask(fields.pop("operation"), **fields)
+    if isinstance(verdict, Rejection):
+        assert verdict.reason.code in CODES
+    else:
+        assert verdict.stored.body is None or json.loads(verdict.stored.body) is not None
