@@ -80,7 +80,7 @@ async def run(
     journal = TransactionalJournal(
         kafka, inbox, names, reach=reach, trouble=telemetry.trouble, on_hung=_end_process(telemetry)
     )
-    gateway = HttpGateway(vcd_config(settings), vcd_hooks(telemetry))
+    gateway = vcd_gateway(settings, telemetry)
     ports = Ports(
         clock=SystemClock(),
         inbox=inbox,
@@ -168,6 +168,10 @@ def vcd_config(settings: Settings) -> VcdConfig:
         client_certificate_file=Path(vcd.client_certificate_file) if vcd.client_certificate_file is not None else None,
         transport=vcd.transport,
     )
+
+
+def vcd_gateway(settings: Settings, telemetry: Telemetry) -> HttpGateway:
+    return HttpGateway(vcd_config(settings), vcd_hooks(telemetry))
 
 
 def vcd_hooks(telemetry: Telemetry) -> Hooks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import broker, config, operations, run, schemas, send, simulator, version, watch
+from bridge.cli import broker, check, config, operations, run, schemas, send, simulator, topics, version, watch
 from bridge.cli.demo import verb as demo
 
 app = typer.Typer(
@@ -17,10 +17,12 @@ app = typer.Typer(
 
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
+app.command("check")(check.check)
 app.command("config")(config.config)
 app.command("send")(send.send)
 app.command("watch")(watch.watch)
 app.command("operations")(operations.operations)
+app.add_typer(topics.topics, name="topics")
 app.add_typer(schemas.schemas, name="schemas")
 app.command("simulator")(simulator.simulator)
 app.command("broker")(broker.broker)

@@ -14,9 +14,6 @@ from bridge.cli.options import ConfigOption, UsageError, load_settings
 if TYPE_CHECKING:
     from bridge.settings import Settings
 
-INPUTS = ("action_requests",)
-"""Settings of the input topics that have a store."""
-
 
 def broker(
     config: ConfigOption = None,
@@ -44,9 +41,6 @@ def broker(
 
 def embedded_topics(settings: Settings) -> dict[str, int]:
     """The bridge's topics and their partitions, those of the store included."""
-    partitions = settings.topics.partitions
-    topics = dict.fromkeys(settings.topics.names().values(), partitions)
-    for name in INPUTS:
-        base = f"{settings.kafka.group_id}.{getattr(settings.topics, name)}"
-        topics |= {f"{base}.changelog": partitions, f"{base}.ended": partitions}
-    return topics
+    from bridge.cli.connections import topic_layout
+
+    return dict.fromkeys(topic_layout(settings).topics(), settings.topics.partitions)

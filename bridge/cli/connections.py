@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bridge.kafka.config import KafkaConfig
+    from bridge.kafka.layout import Layout
     from bridge.kafka.registry import SchemaRegistry
     from bridge.settings import Settings
 
@@ -37,4 +38,25 @@ def schema_registry(settings: Settings) -> SchemaRegistry | None:
             ca_file=str(registry.ca_file) if registry.ca_file is not None else None,
             timeout_seconds=registry.timeout_seconds,
         )
+    )
+
+
+def topic_layout(settings: Settings) -> Layout:
+    """The topics that the bridge needs and how they must be set."""
+    from datetime import timedelta
+
+    from bridge.kafka.layout import Layout
+    from bridge.ports import TopicNames
+
+    topics = settings.topics
+    return Layout(
+        names=TopicNames(
+            action_requests=topics.action_requests,
+            task_events=topics.task_events,
+            dead_letters=topics.dead_letters,
+            group_id=settings.kafka.group_id,
+        ),
+        partitions=topics.partitions,
+        replication_factor=topics.replication_factor,
+        dedupe_window=timedelta(days=settings.intake.dedupe_window_days),
     )

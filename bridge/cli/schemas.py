@@ -33,6 +33,7 @@ class Finding:
     schema_id: int | None
     level: str | None
     problem: str
+    can_be_registered: bool
 
 
 @schemas.command("list")
@@ -107,7 +108,7 @@ async def look(settings: Settings, *, register: bool = False) -> list[Finding]:
             else:
                 state = await registry.state(subject, schema.text)
             findings.append(
-                Finding(subject, schema.full_name, state.schema_id, state.level, _problem(state))
+                Finding(subject, schema.full_name, state.schema_id, state.level, _problem(state), state.compatible)
             )  # fmt: skip
     finally:
         await registry.close()

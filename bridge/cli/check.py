@@ -1,0 +1,141 @@
+"""``vcd-bridge check``: each connection, credential, topic and schema tried once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from bridge.cli.console import write_json, write_table
+from bridge.cli.options import ConfigOption, JsonOption, load_settings
+from bridge.errors import BridgeError, ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from bridge.settings import LoadedSettings, Settings
+
+_MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "dim")}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing that was tried. ``ok`` None: not tried, ``detail`` says why."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    hint: str = ""
+    seconds: float = 0.0
+
+
+def check(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Try each connection, credential, topic and schema once; exit code 1 when one fails.
+
+    Changes nothing, in Kafka, in the registry or in VCD.
+    """
+    results = asyncio.run(_check(load_settings(config)))
+    if json:
+        write_json([
+            {"name": r.name, "ok": r.ok, "detail": r.detail, "hint": r.hint or None, "seconds": round(r.seconds, 3)}
+            for r in results
+        ])  # fmt: skip
+    else:
+        rows = [(_mark(r.ok), r.name, f"{r.seconds:.2f} s" if r.seconds else "", r.detail, r.hint) for r in results]
+        write_table(("", "tried", "took", "found", "what to do"), rows)
+    if any(result.ok is False for result in results):
+        raise typer.Exit(1)
+
+
+def _mark(ok: bool | None) -> Text:
+    from rich.text import Text
+
+    return Text(*_MARKS[ok])
+
+
+async def _check(loaded: LoadedSettings) -> list[Checked]:
+    settings = loaded.settings
+    results = [Checked("settings", ok=True, detail=f"{len(loaded.origins)} set, the rest are defaults")]
+    reached = await _tried("Kafka", lambda: asyncio.to_thread(_kafka, settings))
+    results.append(reached)
+    if reached.ok:
+        results.append(await _tried("topics", lambda: asyncio.to_thread(_topics, settings)))
+    else:
+        results.append(Checked("topics", ok=None, detail="not tried: Kafka cannot be reached"))
+    results += await _schemas(settings)
+    results.append(await _tried("Cloud Director", lambda: _vcd(settings)))
+    return results
+
+
+async def _tried(name: str, attempt: Callable[[], Awaitable[str]]) -> Checked:
+    began = time.monotonic()
+    try:
+        detail = await attempt()
+    except BridgeError as error:
+        return Checked(name, False, error.message, error.hint, time.monotonic() - began)
+    return Checked(name, True, detail, "", time.monotonic() - began)
+
+
+def _kafka(settings: Settings) -> str:
+    from bridge.cli.connections import kafka_config
+    from bridge.kafka.clients import look
+
+    cluster = look(kafka_config(settings))
+    kind = "embedded broker" if cluster.is_embedded else f"cluster {cluster.cluster_id}"
+    return f"{kind}, {cluster.brokers} broker{'s' if cluster.brokers != 1 else ''}"
+
+
+def _topics(settings: Settings) -> str:
+    from bridge.cli.connections import kafka_config, topic_layout
+    from bridge.kafka import clients, topics
+
+    layout, connection = topic_layout(settings), kafka_config(settings)
+    cluster = clients.look(connection)
+    missing = [name for name in layout.topics() if not cluster.partitions(name)]
+    if missing:
+        raise ConfigurationError(f"missing: {', '.join(missing)}", hint="vcd-bridge topics apply")
+    if cluster.is_embedded:
+        return f"{len(layout.topics())} topics; the embedded broker tells nothing of their settings"
+    differences = topics.plan(connection, layout).differences
+    if differences:
+        told = ", ".join(f"{d.topic} {d.setting}: {d.current} instead of {d.wanted}" for d in differences)
+        raise ConfigurationError(told, hint="vcd-bridge topics apply")
+    return f"{len(layout.topics())} topics as they should be"
+
+
+async def _schemas(settings: Settings) -> list[Checked]:
+    from bridge.cli.schemas import look
+
+    if settings.registry.url is None:
+        return [Checked("schema registry", ok=None, detail="none configured: events use single-object encoding")]
+    began = time.monotonic()
+    try:
+        findings = await look(settings)
+    except BridgeError as error:
+        return [Checked("schema registry", False, error.message, error.hint, time.monotonic() - began)]
+    results = [Checked("schema registry", True, settings.registry.url, "", time.monotonic() - began)]
+    for finding in findings:
+        # What the bridge registers itself when it starts is no failure.
+        settled_at_start = settings.registry.auto_register and finding.can_be_registered
+        ok = not finding.problem or settled_at_start
+        detail = finding.problem or f"id {finding.schema_id}, {finding.level}"
+        hint = "" if ok else "vcd-bridge schemas register"
+        results.append(Checked(f"schema {finding.subject}", ok, detail, hint))
+    return results
+
+
+async def _vcd(settings: Settings) -> str:
+    from bridge import app
+    from bridge.telemetry import Telemetry
+
+    settings.require_vcd()
+    gateway = app.vcd_gateway(settings, Telemetry())
+    try:
+        await gateway.open()
+        return f"API {gateway.api_version}, logged in as {gateway.user_name}@{settings.vcd.organization}"
+    finally:
+        await gateway.close()
