@@ -52,7 +52,8 @@ class Refused:
 
     code: str
     message: str
-    http_status: int
+    http_status: int | None
+    """None: refused before anything was sent."""
     error: ErrorDocument | None = None
     vcd_request_id: str | None = None
 

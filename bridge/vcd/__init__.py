@@ -1,1 +1,1 @@
-"""Everything about talking to Cloud Director; the only importer of httpx and its transports."""
+"""Cloud Director: sessions, versions, calls, answer shapes, task queries. The only importer of httpx and pyreqwest."""

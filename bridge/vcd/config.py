@@ -1,80 +1,78 @@
-"""What the adapter needs to know, built from the settings by the composition root."""
+"""What the gateway needs to know, built from the settings by the composition root."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit
+from typing import Any, Literal, Protocol
+
+from bridge.errors import ConfigurationError
+
+SYSTEM = "System"
+"""The provider's organization: its users may act for every organization."""
 
 
-@dataclass(frozen=True, slots=True)
-class Password:
-    """User name and password of a local or directory user."""
+class CallObserver(Protocol):
+    """Counts exchanges with VCD that are no calls of requests: reads, queries, cancels, logins. Never raises."""
 
-    username: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiToken:
-    """A user's API token (refresh token); it does not expire and is not rotated by use."""
-
-    token: str = field(repr=False)
+    def observe_call(self, operation: str, status: int | None, seconds: float) -> None:
+        """``status`` None: no answer."""
+        ...
 
 
-Credentials = Password | ApiToken
-"""How a session is opened. Service accounts, whose tokens rotate, will be a third kind."""
+class EventLog(Protocol):
+    """A structured logger: an event's name and its facts."""
+
+    def info(self, event: str, **facts: Any) -> Any: ...
+
+    def warning(self, event: str, **facts: Any) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VcdConfig:
-    """Where VCD is and how to speak to it. Durations in seconds.
+    """Where VCD is, who the bridge is there, and how long things may take (seconds).
 
-    ``read_concurrency`` bounds reads apart from calls, so that neither starves the other.
+    ``url`` is ``https://host[:port]`` without ``/api``. Either ``username`` and ``password`` or ``api_token``.
     """
 
     url: str
-    organization: str
-    credentials: Credentials
+    organization: str = SYSTEM
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    api_token: str | None = field(default=None, repr=False)
     answer_timeout: float = 30.0
     connect_timeout: float = 5.0
     lease: float = 5.0
-    max_connections: int = 64
-    read_concurrency: int = 16
-    api_version_max: str | None = None
+    max_concurrent_calls: int = 32
+    max_concurrent_reads: int = 16
+    """Reads have connections of their own: calls that VCD answers slowly do not hold up the following of Tasks."""
+    api_version_min: str = "33.0"
+    """The oldest version with the login that is used here."""
+    api_version_max: str = "39.1"
     ca_file: Path | None = None
+    """PEM; trusted besides the system's authorities."""
     client_certificate_file: Path | None = None
-    transport: str = "fast"
+    """PEM with certificate and key."""
+    transport: Literal["fast", "httpx"] = "fast"
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("https://", "http://")):
+            raise ConfigurationError(f"vcd.url: {self.url!r} does not begin with https://")
+        object.__setattr__(self, "url", self.url.rstrip("/"))
+        if self.api_token is None and (self.username is None or self.password is None):
+            raise ConfigurationError("vcd: no credentials", hint="set vcd.username and vcd.password, or vcd.api_token")
 
     @property
     def is_provider(self) -> bool:
-        return self.organization.casefold() == "system"
+        """The login is the provider's."""
+        return self.organization.casefold() == SYSTEM.casefold()
 
     @property
-    def own_host(self) -> str:
-        """``host[:port]`` that we dial."""
-        return urlsplit(self.url).netloc
-
-    @property
-    def leave_margin(self) -> float:
-        """Bound on pool, connection and TLS together: what of a lease must be left when a call begins."""
+    def call_connect_timeout(self) -> float:
+        """Longest wait for a connection of a call that changes VCD: DNS, TCP and TLS, within the lease."""
         return min(self.connect_timeout, self.lease / 2)
 
-
-class CallObserver(Protocol):
-    """Told of every request to VCD; reads are named by what they read."""
-
-    def __call__(self, operation: str, result: str, http_status: int | None, seconds: float) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Time and observation, injected."""
-
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], object]
-    observe: CallObserver
-    trouble: Callable[[str, str], None]
-    """Told where something did not work and will be tried again: place, message."""
+    @property
+    def call_pool_timeout(self) -> float:
+        """Longest wait for a free connection; permits make sure that there is one, so this is short."""
+        return min(0.5, self.lease / 10)

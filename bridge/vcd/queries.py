@@ -1,104 +1,120 @@
-"""The task query: its filter (FIQL), its encoding by API version, and its rows.
+"""The task query: writes the filter and reads the rows.
 
-Sources: VCD API programming guide (query parameters), pyvcloud client.py and its changes for API 35.0 (single encoding;
-``( ) ; ,`` inside values escaped with a backslash), QueryResultTaskRecordType.
+Source: VCD API programming guide, "Query Parameters" and filter expressions; the encoding by version as in pyvcloud
+client.py; QueryResultTaskRecordType and QueryResultAdminTaskRecordType.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
 from urllib.parse import quote
 
-from bridge.core.answers import TaskQuery, TaskRecord
+from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
 from bridge.core.task import normal_status
-from bridge.vcd.versions import at_least
-from bridge.vcd.wire import Unreadable, moment, task_urn
+from bridge.vcd.documents import Document
+from bridge.vcd.lenient import Json, instant, integer, members, name, text
+from bridge.vcd.versions import version_key
+from bridge.vcd.wire import task_urn, task_uuid
 
-_RESERVED = str.maketrans({character: f"\\{character}" for character in "(),;"})
+MAX_PAGE_SIZE = 128
+"""Largest page that the query service takes."""
 
+SINGLE_ENCODING_SINCE = (35, 0)
+"""From this API version on a filter's values are percent-encoded once; before, the whole filter once more."""
 
-def query_string(query: TaskQuery, *, version: str, provider: bool, user_name: str) -> str:
-    """The encoded query string of ``GET /api/query``."""
-    single = at_least(version, "35.0")
-    text = fiql(query, user_name=user_name, single=single)
-    parts = [
-        f"type={'adminTask' if provider else 'task'}",
-        "format=idrecords",
-        f"page={query.page}",
-        f"pageSize={query.page_size}",
-    ]
-    if query.sort_ascending is not None:
-        parts.append(f"sortAsc={query.sort_ascending}")
-    if text:
-        parts.append("filterEncoded=true")
-        parts.append(f"filter={quote(text, safe='')}")
-    return "&".join(parts)
+_SPECIAL = str.maketrans({character: "\\" + character for character in "\\();,"})
 
 
-def fiql(query: TaskQuery, *, user_name: str, single: bool) -> str:
-    """The filter, always with parentheses round alternatives: ``;`` binds tighter than ``,``."""
-    write = escaped if single else _encoded
-    terms: list[str] = []
+def write_filter(conditions: list[str], api_version: str) -> str:
+    """The query parameters of a filter whose conditions all hold; each is parenthesised, as ``;`` binds tighter."""
+    if not conditions:
+        return ""
+    expression = ";".join(f"({condition})" for condition in conditions)
+    if version_key(api_version) >= SINGLE_ENCODING_SINCE:
+        return f"&filter={expression}"
+    return f"&filterEncoded=true&filter={quote(expression, safe='')}"
+
+
+def compare(selector: str, operator: str, value: str, api_version: str) -> str:
+    """One comparison; the value's special characters are escaped where the version knows escapes."""
+    escaped = value.translate(_SPECIAL) if version_key(api_version) >= SINGLE_ENCODING_SINCE else value
+    return f"{selector}{operator}{quote(escaped, safe='')}"
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as filters take it: UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def task_query_target(query: TaskQuery, *, api_version: str, user_name: str, is_provider: bool) -> str:
+    """Path and query of a task query, written as it goes out."""
+
+    def one(selector: str, operator: str, value: str) -> str:
+        return compare(selector, operator, value, api_version)
+
+    conditions = []
     if query.statuses:
-        terms.append(_any("status", [write(status) for status in query.statuses]))
+        conditions.append(",".join(one("status", "==", status) for status in query.statuses))
     if query.ids:
-        terms.append(_any("id", [write(one) for one in query.ids]))
+        conditions.append(",".join(one("id", "==", task_id) for task_id in query.ids))
     if query.own_only:
-        terms.append(f"ownerName=={write(user_name)}")
+        conditions.append(one("ownerName", "==", user_name))
     if query.object_href is not None:
-        terms.append(f"object=={write(query.object_href)}")
+        conditions.append(one("object", "==", query.object_href))
     if query.operation_name is not None:
-        terms.append(f"name=={write(query.operation_name)}")
+        conditions.append(one("name", "==", query.operation_name))
     if query.started_at_or_after is not None:
-        terms.append(f"startDate=ge={write(_date(query.started_at_or_after))}")
+        conditions.append(one("startDate", "=ge=", timestamp(query.started_at_or_after)))
     if query.ended_at_or_after is not None:
-        terms.append(f"endDate=ge={write(_date(query.ended_at_or_after))}")
-    return ";".join(terms)
+        conditions.append(one("endDate", "=ge=", timestamp(query.ended_at_or_after)))
+    target = (
+        f"/api/query?type={'adminTask' if is_provider else 'task'}&format=idrecords"
+        f"&page={max(1, query.page)}&pageSize={min(max(1, query.page_size), MAX_PAGE_SIZE)}"
+    )
+    if query.sort_ascending is not None:
+        target += f"&sortAsc={quote(query.sort_ascending, safe='')}"
+    return target + write_filter(conditions, api_version)
 
 
-def records(document: Mapping[str, Any]) -> tuple[TaskRecord, ...]:
-    """The rows of a query's answer; rows without an id are left out."""
-    rows = document.get("record") or ()
-    found = (_record(row) for row in rows if isinstance(row, Mapping))
-    return tuple(record for record in found if record is not None)
-
-
-def _record(row: Mapping[str, Any]) -> TaskRecord | None:
-    try:
-        task_id = row.get("id") or task_urn(str(row.get("href") or ""))
-    except Unreadable:
-        return None
-    progress = row.get("progress")
-    return TaskRecord(
-        id=str(task_id),
-        status=normal_status(str(row.get("status") or "")),
-        progress=int(progress) if isinstance(progress, int | str) and str(progress).isdecimal() else None,
-        operation_name=row.get("name"),
-        operation=row.get("operationFull"),
-        object_href=row.get("object"),
-        object_name=row.get("objectName"),
-        owner_name=row.get("ownerName"),
-        service_namespace=row.get("serviceNamespace"),
-        start_date=moment(row.get("startDate")),
-        end_date=moment(row.get("endDate")),
+def read_task_page(document: Document, query: TaskQuery, server_time: datetime | None) -> TaskPage:
+    """A page of rows, whether they came with ids or hrefs, as JSON or XML; a row that names no Task is left out."""
+    content = document.content
+    rows = [record for one in records_of(document) if (record := _record(one)) is not None]
+    total = integer(content.get("total"))
+    page = integer(content.get("page"))
+    return TaskPage(
+        records=tuple(rows),
+        page=page if page is not None else query.page,
+        total=total if total is not None else (query.page - 1) * query.page_size + len(rows),
+        server_time=server_time,
     )
 
 
-def _any(field: str, values: list[str]) -> str:
-    terms = ",".join(f"{field}=={value}" for value in values)
-    return f"({terms})" if len(values) > 1 else terms
+def records_of(document: Document) -> list[Json]:
+    """The rows of any query; in XML their element is named after the type."""
+    found = members(document.content.get("record"))
+    if document.root is not None:
+        for key, value in document.content.items():
+            if key.endswith("Record"):
+                found += members(value)
+    return found
 
 
-def escaped(value: str) -> str:
-    """A value inside a filter, reserved characters escaped."""
-    return value.translate(_RESERVED)
-
-
-def _encoded(value: str) -> str:
-    return quote(value, safe="")
-
-
-def _date(when: datetime) -> str:
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _record(row: Json) -> TaskRecord | None:
+    uuid = task_uuid(name(row.get("id")), name(row.get("href")))
+    status = name(row.get("status"))
+    if uuid is None or status is None:
+        return None
+    return TaskRecord(
+        id=task_urn(uuid),
+        status=normal_status(status),
+        progress=integer(row.get("progress")),
+        operation_name=name(row.get("name")),
+        operation=text(row.get("operationFull")),
+        object_href=name(row.get("object")),
+        object_name=name(row.get("objectName")),
+        owner_name=name(row.get("ownerName")),
+        service_namespace=name(row.get("serviceNamespace")),
+        start_date=instant(row.get("startDate")),
+        end_date=instant(row.get("endDate")),
+    )

@@ -1,188 +1,262 @@
-"""The session with VCD: one login in flight, renewed ahead of time, never hammered.
-
-Sources: VCD API docs (CloudAPI sessions, API tokens), pyvcloud client.py, go-vcloud-director govcd/api_token.go.
-"""
+"""The session: one login in flight, renewed ahead, checked when VCD doubts it, given up slowly when it is refused."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-from collections.abc import Awaitable, Callable
+import contextlib
 from dataclasses import dataclass, field
-from typing import Any
 
-import httpx
+from httpx import Request
 
+from bridge.core.requests import JsonValue
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.vcd.config import ApiToken, Hooks, Password, VcdConfig
-from bridge.vcd.transports import Failed
+from bridge.ports import Clock
+from bridge.vcd.config import EventLog
+from bridge.vcd.credentials import Credential, Grant, LoginRefused, LoginUnavailable
+from bridge.vcd.documents import UnreadableBody, read_body
+from bridge.vcd.lenient import is_object, name, uuid_in
+from bridge.vcd.line import Line
+from bridge.vcd.transports import Reply, TransportFault
+from bridge.vcd.versions import choose_version, read_versions
 
-RENEW_SHARE = 0.8
-"""A token is renewed after this share of its life, so that a call never leaves with one that dies on the way."""
-RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
-"""Pauses after failed logins; the last one repeats. Refused credentials wait longest at once: directories lock
-accounts after a few wrong passwords."""
-REFUSED_SECONDS = 60.0
+CURRENT = "/cloudapi/1.0.0/sessions/current"
 
-Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
+RENEW_AT = 0.8
+"""Part of a token's life after which it is renewed: a login may fail for a while before anybody notices."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    value: str = field(repr=False)
-    renew_at: float | None
+REFUSED_DELAYS = (60.0, 300.0, 900.0)
+"""Seconds between logins that VCD refuses, the last one for ever. VCD locks an account after five refusals within ten
+minutes by default, and several processes may share it; a person has to act anyway."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Holds the bearer token. ``on_ready`` callbacks are not needed: who waits asks ``is_ready`` again."""
+    """A session with VCD. ``renew_at`` and ``expires_at`` in monotonic seconds, None where VCD did not tell."""
 
-    def __init__(self, config: VcdConfig, version: str, send: Send, hooks: Hooks) -> None:
-        self._config = config
-        self._version = version
-        self._send = send
-        self._hooks = hooks
-        self._token: _Token | None = None
-        self._login: asyncio.Task[None] | None = None
-        self._failures = 0
-        self._not_before = 0.0
-        self.user_name = ""
-        self.user_id: str | None = None
+    token: str = field(repr=False)
+    api_version: str
+    user_name: str
+    organization: str
+    organization_uuid: str | None
+    renew_at: float | None
+    expires_at: float | None
+
+    def headers(self, accept: str = "application/*+json") -> dict[str, str]:
+        return {"Accept": f"{accept};version={self.api_version}", "Authorization": f"Bearer {self.token}"}
+
+
+class Sessions:
+    """Keeps a session. Only the keeper logs in, so that one login is in flight at most."""
+
+    def __init__(
+        self,
+        line: Line,
+        credential: Credential,
+        clock: Clock,
+        *,
+        versions: tuple[str, str],
+        log: EventLog | None = None,
+    ) -> None:
+        self._line = line
+        self._credential = credential
+        self._clock = clock
+        self._versions = versions
+        self._log = log
+        self._session: Session | None = None
+        self._suspected = False
+        self._refusal: str | None = None
+        self._wanted = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self.public_hosts: frozenset[str] = frozenset()
+        """``host[:port]`` under which VCD's login addresses name it."""
 
     @property
-    def is_ready(self) -> bool:
-        """A token believed valid is at hand; asking renews one that is getting old, in the background."""
-        token = self._token
-        if token is None or (token.renew_at is not None and self._hooks.monotonic() >= token.renew_at):
-            self._start_login()
-        return token is not None
+    def latest(self) -> Session | None:
+        """The last session there was, valid or not: who the bridge is and which version it speaks."""
+        return self._session
 
     @property
-    def token(self) -> str | None:
-        return self._token.value if self._token is not None else None
-
-    def invalidate(self, used: str | None) -> None:
-        """A request was answered 401 with this token. A newer token is left alone."""
-        if self._token is not None and self._token.value == used:
-            self._token = None
-            self._start_login()
+    def current(self) -> Session | None:
+        """The session, as long as nothing speaks against its token."""
+        session = self._session
+        if session is None or self._suspected:
+            return None
+        expired = session.expires_at is not None and self._clock.monotonic() >= session.expires_at
+        return None if expired else session
 
     async def open(self) -> None:
-        """The first login. Raises ConfigurationError for refused credentials, TemporaryError for the rest."""
-        await self._log_in()
-        await self._learn_user()
+        """Negotiate and log in once. Raises ConfigurationError or TemporaryError."""
+        try:
+            self._install(await self._log_in())
+        except LoginRefused as error:
+            raise ConfigurationError(
+                str(error), hint="check vcd.organization and the credentials; VCD may also have locked the account"
+            ) from None
+        except LoginUnavailable as error:
+            raise TemporaryError(str(error)) from None
+        except TransportFault as fault:
+            raise _unreachable(self._line.base_url, fault) from None
+        self._keeper = asyncio.create_task(self._keep(), name="vcd-session")
 
-    async def wait(self) -> bool:
-        """Wait for a login in flight. Returns whether a token is there."""
-        if self._token is None:
-            self._start_login()
-            if self._login is not None:
-                await asyncio.shield(self._login)
-        return self._token is not None
+    def suspect(self, session: Session) -> None:
+        """VCD answered 401 to this session's token."""
+        if session is self._session and not self._suspected:
+            self._suspected = True
+            self._settled.clear()
+            self._wanted.set()
+
+    async def usable(self, patience: float) -> Session | None:
+        """The session, waiting a while for a check or login under way; None when there is none."""
+        if self.current is None and self._refusal is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._settled.wait()
+        return self.current
 
     async def close(self) -> None:
-        """Log out, as far as VCD can be reached."""
-        if self._login is not None:
-            self._login.cancel()
-        if self._token is None or isinstance(self._config.credentials, ApiToken):
+        """Stop keeping, and log out if that is quick."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
+        session = self.current
+        self._session = None
+        if session is None:
             return
-        request = self._request("DELETE", "/cloudapi/1.0.0/sessions/current", self._bearer())
+        request = self._line.request("DELETE", CURRENT, session.headers("application/json"))
+        with contextlib.suppress(TransportFault, TimeoutError):
+            async with asyncio.timeout(2.0):
+                await self._line.read("logOut", request)
+
+    # --- keeping --------------------------------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        while True:
+            await self._until_wanted()
+            if self._suspected and self._session is not None and await self._is_alive(self._session):
+                # The 401 was about the request (a tenant context, say), not about the session.
+                self._note("vcd.session_confirmed", loud=True)
+                self._suspected = False
+                self._settled.set()
+            else:
+                await self._renew()
+
+    async def _until_wanted(self) -> None:
+        session = self._session
+        wait = None
+        if session is not None and session.renew_at is not None:
+            wait = max(0.0, session.renew_at - self._clock.monotonic())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._wanted.wait()
+        self._wanted.clear()
+
+    async def _renew(self) -> None:
+        refusals = failures = 0
+        while True:
+            try:
+                self._install(await self._log_in())
+                return
+            except (LoginRefused, ConfigurationError) as error:
+                delay = REFUSED_DELAYS[min(refusals, len(REFUSED_DELAYS) - 1)]
+                refusals += 1
+                self._refusal = str(error)
+                self._settled.set()
+                self._note("vcd.login_refused", loud=True, message=str(error), next_try_seconds=delay)
+            except (LoginUnavailable, TransportFault) as error:
+                delay = min(30.0, 0.5 * 2.0 ** min(failures, 10)) * (1.0 - 0.5 * self._clock.random())
+                failures += 1
+                self._note("vcd.login_failed", loud=True, message=str(error), next_try_seconds=round(delay, 2))
+            await self._clock.sleep(delay)
+
+    async def _is_alive(self, session: Session) -> bool:
         try:
-            await self._send(request)
-        except Failed as failed:
-            self._hooks.trouble("logout", failed.message)
+            reply = await self._line.read("currentSession", self._current_request(session.token, session.api_version))
+        except TransportFault:
+            return False
+        return reply.status == 200
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    def _install(self, session: Session) -> None:
+        self._session = session
+        self._suspected = False
+        self._refusal = None
+        self._wanted.clear()
+        self._settled.set()
+        self._note(
+            "vcd.logged_in",
+            user=f"{session.user_name}@{session.organization}",
+            api_version=session.api_version,
+        )
 
-    def _start_login(self) -> None:
-        if self._login is None or self._login.done():
-            self._login = asyncio.ensure_future(self._log_in_again())
+    # --- logging in -----------------------------------------------------------------------------------------------
 
-    async def _log_in_again(self) -> None:
-        pause = self._not_before - self._hooks.monotonic()
-        if pause > 0:
-            await asyncio.sleep(pause)
+    async def _log_in(self) -> Session:
+        """Negotiates too: after an upgrade of VCD sessions end, and other versions are served."""
+        version = await self._negotiate()
+        began = self._clock.monotonic()
+        grant = await self._credential.log_in(self._send_login, version)
+        reply = await self._line.read("currentSession", self._current_request(grant.token, version))
+        if reply.status != 200:
+            raise LoginUnavailable(f"{CURRENT} answered HTTP {reply.status} right after the login")
+        return _session(grant, version, began, reply)
+
+    async def _negotiate(self) -> str:
+        reply = await self._line.read("versions", self._line.request("GET", "/api/versions", {"Accept": "*/*"}))
+        if reply.status >= 500 or reply.status in {408, 429}:
+            raise LoginUnavailable(f"/api/versions answered HTTP {reply.status}")
         try:
-            await self._log_in()
-        except ConfigurationError as error:
-            self._not_before = self._hooks.monotonic() + REFUSED_SECONDS
-            self._hooks.trouble("login", error.message)
-        except TemporaryError as error:
-            pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
-            self._failures += 1
-            self._not_before = self._hooks.monotonic() + pause
-            self._hooks.trouble("login", error.message)
-
-    async def _log_in(self) -> None:
-        began = self._hooks.monotonic()
-        try:
-            response = await self._send(self._login_request())
-        except Failed as failed:
-            self._hooks.observe("login", "unreachable", None, self._hooks.monotonic() - began)
-            raise TemporaryError(f"VCD cannot be reached to log in: {failed.message}", hint="check vcd.url") from None
-        status = response.status_code
-        self._hooks.observe("login", "answered", status, self._hooks.monotonic() - began)
-        if status in {400, 401, 403}:
+            if reply.status != 200:
+                raise UnreadableBody(f"HTTP {reply.status}")
+            offered = read_versions(reply.body)
+        except UnreadableBody as error:
             raise ConfigurationError(
-                f"VCD refused the login to organization {self._config.organization} (HTTP {status})",
-                hint="check vcd.organization and the credentials",
-            )
-        if status != 200:
-            raise TemporaryError(f"VCD answered the login with HTTP {status}")
-        self._token = self._read_token(response)
-        self._failures = 0
+                f"{self._line.base_url}/api/versions is not a Cloud Director's: {error}",
+                hint="set vcd.url to https://host[:port] of VCD, without /api",
+            ) from None
+        self.public_hosts = frozenset(one.login_host for one in offered if one.login_host is not None)
+        return choose_version(offered, *self._versions)
 
-    def _login_request(self) -> httpx.Request:
-        credentials = self._config.credentials
-        if isinstance(credentials, Password):
-            where = "sessions/provider" if self._config.is_provider else "sessions"
-            user = f"{credentials.username}@{self._config.organization}:{credentials.password}"
-            basic = base64.b64encode(user.encode()).decode()
-            return self._request("POST", f"/cloudapi/1.0.0/{where}", f"Basic {basic}")
-        tenant = "provider" if self._config.is_provider else f"tenant/{self._config.organization}"
-        form = {"grant_type": "refresh_token", "refresh_token": credentials.token}
-        return httpx.Request("POST", f"{self._config.url}/oauth/{tenant}/token", data=form, headers=self._accept())
+    async def _send_login(self, target: str, headers: dict[str, str], body: bytes) -> Reply:
+        return await self._line.read("logIn", self._line.request("POST", target, headers, body))
 
-    def _read_token(self, response: httpx.Response) -> _Token:
-        if isinstance(self._config.credentials, Password):
-            value = response.headers.get("x-vmware-vcloud-access-token")
-            life: Any = None
-        else:
-            document = _json(response)
-            value, life = document.get("access_token"), document.get("expires_in")
-        if not isinstance(value, str) or not value:
-            raise TemporaryError("VCD answered the login without a token")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else None
-        renew_at = None if seconds is None else self._hooks.monotonic() + seconds * RENEW_SHARE
-        return _Token(value, renew_at)
+    def _current_request(self, token: str, version: str) -> Request:
+        headers = {"Accept": f"application/json;version={version}", "Authorization": f"Bearer {token}"}
+        return self._line.request("GET", CURRENT, headers)
 
-    async def _learn_user(self) -> None:
-        request = self._request("GET", "/cloudapi/1.0.0/sessions/current", self._bearer())
-        try:
-            response = await self._send(request)
-        except Failed as failed:
-            raise TemporaryError(f"VCD does not tell who we are: {failed.message}") from None
-        user = _json(response).get("user") if response.status_code == 200 else None
-        name = user.get("name") if isinstance(user, dict) else None
-        if not isinstance(name, str) or not name:
-            raise TemporaryError(f"VCD does not tell who we are (HTTP {response.status_code})")
-        self.user_name = name
-        self.user_id = user.get("id") if isinstance(user, dict) else None
-
-    def _bearer(self) -> str:
-        return f"Bearer {self.token}"
-
-    def _request(self, method: str, path: str, authorization: str) -> httpx.Request:
-        headers = {**self._accept(), "Authorization": authorization}
-        return httpx.Request(method, f"{self._config.url}{path}", headers=headers)
-
-    def _accept(self) -> dict[str, str]:
-        return {"Accept": f"application/json;version={self._version}", "User-Agent": "vcd-bridge"}
+    def _note(self, event: str, *, loud: bool = False, **facts: object) -> None:
+        if self._log is not None:
+            (self._log.warning if loud else self._log.info)(event, **facts)
 
 
-def _json(response: httpx.Response) -> dict[str, Any]:
+def _session(grant: Grant, version: str, began: float, reply: Reply) -> Session:
     try:
-        document = json.loads(response.content)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        document = read_body(reply.headers.get("content-type"), reply.body)
+    except UnreadableBody as error:
+        raise LoginUnavailable(f"{CURRENT}: {error}") from None
+    content: dict[str, JsonValue] = {} if document is None else document.content
+    user, organization = _named(content.get("user")), _named(content.get("org"))
+    if user[0] is None or organization[0] is None:
+        raise LoginUnavailable(f"{CURRENT} names no user or organization")
+    life = grant.lifetime
+    return Session(
+        token=grant.token,
+        api_version=version,
+        user_name=user[0],
+        organization=organization[0],
+        organization_uuid=uuid_in(organization[1]),
+        renew_at=None if life is None else began + RENEW_AT * life,
+        expires_at=None if life is None else began + life,
+    )
+
+
+def _named(value: JsonValue) -> tuple[str | None, str | None]:
+    """Name and id of a CloudAPI reference."""
+    return (name(value.get("name")), name(value.get("id"))) if is_object(value) else (name(value), None)
+
+
+def _unreachable(base_url: str, fault: TransportFault) -> ConfigurationError | TemporaryError:
+    message = f"{base_url} cannot be reached: {fault}"
+    if "certificate" in message.casefold():
+        return ConfigurationError(message, hint="set vcd.ca_file to the authority that signed VCD's certificate")
+    return TemporaryError(message, hint="check vcd.url and the network")

@@ -1,177 +1,140 @@
-"""The transports behind httpx's request and response types, and what each one's failures prove.
-
-A call that failed may be repeated only where it is proven that nothing of it was sent. What proves that differs by
-transport and is not in the exception's class; ``tests/vcd/test_fault_matrix.py`` keeps these judgements true on raw
-sockets. Whatever is not proven is "maybe sent".
-"""
+"""What carries requests to VCD: one small interface, two transports behind it."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 
 import httpx
-from pyreqwest.client import ClientBuilder
-from pyreqwest.compatibility.httpx import HttpxTransport
-from pyreqwest.exceptions import BuilderError, ConnectError, ConnectTimeoutError, PoolTimeoutError, PyreqwestError
 
 from bridge.errors import ConfigurationError
-from bridge.vcd.config import VcdConfig
+from bridge.vcd.classifier import Verdict
+from bridge.vcd.documents import MAX_BODY_BYTES
 
-_UNCONNECTED = "client error (Connect)"
-"""hyper-util's text for a failure before a connection was handed to the request (hyper-util 0.1 client/legacy)."""
-_SHARD_CONNECTIONS = 6
-"""Connections per stock httpx pool: its pool scans all connections at every assignment (encode/httpx #3215)."""
+KEEP_ALIVE_SECONDS = 4.0
+"""How long an idle connection is kept. Shorter than the 5 s of Apache httpd, the shortest default of servers and
+proxies in the field: a request on a connection that the other side is just closing has an unknown outcome."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed(Exception):
-    """A request without a complete answer. ``never_sent`` only where that is proven."""
+class Head:
+    """Status and headers of an answer. ``headers`` by lower-case name."""
 
-    never_sent: bool
-    code: str
-    message: str
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Head):
+    """A whole answer."""
+
+    body: bytes
+
+
+class TransportFault(Exception):
+    """No whole answer came. ``head``: what came of the answer before it was cut."""
+
+    def __init__(self, verdict: Verdict, head: Head | None = None) -> None:
+        super().__init__(verdict.message)
+        self.verdict = verdict
+        self.head = head
 
 
 class Transport(Protocol):
-    """Sends one complete request and returns the answer with its body read."""
+    """Sends requests one at a time or many at once; never follows redirects, never repeats."""
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        """Raises Failed."""
+    async def send(self, request: httpx.Request, leave_by: float | None = None) -> Reply:
+        """The answer, read to its end.
+
+        The request leaves before ``leave_by`` (monotonic seconds) or not at all. Raises TransportFault.
+        """
         ...
 
     async def close(self) -> None: ...
 
 
-def make_transport(config: VcdConfig) -> Transport:
-    """The transport that the configuration names. Raises ConfigurationError for unusable certificates."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportLimits:
+    """Sizes and times (seconds) of one transport. ``pool``: longest wait for a free connection."""
+
+    connections: int
+    connect: float
+    pool: float
+    answer: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """PEM files; None: the system's authorities alone, no client certificate. Verification is always on."""
+
+    authorities: Path | None = None
+    client: Path | None = None
+
+    def read(self) -> tuple[bytes | None, bytes | None]:
+        """The contents. Raises ConfigurationError naming the setting."""
+        return _contents("ca_file", self.authorities), _contents("client_certificate_file", self.client)
+
+
+def _contents(setting: str, path: Path | None) -> bytes | None:
+    if path is None:
+        return None
     try:
-        return FastTransport(config) if config.transport == "fast" else HttpxShards(config)
-    except (OSError, ValueError, PyreqwestError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"vcd: the certificates cannot be used: {error}", hint="check vcd.ca_file and vcd.client_certificate_file"
-        ) from error
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"vcd.{setting}: {path} cannot be read: {error.strerror}") from None
 
 
-class FastTransport:
-    """The tuned Rust transport, handed ``httpx.Request`` directly."""
-
-    def __init__(self, config: VcdConfig) -> None:
-        builder = (
-            ClientBuilder()
-            .follow_redirects(False)
-            .referer(False)
-            .no_proxy()
-            .gzip(False)
-            .brotli(False)
-            .zstd(False)
-            .deflate(False)
-            .http1_only()
-            .max_connections(config.max_connections)
-            .pool_max_idle_per_host(config.max_connections)
-            .connect_timeout(timedelta(seconds=config.leave_margin))
-            .pool_timeout(timedelta(seconds=config.leave_margin))
-            .read_timeout(timedelta(seconds=config.answer_timeout))
-        )
-        if config.ca_file is not None:
-            builder = builder.add_root_certificate_pem(config.ca_file.read_bytes())
-        if config.client_certificate_file is not None:
-            builder = builder.identity_pem(config.client_certificate_file.read_bytes())
-        self._transport = HttpxTransport(builder.build())
-
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        try:
-            response = await self._transport.handle_async_request(request)
-            response.request = request
-            await response.aread()
-            return response
-        except Exception as error:  # noqa: BLE001  # bare ValueError and PyreqwestError leak; all become Failed
-            raise judge_fast(error) from error
-
-    async def close(self) -> None:
-        await self._transport.aclose()
+def unusable_certificates(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"vcd: the certificates cannot be used: {error}", hint="check vcd.ca_file and vcd.client_certificate_file"
+    )
 
 
-def judge_fast(error: BaseException) -> Failed:
-    """What a failure of the Rust transport proves: only a failed connection, a full pool or an unbuildable request."""
-    cause = error.__cause__ if isinstance(error.__cause__, PyreqwestError) else error
-    never = isinstance(cause, PoolTimeoutError | BuilderError)
-    if isinstance(cause, ConnectError | ConnectTimeoutError):
-        causes = cause.details.get("causes") or []
-        never = any(one.get("message") == _UNCONNECTED for one in causes)
-    return Failed(never, _code(error, never=never), _message(error))
+LEASE_EXPIRED = Verdict(never_sent=True, code="lease_expired", message="the call could not leave within its lease")
+
+# Ends of the process and of the event loop's task: no statement about the request, never turned into one.
+_PASS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+
+Classify = Callable[[BaseException], Verdict]
 
 
-class HttpxShards:
-    """Stock httpx, pure Python: several small pools, each request in a task of its own behind a shield.
+def never_overdue() -> bool:
+    return False
 
-    A canceled request leaks its connection in httpcore (encode/httpcore #1093), so requests are never canceled; their
-    own time-outs end them.
+
+async def exchange(
+    transport: httpx.AsyncBaseTransport,
+    request: httpx.Request,
+    classify: Classify,
+    overdue: Callable[[], bool] = never_overdue,
+) -> Reply:
+    """One request through an httpx transport, the answer read to its end; every fault classified.
+
+    ``overdue`` is asked after each piece of the body.
     """
-
-    def __init__(self, config: VcdConfig) -> None:
-        verify = ssl.create_default_context(cafile=str(config.ca_file) if config.ca_file is not None else None)
-        if config.client_certificate_file is not None:
-            verify.load_cert_chain(str(config.client_certificate_file))
-        limits = httpx.Limits(max_connections=_SHARD_CONNECTIONS, max_keepalive_connections=_SHARD_CONNECTIONS)
-        count = max(1, -(-config.max_connections // _SHARD_CONNECTIONS))
-        self._shards = [httpx.AsyncHTTPTransport(verify=verify, limits=limits, trust_env=False) for _ in range(count)]
-        self._out = [0] * count
-        self._timeout = {
-            "connect": config.leave_margin,
-            "pool": config.leave_margin,
-            "read": config.answer_timeout,
-            "write": config.answer_timeout,
-        }
-
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        return await asyncio.shield(asyncio.ensure_future(self._send(request)))
-
-    async def _send(self, request: httpx.Request) -> httpx.Response:
-        shard = min(range(len(self._shards)), key=self._out.__getitem__)
-        started = False
-
-        async def trace(event: str, _info: object) -> None:
-            nonlocal started
-            started = started or event.endswith("send_request_headers.started")
-
-        request.extensions = {**request.extensions, "timeout": self._timeout, "trace": trace}
-        self._out[shard] += 1
+    head: Head | None = None
+    try:
+        response = await transport.handle_async_request(request)
+        head = Head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
         try:
-            response = await self._shards[shard].handle_async_request(request)
-            response.request = request
-            await response.aread()
-            return response
-        except Exception as error:  # noqa: BLE001  # bare ssl and h11 errors leak; all become Failed
-            raise judge_httpx(error, send_started=started) from error
+            return Reply(head.status, head.headers, await _read(response, overdue))
         finally:
-            self._out[shard] -= 1
-
-    async def close(self) -> None:
-        for shard in self._shards:
-            await shard.aclose()
-
-
-def judge_httpx(error: BaseException, *, send_started: bool) -> Failed:
-    """What a failure of stock httpx proves: nothing was sent before the head was begun."""
-    unsent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-    never = not send_started and isinstance(error, unsent)
-    return Failed(never, _code(error, never=never), _message(error))
+            await response.aclose()
+    except _PASS:
+        raise
+    except BaseException as error:  # a panic of the Rust side is no Exception
+        raise TransportFault(classify(error), head) from error
 
 
-def _code(error: BaseException, *, never: bool) -> str:
-    if isinstance(error, httpx.PoolTimeout):
-        return "pool_timeout"
-    if never:
-        return "connect_failed"
-    return "no_answer"
-
-
-def _message(error: BaseException) -> str:
-    cause = error.__cause__
-    details = getattr(cause, "details", None) or {}
-    reasons = [str(one.get("message")) for one in details.get("causes") or []]
-    return ": ".join([f"{type(error).__name__} {error}".strip(), *reasons])[:500]
+async def _read(response: httpx.Response, overdue: Callable[[], bool]) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise httpx.DecodingError(f"an answer of more than {MAX_BODY_BYTES} bytes")
+        if overdue():
+            raise httpx.ReadTimeout("the answer took too long to end")
+    return bytes(body)

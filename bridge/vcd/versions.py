@@ -1,60 +1,65 @@
-"""Which API version to speak. ``GET /api/versions`` needs no session and answers XML."""
+"""Version negotiation: GET /api/versions, without login and always XML.
+
+Source: versioning schema of the VCD API; ``deprecated`` is an attribute of VersionInfo, alpha versions have an element
+of their own (pyvcloud client.py, go-vcloud-director govcd/api_vcd_versions.go).
+"""
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+import re
+from dataclasses import dataclass
 
 from bridge.errors import ConfigurationError
+from bridge.vcd.documents import UnreadableBody, local_name, parse_xml
+from bridge.vcd.lenient import boolean, host_of
 
-HIGHEST_KNOWN = "39.1"
-"""Highest version whose documents this bridge was written against (VCD 10.6)."""
-LOWEST_KNOWN = "35.0"
-"""Lowest version whose task query this bridge can encode with certainty and that still runs in the field (VCD 10.2)."""
-
-
-def negotiate(content: bytes, highest_wanted: str | None) -> str:
-    """The highest version that both sides know and that is not deprecated; a deprecated one where nothing else is left.
-
-    Raises ConfigurationError with both sides' versions when there is none.
-    """
-    offered = _offered(content)
-    cap = min(_numbers(highest_wanted or HIGHEST_KNOWN), _numbers(HIGHEST_KNOWN))
-    usable = {v: d for v, d in offered.items() if _numbers(LOWEST_KNOWN) <= _numbers(v) <= cap}
-    current = [version for version, deprecated in usable.items() if not deprecated]
-    chosen = max(current or usable, key=_numbers, default=None)
-    if chosen is None:
-        named = ", ".join(sorted(offered, key=_numbers)) or "none"
-        raise ConfigurationError(
-            f"VCD offers API versions {named}; the bridge speaks {LOWEST_KNOWN} to {highest_wanted or HIGHEST_KNOWN}",
-            hint="check vcd.url and vcd.api_version_max",
-        )
-    return chosen
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
-def _offered(content: bytes) -> dict[str, bool]:
-    """Version -> deprecated. ``deprecated`` is an attribute of VersionInfo; alpha versions are left out."""
-    if b"<!DOCTYPE" in content[:2000] or b"<!ENTITY" in content:
-        raise ConfigurationError("vcd.url does not answer like a Cloud Director: XML with a document type")
-    try:
-        root = ElementTree.fromstring(content)  # noqa: S314  # entity declarations are refused above
-    except ElementTree.ParseError as error:
-        raise ConfigurationError(
-            "vcd.url does not answer like a Cloud Director: /api/versions is not XML", hint="check vcd.url"
-        ) from error
-    found: dict[str, bool] = {}
-    for element in root.iter():
-        if element.tag.rsplit("}", 1)[-1] != "VersionInfo":
+@dataclass(frozen=True, slots=True)
+class OfferedVersion:
+    """One version that VCD serves."""
+
+    version: str
+    deprecated: bool
+    login_host: str | None
+    """``host[:port]`` of its login address: VCD's public name, which may differ from the one dialled."""
+
+
+def version_key(version: str) -> tuple[int, int]:
+    """``39.1`` as (39, 1). Raises ConfigurationError for anything else."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise ConfigurationError(f"API version {version!r} is not of the form 39.1")
+    return int(match[1]), int(match[2])
+
+
+def read_versions(body: bytes) -> tuple[OfferedVersion, ...]:
+    """The released versions of a SupportedVersions document. Raises UnreadableBody."""
+    root = parse_xml(body.strip())
+    if local_name(root.tag) != "SupportedVersions":
+        raise UnreadableBody(f"the root element is {local_name(root.tag)}, not SupportedVersions")
+    offered = []
+    for info in root:
+        if local_name(info.tag) != "VersionInfo":
             continue
-        version = next((child.text for child in element if child.tag.rsplit("}", 1)[-1] == "Version"), None)
-        if version and "alpha" not in version and all(part.isdecimal() for part in version.strip().split(".")):
-            found[version.strip()] = element.get("deprecated", "false").casefold() == "true"
-    return found
+        texts = {local_name(child.tag): (child.text or "").strip() for child in info}
+        version = texts.get("Version", "")
+        if _VERSION.fullmatch(version):
+            deprecated = boolean(info.get("deprecated")) is True
+            offered.append(OfferedVersion(version, deprecated, host_of(texts.get("LoginUrl"))))
+    return tuple(offered)
 
 
-def at_least(version: str, wanted: str) -> bool:
-    """Whether ``version`` is ``wanted`` or newer."""
-    return _numbers(version) >= _numbers(wanted)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+def choose_version(offered: tuple[OfferedVersion, ...], minimum: str, maximum: str) -> str:
+    """The highest version within the bounds that is not deprecated. Raises ConfigurationError when there is none."""
+    low, high = version_key(minimum), version_key(maximum)
+    current = {version_key(one.version): one.version for one in offered if not one.deprecated}
+    fitting = [key for key in current if low <= key <= high]
+    if fitting:
+        return current[max(fitting)]
+    listed = ", ".join(f"{one.version} (deprecated)" if one.deprecated else one.version for one in offered)
+    raise ConfigurationError(
+        f"VCD serves no API version from {minimum} to {maximum} that is not deprecated; it serves {listed or 'none'}",
+        hint="set vcd.api_version_max, or use a release of the bridge that knows this VCD",
+    )

@@ -1,0 +1,154 @@
+"""How the bridge proves who it is. One strategy per kind of credential.
+
+Source: VCD API programming guide (sessions); go-vcloud-director govcd/api_token.go. A service account is a strategy of
+its own: its refresh token rotates with every use, so ``log_in`` must save the new one before the grant is used.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+from bridge.core.requests import JsonValue
+from bridge.vcd.config import SYSTEM, VcdConfig
+from bridge.vcd.errors import read_http_date, read_refusal
+from bridge.vcd.lenient import integer, is_object
+from bridge.vcd.transports import Reply
+
+SendLogin = Callable[[str, dict[str, str], bytes], Awaitable[Reply]]
+"""Target path, headers and body of a POST to VCD. Raises TransportFault."""
+
+
+class LoginRefused(Exception):
+    """VCD does not take the credentials: trying again soon cannot help and could lock the account."""
+
+
+class LoginUnavailable(Exception):
+    """VCD could not be asked, or its answer was not one; trying again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An access token. ``lifetime`` in seconds where VCD told."""
+
+    token: str = field(repr=False)
+    lifetime: float | None
+
+
+class Credential(Protocol):
+    """Opens sessions."""
+
+    @property
+    def label(self) -> str:
+        """Who logs in, for people; no secret."""
+        ...
+
+    async def log_in(self, send: SendLogin, version: str) -> Grant:
+        """Raises LoginRefused, LoginUnavailable or TransportFault."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCredential:
+    """User name and password at POST /cloudapi/1.0.0/sessions, or …/sessions/provider."""
+
+    username: str
+    password: str = field(repr=False)
+    organization: str
+
+    @property
+    def label(self) -> str:
+        return f"user {self.username}@{self.organization}"
+
+    async def log_in(self, send: SendLogin, version: str) -> Grant:
+        target = "/cloudapi/1.0.0/sessions" + ("/provider" if _is_system(self.organization) else "")
+        login = f"{self.username}@{self.organization}:{self.password}"
+        headers = {
+            "Accept": f"application/json;version={version}",
+            "Authorization": "Basic " + base64.b64encode(login.encode()).decode(),
+        }
+        reply = await send(target, headers, b"")
+        _check(reply, self.label, self.password)
+        token = reply.headers.get("x-vmware-vcloud-access-token")
+        if not token:
+            raise LoginUnavailable(f"the login of {self.label} was answered without a token")
+        return Grant(token, _jwt_lifetime(token, reply))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiTokenCredential:
+    """A user's API token at POST /oauth/tenant/{org}/token, or /oauth/provider/token; it does not rotate."""
+
+    refresh_token: str = field(repr=False)
+    organization: str
+
+    @property
+    def label(self) -> str:
+        return f"API token of organization {self.organization}"
+
+    async def log_in(self, send: SendLogin, version: str) -> Grant:
+        place = "provider" if _is_system(self.organization) else f"tenant/{quote(self.organization, safe='')}"
+        form = urlencode({"grant_type": "refresh_token", "refresh_token": self.refresh_token})
+        headers = {
+            "Accept": f"application/json;version={version}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        reply = await send(f"/oauth/{place}/token", headers, form.encode())
+        _check(reply, self.label, self.refresh_token)
+        document = _json_object(reply.body)
+        token = document.get("access_token")
+        if not isinstance(token, str) or not token:
+            raise LoginUnavailable(f"the login with the {self.label} was answered without an access token")
+        seconds = integer(document.get("expires_in"))
+        return Grant(token, float(seconds) if seconds is not None else _jwt_lifetime(token, reply))
+
+
+def credential_of(config: VcdConfig) -> Credential:
+    if config.api_token is not None:
+        return ApiTokenCredential(config.api_token, config.organization)
+    return PasswordCredential(config.username or "", config.password or "", config.organization)
+
+
+def _is_system(organization: str) -> bool:
+    return organization.casefold() == SYSTEM.casefold()
+
+
+def _check(reply: Reply, label: str, secret: str) -> None:
+    if 200 <= reply.status < 300:
+        return
+    refusal = read_refusal(reply.status, reply.headers, reply.body)
+    said = f"HTTP {reply.status}" if refusal.error is None else f"HTTP {reply.status}, {refusal.message}"
+    message = f"login of {label}: {said.replace(secret, '***') if secret else said}"
+    if 400 <= reply.status < 500 and reply.status not in {408, 429}:
+        raise LoginRefused(message)
+    raise LoginUnavailable(message)
+
+
+def _jwt_lifetime(token: str, reply: Reply) -> float | None:
+    """Seconds that a JWT lives, by its own claims; read, not verified: VCD does that."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = _json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    ends, began = integer(claims.get("exp")), integer(claims.get("iat"))
+    if ends is None:
+        return None
+    if began is None:
+        sent = read_http_date(reply.headers.get("date"))
+        began = None if sent is None else int(sent.timestamp())
+    return float(ends - began) if began is not None and ends > began else None
+
+
+def _json_object(body: bytes) -> dict[str, JsonValue]:
+    try:
+        document: JsonValue = json.loads(body)
+    except ValueError:
+        return {}
+    return document if is_object(document) else {}
