@@ -44,7 +44,7 @@ def answered(story: Story, answer: CallAnswer, jitter: float, rules: Rules) -> N
         case SessionExpired():
             _try_again(story, Reason("session_expired", answer.message), 0.0, rules, immediately=True)
         case NeverSent():
-            immediately = answer.code == "lease_expired"
+            immediately = answer.code in {"lease_expired", "handed_over"}
             _try_again(story, Reason(answer.code, answer.message), jitter, rules, immediately=immediately)
         case OutcomeUnknown():
             become_unsure(story, answer.code, settle=False)

@@ -82,8 +82,12 @@ class Runner:
 
     def _begin_call(self, owned: OwnedPartition, lifecycle: Lifecycle, attempt: int, leave_by: float) -> None:
         request = owned.requests.get(lifecycle.birth)
-        if owned.closed or owned.draining or request is None or lifecycle.attempt != attempt:
+        if owned.closed or request is None or lifecycle.attempt != attempt:
             self._permits.release(used=False)
+            return
+        if owned.draining:
+            self._permits.release(used=False)
+            self._feed(owned, lifecycle, self._held_back(attempt))
             return
         owned.calls_out += 1
         self._spawn(self._call(owned, lifecycle, request, leave_by))
@@ -94,8 +98,10 @@ class Runner:
         unreachable = False
         try:
             self._reach("intent_committed")
-            if owned.closed or owned.draining:
-                # The handover began between the commit and here: nothing may leave any more for this partition.
+            if owned.closed:
+                return
+            if owned.draining:
+                self._feed(owned, lifecycle, self._held_back(lifecycle.attempt))
                 return
             answer = await self._gateway.call(call, leave_by=leave_by)
             self._reach("call_answered")
@@ -106,6 +112,13 @@ class Runner:
             owned.calls_out -= 1
             self._permits.release(unreachable=unreachable)
             self._loop().wake()
+
+    def _held_back(self, attempt: int) -> Answered:
+        """The handover began between the intent's commit and its call: nothing may leave for this partition any more.
+
+        Said while the partition is still ours, so that the next owner need not wonder whether the call left.
+        """
+        return Answered(attempt, NeverSent(code="handed_over", message="held back by a handover"), 0.0)
 
     # --- cancel and look ------------------------------------------------------------------------------------------
 

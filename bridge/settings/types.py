@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -67,7 +68,9 @@ def _bootstrap(text: str) -> str:
 
 
 def _patterns(value: object) -> object:
-    """Lists may be written as one text with commas, which is how they fit into an environment variable."""
+    """Lists may be written as one text, with commas or as JSON, which is how they fit into an environment variable."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        return json.loads(value)
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value

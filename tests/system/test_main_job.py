@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from confluent_kafka import TopicPartition as ClientPartition
+from confluent_kafka.admin import AdminClient
+
 from tests.support.bridge import running_site
 from tests.support.kafka import KafkaNode
 from tests.support.simulator import acme_vapp, acme_vm
@@ -41,4 +44,17 @@ def test_everything_is_accounted_for(kafka: KafkaNode, tmp_path: Path) -> None:
         assert {("r1", "request_id_conflict"), ("r1", "repeat"), ("r2", "unknown_operation"),
                 ("c1", "unknown_request")} <= reasons  # fmt: skip
         site.wait_events(lambda _: len(site.evidence().dead_letters) == 2)
+        site.check()
+
+
+def test_the_head_of_the_topic_may_be_gone(kafka: KafkaNode, tmp_path: Path) -> None:
+    """Retention has removed what nobody has read yet: reading begins with what the topic still holds."""
+    with running_site(kafka.bootstrap, tmp_path, partitions=1) as site:
+        site.send(*({"request_id": f"r{n}", "operation": "deployVApp", "parameters": {"id": acme_vapp(1)}} for n in range(4)))
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        for future in admin.delete_records([ClientPartition(site.requests, 0, 2)]).values():
+            future.result(20)
+        site.inputs = site.inputs[2:]
+        site.start().wait_ready()
+        site.wait_ended(["r2", "r3"])
         site.check()
