@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
@@ -238,6 +238,9 @@ class PollingThread:
         if error.code() == KafkaError._PARTITION_EOF:
             if epoch is not None and partition in self._begun:
                 yield AtEnd(partition, epoch, message.offset() or 0)
+        elif error.code() in _POSITION_LOST and partition not in self._begun:
+            # Offset 0 of an assignment that has not begun may be gone from the topic; ``begin`` seeks.
+            return
         elif error.code() in _POSITION_LOST and epoch is not None:
             # Retention overtook us, or the log was cut: assign it anew, so that cursor and topic are compared again.
             self._tell(error, str(partition))
@@ -275,9 +278,11 @@ class PollingThread:
 
     def _on_assign(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
         for partition in partitions:
-            # Not the committed offset: the store says where to read, and asking would wait for open transactions.
-            # The end is only looked up, never fetched from, as the partition is paused by then.
-            partition.offset = OFFSET_END
+            # A plain number, paused at once: the store says where to read. Every logical offset (end, beginning,
+            # committed) is looked up by the client in the background, and an answer that comes after ``begin`` has
+            # sought the wanted offset replaces it: records in between were never delivered (seen under KIP-848, when
+            # a partition came back within seconds).
+            partition.offset = 0
         if self._config.is_cooperative:
             consumer.incremental_assign(partitions)
         else:
