@@ -79,7 +79,8 @@ def import_graph() -> str:
 
 def first_line(module: Path) -> str:
     """First line of a module's docstring."""
-    return (ast.get_docstring(ast.parse(module.read_text())) or "").split("\n")[0].strip()
+    documented = ast.get_docstring(ast.parse(module.read_text())) or ""
+    return documented.split("\n")[0].strip().replace("``", "`")
 
 
 def file_map() -> str:
