@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from bridge.errors import BridgeError, ConfigurationError, TemporaryError
 from bridge.kafka.config import LOG, ClientConfig, KafkaConfig, make
@@ -79,10 +80,10 @@ class Connection:
         settings: ClientConfig = {**config.admin(), "error_cb": self._reasons.append, "logger": LOG}
         self.admin: AdminClient = make(AdminClient, settings)
 
-    def look(self, seconds: float = REACH_SECONDS) -> Cluster:
-        """The cluster's metadata. Raises TemporaryError or ConfigurationError."""
+    def metadata(self, seconds: float = REACH_SECONDS) -> ClusterMetadata:
+        """What the client knows of brokers and topics. Raises TemporaryError or ConfigurationError."""
         try:
-            found = self.admin.list_topics(timeout=seconds)
+            return self.admin.list_topics(timeout=seconds)
         except KafkaException as error:
             self.admin.poll(0)
             # Why a broker could not be reached says more than that none could; wrong credentials say most.
@@ -90,5 +91,9 @@ class Connection:
             heard.sort(key=lambda reason: reason.code() not in _CREDENTIALS)
             reason: KafkaError = heard[0] if heard else error.args[0]
             raise failure(f"Kafka at {self._servers} cannot be reached", reason) from None
+
+    def look(self, seconds: float = REACH_SECONDS) -> Cluster:
+        """The cluster in short. Raises TemporaryError or ConfigurationError."""
+        found = self.metadata(seconds)
         topics = {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
         return Cluster(f"{found.cluster_id}", len(found.brokers), topics)

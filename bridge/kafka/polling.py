@@ -6,12 +6,13 @@ flight (measured: a pause waited 2.5 s), and because ownership and group metadat
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
@@ -30,7 +31,11 @@ HELD_RECORDS = 5_000
 HELD_BYTES = 32 * 1024 * 1024
 """What may wait in memory between this thread and the engine; beyond it nothing more is read."""
 _REPEAT_SECONDS = 30.0
+_NO_ASSIGNMENT_SECONDS = 2.0
+"""A member that has an epoch and after this no partition gets none for now: partitions come with the next heartbeats."""
 _POSITION_LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
+
+_METADATA_MAGIC = b"CGMDv2:"
 
 Post = Callable[[Sequence[InboxEvent], int, int], None]
 """Hands events over, with the number and the bytes of the records in them."""
@@ -65,6 +70,7 @@ class PollingThread:
         self._held_records = 0
         self._held_bytes = 0
         self._joined = False
+        self._idle_since: float | None = None
         self._fatal: KafkaError | None = None
         self.last_progress = time.monotonic()
         """When the thread last went round its loop; for liveness."""
@@ -106,24 +112,24 @@ class PollingThread:
         """Read ``partition`` from ``offset`` on."""
         if not self._membership.owns(partition, epoch):
             return
-        try:
-            self._consumer.seek(ClientPartition(partition.topic, partition.partition, offset))
-        except KafkaException as error:
-            if error.args[0].code() not in {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS, KafkaError._TIMED_OUT}:
-                raise
-            # The assignment is still settling inside the client.
-            self._later(lambda: self.begin(partition, epoch, offset))
-            return
-        self._begun[partition] = offset
-        self._consumer.resume([ClientPartition(partition.topic, partition.partition)])
+        if self._config.is_cooperative:
+            self._stop_reading([partition])
+            self._consumer.incremental_assign([_client(partition, offset)])
+            self._begun[partition] = offset
+        else:
+            self._begun[partition] = offset
+            self._consumer.assign([_client(one, position) for one, position in self._begun.items()])
 
     def pause(self, partition: TopicPartition) -> None:
         if partition in self._begun:
-            self._consumer.pause([ClientPartition(partition.topic, partition.partition)])
+            self._consumer.pause([_client(partition)])
 
     def resume(self, partition: TopicPartition) -> None:
         if partition in self._begun:
-            self._consumer.resume([ClientPartition(partition.topic, partition.partition)])
+            self._consumer.resume([_client(partition)])
+            # A resume alone does not wake the client's fetching thread, which may sleep for a second; a seek does.
+            with contextlib.suppress(KafkaException):
+                self._consumer.seek(_client(partition, self._begun[partition]))
 
     def release(self, partitions: Iterable[TopicPartition]) -> None:
         self._unreleased.difference_update(partitions)
@@ -177,16 +183,18 @@ class PollingThread:
             if not self._commands:
                 self._wake.wait(seconds)
 
-    def _later(self, command: Callable[[], None]) -> None:
-        threading.Timer(0.02, self.submit, [command]).start()
-
     def _may_read(self) -> bool:
         with self._wake:
             return self._held_records < HELD_RECORDS and self._held_bytes < HELD_BYTES
 
     def _announce_idle_member(self) -> None:
         """A KIP-848 member that gets no partition is never called back; the engine must learn that it has joined."""
-        if not self._joined and self._config.uses_kip_848 and self._consumer.memberid():
+        if self._joined or not self._config.uses_kip_848:
+            return
+        if self._idle_since is None:
+            if member_epoch(self._consumer.consumer_group_metadata()) > 0:
+                self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since > _NO_ASSIGNMENT_SECONDS:
             self._joined = True
             self._emit([Assigned({})])
 
@@ -238,14 +246,10 @@ class PollingThread:
         if error.code() == KafkaError._PARTITION_EOF:
             if epoch is not None and partition in self._begun:
                 yield AtEnd(partition, epoch, message.offset() or 0)
-        elif error.code() in _POSITION_LOST and partition not in self._begun:
-            # Offset 0 of an assignment that has not begun may be gone from the topic; ``begin`` seeks.
-            return
         elif error.code() in _POSITION_LOST and epoch is not None:
             # Retention overtook us, or the log was cut: assign it anew, so that cursor and topic are compared again.
             self._tell(error, str(partition))
-            self._begun.pop(partition, None)
-            self._consumer.pause([ClientPartition(partition.topic, partition.partition)])
+            self._stop_reading([partition])
             self._membership.drop([partition], lost=True)
             yield Lost(frozenset({partition}))
             yield Assigned(self._membership.grant([partition]))
@@ -277,41 +281,44 @@ class PollingThread:
     # --- rebalances: called by the client inside consume and close ----------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
-        for partition in partitions:
-            # A plain number, paused at once: the store says where to read. Every logical offset (end, beginning,
-            # committed) is looked up by the client in the background, and an answer that comes after ``begin`` has
-            # sought the wanted offset replaces it: records in between were never delivered (seen under KIP-848, when
-            # a partition came back within seconds).
-            partition.offset = 0
+        # The group is told that the assignment is taken; the client gets a partition only when it is begun, at the
+        # offset that the store says. Every logical offset (end, beginning, committed) would be looked up by the client
+        # in the background, and an answer that comes after a seek makes it look up again and jump there: records in
+        # between were never delivered (seen under KIP-848; rdkafka_partition.c, "outdated offset response").
         if self._config.is_cooperative:
-            consumer.incremental_assign(partitions)
+            consumer.incremental_assign([])
         else:
-            consumer.assign(partitions)
-        if partitions:
-            consumer.pause(partitions)
+            self._begun.clear()
+            consumer.assign([])
         self._joined = True
-        for taken in _ours(partitions):
-            self._begun.pop(taken, None)
         self._emit([Assigned(self._membership.grant(_ours(partitions)))])
 
     def _on_revoke(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
         going = frozenset(p for p in _ours(partitions) if self._membership.epoch(p) is not None)
         self._hand_over(going)
-        self._unassign(consumer, partitions)
+        self._unassign(consumer, _ours(partitions))
 
     def _on_lost(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
         gone = self._membership.drop(_ours(partitions), lost=True)
-        for partition in gone:
-            self._begun.pop(partition, None)
         if gone:
             self._emit([Lost(gone)])
-        self._unassign(consumer, partitions)
+        self._unassign(consumer, _ours(partitions))
 
-    def _unassign(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
-        if self._config.is_cooperative:
-            consumer.incremental_unassign(partitions)
-        else:
+    def _unassign(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        if not self._config.is_cooperative:
+            self._begun.clear()
             consumer.unassign()
+        elif not self._stop_reading(partitions):
+            consumer.incremental_unassign([])
+
+    def _stop_reading(self, partitions: Iterable[TopicPartition]) -> bool:
+        """Take begun partitions away from the client; False when none of them was."""
+        begun = [partition for partition in partitions if self._begun.pop(partition, None) is not None]
+        if begun and self._config.is_cooperative:
+            self._consumer.incremental_unassign([_client(partition) for partition in begun])
+        elif begun:
+            self._consumer.assign([_client(one, position) for one, position in self._begun.items()])
+        return bool(begun)
 
     def _hand_over(self, going: frozenset[TopicPartition]) -> None:
         """Keep serving commands, the journal's snapshot among them, until the engine lets go or time is up."""
@@ -326,8 +333,6 @@ class PollingThread:
                 self._wait(TICK_SECONDS)
         late = frozenset(self._unreleased)
         self._unreleased = set()
-        for partition in going:
-            self._begun.pop(partition, None)
         self._membership.drop(going - late, lost=False)
         if late:
             self._membership.drop(late, lost=True)
@@ -352,8 +357,24 @@ def headers_of(message: Message) -> tuple[tuple[str, bytes | None], ...]:
     return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
 
 
+def member_epoch(group_metadata: object) -> int:
+    """Generation or member epoch inside a group metadata object; -1 when it is none.
+
+    It is bytes: ``CGMDv2:``, the generation as little-endian int32, group, member (rdkafka_cgrp.c,
+    rd_kafka_consumer_group_metadata_write).
+    """
+    if not isinstance(group_metadata, bytes) or not group_metadata.startswith(_METADATA_MAGIC):
+        return -1
+    start = len(_METADATA_MAGIC)
+    return int.from_bytes(group_metadata[start : start + 4], "little", signed=True)
+
+
 def _partition_of(message: Message) -> TopicPartition:
     return TopicPartition(message.topic() or "", message.partition() or 0)
+
+
+def _client(partition: TopicPartition, offset: int = OFFSET_INVALID) -> ClientPartition:
+    return ClientPartition(partition.topic, partition.partition, offset)
 
 
 def _ours(partitions: Iterable[ClientPartition]) -> list[TopicPartition]:

@@ -50,12 +50,17 @@ def high_watermarks(connection: Connection, partitions: Iterable[TopicPartition]
     return _offsets(connection, partitions, LATEST, IsolationLevel.READ_UNCOMMITTED)
 
 
+def log_starts(connection: Connection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """First offsets that logs still hold. Raises KafkaException."""
+    return _offsets(connection, partitions, EARLIEST, IsolationLevel.READ_UNCOMMITTED)
+
+
 def readable_ranges(
     connection: Connection, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, tuple[int, int]]:
     """First offset and last stable offset: what a read_committed reader can read. Raises KafkaException."""
     asked = list(partitions)
-    lows = _offsets(connection, asked, EARLIEST, IsolationLevel.READ_COMMITTED)
+    lows = log_starts(connection, asked)
     highs = _offsets(connection, asked, LATEST, IsolationLevel.READ_COMMITTED)
     return {partition: (lows[partition], highs[partition]) for partition in asked}
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
@@ -21,7 +21,7 @@ from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe
 from bridge.kafka.fencing import Fence
 from bridge.kafka.polling import headers_of
-from bridge.kafka.queries import high_watermarks, readable_ranges, topic_facts
+from bridge.kafka.queries import high_watermarks, log_starts, readable_ranges, topic_facts
 from bridge.kafka.transaction import let_go
 from bridge.ports import RestoredPartition, StoredRecord
 
@@ -195,8 +195,10 @@ class RestoreThread:
         ends = high_watermarks(connection, [log.partition for _, log in logs])
         for _, log in logs:
             log.end = ends[log.partition]
+        # Absolute offsets: having the client look up "the beginning" costs half a second where no leader is known yet.
+        starts = log_starts(connection, ends)
         if logs:
-            self._made_reader().incremental_assign([_client(log.partition, OFFSET_BEGINNING) for _, log in logs])
+            self._made_reader().incremental_assign([_client(p, start) for p, start in starts.items()])
         for restore, log in logs:
             self._logs[log.partition] = (restore, log)
             restore.started = True
@@ -303,5 +305,5 @@ class RestoreThread:
                 restore.finish(None, None)
 
 
-def _client(partition: TopicPartition, offset: int = -1001) -> ClientPartition:
+def _client(partition: TopicPartition, offset: int = OFFSET_INVALID) -> ClientPartition:
     return ClientPartition(partition.topic, partition.partition, offset)

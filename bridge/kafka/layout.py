@@ -1,0 +1,216 @@
+"""Which topics the bridge needs and how they must be set, and where a cluster differs from that. Pure.
+
+Names of settings are Kafka's topic configuration names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from bridge.ports import TopicNames
+
+OVERHEAD_BYTES = 64 * 1024
+"""What the store and the dead letters add to the largest input record: headers and their own fields."""
+_MINUTE_MS = 60_000
+_DAY_MS = 24 * 60 * _MINUTE_MS
+
+
+class Rule(StrEnum):
+    """How a wanted value binds a topic that exists already."""
+
+    EXACTLY = "exactly"
+    AT_LEAST = "at least"
+    """Higher is as good; -1, where Kafka means "no limit" by it, is highest."""
+    WHEN_CREATED = "when created"
+    """A good beginning; whoever runs the cluster may have chosen otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Value of one topic setting."""
+
+    value: str
+    rule: Rule
+
+    def accepts(self, current: str | None) -> bool:
+        match self.rule:
+            case Rule.WHEN_CREATED:
+                return True
+            case Rule.EXACTLY:
+                return current == self.value
+            case Rule.AT_LEAST:
+                return current is not None and (current == "-1" or int(current) >= int(self.value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredTopic:
+    """A topic as it has to be. ``partitions_bind``: another number of partitions in the cluster is a difference."""
+
+    name: str
+    partitions: int
+    partitions_bind: bool
+    replication_factor: int
+    settings: Mapping[str, Wanted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExistingTopic:
+    """A topic as the cluster has it. ``settings``: effective values, defaults included."""
+
+    partitions: int
+    replication_factor: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What the settings say. ``partitions`` is for topics to be created; an input that exists has its own number."""
+
+    names: TopicNames
+    partitions: int = 6
+    replication_factor: int = 3
+    dedupe_window: timedelta = timedelta(days=7)
+
+    def topics(self) -> tuple[str, ...]:
+        """Names of all topics, inputs first."""
+        names = self.names
+        source = names.action_requests
+        return source, names.changelog(source), names.ended(source), names.task_events, names.dead_letters
+
+    def required(self, existing: Mapping[str, ExistingTopic], *, default_record_bytes: int) -> list[RequiredTopic]:
+        """All topics as they have to be. ``default_record_bytes``: the broker's limit for topics without their own."""
+        source = existing.get(self.names.action_requests)
+        partitions = source.partitions if source is not None else self.partitions
+        limit = source.settings.get("max.message.bytes") if source is not None else None
+        largest = int(limit) if limit is not None else default_record_bytes
+        return [self._required(name, existing.get(name), partitions, largest) for name in self.topics()]
+
+    def _required(self, name: str, existing: ExistingTopic | None, partitions: int, largest: int) -> RequiredTopic:
+        names = self.names
+        replicas = existing.replication_factor if existing is not None else self.replication_factor
+        settings = {
+            # One broker may be away, yet what is acknowledged is in two places.
+            "min.insync.replicas": Wanted("2" if replicas >= 3 else "1", Rule.AT_LEAST),
+        }
+        fits = Wanted(str(largest + OVERHEAD_BYTES), Rule.AT_LEAST)
+        if name == names.changelog(names.action_requests):
+            settings |= self._changelog() | {"max.message.bytes": fits}
+        elif name == names.ended(names.action_requests):
+            settings |= self._ended() | {"max.message.bytes": fits}
+        else:
+            # A compacted input would lose requests, a compacted output steps of a story.
+            settings["cleanup.policy"] = Wanted("delete", Rule.EXACTLY)
+        if name == names.dead_letters:
+            settings["max.message.bytes"] = fits
+            settings["retention.ms"] = Wanted(str(30 * _DAY_MS), Rule.WHEN_CREATED)
+        return RequiredTopic(
+            name=name,
+            partitions=partitions if name not in {names.task_events, names.dead_letters} else self.partitions,
+            partitions_bind=name in {names.changelog(names.action_requests), names.ended(names.action_requests)},
+            replication_factor=self.replication_factor,
+            settings=settings,
+        )
+
+    def _changelog(self) -> dict[str, Wanted]:
+        return {
+            "cleanup.policy": Wanted("compact", Rule.EXACTLY),
+            # A tombstone must outlast the longest read of the store, or what it deleted comes back.
+            "delete.retention.ms": Wanted(str(_DAY_MS), Rule.AT_LEAST),
+            "unclean.leader.election.enable": Wanted("false", Rule.EXACTLY),
+            # The active segment is never compacted: roll often enough to keep restores short.
+            "segment.ms": Wanted(str(60 * _MINUTE_MS), Rule.WHEN_CREATED),
+            "segment.bytes": Wanted(str(64 * 1024 * 1024), Rule.WHEN_CREATED),
+            "min.cleanable.dirty.ratio": Wanted("0.2", Rule.WHEN_CREATED),
+        }
+
+    def _ended(self) -> dict[str, Wanted]:
+        window_ms = int(self.dedupe_window.total_seconds() * 1000)
+        return {
+            "cleanup.policy": Wanted("delete", Rule.EXACTLY),
+            "retention.ms": Wanted(str(window_ms), Rule.AT_LEAST),
+            "retention.bytes": Wanted("-1", Rule.EXACTLY),
+            "unclean.leader.election.enable": Wanted("false", Rule.EXACTLY),
+            # Whole segments expire: an eighth of the window keeps what is read back close to the window.
+            "segment.ms": Wanted(str(max(60 * _MINUTE_MS, window_ms // 8)), Rule.WHEN_CREATED),
+        }
+
+
+class Change(StrEnum):
+    """What a difference takes to go away."""
+
+    CREATE = "create"
+    GROW = "grow"
+    """Add partitions."""
+    SET = "set"
+    """Change a topic setting."""
+    IMPOSSIBLE = "impossible"
+    """Not to be had without a person: partitions never go, replicas are moved by the cluster's own tools."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is not as it has to be. ``setting``: a topic setting, ``partitions`` or ``replication.factor``."""
+
+    topic: str
+    change: Change
+    setting: str = ""
+    current: str | None = None
+    wanted: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """All differences, in the order of the topics; ``required`` holds what new topics are created with."""
+
+    differences: tuple[Difference, ...]
+    required: Mapping[str, RequiredTopic]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.differences
+
+    def of(self, change: Change) -> list[Difference]:
+        return [difference for difference in self.differences if difference.change is change]
+
+
+def compare(required: list[RequiredTopic], existing: Mapping[str, ExistingTopic]) -> TopicPlan:
+    """Where ``existing`` differs from ``required``."""
+    differences: list[Difference] = []
+    for topic in required:
+        found = existing.get(topic.name)
+        if found is None:
+            wanted = f"{topic.partitions} partitions, {topic.replication_factor} replicas"
+            differences.append(Difference(topic=topic.name, change=Change.CREATE, wanted=wanted))
+        else:
+            differences += _compare(topic, found)
+    return TopicPlan(tuple(differences), {topic.name: topic for topic in required})
+
+
+def _compare(topic: RequiredTopic, found: ExistingTopic) -> Iterator[Difference]:
+    if topic.partitions_bind and found.partitions != topic.partitions:
+        grows = found.partitions < topic.partitions
+        yield Difference(
+            topic=topic.name,
+            change=Change.GROW if grows else Change.IMPOSSIBLE,
+            setting="partitions",
+            current=str(found.partitions),
+            wanted=str(topic.partitions),
+            hint="" if grows else "partitions cannot be taken away; add partitions to the input topic instead",
+        )
+    if found.replication_factor < topic.replication_factor:
+        yield Difference(
+            topic=topic.name,
+            change=Change.IMPOSSIBLE,
+            setting="replication.factor",
+            current=str(found.replication_factor),
+            wanted=str(topic.replication_factor),
+            hint="use kafka-reassign-partitions, or set topics.replication_factor to what the cluster has",
+        )
+    for name, wanted in topic.settings.items():
+        current = found.settings.get(name)
+        if not wanted.accepts(current):
+            yield Difference(topic=topic.name, change=Change.SET, setting=name, current=current, wanted=wanted.value)
