@@ -46,29 +46,25 @@ def _chosen(name: str | None, search: str | None) -> list[Operation]:
 
 def as_document(operation: Operation) -> dict[str, object]:
     """The pinned JSON form of one operation, with what else is known after it."""
-    return {
-        "name": operation.name,
-        "method": operation.method,
-        "path": operation.path,
-        "parameters": [parameter.name for parameter in operation.parameters],
-        "query": list(operation.query),
-        "body_type": operation.body_type,
-        "media_type": operation.media_type,
-        "answer": operation.answer,
-        "lane": operation.lane,
-        "recovery": operation.recovery,
-        "destructive": operation.destructive,
-        "since": operation.since,
-        "deprecated": operation.deprecated,
-        "removed": operation.removed,
-        "vcd_operation_name": operation.vcd_operation_name,
+    from bridge.catalogue.load import as_json
+
+    return as_json(operation) | {
         "parameter_kinds": {parameter.name: list(parameter.kinds) for parameter in operation.parameters},
         "recovery_reason": operation.recovery_reason,
+        "probe": _probe(operation),
+        "destructive_when": f"body.{operation.destructive_when}" if operation.destructive_when else None,
         "body": operation.body_rule,
         "entity": operation.entity,
         "stream": operation.stream,
         "source": operation.source,
     }
+
+
+def _probe(operation: Operation) -> str | None:
+    probe = operation.probe
+    if probe is None:
+        return None
+    return f"GET /api{probe.path}: {probe.field or 'the whole'} = {probe.value}"
 
 
 def _write_one(operation: Operation) -> None:

@@ -212,9 +212,17 @@ def _keep(name: str) -> Effect:
     return keep
 
 
+def _configure_gateway(occasion: Occasion, **values: Any) -> None:
+    properties = occasion.owner.properties
+    properties["configuration"] = {**(properties.get("configuration") or {}), **values}
+
+
 def _advanced_gateway(occasion: Occasion) -> None:
-    configuration = {**(occasion.owner.properties.get("configuration") or {}), "advancedNetworkingEnabled": True}
-    occasion.owner.properties["configuration"] = configuration
+    _configure_gateway(occasion, advancedNetworkingEnabled=True)
+
+
+def _resize_gateway(occasion: Occasion) -> None:
+    _configure_gateway(occasion, gatewayBackingConfig=occasion.body.get("gatewayType"))
 
 
 _BY_NAME: dict[str, Effect] = {
@@ -237,6 +245,7 @@ _BY_NAME: dict[str, Effect] = {
     "updateVmBootOptions": _keep("bootOptions"),
     "editTrustedPlatformModule": _keep("trustedPlatformModule"),
     "convertToAdvancedGateway": _advanced_gateway,
+    "modifyEdgeGatewayFormFactor": _resize_gateway,
     "removeOrgAssociation": _remove_association,
     "unregisterVimServer": _delete,
     "forceDeleteStrandedItem": _delete,

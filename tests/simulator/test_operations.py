@@ -184,7 +184,8 @@ def test_the_catalogues_probes_prove_what_happened(cloud: Cloud, provider: Calle
     assert operation.probe is not None
     field, value = operation.probe.field, operation.probe.value
     path, probe = prepared_for_probe(cloud, operation)
-    body = {"tpmPresent": True} if operation.name == "editTrustedPlatformModule" else body_of(operation)
+    bodies = {"editTrustedPlatformModule": {"tpmPresent": True}, "modifyEdgeGatewayFormFactor": {"gatewayType": "full"}}
+    body = bodies.get(operation.name) or body_of(operation)
     assert provider.call("GET", probe).status == 200
     assert provider.call(operation.method, path, body).status == 202
     cloud.wait(10)
