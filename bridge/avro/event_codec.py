@@ -67,7 +67,7 @@ class AvroEventCodec:
     def _headers(self, event: StatusEvent) -> Headers:
         task = event.task
         optional = (
-            ("ce_subject", event.request_id or event.external_key or (task.id if task is not None else None)),
+            ("ce_subject", event.request_id or event.external_key or (task.id if task is not None else None) or None),
             ("traceparent", event.traceparent),
             ("vcd_request_id", event.request_id),
             ("vcd_correlation_id", event.correlation_id),
@@ -80,7 +80,7 @@ class AvroEventCodec:
             ("ce_id", event.event_id.encode()),
             ("ce_time", to_text(event.observed_at).encode()),
             ("vcd_change", event.change.encode()),
-            *((name, text.encode(errors="replace")) for name, text in optional if text),
+            *((name, text.encode(errors="replace")) for name, text in optional if text is not None),
         )
 
 

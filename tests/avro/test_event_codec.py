@@ -130,6 +130,12 @@ def test_headers_that_would_be_null_are_absent() -> None:
     assert names == {"content-type", "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "vcd_change"}
 
 
+def test_an_empty_text_is_not_null_but_no_subject() -> None:
+    headers = dict(CODEC.encode(event(request_id=None, correlation_id="", task=task(id=None)))[1])
+    assert headers["vcd_correlation_id"] == b""
+    assert "ce_subject" not in headers
+
+
 @pytest.mark.parametrize(
     ("members", "told"),
     [

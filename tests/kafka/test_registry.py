@@ -6,16 +6,24 @@ import asyncio
 import base64
 import json
 import socket
+import ssl
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from bridge.avro.event_codec import AvroEventCodec
 from bridge.avro.event_decoder import EventDecoder
@@ -259,13 +267,18 @@ class Scripted(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted(status: int, body: bytes) -> Iterator[tuple[str, list[str | None]]]:
+def scripted(status: int, body: bytes, certificate: Path | None = None) -> Iterator[tuple[str, list[str | None]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
     server.answer, server.authorizations = (status, body), []  # type: ignore[attr-defined]
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", server.authorizations  # type: ignore[attr-defined]
+        scheme = "http" if certificate is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.server_address[1]}", server.authorizations  # type: ignore[attr-defined]
     finally:
         server.shutdown()
         thread.join()
@@ -304,6 +317,36 @@ async def test_credentials_are_sent_and_never_shown() -> None:
     assert seen[0] == "Basic " + base64.b64encode(b"ann:s3cret:x").decode()
     shown = f"{caught.value.message} {caught.value.hint} {RegistryAccess(url, 'ann', 's3cret:x')!r}"
     assert "s3cret" not in shown
+
+
+async def test_only_the_given_authority_is_trusted(tmp_path: Path) -> None:
+    with scripted(500, b"{}", certificate := _certificate(tmp_path)) as (url, seen):
+        with client(url, ca_file=str(certificate)) as registry, pytest.raises(TemporaryError, match="answers 500"):
+            await registry.state("s-value", EVENT.text)
+        asked = len(seen)
+        assert asked
+        with client(url) as registry, pytest.raises(TemporaryError, match="CERTIFICATE_VERIFY_FAILED"):
+            await registry.state("s-value", EVENT.text)
+        assert len(seen) == asked
+
+
+def _certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that is its own authority, with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "registry")])
+    today = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = folder / "registry.pem"
+    file.write_bytes(certificate + plain)
+    return file
 
 
 async def test_a_registry_that_never_answers_costs_its_time_out_only() -> None:

@@ -1,0 +1,39 @@
+"""``docs/records.md`` names what the schemas hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bridge.avro.schemas import NAMES, load
+from bridge.avro.shrinking import DROPPED
+from bridge.core.task import empty_document
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "records.md").read_text()
+
+TASK_TYPE = {
+    "attribute": (
+        "href type id operationKey name status operation operationName serviceNamespace startTime endTime expiryTime "
+        "cancelRequested"
+    ),
+    "element": (
+        "Description Details Error Link Organization Owner Params Progress Result Tasks User VCloudExtension VcTaskList"
+    ),
+}
+"""Attributes and elements of TaskType (VMware's TaskType page, task.xsd)."""
+
+
+def test_the_table_tells_where_every_attribute_and_element_of_the_task_type_went() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (attribute|element) \| `task\.(\w+)` \|", TEXT, re.MULTILINE)
+    for kind, names in TASK_TYPE.items():
+        assert {name for name, told, _ in rows if told == kind} == set(names.split())
+    assert {field for _, _, field in rows} == set(empty_document())
+
+
+def test_every_field_of_a_request_and_every_cut_member_is_named() -> None:
+    for field in load("action-request").document["fields"]:
+        assert f"`{field['name']}`" in TEXT
+    for member in DROPPED:
+        assert f"`{member}`" in TEXT
+    for name in NAMES:
+        assert f"{name}.avsc" in TEXT or f"`{load(name).full_name.rpartition('.')[2]}`" in TEXT
