@@ -129,11 +129,11 @@ async def _schemas(settings: Settings) -> list[Checked]:
 
 
 async def _vcd(settings: Settings) -> str:
-    from bridge import app
+    from bridge import app, wiring
     from bridge.telemetry import Telemetry
 
     settings.require_vcd()
-    gateway = app.vcd_gateway(settings, Telemetry())
+    gateway = wiring.vcd_gateway(settings, Telemetry(), app.SystemClock())
     try:
         await gateway.open()
         return f"API {gateway.api_version}, logged in as {gateway.user_name}@{settings.vcd.organization}"

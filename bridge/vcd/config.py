@@ -12,6 +12,10 @@ SYSTEM = "System"
 """The provider's organization: its users may act for every organization."""
 
 
+HIGHEST_KNOWN = "39.1"
+"""Newest API version whose documents this bridge was written against (VCD 10.6)."""
+
+
 class CallObserver(Protocol):
     """Counts exchanges with VCD that are no calls of requests: reads, queries, cancels, logins. Never raises."""
 
@@ -48,7 +52,7 @@ class VcdConfig:
     """Reads have connections of their own: calls that VCD answers slowly do not hold up the following of Tasks."""
     api_version_min: str = "33.0"
     """The oldest version with the login that is used here."""
-    api_version_max: str = "39.1"
+    api_version_max: str = HIGHEST_KNOWN
     ca_file: Path | None = None
     """PEM; trusted besides the system's authorities."""
     client_certificate_file: Path | None = None

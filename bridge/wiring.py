@@ -1,0 +1,147 @@
+"""Settings in the words of the engine and the adapters: what each part is made with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from bridge.assembly import Policies
+from bridge.core.admission import AdmissionContext, Policy
+from bridge.core.rules import Backoff, Rules
+from bridge.engine.follower import FollowPace
+from bridge.engine.permits import Limits
+from bridge.engine.rounds import RoundLimits
+from bridge.kafka.config import KafkaConfig
+from bridge.kafka.registry import RegistryAccess
+from bridge.ports import Clock, TopicNames
+from bridge.settings import Settings
+from bridge.telemetry import Telemetry
+from bridge.vcd.config import HIGHEST_KNOWN, VcdConfig
+from bridge.vcd.gateway import HttpGateway
+
+
+def topic_names(settings: Settings) -> TopicNames:
+    topics = settings.topics
+    return TopicNames(
+        action_requests=topics.action_requests,
+        task_events=topics.task_events,
+        dead_letters=topics.dead_letters,
+        group_id=settings.kafka.group_id,
+    )
+
+
+def kafka_config(settings: Settings) -> KafkaConfig:
+    return KafkaConfig(
+        bootstrap_servers=settings.require_kafka(),
+        group_id=settings.kafka.group_id,
+        properties=settings.kafka.librdkafka_properties(),
+        session_timeout_seconds=settings.kafka.session_timeout_seconds,
+    )
+
+
+def vcd_config(settings: Settings) -> VcdConfig:
+    vcd = settings.vcd
+    return VcdConfig(
+        url=settings.require_vcd(),
+        organization=vcd.organization,
+        username=vcd.username,
+        password=vcd.password.get_secret_value() if vcd.password is not None else None,
+        api_token=vcd.api_token.get_secret_value() if vcd.api_token is not None else None,
+        answer_timeout=vcd.answer_timeout_seconds,
+        connect_timeout=vcd.connect_timeout_seconds,
+        lease=vcd.lease_seconds,
+        max_concurrent_calls=vcd.max_concurrent_calls,
+        ca_file=vcd.ca_file,
+        client_certificate_file=vcd.client_certificate_file,
+        transport=vcd.transport,
+        api_version_max=vcd.api_version_max or HIGHEST_KNOWN,
+    )
+
+
+def vcd_gateway(settings: Settings, telemetry: Telemetry, clock: Clock) -> HttpGateway:
+    return HttpGateway(vcd_config(settings), clock, observer=CallCounter(telemetry), log=GatewayLog(telemetry))
+
+
+class CallCounter:
+    """Counts reads, queries, cancels and logins; calls of requests are counted by the engine."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def observe_call(self, operation: str, status: int | None, seconds: float) -> None:
+        self._telemetry.vcd_answered(operation, "answered" if status is not None else "unanswered", status, seconds)
+
+
+class GatewayLog:
+    """The gateway's own facts as log lines."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def info(self, event: str, **facts: Any) -> None:
+        self._telemetry.fact(event, **facts)
+
+    def warning(self, event: str, **facts: Any) -> None:
+        self._telemetry.trouble("vcd", event, **facts)
+
+
+def policies(settings: Settings) -> Policies:
+    retry, intake, vcd = settings.retry, settings.intake, settings.vcd
+    return Policies(
+        names=topic_names(settings),
+        rules=Rules(
+            retry=Backoff(base=_seconds(retry.base_delay_seconds), cap=_seconds(retry.max_delay_seconds)),
+            busy=Backoff(base=timedelta(seconds=2), cap=_seconds(retry.busy_max_delay_seconds)),
+            max_tries=retry.max_tries,
+            busy_wait=_seconds(retry.busy_wait_seconds),
+            repeat_within=_seconds(retry.repeat_within_seconds),
+            progress_step_percent=settings.events.progress_step_percent,
+            unknown_cancel_wait=_seconds(intake.unknown_cancel_wait_seconds),
+            parked_lane_release=_seconds(intake.parked_lane_release_seconds),
+        ),
+        limits=Limits(concurrent=vcd.max_concurrent_calls, per_second=vcd.max_calls_per_second),
+        rounds=RoundLimits(
+            lease=_seconds(vcd.lease_seconds),
+            max_open=intake.max_open_per_partition,
+            max_waiting_bytes=intake.max_waiting_bytes_per_partition,
+            dedupe_window=timedelta(days=intake.dedupe_window_days),
+        ),
+        pace=FollowPace(
+            interval=_seconds(settings.following.interval_seconds),
+            slowest=_seconds(settings.following.overdue_interval_seconds),
+        ),
+        answer_timeout=_seconds(vcd.answer_timeout_seconds),
+        schema_patience=_seconds(settings.registry.unknown_id_wait_seconds),
+    )
+
+
+def registry_access(settings: Settings) -> RegistryAccess | None:
+    registry = settings.registry
+    if registry.url is None:
+        return None
+    return RegistryAccess(
+        url=registry.url,
+        username=registry.username,
+        password=registry.password.get_secret_value() if registry.password is not None else None,
+        ca_file=str(registry.ca_file) if registry.ca_file is not None else None,
+        timeout_seconds=registry.timeout_seconds,
+    )
+
+
+def admission_context(settings: Settings, gateway: HttpGateway) -> AdmissionContext:
+    policy = settings.policy
+    return AdmissionContext(
+        api_version=gateway.api_version,
+        own_hosts=gateway.own_hosts,
+        policy=Policy(
+            allow_destructive=policy.allow_destructive,
+            allow_operations=tuple(policy.allow_operations),
+            deny_operations=tuple(policy.deny_operations),
+            organizations=tuple(policy.organizations),
+        ),
+        stream_topics=settings.topics.names(),
+    )
+
+
+def _seconds(value: float) -> timedelta:
+    return timedelta(seconds=value)
