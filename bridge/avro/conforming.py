@@ -13,7 +13,7 @@ _EMPTY: Mapping[str, Any] = {"string": "", "int": 0, "long": 0, "boolean": False
 
 
 class Conformer:
-    """Conforms documents to one schema of the bridge (strings, integers, booleans, lists, records, optional or not)."""
+    """Conforms documents to one schema of the bridge (text, bytes, integers, booleans, lists, records, optional or not)."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._names: dict[str, Any] = {}
@@ -49,12 +49,14 @@ class Conformer:
                 return value if whole and -_RANGES[kind] <= value < _RANGES[kind] else None
             case "boolean":
                 return value if isinstance(value, bool) else None
+            case "bytes":
+                return value if isinstance(value, bytes) else None
             case "array":
                 return self._items(value, schema["items"])
             case "record":
                 return self._members(value, self._names.get(schema, schema) if isinstance(schema, str) else schema)
             case _:
-                raise NotImplementedError(f"no schema of the bridge's events has {kind}")
+                raise NotImplementedError(f"the schema has a {kind}, which nothing of VCD can break")
 
     def _items(self, value: Any, items: Any) -> list[Any] | None:
         if not isinstance(value, list | tuple):

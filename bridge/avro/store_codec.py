@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from fastavro import schemaless_reader, schemaless_writer
 
+from bridge.avro.conforming import Conformer
 from bridge.avro.framing import FramingError, SingleObjectAvro, single_object_prefix, text_header, unframe
 from bridge.avro.schemas import by_fingerprint, load
 from bridge.avro.store_state import lifecycle_document, to_lifecycle
@@ -41,6 +42,13 @@ class _Kind:
 
     def write(self, document: dict[str, Any], format_version: int = FORMAT_VERSION) -> bytes:
         document["format_version"] = format_version
+        try:
+            return self._written(document)
+        except ValueError:
+            # Something of VCD's own (a status, a message, a progress) is no Unicode text or out of range.
+            return self._written(Conformer(self._schema.document).conform(document))
+
+    def _written(self, document: dict[str, Any]) -> bytes:
         stream = BytesIO()
         stream.write(self._prefix)
         schemaless_writer(stream, self._schema.parsed, document)
@@ -122,7 +130,7 @@ class AvroStoreCodec:
             ("vb_phase", lifecycle.phase.encode()),
         )
         if lifecycle.lane is not None:
-            headers += (("vb_lane", lifecycle.lane.encode()),)
+            headers += (("vb_lane", lifecycle.lane.encode(errors="replace")),)
         return self._state.write(lifecycle_document(lifecycle)), headers
 
     def decode_state(self, record: StoredRecord) -> Lifecycle:

@@ -78,6 +78,12 @@ def test_headers_tell_enough_to_park() -> None:
     }
 
 
+def test_what_vcd_sends_against_its_own_types_never_stops_the_journal() -> None:
+    broken = state(status="\ud800", progress_told=2**40, evidence=("a", "\udfff"), lane="\ud800", entity=None)
+    read = CODEC.decode_state(stored(CODEC.encode_state(broken)))
+    assert read == state(status="?", progress_told=None, evidence=("a", "?"), lane="?")
+
+
 @pytest.mark.parametrize("kind", DECODERS)
 def test_a_newer_format_is_never_parked(kind: str) -> None:
     record = StoredRecord(b"k", b"whatever", (("vb_format", b"2"),))
