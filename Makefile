@@ -29,7 +29,7 @@ demo: $(STAMP) ## broker, simulator and bridge at work, killed and restarted, wi
 
 kafka: $(STAMP)
 	@tools/prerequisites.sh tests
-	@$(BIN)/python -c 'from tests.support.kafka import jars; jars()'
+	@$(BIN)/python -m tools.fetch_test_parts
 
 test: kafka ## all tests that belong to every change, on a real Kafka
 	$(BIN)/python -m pytest $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))

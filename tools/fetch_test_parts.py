@@ -1,0 +1,21 @@
+"""Fetches what the tests run on, the real Kafka and the real schema registry, once, before the tests' own time begins."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.support import kafka, registry
+
+
+def main() -> int:
+    try:
+        kafka.jars()
+        registry._installed()
+    except kafka.PrerequisiteMissingError as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
