@@ -13,7 +13,7 @@ _EMPTY: Mapping[str, Any] = {"string": "", "int": 0, "long": 0, "boolean": False
 
 
 class Conformer:
-    """Conforms documents to one schema of the bridge (text, bytes, integers, booleans, lists, records, optional or not)."""
+    """Conforms documents to one schema of the bridge: text, bytes, integers, booleans, lists, records."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._names: dict[str, Any] = {}
