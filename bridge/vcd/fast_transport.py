@@ -66,12 +66,18 @@ def _client(limits: TransportLimits, tls: TlsFiles) -> Client:
         .pool_idle_timeout(timedelta(seconds=KEEP_ALIVE_SECONDS))
         .pool_timeout(timedelta(seconds=limits.pool))
         .connect_timeout(timedelta(seconds=limits.connect))
-        .read_timeout(timedelta(seconds=limits.answer))
+        # It runs from the beginning of a request: shorter than connecting, it would hide that nothing had left yet.
+        .read_timeout(timedelta(seconds=limits.connect + limits.answer))
     )
     authorities, client = tls.read()
     try:
-        for certificate in _CERTIFICATE.findall(authorities or b""):
-            builder = builder.add_root_certificate_pem(certificate)
+        if authorities is not None:
+            # The builder takes one certificate at a time and would ignore the rest of a bundle.
+            certificates = _CERTIFICATE.findall(authorities)
+            if not certificates:
+                raise ValueError(f"{tls.authorities} holds no PEM certificate")
+            for certificate in certificates:
+                builder = builder.add_root_certificate_pem(certificate)
         if client is not None:
             builder = builder.identity_pem(client)
         return builder.build()

@@ -1,0 +1,560 @@
+"""Every fault that a peer can make, on raw sockets, over every transport in use.
+
+The rule: "never sent" is never said when the peer has read any byte of the request. The clear cases are to be told as
+never sent, or every refused connection would end in a search for a call that cannot exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bridge.errors import ConfigurationError
+from bridge.vcd.fast_transport import FastTransport
+from bridge.vcd.httpx_transport import HttpxTransport
+from bridge.vcd.transports import Reply, TlsFiles, Transport, TransportFault, TransportLimits
+from tests.vcd.certificates import Authority
+from tests.vcd.peer import Exchange, Script, listening, ok
+
+LIMITS = TransportLimits(connections=4, connect=0.5, pool=0.3, answer=0.4)
+KINDS: dict[str, Callable[[TransportLimits, TlsFiles, Callable[[], float]], Transport]] = {
+    "fast": FastTransport,
+    "httpx": HttpxTransport,
+}
+BODY = b'{"powerOn": true}'
+
+Make = Callable[..., Transport]
+
+
+@pytest.fixture(params=sorted(KINDS))
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    """Makes transports of one kind and closes them."""
+    made: list[Transport] = []
+
+    def build(limits: TransportLimits = LIMITS, tls: TlsFiles | None = None) -> Transport:
+        made.append(KINDS[request.param](limits, tls or TlsFiles(), time.monotonic))
+        return made[-1]
+
+    yield build
+    for transport in made:
+        await transport.close()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("ca"))
+
+
+def post(url: str, body: bytes = BODY, method: str = "POST") -> httpx.Request:
+    return httpx.Request(method, f"{url}/api/vApp/vm-1/action/deploy", content=body, headers={"Accept": "*/*"})
+
+
+async def outcome_of(transport: Transport, request: httpx.Request) -> Reply | TransportFault:
+    try:
+        return await transport.send(request)
+    except TransportFault as fault:
+        return fault
+
+
+async def fault_of(transport: Transport, request: httpx.Request) -> TransportFault:
+    with pytest.raises(TransportFault) as caught:
+        await transport.send(request)
+    return caught.value
+
+
+# --- the request was read ---------------------------------------------------------------------------------------
+
+
+def after_reading(act: Callable[[Exchange], Awaitable[None] | None]) -> Script:
+    async def script(exchange: Exchange) -> None:
+        if await exchange.read_request():
+            done = act(exchange)
+            if done is not None:
+                await done
+
+    return script
+
+
+def sending(data: bytes, *, then: str = "close") -> Script:
+    async def act(exchange: Exchange) -> None:
+        await exchange.send(data)
+        if then == "close":
+            exchange.close()
+        elif then == "reset":
+            await asyncio.sleep(0.02)
+            exchange.reset()
+        else:
+            await asyncio.Event().wait()
+
+    return after_reading(act)
+
+
+HEAD = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
+WHOLE = HEAD + b"Content-Length: 100\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+ZIPPED = gzip.compress(b"{}" * 5000)
+
+READ_FAULTS: dict[str, Script] = {
+    "fin": after_reading(lambda exchange: exchange.close()),
+    "reset": after_reading(lambda exchange: exchange.reset()),
+    "silence": sending(b"", then="stall"),
+    "part of the head, fin": sending(b"HTTP/1.1 202 Acc"),
+    "part of the head, reset": sending(b"HTTP/1.1 202 Acc", then="reset"),
+    "part of the head, silence": sending(HEAD, then="stall"),
+    "half a body, fin": sending(WHOLE + b"x" * 50),
+    "half a body, reset": sending(WHOLE + b"x" * 50, then="reset"),
+    "half a body, silence": sending(WHOLE + b"x" * 50, then="stall"),
+    "chunk cut, fin": sending(CHUNKED + b"20\r\nabc"),
+    "chunk cut, reset": sending(CHUNKED + b"20\r\nabc", then="reset"),
+    "chunk size garbage": sending(CHUNKED + b"zz\r\nabc\r\n"),
+    "megabyte of two, fin": sending(HEAD + b"Content-Length: 2000000\r\n\r\n" + b"x" * 1_000_000),
+    "megabyte of two, reset": sending(HEAD + b"Content-Length: 2000000\r\n\r\n" + b"x" * 1_000_000, then="reset"),
+    "megabyte of two, silence": sending(HEAD + b"Content-Length: 2000000\r\n\r\n" + b"x" * 1_000_000, then="stall"),
+    "bad status line": sending(b"HTTP/1.1 abc Bad\r\nContent-Length: 0\r\n\r\n"),
+    "no status line": sending(b"SSH-2.0-OpenSSH_9.6\r\n"),
+    "binary garbage": sending(bytes(range(256)) * 8),
+    "two lengths": sending(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"),
+    "header of 600 kB": sending(HEAD + b"X-Large: " + b"a" * 600_000 + b"\r\nContent-Length: 0\r\n\r\n"),
+    "interim answer only": sending(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "body cut without a length, reset": sending(HEAD + b"\r\nhalf", then="reset"),
+}
+
+
+@pytest.mark.parametrize("fault", READ_FAULTS)
+async def test_a_request_that_was_read_is_never_called_unsent(make: Make, fault: str) -> None:
+    async with listening(READ_FAULTS[fault]) as peer:
+        failed = await fault_of(make(), post(peer.url))
+        assert peer.requests, "the peer was to read the request"
+        assert not failed.verdict.never_sent
+        assert len(peer.requests) == 1, "sent twice"
+
+
+# Answers that a parser may take or refuse. Whichever it does, it must not claim that nothing was sent.
+ODD_ANSWERS: dict[str, bytes] = {
+    "150 headers": HEAD + b"".join(b"X-%d: 1\r\n" % n for n in range(150)) + b"Content-Length: 2\r\n\r\n{}",
+    "header that is not ASCII": HEAD + b"X-Name: M\xfcller\r\nContent-Length: 2\r\n\r\n{}",
+    "204 with a body": b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n{}",
+    "line feeds only": b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n{}",
+    "length and chunks": CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\n") + b"2\r\n{}\r\n0\r\n\r\n",
+    "gzip unasked, cut": HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % (len(ZIPPED) // 2)
+    + ZIPPED[: len(ZIPPED) // 2],
+    "status 999": b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n",
+    "100 before the answer": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "two answers at once": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" * 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("oddity", ODD_ANSWERS)
+async def test_an_odd_answer_is_an_answer_or_an_unknown_outcome(make: Make, oddity: str) -> None:
+    async with listening(sending(ODD_ANSWERS[oddity])) as peer:
+        outcome = await outcome_of(make(), post(peer.url))
+        assert isinstance(outcome, Reply) or not outcome.verdict.never_sent
+        assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_an_answer_and_is_not_followed(make: Make, status: int) -> None:
+    async with listening(ok) as elsewhere:
+
+        async def redirect(exchange: Exchange) -> None:
+            while await exchange.read_request():
+                await exchange.answer(status, Location=f"{elsewhere.url}/api/other")
+
+        async with listening(redirect) as peer:
+            reply = await make().send(post(peer.url))
+        assert reply.status == status
+        assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_no_method_is_sent_twice_over_a_connection_that_breaks(make: Make, method: str) -> None:
+    """On a fresh connection and on one that has served before."""
+
+    async def second_fails(exchange: Exchange) -> None:
+        if await exchange.read_request():
+            await exchange.answer(200, b"{}")
+        if await exchange.read_request():
+            exchange.reset()
+
+    async with listening(second_fails) as peer:
+        transport = make()
+        await transport.send(post(peer.url, method=method))
+        failed = await fault_of(transport, post(peer.url, method=method))
+        assert not failed.verdict.never_sent
+        assert len(peer.requests) == 2
+
+
+async def test_a_refusal_before_the_body_was_read(make: Make) -> None:
+    """413 at once, and the connection reset: an answer or an unknown outcome."""
+
+    async def refuse(exchange: Exchange) -> None:
+        exchange.peer.bytes_read += len(await exchange.reader.read(1000))
+        await exchange.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        exchange.reset()
+
+    async with listening(refuse) as peer:
+        outcome = await outcome_of(make(), post(peer.url, b"x" * 5_000_000))
+        assert outcome.status == 413 if isinstance(outcome, Reply) else not outcome.verdict.never_sent
+
+
+async def test_a_peer_that_stops_reading(make: Make) -> None:
+    async def stop(exchange: Exchange) -> None:
+        exchange.peer.bytes_read += len(await exchange.reader.read(10))
+        exchange.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket transport has it
+        await asyncio.Event().wait()
+
+    async with listening(stop) as peer:
+        failed = await fault_of(make(), post(peer.url, b"x" * 20_000_000))
+        assert peer.bytes_read
+        assert not failed.verdict.never_sent
+
+
+# --- nothing can have been sent -----------------------------------------------------------------------------------
+
+
+async def test_refused_is_never_sent(make: Make) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        failed = await fault_of(make(), post(f"http://127.0.0.1:{closed.getsockname()[1]}"))
+    assert failed.verdict.never_sent
+    assert failed.verdict.code == "connect_failed"
+
+
+async def test_an_unknown_host_is_never_sent(make: Make) -> None:
+    limits = TransportLimits(connections=1, connect=10.0, pool=0.3, answer=15.0)
+    failed = await fault_of(make(limits), post("http://no-such-host.invalid"))
+    assert failed.verdict.never_sent
+
+
+async def test_a_connect_time_out_is_never_sent(make: Make) -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        failed = await fault_of(make(), post(f"http://127.0.0.1:{full.getsockname()[1]}"))
+    assert failed.verdict.never_sent
+    assert failed.verdict.code == "connect_timeout"
+
+
+async def test_an_exhausted_pool_is_never_sent(make: Make) -> None:
+    limits = TransportLimits(connections=2, connect=0.5, pool=0.2, answer=5.0)
+    release = asyncio.Event()
+
+    async def hold(exchange: Exchange) -> None:
+        while await exchange.read_request():
+            await release.wait()
+            await exchange.answer(200, b"{}")
+
+    async with listening(hold) as peer:
+        transport = make(limits)
+        holding = [asyncio.create_task(transport.send(post(peer.url))) for _ in range(2)]
+        while len(peer.requests) < 2:
+            await asyncio.sleep(0.005)
+        failed = await fault_of(transport, post(peer.url))
+        assert failed.verdict.never_sent
+        assert failed.verdict.code == "pool_timeout"
+        release.set()
+        assert [reply.status for reply in await asyncio.gather(*holding)] == [200, 200]
+        assert len(peer.requests) == 2
+
+
+async def test_an_unread_connection_is_told_on_the_safe_side(make: Make) -> None:
+    """A peer that accepts and closes or resets: whatever is said, nothing was read."""
+    for act in (Exchange.close, Exchange.reset):
+
+        async def at_once(exchange: Exchange, act: Callable[[Exchange], None] = act) -> None:
+            act(exchange)
+
+        async with listening(at_once) as peer:
+            await fault_of(make(), post(peer.url))
+            assert peer.bytes_read == 0
+
+
+# --- TLS ------------------------------------------------------------------------------------------------------------
+
+
+async def test_own_authority_and_client_certificate(make: Make, authority: Authority) -> None:
+    server = authority.server_context(authority.issue("server"), ask_client=True)
+    files = TlsFiles(authorities=authority.file, client=authority.issue("client", client=True))
+    async with listening(ok, server) as peer:
+        assert (await make(tls=files).send(post(peer.url))).status == 200
+
+
+async def test_the_second_authority_of_a_bundle_counts(make: Make, authority: Authority, tmp_path: Path) -> None:
+    other = Authority.create(tmp_path / "other", "another authority")
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(other.file.read_bytes() + authority.file.read_bytes())
+    async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
+        assert (await make(tls=TlsFiles(authorities=bundle)).send(post(peer.url))).status == 200
+
+
+async def test_an_unknown_authority_is_never_sent_and_says_certificate(make: Make, authority: Authority) -> None:
+    async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
+        failed = await fault_of(make(), post(peer.url))
+        assert failed.verdict.never_sent
+        assert "certificate" in failed.verdict.message.casefold()
+        assert peer.bytes_read == 0
+
+
+async def test_a_certificate_for_another_host_is_never_sent(make: Make, authority: Authority) -> None:
+    context = authority.server_context(authority.issue("elsewhere.example", address=None))
+    async with listening(ok, context) as peer:
+        failed = await fault_of(make(tls=TlsFiles(authorities=authority.file)), post(peer.url))
+        assert failed.verdict.never_sent
+        assert peer.bytes_read == 0
+
+
+async def test_a_missing_client_certificate_is_an_unknown_outcome_at_worst(make: Make, authority: Authority) -> None:
+    """Under TLS 1.3 the alert comes after the request may have left."""
+    server = authority.server_context(authority.issue("server"), ask_client=True)
+    async with listening(ok, server) as peer:
+        await fault_of(make(tls=TlsFiles(authorities=authority.file)), post(peer.url))
+        assert peer.bytes_read == 0
+
+
+HANDSHAKE_FAULTS: dict[str, Script] = {}
+
+
+def _handshake(name: str) -> Callable[[Script], Script]:
+    def register(script: Script) -> Script:
+        HANDSHAKE_FAULTS[name] = script
+        return script
+
+    return register
+
+
+@_handshake("plain HTTP")
+async def _plain(exchange: Exchange) -> None:
+    await exchange.reader.read(1000)
+    await exchange.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    exchange.close()
+
+
+@_handshake("fin in the handshake")
+async def _fin(exchange: Exchange) -> None:
+    await exchange.reader.read(1000)
+    exchange.close()
+
+
+@_handshake("reset in the handshake")
+async def _reset(exchange: Exchange) -> None:
+    await exchange.reader.read(1000)
+    exchange.reset()
+
+
+@_handshake("silence in the handshake")
+async def _silence(exchange: Exchange) -> None:
+    await exchange.reader.read(1000)
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("fault", HANDSHAKE_FAULTS)
+async def test_a_failed_handshake_is_never_sent(make: Make, fault: str) -> None:
+    async with listening(HANDSHAKE_FAULTS[fault]) as peer:
+        failed = await fault_of(make(), post(peer.url.replace("http:", "https:")))
+        assert failed.verdict.never_sent
+
+
+async def test_garbage_instead_of_tls_after_the_request(make: Make, authority: Authority) -> None:
+    """The peer reads the request through TLS, then writes plain bytes below it."""
+
+    async def garble(exchange: Exchange) -> None:
+        if await exchange.read_request():
+            connection: socket.socket = exchange.writer.get_extra_info("socket")
+            with socket.socket(fileno=socket.dup(connection.fileno())) as raw:
+                raw.send(b"\x00garbage below TLS" * 8)
+            await asyncio.Event().wait()
+
+    context = authority.server_context(authority.issue("server"))
+    async with listening(garble, context) as peer:
+        failed = await fault_of(make(tls=TlsFiles(authorities=authority.file)), post(peer.url))
+        assert peer.requests
+        assert not failed.verdict.never_sent
+
+
+async def test_tls_cut_in_the_body(make: Make, authority: Authority) -> None:
+    script = sending(WHOLE + b"x" * 50, then="reset")
+    async with listening(script, authority.server_context(authority.issue("server"))) as peer:
+        failed = await fault_of(make(tls=TlsFiles(authorities=authority.file)), post(peer.url))
+        assert peer.requests
+        assert not failed.verdict.never_sent
+
+
+async def test_the_head_of_a_cut_answer_is_kept(make: Make) -> None:
+    """A small answer's head comes with its body from the fast transport, so only a large one shows it there."""
+    cut = HEAD + b"Location: /api/task/1\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 1_000_000
+    async with listening(sending(cut, then="stall")) as peer:
+        failed = await fault_of(make(), post(peer.url))
+    assert failed.head is not None
+    assert (failed.head.status, failed.head.headers["location"]) == (202, "/api/task/1")
+
+
+# --- storms -------------------------------------------------------------------------------------------------------
+
+
+async def test_closing_connections_at_random_makes_no_request_arrive_twice(make: Make) -> None:
+    """Each peer connection serves one to three requests and closes without warning."""
+
+    async def brief(exchange: Exchange) -> None:
+        for _ in range(1 + exchange.peer.connections % 3):
+            if not await exchange.read_request():
+                return
+            await exchange.answer(200, b"{}")
+        exchange.close()
+
+    async with listening(brief) as peer:
+        transport = make()
+        unsent: set[int] = set()
+
+        async def one(number: int) -> None:
+            try:
+                await transport.send(post(peer.url, b'{"number": %d}' % number))
+            except TransportFault as failed:
+                if failed.verdict.never_sent:
+                    unsent.add(number)
+
+        for start in range(0, 120, 4):
+            await asyncio.gather(*(one(number) for number in range(start, start + 4)))
+        seen = [request.rpartition(b": ")[2] for request in peer.requests]
+        assert len(seen) == len(set(seen)), "a request arrived twice"
+        assert not unsent & {int(number.rstrip(b"}")) for number in seen}
+
+
+async def test_many_at_once(make: Make) -> None:
+    async with listening(ok) as peer:
+        transport = make(TransportLimits(connections=20, connect=2.0, pool=5.0, answer=5.0))
+        replies = await asyncio.gather(*(transport.send(post(peer.url)) for _ in range(200)))
+    assert {reply.status for reply in replies} == {200}
+    assert peer.connections <= 20
+
+
+async def test_a_large_answer_is_whole_and_an_endless_one_ends(make: Make) -> None:
+    async def drip(exchange: Exchange) -> None:
+        if await exchange.read_request():
+            await exchange.send(CHUNKED)
+            while True:
+                await exchange.send(b"1\r\nx\r\n")
+                await asyncio.sleep(0.05)
+
+    async def large(exchange: Exchange) -> None:
+        if await exchange.read_request():
+            await exchange.answer(200, bytes(range(256)) * 12_000)
+
+    async with listening(large) as peer:
+        reply: Reply = await make().send(post(peer.url))
+        assert reply.body == bytes(range(256)) * 12_000
+    async with listening(drip) as peer:
+        began = time.monotonic()
+        failed = await fault_of(make(), post(peer.url))
+        assert not failed.verdict.never_sent
+        assert time.monotonic() - began < 4.0
+
+
+# --- what goes over the wire ---------------------------------------------------------------------------------------
+
+
+async def test_the_request_target_arrives_as_it_was_written(make: Make) -> None:
+    target = (
+        "/api/query?type=task&filter=(status==queued,status==running);(name==a%2Cb%5C%28%25;startDate=ge="
+        "2026-01-01T00%3A00%3A00.000Z)"
+    )
+    async with listening(ok) as peer:
+        await make().send(httpx.Request("GET", peer.url + target))
+    assert peer.requests[0].split(b" ")[1].decode() == target
+
+
+async def test_nothing_of_the_environment_is_used(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    async with listening(ok) as peer:
+        assert (await make().send(post(peer.url))).status == 200
+
+
+async def test_cookies_are_not_kept(make: Make) -> None:
+    async def cookie(exchange: Exchange) -> None:
+        while await exchange.read_request():
+            await exchange.answer(200, b"{}", Set_Cookie="vcloud_jwt=secret; path=/")
+
+    async with listening(cookie) as peer:
+        transport = make()
+        for _ in range(2):
+            await transport.send(post(peer.url))
+    assert not any(b"secret" in request for request in peer.requests)
+
+
+# --- leases ---------------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_leaves_after_its_lease(make: Make) -> None:
+    async with listening(ok) as peer:
+        with pytest.raises(TransportFault) as caught:
+            await make().send(post(peer.url), time.monotonic() - 0.001)
+        assert caught.value.verdict.code == "lease_expired"
+        assert caught.value.verdict.never_sent
+        assert peer.connections == 0
+
+
+async def test_a_lease_with_room_lets_it_leave(make: Make) -> None:
+    async with listening(ok) as peer:
+        assert (await make().send(post(peer.url), time.monotonic() + 1.0)).status == 200
+
+
+async def test_the_fast_transport_begins_only_with_room_to_connect() -> None:
+    """It cannot be stopped once begun, so the longest wait for pool and connection must fit before the lease's end."""
+    transport = FastTransport(LIMITS, TlsFiles(), time.monotonic)
+    async with listening(ok) as peer:
+        with pytest.raises(TransportFault) as caught:
+            await transport.send(post(peer.url), time.monotonic() + LIMITS.connect)
+        assert caught.value.verdict.code == "lease_expired"
+        assert peer.connections == 0
+    await transport.close()
+
+
+async def test_httpx_checks_the_lease_at_the_first_byte(authority: Authority) -> None:
+    """The process slept between connecting and sending: the connection stands, the request does not leave."""
+    async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
+        files = TlsFiles(authorities=authority.file)
+        now = [0.0]
+        transport = HttpxTransport(LIMITS, files, lambda: now[0])
+        inner = transport._shards[0].transport
+        carry_on = inner.handle_async_request
+
+        async def sleep_first(request: httpx.Request) -> httpx.Response:
+            now[0] = 60.0
+            return await carry_on(request)
+
+        inner.handle_async_request = sleep_first  # type: ignore[method-assign]
+        with pytest.raises(TransportFault) as caught:
+            await transport.send(post(peer.url), 5.0)
+        assert caught.value.verdict.code == "lease_expired"
+        assert caught.value.verdict.never_sent
+        assert peer.connections == 1
+        assert peer.bytes_read == 0
+        assert (await transport.send(post(peer.url))).status == 200
+    await transport.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"no PEM at all", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+async def test_certificates_that_cannot_be_used_are_named(make: Make, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "bad.pem"
+    file.write_bytes(content)
+    for files in (TlsFiles(authorities=file), TlsFiles(client=file)):
+        with pytest.raises(ConfigurationError, match="certificate"):
+            make(tls=files)
+    with pytest.raises(ConfigurationError, match=r"ca_file: .*missing\.pem cannot be read"):
+        make(tls=TlsFiles(authorities=tmp_path / "missing.pem"))
