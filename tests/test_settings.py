@@ -93,9 +93,15 @@ def test_librdkafka_properties_come_flat_nested_or_from_the_environment_and_secr
     assert "hunter2" not in repr(loaded) + str(shown)
 
 
-def test_lists_may_be_comma_separated_in_the_environment() -> None:
-    loaded = load(None, {"VCD_BRIDGE__POLICY__DENY_OPERATIONS": "delete*, undeployVApp"})
+@pytest.mark.parametrize("text", ["delete*, undeployVApp", '["delete*", "undeployVApp"]'])
+def test_lists_may_be_comma_separated_or_json_in_the_environment(text: str) -> None:
+    loaded = load(None, {"VCD_BRIDGE__POLICY__DENY_OPERATIONS": text})
     assert loaded.settings.policy.deny_operations == ("delete*", "undeployVApp")
+
+
+def test_a_broken_list_is_one_line() -> None:
+    (line,) = refusal("", {"VCD_BRIDGE__POLICY__DENY_OPERATIONS": '["delete*"'})
+    assert line.startswith("policy.deny_operations: ")
 
 
 def test_every_problem_has_one_line_that_names_the_setting_and_where_it_came_from() -> None:

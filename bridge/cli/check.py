@@ -38,7 +38,12 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     Changes nothing, in Kafka, in the registry or in VCD.
     """
-    results = asyncio.run(_check(load_settings(config)))
+    from bridge.telemetry import configure_logging
+
+    loaded = load_settings(config)
+    level = "debug" if loaded.settings.log.level == "debug" else "error"
+    configure_logging(level=level, form="text", secrets=loaded.settings.secrets())
+    results = asyncio.run(_check(loaded))
     if json:
         write_json([
             {"name": r.name, "ok": r.ok, "detail": r.detail, "hint": r.hint or None, "seconds": round(r.seconds, 3)}

@@ -1,4 +1,4 @@
-"""What the command line connects with, from the settings."""
+"""What the command line connects with, from the settings. Imports little: the engine's wiring loads everything."""
 
 from __future__ import annotations
 
@@ -25,20 +25,13 @@ def kafka_config(settings: Settings) -> KafkaConfig:
 
 def schema_registry(settings: Settings) -> SchemaRegistry | None:
     """The registry's client; None without a registry. Raises ConfigurationError."""
-    registry = settings.registry
-    if registry.url is None:
+    if settings.registry.url is None:
         return None
-    from bridge.kafka.registry import RegistryAccess, SchemaRegistry
+    from bridge.kafka.registry import SchemaRegistry
+    from bridge.wiring import registry_access
 
-    return SchemaRegistry(
-        RegistryAccess(
-            url=registry.url,
-            username=registry.username,
-            password=registry.password.get_secret_value() if registry.password is not None else None,
-            ca_file=str(registry.ca_file) if registry.ca_file is not None else None,
-            timeout_seconds=registry.timeout_seconds,
-        )
-    )
+    access = registry_access(settings)
+    return SchemaRegistry(access) if access is not None else None
 
 
 def topic_layout(settings: Settings) -> Layout:

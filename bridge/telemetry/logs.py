@@ -86,9 +86,9 @@ def configure_logging(
         structlog.processors.format_exc_info,
         redactor,
     ]
-    renderer = _renderer(form, stream)
+    rendered = [_in_front, _renderer(form, stream)]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
@@ -97,7 +97,7 @@ def configure_logging(
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _logger_name, *shared[1:]],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redactor, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redactor, *rendered],
         )
     )
     root = logging.getLogger()
@@ -109,6 +109,12 @@ def configure_logging(
         library.propagate = True
         library.setLevel(max(number, logging.WARNING))
     return redactor
+
+
+def _in_front(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """When, how bad, what: first, so that raw lines can be read."""
+    first = {key: event.pop(key) for key in ("timestamp", "level", "event") if key in event}
+    return {**first, **event}
 
 
 def _renderer(form: str, stream: TextIO) -> Processor:

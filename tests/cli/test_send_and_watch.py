@@ -1,0 +1,157 @@
+"""``send`` and ``watch`` on a real Kafka."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.avro.event_codec import AvroEventCodec
+from bridge.cli.connections import kafka_config
+from bridge.cli.options import load_settings
+from bridge.core.coordinates import Birth
+from bridge.core.events import Change, Outcome, StatusEvent
+from bridge.core.task import Task, empty_document
+from bridge.kafka.clients import send, tail
+from bridge.ports import OutRecord
+from tests.cli.conftest import Shell
+
+VM = "5a1b2c3d-0000-4000-8000-00000000000a"
+EVENT = StatusEvent(
+    birth=Birth("requests", 0, 7), sequence=1, lifecycle="action_request", key=b"r-1", request_id="r-1",
+    correlation_id="INC-1", requested_by=None, catalogue_operation="deployVApp", change=Change.ACCEPTED,
+    observed_at=datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC),
+)  # fmt: skip
+
+
+@pytest.fixture
+def ready(kafka_shell: Shell) -> Shell:
+    kafka_shell.run("topics", "apply")
+    return kafka_shell
+
+
+def records(topic: str) -> dict[str, tuple[str, dict[str, object]]]:
+    """Key and document by coordinates."""
+    return {
+        str(record.at): ((record.key or b"").decode(), json.loads(record.value or b"null"))
+        for record in tail(kafka_config(load_settings(None).settings), [topic], until_end=True)
+        if record is not None
+    }
+
+
+def requests_topic() -> str:
+    return load_settings(None).settings.topics.action_requests
+
+
+def publish(*events: StatusEvent) -> None:
+    settings = load_settings(None).settings
+    codec = AvroEventCodec(settings.kafka.group_id)
+    encoded = [(event.key, *codec.encode(event)) for event in events]
+    topic = settings.topics.task_events
+    send(kafka_config(settings), [OutRecord(topic, None, key, value, headers) for key, value, headers in encoded])
+
+
+def test_one_request_from_options(ready: Shell) -> None:
+    (told,) = ready.lines(
+        "send", "--operation", "deployVApp", "--param", f"id=vapp-{VM}", "--body", '{"powerOn": true}', "--query",
+        "force=true", "--correlation-id", "INC-1", "--organization", "acme", "--start-by", "2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    key, document = records(requests_topic())[told["birth"]]
+    assert key == told["key"] == VM
+    assert document == {
+        "operation": "deployVApp", "parameters": {"id": f"vapp-{VM}"}, "body": {"powerOn": True},
+        "query": {"force": "true"}, "correlation_id": "INC-1", "organization": "acme",
+        "start_by": "2026-01-01T00:00:00Z", "request_id": told["request_id"],
+    }  # fmt: skip
+
+
+def test_a_cancel_finds_its_targets_key_and_so_its_partition(ready: Shell) -> None:
+    (sent,) = ready.lines("send", "--operation", "deployVApp", "--param", f"id={VM}", "--request-id", "r-1")
+    (cancel,) = ready.lines("send", "--kind", "cancel", "--target", "r-1", "--requested-by", "me")
+    assert (cancel["partition"], cancel["key"], cancel["request_id"]) == (sent["partition"], VM, None)
+    assert "at " in ready.run("send", "--kind", "cancel", "--target", "unheard-of")
+    assert "holds no request unheard-of" in ready.err
+
+
+def test_a_file_of_many_and_standard_input(ready: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [json.dumps({"request_id": f"r-{n}", "operation": "x", "parameters.id": VM}) for n in range(1200)]
+    lines.append(json.dumps({"kind": "cancel", "target_request_id": "r-3"}))
+    (tmp_path / "many.jsonl").write_text("\n".join(lines))
+    told = ready.lines("send", "many.jsonl")
+    assert [one["request_id"] for one in told] == [f"r-{n}" for n in range(1200)] + [None]
+    assert {one["key"] for one in told} == {VM}
+    assert [one["offset"] for one in told] == list(range(1201))
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"request_id": "s", "operation": "x", "key": "k"}\n'))
+    (one,) = ready.lines("send", "-")
+    assert (one["request_id"], one["key"]) == ("s", "k")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "nothing to send"),
+        (["--operation", "x", "--param", "y"], "--param"),
+        (["--operation", "x", "--body", "[1]"], "--body: must be a JSON object"),
+        (["--operation", "x", "--body", "@nowhere.json"], "nowhere.json"),
+        (["--kind", "cancel"], "--target"),
+        (["nowhere.jsonl"], "nowhere.jsonl"),
+        (["-", "--operation", "x"], "goes without FILE"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_before_anything_is(shell: Shell, arguments: list[str], told: str) -> None:
+    shell.set(kafka__bootstrap_servers="127.0.0.1:1")
+    error = shell.error("send", *arguments, code=2)
+    assert error["code"] == "usage"
+    assert told in error["message"]
+
+
+def test_a_missing_topic_says_what_to_do(kafka_shell: Shell) -> None:
+    error = kafka_shell.error("send", "--operation", "x", code=2)
+    assert "no such topic" in error["message"]
+    assert "topics apply" in error["hint"]
+
+
+def test_watch_shows_events_decoded_and_ends_with_the_final_one(ready: Shell) -> None:
+    end = replace(EVENT, sequence=2, change=Change.FINISHED, outcome=Outcome.SUCCESS)
+    publish(EVENT, replace(EVENT, key=b"r-2", request_id="r-2", correlation_id="INC-2"), end)
+    shown = ready.lines("watch", "--from-beginning", "--until-final", "--request", "r-1")
+    assert [(event["sequence"], event["outcome"], event["observed_at"]) for event in shown] == [
+        (1, None, "2026-01-02T03:04:05.678Z"),
+        (2, "success", "2026-01-02T03:04:05.678Z"),
+    ]
+    text = ready.run("watch", "--from-beginning", "--until-final", "--correlation", "INC-1")
+    assert [line.split()[:3] for line in text.splitlines()] == [
+        ["03:04:05.678", "r-1", "#1"],
+        ["03:04:05.678", "r-1", "#2"],
+    ]
+
+
+def test_watch_ends_with_1_when_the_story_failed_or_the_time_is_up(ready: Shell) -> None:
+    assert ready.lines("watch", "--from-beginning", "--timeout", "0.3", code=1) == []
+    publish(replace(EVENT, change=Change.FINISHED, outcome=Outcome.ERROR))
+    assert len(ready.lines("watch", "--from-beginning", "--until-final", code=1)) == 1
+
+
+@pytest.mark.parametrize("entity", [f"vm-{VM}", VM.upper(), f"urn:vcloud:vm:{VM}", "web-1"])
+def test_watch_filters_by_the_entity_in_any_spelling(ready: Shell, entity: str) -> None:
+    document = empty_document()
+    document["id"] = "urn:vcloud:task:1"
+    document["owner"] = {
+        "href": f"https://vcd.example.com/api/vApp/vm-{VM}", "id": None, "type": None, "name": "web-1",
+    }  # fmt: skip
+    publish(replace(EVENT, request_id="other"), replace(EVENT, task=Task(document), outcome=Outcome.SUCCESS))
+    (shown,) = ready.lines("watch", "--from-beginning", "--until-final", "--entity", entity)
+    assert shown["request_id"] == "r-1"
+
+
+def test_a_record_that_is_no_event_is_passed_over_with_a_remark(ready: Shell) -> None:
+    settings = load_settings(None).settings
+    value, headers = AvroEventCodec("group").encode(replace(EVENT, outcome=Outcome.SUCCESS))
+    topic = settings.topics.task_events
+    send(kafka_config(settings), [OutRecord(topic, 0, None, b"{}", ()), OutRecord(topic, 0, None, value, headers)])
+    assert len(ready.lines("watch", "--from-beginning", "--until-final")) == 1
+    assert "not a status event" in ready.err

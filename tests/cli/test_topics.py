@@ -1,0 +1,40 @@
+"""``topics plan|apply`` on a real Kafka."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import Shell
+
+
+def test_apply_makes_what_plan_wants_and_may_be_repeated(kafka_shell: Shell) -> None:
+    planned = kafka_shell.json("topics", "plan", code=3)["differences"]
+    assert [difference["change"] for difference in planned] == ["create"] * 5
+    done = kafka_shell.json("topics", "apply")
+    assert done == {"done": planned, "impossible": []}
+    assert kafka_shell.json("topics", "plan") == {"differences": []}
+    assert kafka_shell.json("topics", "apply") == {"done": [], "impossible": []}
+    kafka_shell.run("topics", "plan")
+    assert kafka_shell.err == "nothing differs\n"
+
+
+def test_a_longer_dedupe_window_is_a_difference_that_apply_settles(kafka_shell: Shell) -> None:
+    kafka_shell.run("topics", "apply")
+    kafka_shell.set(intake__dedupe_window_days=30)
+    assert "retention.ms" in kafka_shell.run("topics", "plan", code=3)
+    kafka_shell.run("topics", "apply")
+    kafka_shell.run("topics", "plan")
+
+
+def test_what_takes_a_person_is_told_with_exit_code_1(kafka_shell: Shell) -> None:
+    kafka_shell.run("topics", "apply")
+    kafka_shell.set(topics__replication_factor=3)
+    found = kafka_shell.json("topics", "apply", code=1)
+    assert {difference["setting"] for difference in found["impossible"]} == {"replication.factor"}
+    assert all(difference["hint"] for difference in found["impossible"])
+
+
+def test_only_kafka_is_needed(shell: Shell) -> None:
+    assert shell.error("topics", "plan", code=2)["message"] == "kafka.bootstrap_servers is not set"
+
+
+def test_a_subcommand_is_needed(shell: Shell) -> None:
+    assert shell.error("topics", code=2)["code"] == "usage"
