@@ -37,6 +37,12 @@ test: kafka ## all tests that belong to every change, on a real Kafka
 test-long: kafka ## the tests that take minutes
 	$(BIN)/python -m pytest -m long $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
 
+simulate: $(STAMP) ## the whole engine in virtual time under many seeds; SEED= runs one again
+	$(BIN)/python -m tools.simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED))
+
+bench: kafka ## the bridge against a hand-written loop, on the real Kafka and the simulator
+	$(BIN)/python -m benchmarks $(ONLY)
+
 check: $(STAMP) ## format, lint, types, import contracts, generated documents
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .

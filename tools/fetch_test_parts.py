@@ -1,4 +1,4 @@
-"""Fetches what the tests run on, the real Kafka and the real schema registry, once, before the tests' own time begins."""
+"""Fetches the real Kafka and the real schema registry that the tests run on, once, before the tests begin."""
 
 from __future__ import annotations
 

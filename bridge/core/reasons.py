@@ -9,6 +9,7 @@ CODES: dict[str, str] = {
     "canceled_while_parked": "given up by a cancel while parked; what VCD did stays unknown",
     "retries_exhausted": "VCD accepted none of the calls that the retry budget allows",
     "session_expired": "VCD did not accept the session's token; the call is made again with a new one",
+    "unsendable_request": "the request cannot be written as HTTP; nothing was sent",
     "unknown_organization": "VCD shows no organization of this name to the bridge's user",
     "proven_by_state": "the answer was lost; the entity's state proves that the call took effect",
     "outcome_unknown": "parked: the call's outcome is unknown, and calling again is not allowed",
