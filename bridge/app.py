@@ -38,7 +38,9 @@ class SystemClock:
     """The engine's Clock on the machine's clocks."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        # Whole milliseconds, as the store keeps them: restored state equals memory exactly.
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def monotonic(self) -> float:
         return time.monotonic()

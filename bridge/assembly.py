@@ -1,4 +1,4 @@
-"""Puts an engine together from its ports: the one place that knows how its parts fit. Used by the process and by tests."""
+"""Puts an engine together from its ports: the one place that knows how its parts fit."""
 
 from __future__ import annotations
 

@@ -68,6 +68,29 @@ def decide(now: datetime, lifecycle: Lifecycle, event: Input, facts: OperationFa
 
 def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> str | None:
     match event:
+        case Granted() | Answered() | Looked():
+            _apply_call(story, event, facts, rules)
+        case Observed() | Vanished() | CancelAnswered():
+            _apply_task(story, event, rules)
+        case CancelWanted():
+            _cancel_wanted(story)
+        case RetryWanted():
+            return _retry_wanted(story, facts)
+        case ResolveWanted():
+            return _resolve_wanted(story, event)
+        case Woke():
+            woke(story, rules)
+        case Restored():
+            _restored(story)
+        case Unreadable(message=message):
+            story.park(Reason("state_unreadable", message))
+        case _:
+            assert_never(event)
+    return None
+
+
+def _apply_call(story: Story, event: Granted | Answered | Looked, facts: OperationFacts, rules: Rules) -> None:
+    match event:
         case Granted():
             granted(story)
         case Answered(attempt=attempt, answer=answer, jitter=jitter):
@@ -76,6 +99,12 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
         case Looked():
             if event.attempt == story.lifecycle.attempt:
                 looked(story, event, facts, rules)
+        case _:
+            assert_never(event)
+
+
+def _apply_task(story: Story, event: Observed | Vanished | CancelAnswered, rules: Rules) -> None:
+    match event:
         case Observed(task=task):
             observed(story, task, rules)
         case Vanished():
@@ -83,21 +112,8 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
         case CancelAnswered(answer=answer):
             story.become(cancel_sent=story.lifecycle.cancel_sent or answer is not CancelAnswer.UNAVAILABLE)
             story.notes.append(f"cancel_{answer}")
-        case Woke():
-            woke(story, rules)
-        case CancelWanted():
-            _cancel_wanted(story)
-        case RetryWanted():
-            return _retry_wanted(story, facts)
-        case ResolveWanted():
-            return _resolve_wanted(story, event)
-        case Restored():
-            _restored(story)
-        case Unreadable(message=message):
-            story.park(Reason("state_unreadable", message))
         case _:
             assert_never(event)
-    return None
 
 
 def granted(story: Story) -> None:

@@ -24,7 +24,7 @@ from bridge.core.story import Story
 from bridge.core.task import ErrorDocument
 
 MAYBE_DONE_CODES = frozenset({"INVALID_STATE", "DUPLICATE_NAME"})
-"""Refusals that, after an earlier attempt of unknown outcome, may mean that the earlier one worked (VCD API, errors)."""
+"""Refusals that, after an attempt of unknown outcome, may mean that the earlier one worked (VCD API, errors)."""
 
 
 def answered(story: Story, answer: CallAnswer, jitter: float, rules: Rules) -> None:

@@ -60,7 +60,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
-    """BUSY_ENTITY: another Task holds the entity. Nothing was started. ``task_id`` is a URN where the text named one."""
+    """BUSY_ENTITY: another Task holds the entity; nothing was started. ``task_id``: URN where the text named one."""
 
     message: str
     http_status: int
@@ -71,7 +71,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
-    """Not now: 429, OPERATION_LIMITS_EXCEEDED, 503 proven not accepted. ``retry_after`` only where the server gave it."""
+    """Not now, and nothing was started: 429, OPERATION_LIMITS_EXCEEDED. ``retry_after`` where the server gave it."""
 
     code: str
     message: str

@@ -37,7 +37,7 @@ def observed(story: Story, task: Task, rules: Rules) -> None:
         return
     if is_regression(story.lifecycle, task):
         story.notes.append("status_regression")
-    elif worth_telling(story.lifecycle, task.status, task.progress, task.cancel_requested, rules):
+    elif _is_news(story.lifecycle, task, rules):
         story.tell(Change.CHANGED, task=task)
         story.told_task(task)
 
@@ -49,7 +49,7 @@ def is_regression(lifecycle: Lifecycle, task: Task) -> bool:
 
 
 def worth_telling(
-    lifecycle: Lifecycle, status: str | None, progress: int | None, cancel_requested: bool | None, rules: Rules
+    lifecycle: Lifecycle, status: str | None, progress: int | None, *, cancel_requested: bool | None, rules: Rules
 ) -> bool:
     """Whether a reading holds a change that is an event; ``cancel_requested`` None: the reading does not show it."""
     if status is None:
@@ -64,6 +64,10 @@ def worth_telling(
         news = known > lifecycle.rank or is_final(spelled)
     flagged = cancel_requested is not None and cancel_requested != lifecycle.cancel_requested
     return news or flagged or _progress_step(lifecycle, progress, rules)
+
+
+def _is_news(lifecycle: Lifecycle, task: Task, rules: Rules) -> bool:
+    return worth_telling(lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=rules)
 
 
 def _progress_step(lifecycle: Lifecycle, progress: int | None, rules: Rules) -> bool:

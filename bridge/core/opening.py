@@ -22,6 +22,10 @@ CODES: dict[str, str] = {
 """Reason codes told here -> meaning."""
 
 
+MAX_KEY_BYTES = 4096
+"""A longer record key is not repeated on the answer: it would only make the answer too large for its topic."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """What an answer repeats of the record that it answers."""
@@ -36,10 +40,11 @@ class Asker:
 
 
 def asker(birth: Birth, key: bytes | None, record: ActionRequest | Malformed) -> Asker:
-    """The answerable part of a decoded record."""
+    """The answerable part of a decoded record. A key is kept only where it may become an event's key."""
+    small = key if record.request_id is None and key is not None and len(key) <= MAX_KEY_BYTES else None
     return Asker(
         birth,
-        key,
+        small,
         record.request_id,
         record.correlation_id,
         record.requested_by,
@@ -115,11 +120,10 @@ def reject(now: datetime, who: Asker, reason: Reason) -> StatusEvent:
     return _one_event(now, who, Change.REJECTED, Outcome.REJECTED, reason)
 
 
-def unknown_target(now: datetime, who: Asker, target: str | None, waited: bool) -> StatusEvent:
+def unknown_target(now: datetime, who: Asker, target: str | None) -> StatusEvent:
     """A control record whose target never came."""
-    when = " within the wait" if waited else ""
     message = (
-        f"no request {target!r} on this partition{when}; "
+        f"no request {target!r} on this partition within the wait; "
         "all records about one request or entity must carry the same Kafka key"
     )
     return reject(now, who, Reason("unknown_request", message, "target_request_id"))

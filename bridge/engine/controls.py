@@ -43,7 +43,7 @@ def target_came(work: PartitionRound, request_id: str, target: Birth) -> None:
 def control_woke(work: PartitionRound, control: Lifecycle) -> None:
     """The wait of a control record is over: its target never came."""
     if control.wake_at is not None and work.now >= control.wake_at:
-        work.answer(unknown_target(work.now, _asker(control), control.target_request_id, waited=True))
+        work.answer(unknown_target(work.now, _asker(control), control.target_request_id))
         work.changed[control.birth] = replace(control, phase=Phase.ENDED, ended_at=work.now)
 
 

@@ -193,7 +193,9 @@ class Follower:
         record = records.get(followed.task_id)
         if lifecycle is None:
             return
-        if record is not None and not worth_telling(lifecycle, record.status, record.progress, None, self._rules):
+        if record is not None and not worth_telling(
+            lifecycle, record.status, record.progress, cancel_requested=None, rules=self._rules
+        ):
             return
         async with self._reads:
             reading = await self._gateway.read_task(followed.task_id, followed.href)
@@ -204,7 +206,9 @@ class Follower:
             self._say(followed, Vanished(reading.http_status, reading.message))
         elif isinstance(reading, TaskRead):
             task = reading.task
-            news = worth_telling(lifecycle, task.status, task.progress, task.cancel_requested, self._rules)
+            news = worth_telling(
+                lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
+            )
             if news or is_regression(lifecycle, task):
                 self._say(followed, Observed(task))
 

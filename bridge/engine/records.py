@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+
 from bridge.core.coordinates import Birth
 from bridge.core.events import StatusEvent
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, StoredRequest

@@ -48,7 +48,7 @@ class RoundLimits:
 class Rounds:
     """Owns the partitions' memory and the only way to change it."""
 
-    def __init__(  # noqa: PLR0913  # the loop is where all parts meet
+    def __init__(  # the loop is where all parts meet
         self,
         *,
         clock: Clock,

@@ -34,7 +34,7 @@ class Feedback(Protocol):
 class Runner:
     """Starts a task per command and feeds what comes back into the journal loop."""
 
-    def __init__(  # noqa: PLR0913  # one collaborator per kind of command
+    def __init__(  # one collaborator per kind of command
         self,
         *,
         clock: Clock,

@@ -11,7 +11,7 @@ from bridge.core.coordinates import Birth
 
 
 class Timers:
-    """Wake-up times by lifecycle; the newest time of a lifecycle counts, older entries are skipped when they come up."""
+    """Wake-up times by lifecycle; its newest time counts, older entries are skipped when they come up."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, Birth]] = []

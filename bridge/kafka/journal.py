@@ -136,7 +136,7 @@ class TransactionalJournal:
         for entry in entries:
             for record in entry.records:
                 size = record_bytes(record)
-                if size > self.max_record_bytes(record.topic):
+                if size > self.max_record_bytes(record.topic) and entry.partition not in refused:
                     refused[entry.partition] = (
                         f"a record of {size} bytes does not fit into {record.topic}, which takes"
                         f" {self.max_record_bytes(record.topic)}; raise its max.message.bytes"

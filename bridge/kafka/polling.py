@@ -32,7 +32,7 @@ HELD_BYTES = 32 * 1024 * 1024
 """What may wait in memory between this thread and the engine; beyond it nothing more is read."""
 _REPEAT_SECONDS = 30.0
 _NO_ASSIGNMENT_SECONDS = 2.0
-"""A member that has an epoch and after this no partition gets none for now: partitions come with the next heartbeats."""
+"""A member that has an epoch and after this no partition gets none for now: partitions come with heartbeats."""
 _POSITION_LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
 
 _METADATA_MAGIC = b"CGMDv2:"

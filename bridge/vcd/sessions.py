@@ -133,14 +133,22 @@ class Sessions:
 
     async def _keep(self) -> None:
         while True:
-            await self._until_wanted()
-            if self._suspected and self._session is not None and await self._is_alive(self._session):
-                # The 401 was about the request (a tenant context, say), not about the session.
-                self._note("vcd.session_confirmed", loud=True)
-                self._suspected = False
-                self._settled.set()
-            else:
-                await self._renew()
+            try:
+                await self._keep_once()
+            except Exception as error:  # noqa: BLE001  # a keeper that dies unseen would leave the bridge without VCD
+                self._note("vcd.session_keeper_failed", loud=True, detail=f"{type(error).__name__}: {error}")
+                self._wanted.set()
+                await self._clock.sleep(5.0)
+
+    async def _keep_once(self) -> None:
+        await self._until_wanted()
+        if self._suspected and self._session is not None and await self._is_alive(self._session):
+            # The 401 was about the request (a tenant context, say), not about the session.
+            self._note("vcd.session_confirmed", loud=True)
+            self._suspected = False
+            self._settled.set()
+        else:
+            await self._renew()
 
     async def _until_wanted(self) -> None:
         session = self._session
@@ -163,11 +171,11 @@ class Sessions:
                 refusals += 1
                 self._refusal = str(error)
                 self._settled.set()
-                self._note("vcd.login_refused", loud=True, message=str(error), next_try_seconds=delay)
+                self._note("vcd.login_refused", loud=True, detail=str(error), next_try_seconds=delay)
             except (LoginUnavailable, TransportFault) as error:
                 delay = min(30.0, 0.5 * 2.0 ** min(failures, 10)) * (1.0 - 0.5 * self._clock.random())
                 failures += 1
-                self._note("vcd.login_failed", loud=True, message=str(error), next_try_seconds=round(delay, 2))
+                self._note("vcd.login_failed", loud=True, detail=str(error), next_try_seconds=round(delay, 2))
             await self._clock.sleep(delay)
 
     async def _is_alive(self, session: Session) -> bool:

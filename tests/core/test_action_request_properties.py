@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.catalogue.operation import Recovery
-from bridge.core.action_request import LATE, TRANSITIONS, decide, next_wake
+from bridge.core.action_request import decide, next_wake
 from bridge.core.answers import (
     Accepted,
     Busy,
@@ -44,6 +44,7 @@ from bridge.core.opening import Asker, Opening, open_request
 from bridge.core.requests import Resolution
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.task import Task, empty_document, rank
+from bridge.core.transitions import LATE, TRANSITIONS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = Rules(max_tries=4)
@@ -94,6 +95,10 @@ inputs: st.SearchStrategy[Input] = st.one_of(
     st.just(Restored()),
 )
 scripts = st.lists(st.tuples(st.integers(0, 400), inputs), max_size=40)
+
+
+def _has_ended(run: Run) -> bool:
+    return run.lifecycle.phase is Phase.ENDED
 
 
 def _legal(lifecycle: Lifecycle, event: Input) -> bool:
@@ -233,7 +238,7 @@ def test_watch_until_is_always_told(recovery: Recovery, script: list[tuple[int, 
         assert run.step(0, Woke()) is not None
         if run.lifecycle.phase in {Phase.RECEIVED, Phase.WAITING} and not run.lifecycle.overdue:
             run.decisions.append(replace(run.decisions[-1], lifecycle=replace(run.lifecycle, wake_at=None)))
-    assert run.lifecycle.overdue or run.lifecycle.phase is Phase.ENDED
+    assert run.lifecycle.overdue or _has_ended(run)
 
 
 def test_every_pair_of_phase_and_input_is_decided_on_purpose() -> None:

@@ -14,7 +14,9 @@ from tests.support.simulator import acme_vapp, acme_vm
 
 BODIES: dict[str, dict[str, Any]] = {
     "createSnapshot": {"name": "before", "memory": False, "quiesce": False},
-    "mergeVAppMetadata": {"metadataEntry": [{"key": "k", "typedValue": {"_type": "MetadataStringValue", "value": "v"}}]},
+    "mergeVAppMetadata": {
+        "metadataEntry": [{"key": "k", "typedValue": {"_type": "MetadataStringValue", "value": "v"}}],
+    },
 }
 
 

@@ -18,8 +18,10 @@ def main() -> int:
     chosen = parser.parse_args()
     seeds = [chosen.seed] if chosen.seed is not None else range(chosen.seeds)
     began, failed, calls, told = time.monotonic(), 0, 0, 0
+    left: Counter[str] = Counter()
     for seed in seeds:
         evidence, found = run(Plan(seed=seed))
+        left += Counter(evidence.store.values())
         calls, told = calls + len(evidence.ledger), told + len(evidence.events)
         if chosen.seed is not None:
             for event in evidence.events:
@@ -30,8 +32,7 @@ def main() -> int:
             print(f"seed {seed}: {len(found)} violations")
             print("\n".join(f"  {one}" for one in found[:10]))
     seconds = time.monotonic() - began
-    open_left = Counter(evidence.store.values()) if chosen.seed is not None else ""
-    print(f"{len(seeds)} seeds, {failed} failed, {calls} calls, {told} events in {seconds:.0f} s {open_left or ''}")
+    print(f"{len(seeds)} seeds, {failed} failed, {calls} calls, {told} events in {seconds:.0f} s; left: {dict(left)}")
     return 1 if failed else 0
 
 

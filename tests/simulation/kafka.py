@@ -66,6 +66,7 @@ class SimKafka:
         self.generation = 0
         self._rebalancing = asyncio.Lock()
         self._numbers = 0
+        self._expiries: list[asyncio.Future[None]] = []
 
     # --- logs -----------------------------------------------------------------------------------------------------
 
@@ -137,7 +138,7 @@ class SimKafka:
 
         def gone() -> None:
             if self.members.pop(member, None) is not None:
-                asyncio.ensure_future(self.rebalance())
+                self._expiries.append(asyncio.ensure_future(self.rebalance()))
 
         asyncio.get_event_loop().call_later(SESSION_SECONDS, gone)
 

@@ -42,7 +42,7 @@ def test_forgotten_endings_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ignored_lanes_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def first(self: lanes.Lanes, lane: str) -> object:
-        return (self._waiting.get(lane) or [None])[0]
+        return next(iter(self._waiting.get(lane, ())), None)
 
     monkeypatch.setattr(lanes.Lanes, "head", first)
     assert _is_caught()

@@ -77,7 +77,7 @@ class World:
     failures: list[BaseException] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.random = Random(self.plan.seed)  # noqa: S311  # a seed, not a secret
+        self.random = Random(self.plan.seed)  # a seed, not a secret
         self.kafka = SimKafka(self.random, self.plan.partitions)
         self.vcd = SimVcd(self.random, self.plan.fault_rate)
 
@@ -201,7 +201,7 @@ class World:
 
     def _send(self, document: dict[str, Any] | bytes) -> None:
         if isinstance(document, bytes):
-            value, parsed = document, None
+            value, parsed, number = document, None, self.random.randrange(self.plan.partitions)
         else:
             document = dict(document)
             entity = str(document.pop("entity", "") or document.get("parameters", {}).get("id", ""))
@@ -209,8 +209,6 @@ class World:
             known = next((r for r in self.inputs if r.request_id == target), None) if target else None
             number = known.partition if known else sum(entity.encode()) % self.plan.partitions
             value, parsed = json.dumps(document).encode(), document
-        if parsed is None:
-            number = self.random.randrange(self.plan.partitions)
         record = OutRecord(TOPIC, number, b"key", value)
         offset = self.kafka.append(TopicPartition(TOPIC, number), record)
         self.inputs.append(InputRecord(TOPIC, number, offset, parsed))
@@ -222,7 +220,8 @@ class World:
             await asyncio.sleep(20)
             if self.failures:
                 raise self.failures[0]
-            done = sum(self.kafka.committed.get(TopicPartition(TOPIC, n), (0, ""))[0] for n in range(self.plan.partitions))
+            topics = (TopicPartition(TOPIC, number) for number in range(self.plan.partitions))
+            done = sum(self.kafka.committed.get(topic, (0, ""))[0] for topic in topics)
             if done >= len(self.inputs) and set(self.store().values()) <= {"parked"}:
                 return
 

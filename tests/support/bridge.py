@@ -20,7 +20,8 @@ from confluent_kafka import Producer
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import Recovery
-from bridge.ports import StoredRecord
+from bridge.kafka.polling import headers_of
+from bridge.ports import Headers, StoredRecord
 from tests.support.checker import Evidence, InputRecord, LedgerCall, violations
 from tests.support.decoding import decoded
 from tests.support.kafka import create_topics, read, unique
@@ -197,7 +198,7 @@ class Site:
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
     def read_events(self) -> list[dict[str, Any]]:
-        return [decoded(message.value(), tuple(message.headers() or ())) for message in read(self.bootstrap, self.events)]
+        return [decoded(one.value(), headers_of(one)) for one in read(self.bootstrap, self.events)]
 
     def story(self, request_id: str) -> list[dict[str, Any]]:
         return [event for event in self.read_events() if event["request_id"] == request_id]
@@ -235,7 +236,7 @@ class Site:
             inputs=self.inputs,
             ledger=[_call(row) for row in self.simulator.ledger(changes=True)],
             events=self.read_events(),
-            dead_letters=[_coordinates(message.headers() or []) for message in read(self.bootstrap, self.dead_letters)],
+            dead_letters=[_coordinates(headers_of(message)) for message in read(self.bootstrap, self.dead_letters)],
             store=self.store(),
             never_retry=frozenset(o.name for o in operations if o.recovery is Recovery.NEVER_RETRY),
             repeatable=frozenset(o.name for o in operations if o.recovery is Recovery.IDEMPOTENT),
@@ -249,7 +250,7 @@ class Site:
         latest: dict[tuple[int, bytes], StoredRecord | None] = {}
         for message in read(self.bootstrap, self.changelog):
             key, value = message.key() or b"", message.value()
-            record = None if value is None else StoredRecord(key, value, tuple(message.headers() or ()))
+            record = None if value is None else StoredRecord(key, value, headers_of(message))
             latest[(message.partition() or 0, key)] = record
         found = (codec.decode_state(r) for (_, k), r in latest.items() if r is not None and k.endswith(b"|state"))
         return {str(lifecycle.birth): lifecycle.phase.value for lifecycle in found}
@@ -295,6 +296,6 @@ def _call(row: Mapping[str, Any]) -> LedgerCall:
     )
 
 
-def _coordinates(headers: Sequence[tuple[str, bytes]]) -> str:
+def _coordinates(headers: Headers) -> str:
     told = {name: (value or b"").decode() for name, value in headers}
     return "/".join(told[f"__connect.errors.{part}"] for part in ("topic", "partition", "offset"))

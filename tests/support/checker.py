@@ -67,7 +67,7 @@ class LedgerCall:
 
 @dataclass(slots=True)
 class Evidence:
-    """Everything an outsider can read after a run. ``events`` in log order per partition; ``store``: open lifecycles."""
+    """Everything an outsider can read after a run; ``events`` in log order per partition."""
 
     inputs: Sequence[InputRecord]
     ledger: Sequence[LedgerCall]
@@ -88,7 +88,8 @@ class Evidence:
 def violations(evidence: Evidence) -> list[str]:
     """Everything that contradicts the guarantees; empty when the run is clean."""
     found: list[str] = []
-    for rule in (every_record_is_accounted_for, stories_are_whole, calls_are_single, repeats_are_recognised, lanes_hold):
+    rules = (every_record_is_accounted_for, stories_are_whole, calls_are_single, repeats_are_recognised, lanes_hold)
+    for rule in rules:
         found += rule(evidence)
     return found
 
@@ -156,7 +157,8 @@ def _ranks(birth: str, story: Sequence[Mapping[str, Any]]) -> list[str]:
         task = event.get("task") or {}
         status = task.get("status")
         if event.get("previous_status") != previous:
-            return [f"I4 {birth}#{event['sequence']}: previous_status {event.get('previous_status')!r}, not {previous!r}"]
+            told = event.get("previous_status")
+            return [f"I4 {birth}#{event['sequence']}: previous_status {told!r}, not {previous!r}"]
         if status is None:
             continue
         previous = status
@@ -170,8 +172,7 @@ def _ranks(birth: str, story: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def calls_are_single(evidence: Evidence) -> list[str]:
-    """I2: every call has its own id; nothing is done twice; ``never_retry`` is never called again once it may have been
-    acted on."""
+    """I2: every call has its own id; nothing is done twice; ``never_retry`` is not called again once acted on."""
     found = []
     by_id: dict[str, int] = defaultdict(int)
     by_story: dict[str, list[LedgerCall]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """A real Kafka on loopback without containers, and short words for what tests do with it.
 
-The jars come from Maven Central once (``tests/support/kafka/pom.xml``) into ``.cache/``. A node with these flags listens
-after about 3 s and takes about 350 MB.
+The jars come from Maven Central once (``tests/support/kafka/pom.xml``) into ``.cache/``. A node with these flags
+listens after about 3 s and takes about 350 MB.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+
+from bridge.kafka.admin import NewTopic
 
 KAFKA_VERSION = os.environ.get("TEST_KAFKA_VERSION", "4.3.1")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -53,7 +55,7 @@ def jars() -> Path:
         raise PrerequisiteMissingError("the tests need mvn to fetch Kafka once: install Maven (Debian: maven)")
     command = ["mvn", "-q", "-B", "-f", str(POM), f"-Dkafka.version={KAFKA_VERSION}", "dependency:copy-dependencies"]
     command += ["-DincludeScope=runtime", f"-DoutputDirectory={library}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # fixed command
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise PrerequisiteMissingError(
             f"mvn could not fetch Kafka {KAFKA_VERSION}: {(done.stdout + done.stderr)[-500:]}"
@@ -87,6 +89,9 @@ class KafkaNode:
     number: int
     port: int
     controller_port: int
+    proxied_port: int
+    """What the listener for proxies advertises: a test puts a proxy there, in front of ``proxied_listener``."""
+    proxied_listener: int
     directory: Path
     properties: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
@@ -96,6 +101,11 @@ class KafkaNode:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def proxied_bootstrap(self) -> str:
+        """Clients that start here are sent back here, so that nothing bypasses a proxy on ``proxied_port``."""
+        return f"127.0.0.1:{self.proxied_port}"
+
+    @property
     def configuration(self) -> Path:
         return self.directory / f"node-{self.number}.properties"
 
@@ -103,7 +113,7 @@ class KafkaNode:
         """Start the process; does not wait until it serves."""
         log = (self.directory / f"node-{self.number}.log").open("ab")
         command = ["java", *JAVA_FLAGS, "-cp", f"{jars()}/*", "kafka.Kafka", str(self.configuration)]
-        self.process = subprocess.Popen(  # noqa: S603  # fixed command
+        self.process = subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, cwd=self.directory, preexec_fn=_die_with_parent
         )
         log.close()
@@ -151,18 +161,19 @@ class KafkaCluster:
 
     def start(self) -> None:
         """Format and start all nodes; returns when every one serves."""
-        ports = free_ports(2 * self.size)
-        voters = ",".join(f"{n + 1}@127.0.0.1:{ports[2 * n + 1]}" for n in range(self.size))
+        ports = free_ports(4 * self.size)
+        voters = ",".join(f"{n + 1}@127.0.0.1:{ports[4 * n + 1]}" for n in range(self.size))
         for n in range(self.size):
-            node = KafkaNode(n + 1, ports[2 * n], ports[2 * n + 1], self.directory, {})
+            port, controller, proxied, behind = ports[4 * n : 4 * n + 4]
+            node = KafkaNode(n + 1, port, controller, proxied, behind, self.directory, {})
             node.properties = {**_properties(node, voters, self.size), **self.overrides}
             node.configuration.write_text("".join(f"{k}={v}\n" for k, v in node.properties.items()))
             self.nodes.append(node)
         cluster_id = "dmNkYnJpZGdldGVzdHMwMQ"
+        command = ["java", *JAVA_FLAGS, "-cp", f"{jars()}/*", "kafka.tools.StorageTool", "format", "-t", cluster_id]
         formatting = [
-            subprocess.Popen(  # noqa: S603  # fixed command
-                ["java", *JAVA_FLAGS, "-cp", f"{jars()}/*", "kafka.tools.StorageTool", "format"]
-                + ["-t", cluster_id, "-c", str(node.configuration)],
+            subprocess.Popen(
+                [*command, "-c", str(node.configuration)],
                 stdout=subprocess.DEVNULL,
             )
             for node in self.nodes
@@ -190,10 +201,12 @@ def _properties(node: KafkaNode, voters: str, size: int) -> dict[str, str]:
         "process.roles": "broker,controller",
         "node.id": str(node.number),
         "controller.quorum.voters": voters,
-        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},PROXIED://127.0.0.1:{node.proxied_listener}"
+        f",CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port},PROXIED://127.0.0.1:{node.proxied_port}",
+        "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT",
         "log.dirs": str(node.directory / f"data-{node.number}"),
         "auto.create.topics.enable": "false",
         "offsets.topic.num.partitions": "4",
@@ -206,7 +219,7 @@ def _properties(node: KafkaNode, voters: str, size: int) -> dict[str, str]:
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "group.consumer.min.session.timeout.ms": "1000",
-        "group.consumer.session.timeout.ms": "6000",
+        "group.consumer.session.timeout.ms": "3000",
         "group.consumer.min.heartbeat.interval.ms": "200",
         "group.consumer.heartbeat.interval.ms": "500",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
@@ -302,7 +315,7 @@ def produce(
 
 
 def read(bootstrap: str, topic: str, *, committed: bool = True) -> list[Message]:
-    """All records of a topic that are visible now, by partition and offset. ``committed``: to read_committed readers."""
+    """All records that are visible now, by partition and offset; ``committed``: to read_committed readers."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -331,7 +344,7 @@ def _until_ends(consumer: Consumer, open_partitions: set[int]) -> Iterator[Messa
             error = message.error()
             if error is None:
                 yield message
-            elif error.code() == error._PARTITION_EOF:  # noqa: SLF001  # the client's own spelling
+            elif error.code() == error._PARTITION_EOF:
                 open_partitions.discard(message.partition() or 0)
             elif not error.retriable():
                 raise KafkaException(error)

@@ -64,9 +64,9 @@ def test_every_operation_from_record_to_final_event(kafka: KafkaNode, tmp_path: 
         events = site.wait_ended([operation.name for operation in operations], 90)
         outcomes = {e["request_id"]: (e["outcome"], json.dumps(e["reason"])) for e in events if e["final"]}
         called: dict[str, dict[str, Any]] = {}
-        for row in site.simulator.ledger():
-            if row["operation"] in outcomes and (row["client_request_id"] or "").startswith("vb-"):
-                called.setdefault(row["operation"], row)
+        for call in site.simulator.ledger():
+            if call["operation"] in outcomes and (call["client_request_id"] or "").startswith("vb-"):
+                called.setdefault(call["operation"], call)
         wrong = []
         for operation in operations:
             row = called.get(operation.name)

@@ -50,7 +50,8 @@ def test_everything_is_accounted_for(kafka: KafkaNode, tmp_path: Path) -> None:
 def test_the_head_of_the_topic_may_be_gone(kafka: KafkaNode, tmp_path: Path) -> None:
     """Retention has removed what nobody has read yet: reading begins with what the topic still holds."""
     with running_site(kafka.bootstrap, tmp_path, partitions=1) as site:
-        site.send(*({"request_id": f"r{n}", "operation": "deployVApp", "parameters": {"id": acme_vapp(1)}} for n in range(4)))
+        deploy = {"operation": "deployVApp", "parameters": {"id": acme_vapp(1)}}
+        site.send(*({"request_id": f"r{number}", **deploy} for number in range(4)))
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         for future in admin.delete_records([ClientPartition(site.requests, 0, 2)]).values():
             future.result(20)

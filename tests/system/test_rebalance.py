@@ -36,7 +36,7 @@ class Load:
 
     def __init__(self, site: Site, seed: int) -> None:
         self._site = site
-        self._rng = random.Random(seed)  # noqa: S311  # a seed, not a secret
+        self._rng = random.Random(seed)  # a seed, not a secret
         self._stop = threading.Event()
         self.sent: list[str] = []
         self._thread = threading.Thread(target=self._run, daemon=True)

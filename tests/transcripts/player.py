@@ -73,7 +73,7 @@ class _Player:
         self.rules = Rules()
 
     def step(self, line: str) -> list[str]:
-        words = shlex.split(line[1:].split("#")[0])
+        words = shlex.split(line[1:].partition("#")[0])
         if line.startswith("@"):
             self.now += timedelta(seconds=float(words[0].strip("+s")))
             return []
@@ -138,7 +138,7 @@ class _Player:
         assert self.lifecycle is not None
         return int(arguments.get("attempt", self.lifecycle.attempt))
 
-    def _answer(self, kind: str, arguments: dict[str, str]) -> object:  # noqa: PLR0911  # one row per kind of answer
+    def _answer(self, kind: str, arguments: dict[str, str]) -> object:  # one row per kind of answer
         match kind:
             case "accepted":
                 return Accepted(
