@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import ConfigurationError, ProcessMustEnd
@@ -51,6 +52,8 @@ class TransactionalJournal:
         self._number = 0
         self._limits: Mapping[str, int] = {}
         self._embedded = False
+        self._connection: Connection | None = None
+        self._topics: list[str] = []
         self._worker = Worker("kafka-producer", bound_seconds=HUNG_SECONDS, on_hung=on_hung)
         self._writer: TransactionalWriter | None = None
 
@@ -110,6 +113,9 @@ class TransactionalJournal:
             case End.COMMITTED:
                 return Committed()
             case End.ABORTED:
+                if attempt.refused:
+                    blamed = await self._worker.run(lambda: self._blame(writer, work, attempt))
+                    return self._undone(work.entries, blamed)
                 return self._undone(work.entries, attempt)
             case End.DOUBT:
                 if self._embedded:
@@ -121,6 +127,16 @@ class TransactionalJournal:
                 found = "committed" if happened else "not committed"
                 self._trouble("kafka journal", f"transaction {work.tag} was in doubt ({attempt.detail}): {found}")
                 return Committed() if happened else self._undone(work.entries, attempt)
+
+    def _blame(self, writer: TransactionalWriter, work: Work, attempt: Attempt) -> Attempt:
+        """Whose record it was that could not be written; in the worker's thread."""
+        limits = self._topic_limits()
+        if limits != self._limits:
+            self._limits = limits
+            writer.resize(limits)
+            return replace(attempt, refused=self._too_large(work.entries))
+        suspects = [entry for entry in work.entries if entry.partition in attempt.refused]
+        return attempt if len(suspects) == 1 else replace(attempt, refused=writer.refusals(suspects))
 
     def _undone(self, entries: Sequence[PartitionEntries], attempt: Attempt | None = None) -> NotCommitted:
         membership = self._inbox.membership
@@ -150,9 +166,10 @@ class TransactionalJournal:
         cluster = connection.look()
         self._embedded = cluster.is_embedded
         stores = frozenset(_store_topics(self._names))
-        topics = [self._names.task_events, self._names.dead_letters, *stores]
-        _check_topics(cluster, topics)
-        self._limits = self._topic_limits(connection, topics)
+        self._topics = [self._names.task_events, self._names.dead_letters, *stores]
+        _check_topics(cluster, self._topics)
+        self._connection = connection
+        self._limits = self._topic_limits()
         self._writer = TransactionalWriter(
             self._config,
             self.transactional_id,
@@ -164,8 +181,10 @@ class TransactionalJournal:
         )
         self._writer.open()
 
-    def _topic_limits(self, connection: Connection, topics: Sequence[str]) -> Mapping[str, int]:
-        limits = dict.fromkeys(topics, DEFAULT_BYTES) if self._embedded else dict(topic_limits(connection, topics))
+    def _topic_limits(self) -> Mapping[str, int]:
+        limits = dict.fromkeys(self._topics, DEFAULT_BYTES)
+        if self._connection is not None and not self._embedded:
+            limits |= topic_limits(self._connection, self._topics)
         own = self._config.properties.get("message.max.bytes")
         if own is None:
             return limits

@@ -18,7 +18,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import ProcessMustEnd
-from bridge.kafka.config import LOG, KafkaConfig, make
+from bridge.kafka.config import LOG, ClientConfig, KafkaConfig, make
 from bridge.kafka.connection import describe, failure
 from bridge.ports import OutRecord, PartitionEntries
 
@@ -116,11 +116,7 @@ class TransactionalWriter:
     ) -> None:
         self._config = config
         self._id = transactional_id
-        self._settings = config.producer(
-            transactional_id,
-            largest_record_bytes=max(limits.values()),
-            batch_bytes=min(1_000_000, *limits.values()),
-        )
+        self._settings = self._sized(limits)
         self._writer_header = (WRITER_HEADER, transactional_id.encode())
         self._store_topics = store_topics
         self._timeout = config.transaction_timeout_seconds
@@ -155,6 +151,30 @@ class TransactionalWriter:
             return self._undo(producer, None, failures)
         self._reach("offsets_sent")
         return self._commit(producer)
+
+    def resize(self, limits: Mapping[str, int]) -> None:
+        """The topics' limits have changed: the next transaction gets a producer made for them."""
+        self._settings = self._sized(limits)
+        self._suspect = True
+
+    def refusals(self, entries: Sequence[PartitionEntries]) -> dict[TopicPartition, str]:
+        """Which of these partitions have records that cannot be written: each is tried alone, and undone.
+
+        A broker refuses a whole batch, and with it records of partitions that are not to blame.
+        """
+        refused: dict[TopicPartition, str] = {}
+        for one in entries:
+            producer = self._producer
+            if producer is None or self._suspect:
+                producer = self.replace()
+            failures: list[tuple[TopicPartition, KafkaError]] = []
+            try:
+                self._produce_all(producer, [one], failures)
+                error = None
+            except KafkaException as raised:
+                error = raised.args[0]
+            refused |= self._undo(producer, error, failures).refused
+        return refused
 
     def replace(self) -> Producer:
         """A new producer under the same transactional id: what the old one left open is aborted, what it sent late is
@@ -195,9 +215,21 @@ class TransactionalWriter:
     # --- one transaction ----------------------------------------------------------------------------------------------
 
     def _write(self, producer: Producer, work: Work, failures: list[tuple[TopicPartition, KafkaError]]) -> None:
+        self._produce_all(producer, work.entries, failures)
+        if failures:
+            return
+        self._step("send_offsets_to_transaction")
+        producer.send_offsets_to_transaction(work.offsets(), work.group_metadata, self._timeout)
+
+    def _produce_all(
+        self,
+        producer: Producer,
+        written: Sequence[PartitionEntries],
+        failures: list[tuple[TopicPartition, KafkaError]],
+    ) -> None:
         self._step("begin_transaction")
         producer.begin_transaction()
-        for entries in work.entries:
+        for entries in written:
             report = partial(_delivered, failures, entries.partition)
             for record in entries.records:
                 try:
@@ -211,10 +243,6 @@ class TransactionalWriter:
         while producer.flush(max(0.0, deadline - time.monotonic())) and not failures:
             if time.monotonic() >= deadline:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records were not acknowledged in time"))
-        if failures:
-            return
-        self._step("send_offsets_to_transaction")
-        producer.send_offsets_to_transaction(work.offsets(), work.group_metadata, self._timeout)
 
     def _produce(
         self, producer: Producer, record: OutRecord, report: Callable[[KafkaError | None, Message], None]
@@ -270,6 +298,9 @@ class TransactionalWriter:
             except KafkaException as raised:
                 error = raised.args[0]
             else:
+                # After a failed record librdkafka changes its epoch in the background and then purges what the next
+                # transaction has queued by then (measured).
+                self._suspect = self._suspect or bool(failures)
                 return Attempt(End.ABORTED, detail, refused)
         self._suspect = True
         return Attempt(End.DOUBT, describe(error), refused)
@@ -296,6 +327,11 @@ class TransactionalWriter:
                 self._producer = producer
                 self._suspect = False
                 return producer
+
+    def _sized(self, limits: Mapping[str, int]) -> ClientConfig:
+        return self._config.producer(
+            self._id, largest_record_bytes=max(limits.values()), batch_bytes=min(1_000_000, *limits.values())
+        )
 
     def _client_error(self, error: KafkaError) -> None:
         self._disconnects += 1

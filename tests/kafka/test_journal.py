@@ -1,0 +1,233 @@
+"""The journal on a real Kafka: all or nothing, exactly once, whatever happens to the commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from bridge.kafka import transaction
+from bridge.kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
+from tests.kafka.member import Stage, running
+from tests.support.kafka import KafkaNode, committed_offset, read, read_committed
+from tests.support.proxy import END_TXN, Fate, KafkaProxy
+
+
+@pytest.fixture
+async def proxy(kafka: KafkaNode) -> AsyncIterator[KafkaProxy]:
+    async with KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy:
+        yield proxy
+
+
+async def test_commit_makes_records_and_tagged_offsets_visible_exactly_once(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka, partitions=2)
+    async with running(stage) as member:
+        await member.owning(0, 1)
+        outcome = await member.journal.commit(
+            [member.entries(0, event=b"a", next_offset=3), member.entries(1, event=b"b", next_offset=5)]
+        )
+        again = await member.commit(0, event=b"c", next_offset=3)
+    assert (outcome, again) == (Committed(), Committed())
+    assert sorted(read_committed(kafka.bootstrap, stage.names.task_events), key=str) == [b"a", b"b", b"c"]
+    first, first_tag = committed_offset(kafka.bootstrap, stage.names.group_id, stage.source, 0)
+    second, second_tag = committed_offset(kafka.bootstrap, stage.names.group_id, stage.source, 1)
+    assert (first, second) == (3, 5)
+    assert first_tag is not None
+    assert second_tag is not None
+    # The offset did not move in the second transaction, the tag did.
+    assert first_tag.endswith(":2")
+    assert second_tag.endswith(":1")
+    assert first_tag.split(":")[0] == second_tag.split(":")[0]
+
+
+async def test_store_records_name_their_writer_and_events_do_not(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        await member.commit(event=b"a")
+        writer = member.journal.transactional_id.encode()
+    assert writer.startswith(stage.names.group_id.encode())
+    assert read(kafka.bootstrap, stage.changelog)[0].headers() == [("vb_writer", writer)]
+    assert read(kafka.bootstrap, stage.names.task_events)[0].headers() is None
+
+
+async def test_entries_of_an_earlier_assignment_are_not_committed(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka, partitions=2)
+    async with running(stage) as member:
+        await member.owning(0, 1)
+        stale = member.entries(1, event=b"stale", epoch=member.owned[stage.partition(1)] - 1)
+        outcome = await member.journal.commit([member.entries(0, event=b"good"), stale])
+        assert outcome == NotCommitted(lost=frozenset({stage.partition(1)}))
+    assert read(kafka.bootstrap, stage.names.task_events, committed=False) == []
+
+
+async def test_a_partition_lost_while_writing_aborts_the_whole_transaction(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka, partitions=2)
+    async with running(stage) as member:
+        await member.owning(0, 1)
+        writer = member.journal._writer
+        assert writer is not None
+        at_step = writer._step
+
+        def lose(step: str) -> None:
+            at_step(step)
+            if step == "send_offsets_to_transaction":
+                member.inbox.membership.drop([stage.partition(1)], lost=True)
+
+        writer._step = lose
+        outcome = await member.journal.commit([member.entries(0, event=b"a"), member.entries(1, event=b"b")])
+        assert outcome == NotCommitted(lost=frozenset({stage.partition(1)}))
+        writer._step = at_step
+        assert await member.commit(0, event=b"again") == Committed()
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"again"]
+    assert len(read(kafka.bootstrap, stage.names.task_events, committed=False)) == 3
+
+
+async def test_a_record_over_the_known_limit_refuses_only_its_partition(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka, partitions=2)
+    async with running(stage) as member:
+        await member.owning(0, 1)
+        large = b"x" * (member.journal.max_record_bytes(stage.names.task_events) + 1)
+        outcome = await member.journal.commit([member.entries(0, event=b"good"), member.entries(1, event=large)])
+        assert isinstance(outcome, NotCommitted)
+        assert outcome.refused is not None
+        assert set(outcome.refused) == {stage.partition(1)}
+        assert stage.names.task_events in outcome.refused[stage.partition(1)]
+        assert await member.commit(0, event=b"good") == Committed()
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"good"]
+
+
+async def test_the_largest_record_that_is_allowed_is_taken(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        limit = member.journal.max_record_bytes(stage.names.task_events)
+        largest = OutRecord(stage.names.task_events, None, b"", b"x" * (limit - 70))
+        entries = PartitionEntries(partition=stage.partition(), epoch=1, next_offset=0, records=(largest, largest))
+        assert await member.journal.commit([entries]) == Committed()
+
+
+async def test_a_record_that_the_broker_refuses_refuses_only_its_partition(kafka: KafkaNode) -> None:
+    """The topic's limit was lowered after the journal had learnt it. Brokers refuse whole batches."""
+    stage = Stage.make(kafka, partitions=2)
+    async with running(stage) as member:
+        await member.owning(0, 1)
+        _set_topic(kafka, stage.names.task_events, "max.message.bytes", "2000")
+        outcome = await member.journal.commit(
+            [member.entries(0, event=b"good"), member.entries(1, event=b"x" * 5000, next_offset=1)]
+        )
+        assert isinstance(outcome, NotCommitted)
+        assert set(outcome.refused or {}) == {stage.partition(1)}
+        assert await member.commit(0, event=b"good") == Committed()
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"good"]
+
+
+async def test_of_a_refused_batch_only_the_records_to_blame_are_refused(kafka: KafkaNode) -> None:
+    """A compacted topic takes no record without a key; the broker refuses the batch that holds one."""
+    stage = Stage.make(kafka, partitions=2)
+    _set_topic(kafka, stage.names.task_events, "cleanup.policy", "compact")
+    async with running(stage) as member:
+        await member.owning(0, 1)
+        keyless = PartitionEntries(
+            partition=stage.partition(1),
+            epoch=member.owned[stage.partition(1)],
+            next_offset=0,
+            records=(OutRecord(stage.names.task_events, 0, None, b"keyless"),),
+        )
+        good = PartitionEntries(
+            partition=stage.partition(0),
+            epoch=member.owned[stage.partition(0)],
+            next_offset=0,
+            records=(OutRecord(stage.names.task_events, 0, b"key", b"good"),),
+        )
+        outcome = await member.journal.commit([good, keyless])
+        assert isinstance(outcome, NotCommitted)
+        assert set(outcome.refused or {}) == {stage.partition(1)}
+        assert await member.journal.commit([good]) == Committed(), member.troubles
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"good"]
+
+
+async def test_a_lost_commit_answer_is_asked_for_again(kafka: KafkaNode, proxy: KafkaProxy) -> None:
+    stage = Stage.make(kafka)
+    async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
+        await member.owning(0)
+        assert await member.commit(event=b"first") == Committed()
+        _lose(proxy, Fate.SWALLOW_ANSWER)
+        committing = asyncio.ensure_future(member.commit(event=b"second"))
+        await proxy.lost.wait()
+        proxy.heal()
+        assert await committing == Committed()
+        assert await member.commit(event=b"third") == Committed()
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
+
+
+@pytest.mark.parametrize(("fate", "happened"), [(Fate.SWALLOW_ANSWER, True), (Fate.SWALLOW, False)])
+async def test_an_unknown_commit_outcome_is_settled_by_the_tag(
+    kafka: KafkaNode, proxy: KafkaProxy, monkeypatch: pytest.MonkeyPatch, fate: Fate, happened: bool
+) -> None:
+    """The commit request or its answer is lost, and asking again is over before the network heals."""
+    monkeypatch.setattr(transaction, "COMMIT_SECONDS", 0.0)
+    stage = Stage.make(kafka)
+    async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
+        await member.owning(0)
+        assert await member.commit(event=b"first", next_offset=1) == Committed()
+        writer = member.journal._writer
+        assert writer is not None
+        renew = writer._renew
+
+        def renew_after_healing(seconds: float) -> object:
+            loop.call_soon_threadsafe(proxy.heal)
+            return renew(seconds)
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(writer, "_renew", renew_after_healing)
+        _lose(proxy, fate)
+        outcome = await member.commit(event=b"second", next_offset=1)
+        assert outcome == (Committed() if happened else NotCommitted())
+        assert any("was in doubt" in message for _, message in member.troubles)
+        if not happened:
+            assert await member.commit(event=b"second", next_offset=1) == Committed()
+        assert await member.commit(event=b"third", next_offset=1) == Committed()
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
+
+
+async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
+    kafka: KafkaNode, proxy: KafkaProxy
+) -> None:
+    """librdkafka has no KIP-890: a late EndTxn of the broken connection could end the next transaction."""
+    stage = Stage.make(kafka)
+    async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
+        await member.owning(0)
+        await member.commit(event=b"first")
+        writer = member.journal._writer
+        assert writer is not None
+        before = writer._producer
+        _lose(proxy, Fate.SWALLOW_ANSWER)
+        committing = asyncio.ensure_future(member.commit(event=b"second"))
+        await proxy.lost.wait()
+        proxy.heal()
+        assert await committing == Committed()
+        assert await member.commit(event=b"third") == Committed()
+        assert writer._producer is not before
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
+
+
+def _lose(proxy: KafkaProxy, fate: Fate) -> None:
+    """From the next commit request on, on whatever connection."""
+    proxy.lost.clear()
+
+    def decide(api_key: int) -> Fate:
+        return fate if api_key == END_TXN else Fate.PASS
+
+    proxy.fate = decide
+
+
+def _set_topic(kafka: KafkaNode, topic: str, name: str, value: str) -> None:
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(10)
