@@ -17,6 +17,7 @@ from bridge.core.action_request import decide
 from bridge.core.answers import (
     Accepted,
     Busy,
+    CallAnswer,
     CancelAnswer,
     Done,
     Limited,
@@ -132,13 +133,14 @@ class _Player:
                 return Restored()
             case "unreadable":
                 return Unreadable("bad bytes")
-        raise AssertionError(f"unknown input {verb}")
+            case _:
+                raise AssertionError(f"unknown input {verb}")
 
     def _attempt(self, arguments: dict[str, str]) -> int:
         assert self.lifecycle is not None
         return int(arguments.get("attempt", self.lifecycle.attempt))
 
-    def _answer(self, kind: str, arguments: dict[str, str]) -> object:  # one row per kind of answer
+    def _answer(self, kind: str, arguments: dict[str, str]) -> CallAnswer:
         match kind:
             case "accepted":
                 return Accepted(
@@ -160,7 +162,8 @@ class _Player:
                 return NeverSent(code=arguments.get("code", "connect_failed"), message="refused")
             case "unknown":
                 return OutcomeUnknown(code="no_answer", message="time-out")
-        raise AssertionError(f"unknown answer {kind}")
+            case _:
+                raise AssertionError(f"unknown answer {kind}")
 
     def _tell(self, decision: Decision) -> list[str]:
         self.lifecycle = decision.lifecycle
