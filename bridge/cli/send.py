@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json as json_text
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bridge.cli.composing import Composed, NotComposable, compose, compose_lines, pairs, parse_object
-from bridge.cli.console import note, write, write_json_line
+from bridge.cli.console import write, write_json_line
 from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings
+from bridge.cli.sending import encoder, with_targets_keys, write_records
 
 if TYPE_CHECKING:
     from bridge.core.coordinates import Birth
-    from bridge.kafka.config import KafkaConfig
 
 _BATCH = 1000
 
@@ -43,6 +42,7 @@ def send(
     reason: Annotated[str | None, typer.Option(help="For resolve: why.")] = None,
     key: Annotated[str | None, typer.Option(help="Record key; default: the entity's id, else the request's.")] = None,
     topic: Annotated[str | None, typer.Option(help="Default: topics.action_requests.")] = None,
+    form: Annotated[str, typer.Option("--format", metavar="json|avro", help="How the record is written.")] = "json",
     json: JsonOption = False,
 ) -> None:
     """Send one request, or a file of many.
@@ -61,6 +61,8 @@ def send(
         "resolution": _resolution(outcome, task_href, reason, requested_by),
     }  # fmt: skip
     try:
+        if form not in {"json", "avro"}:
+            raise NotComposable(f"--format takes json or avro, not {form!r}")
         document = {name: value for name, value in given.items() if value is not None}
         document |= {
             name: pairs(texts, f"--{option}")
@@ -73,9 +75,10 @@ def send(
     except NotComposable as error:
         raise UsageError(str(error)) from None
     name = topic or settings.topics.action_requests
-    ready = _with_targets_keys(connection, name, composed, explicit=key is not None)
+    ready = with_targets_keys(settings, name, composed, explicit=key is not None)
+    encode = encoder(settings, name, form)
     for chunk in (ready[start : start + _BATCH] for start in range(0, len(ready), _BATCH)):
-        for one, birth in zip(chunk, _write(connection, name, chunk), strict=True):
+        for one, birth in zip(chunk, write_records(connection, name, chunk, encode), strict=True):
             _tell(one, birth, as_json=json)
 
 
@@ -115,58 +118,6 @@ def _resolution(
         return None
     given = {"outcome": outcome, "task_href": task_href, "reason": reason, "decided_by": decided_by}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _with_targets_keys(
-    connection: KafkaConfig, topic: str, composed: list[Composed], *, explicit: bool
-) -> list[Composed]:
-    """Controls whose key is only their target's id get the key that the target's own record has."""
-    keys = {str(one.document["request_id"]): one.key for one in composed if "request_id" in one.document}
-    guessed = {one.document["target_request_id"] for one in composed if _is_guessed(one)} if not explicit else set()
-    unknown = guessed - set(keys)
-    if unknown:
-        keys |= _keys_on_topic(connection, topic, unknown)
-        for missing in sorted(unknown - set(keys)):
-            note(f"{topic} holds no request {missing}; its key is taken as the record's key")
-    found = {target: keys[target] for target in guessed if target in keys}
-    return [Composed(found.get(one.document.get("target_request_id"), one.key), one.document) for one in composed]
-
-
-def _is_guessed(composed: Composed) -> bool:
-    return composed.key == composed.document.get("target_request_id") and composed.document.get("kind") != "request"
-
-
-def _keys_on_topic(connection: KafkaConfig, topic: str, targets: set[str]) -> dict[str, str]:
-    from bridge.avro.request_codec import AvroRequestCodec
-    from bridge.core.coordinates import TopicPartition
-    from bridge.core.requests import ActionRequest
-    from bridge.kafka.clients import tail
-    from bridge.ports import Delivery
-
-    codec, keys = AvroRequestCodec(), {}
-    for record in tail(connection, [topic], until_end=True):
-        if record is None or record.key is None:
-            continue
-        at = record.at
-        delivery = Delivery(
-            partition=TopicPartition(at.topic, at.partition), epoch=0, offset=at.offset, key=record.key,
-            value=record.value, headers=record.headers, timestamp_ms=record.timestamp_ms,
-        )  # fmt: skip
-        request = codec.decode(delivery)
-        if isinstance(request, ActionRequest) and request.request_id in targets:
-            keys[request.request_id] = record.key.decode("utf-8", "replace")
-    return keys
-
-
-def _write(connection: KafkaConfig, topic: str, composed: Iterable[Composed]) -> list[Birth]:
-    from bridge.kafka import clients
-    from bridge.ports import OutRecord
-
-    headers = (("content-type", b"application/json"),)
-    return clients.send(connection, [
-        OutRecord(topic, None, one.key.encode(), json_text.dumps(one.document, ensure_ascii=False).encode(), headers)
-        for one in composed
-    ])  # fmt: skip
 
 
 def _tell(composed: Composed, birth: Birth, *, as_json: bool) -> None:

@@ -68,6 +68,15 @@ def wait_ready(process: subprocess.Popen[str]) -> None:
     assert line == "ready\n", process.communicate()
 
 
+def wait_told(process: subprocess.Popen[str], text: str) -> None:
+    """Until a log line holds the text."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    raise AssertionError(f"the bridge ended without telling {text}")
+
+
 def get(port: int, path: str) -> bytes:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
         return bytes(answer.read())
@@ -99,6 +108,19 @@ def test_work_in_flight_does_not_keep_it_from_a_clean_end(site: Shell, start: Ru
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=40)
     assert process.returncode == 0
+
+
+def test_a_second_signal_ends_it_at_once(site: Shell, start: Run, simulator: Simulator) -> None:
+    process = start()
+    wait_ready(process)
+    (*_, vm) = [one["id"] for one in simulator.admin("GET", "entities?kind=vm") if one["organization"] == "acme"]
+    simulator.fault(do="hang", operation="powerOffVApp")
+    site.run("send", "--operation", "powerOffVApp", "--param", f"id={vm}", "--request-id", "r-1")
+    wait_told(process, "r-1")
+    process.send_signal(signal.SIGTERM)
+    wait_told(process, "bridge.draining")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(2) == 75
 
 
 def test_a_port_in_use_is_configuration(site: Shell, start: Run, port: int) -> None:

@@ -19,6 +19,7 @@ from bridge.core.task import Task, empty_document
 from bridge.kafka.clients import send, tail
 from bridge.ports import OutRecord
 from tests.cli.conftest import Shell
+from tests.support.registry import Registry
 
 VM = "5a1b2c3d-0000-4000-8000-00000000000a"
 EVENT = StatusEvent(
@@ -99,6 +100,7 @@ def test_a_file_of_many_and_standard_input(ready: Shell, tmp_path: Path, monkeyp
         (["--operation", "x", "--body", "@nowhere.json"], "nowhere.json"),
         (["--kind", "cancel"], "--target"),
         (["nowhere.jsonl"], "nowhere.jsonl"),
+        (["--operation", "x", "--format", "xml"], "--format"),
         (["-", "--operation", "x"], "goes without FILE"),
     ],
 )
@@ -107,6 +109,22 @@ def test_what_cannot_be_sent_is_said_before_anything_is(shell: Shell, arguments:
     error = shell.error("send", *arguments, code=2)
     assert error["code"] == "usage"
     assert told in error["message"]
+
+
+def test_avro_is_sent_in_either_framing(ready: Shell, schema_registry: Registry) -> None:
+    arguments = ("send", "--format", "avro", "--operation", "deployVApp", "--param", f"id={VM}", "--body", '{"a": 1}')
+    ready.run(*arguments, "--request-id", "plain")
+    ready.set(registry__url=schema_registry.url)
+    assert "schemas register" in ready.error(*arguments, code=2)["hint"]
+    ready.run("schemas", "register")
+    ready.run(*arguments, "--request-id", "framed")
+    topic = requests_topic()
+    values = [r.value or b"" for r in tail(kafka_config(load_settings(None).settings), [topic], until_end=True) if r]
+    assert [value[:1] for value in values] == [b"\xc3", b"\x00"]
+    # A cancel reads its target's record, however that was written.
+    for target in ("plain", "framed"):
+        (cancel,) = ready.lines("send", "--kind", "cancel", "--target", target)
+        assert cancel["key"] == VM
 
 
 def test_a_missing_topic_says_what_to_do(kafka_shell: Shell) -> None:

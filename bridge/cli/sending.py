@@ -1,0 +1,118 @@
+"""What ``send`` does with composed requests: their targets' keys, their bytes, the topic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bridge.cli.composing import Composed
+from bridge.cli.console import note
+from bridge.cli.options import UsageError
+
+if TYPE_CHECKING:
+    from bridge.core.coordinates import Birth
+    from bridge.kafka.clients import ReadRecord
+    from bridge.kafka.config import KafkaConfig
+    from bridge.ports import Delivery
+    from bridge.settings import Settings
+
+Encoder = Callable[[Mapping[str, Any]], bytes]
+
+
+def with_targets_keys(settings: Settings, topic: str, composed: list[Composed], *, explicit: bool) -> list[Composed]:
+    """Controls whose key is only their target's id get the key that the target's own record has."""
+    keys = {str(one.document["request_id"]): one.key for one in composed if "request_id" in one.document}
+    guessed = {one.document["target_request_id"] for one in composed if _is_guessed(one)} if not explicit else set()
+    unknown = guessed - set(keys)
+    if unknown:
+        keys |= asyncio.run(_keys_on_topic(settings, topic, unknown))
+        for missing in sorted(unknown - set(keys)):
+            note(f"{topic} holds no request {missing}; its key is taken as the record's key")
+    found = {target: keys[target] for target in guessed if target in keys}
+    return [Composed(found.get(one.document.get("target_request_id"), one.key), one.document) for one in composed]
+
+
+def _is_guessed(composed: Composed) -> bool:
+    return composed.key == composed.document.get("target_request_id") and composed.document.get("kind") != "request"
+
+
+async def _keys_on_topic(settings: Settings, topic: str, targets: set[str]) -> dict[str, str]:
+    from bridge.avro.request_codec import AvroRequestCodec
+    from bridge.cli.connections import kafka_config, schema_registry
+    from bridge.core.requests import ActionRequest, SchemaUnavailable
+    from bridge.kafka.clients import tail
+
+    registry, keys = schema_registry(settings), {}
+    codec = AvroRequestCodec(registry)
+    # The reader blocks this thread; nothing else runs here, and the registry is asked in threads of its own.
+    for record in tail(kafka_config(settings), [topic], until_end=True):
+        if record is None or record.key is None:
+            continue
+        request = codec.decode(_delivery(record))
+        if isinstance(request, SchemaUnavailable):
+            await codec.refresh(request.schema_id)
+            request = codec.decode(_delivery(record))
+        if isinstance(request, ActionRequest) and request.request_id in targets:
+            keys[request.request_id] = record.key.decode("utf-8", "replace")
+    if registry is not None:
+        await registry.close()
+    return keys
+
+
+def _delivery(record: ReadRecord) -> Delivery:
+    from bridge.core.coordinates import TopicPartition
+    from bridge.ports import Delivery
+
+    at = record.at
+    return Delivery(
+        partition=TopicPartition(at.topic, at.partition), epoch=0, offset=at.offset, key=record.key,
+        value=record.value, headers=record.headers, timestamp_ms=record.timestamp_ms,
+    )  # fmt: skip
+
+
+def encoder(settings: Settings, topic: str, form: str) -> Encoder:
+    """Raises ConfigurationError when the registry lacks the schema, TemporaryError when it cannot be asked."""
+    if form == "json":
+        return lambda document: json.dumps(document, ensure_ascii=False).encode()
+    from bridge.avro.request_encoder import RequestUnwritableError, encode_request
+
+    schema_id = asyncio.run(_schema_id(settings, topic))
+
+    def encode(document: Mapping[str, Any]) -> bytes:
+        try:
+            return encode_request(document, schema_id)
+        except RequestUnwritableError as error:
+            raise UsageError(f"cannot be written as Avro: {error}", hint="--format json sends it as it is") from None
+
+    return encode
+
+
+async def _schema_id(settings: Settings, topic: str) -> int | None:
+    """Id of ActionRequest under the topic's subject; None without a registry. Registers nothing."""
+    from bridge.avro.schemas import load, subject
+    from bridge.cli.connections import schema_registry
+
+    registry = schema_registry(settings)
+    if registry is None:
+        return None
+    try:
+        return (await registry.settle(subject(topic), load("action-request").text, register=False)).schema_id
+    finally:
+        await registry.close()
+
+
+def write_records(connection: KafkaConfig, topic: str, composed: Sequence[Composed], encode: Encoder) -> list[Birth]:
+    from bridge.kafka import clients
+    from bridge.ports import OutRecord
+
+    values = [encode(one.document) for one in composed]
+    return clients.send(connection, [
+        OutRecord(topic, None, one.key.encode(), value, (("content-type", _content_type(value)),))
+        for one, value in zip(composed, values, strict=True)
+    ])  # fmt: skip
+
+
+def _content_type(value: bytes) -> bytes:
+    return b"application/json" if value[:1] == b"{" else b"application/avro"
