@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
@@ -70,7 +70,7 @@ def instant(value: JsonValue) -> datetime | None:
 def milliseconds(value: JsonValue) -> int | None:
     """A time as milliseconds since the epoch."""
     found = instant(value)
-    return None if found is None else int((found - _EPOCH).total_seconds() * 1000 + 0.5)
+    return None if found is None else (found - _EPOCH) // timedelta(milliseconds=1)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,329 @@
+"""The gateway against a Cloud Director in another process, over both transports, with faults on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
+
+from bridge.core.answers import (
+    Accepted,
+    Busy,
+    CallAnswer,
+    CancelAnswer,
+    EntityAbsent,
+    EntityRead,
+    HttpCall,
+    Limited,
+    NeverSent,
+    OutcomeUnknown,
+    Refused,
+    SessionExpired,
+    TaskPage,
+    TaskQuery,
+    TaskRead,
+    TaskVanished,
+    Unavailable,
+)
+from bridge.core.task import Task
+from bridge.errors import ConfigurationError, TemporaryError
+from bridge.simulator.inventory import PASSWORD
+from bridge.vcd.config import VcdConfig
+from bridge.vcd.gateway import HttpGateway
+from tests.support.simulator import ACME_ORG, ACME_VAPP, Simulator, acme_vm, running_simulator
+
+PUBLIC = "https://cloud.example:8443"
+
+
+class RealClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def random(self) -> float:
+        return random.random()
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Simulator]:
+    """Its hrefs name another host than the one dialled."""
+    with running_simulator(task_seconds=0.3, virtual_machines=80, public_url=PUBLIC) as running:
+        yield running
+
+
+def config(cloud: Simulator, transport: Literal["fast", "httpx"] = "fast") -> VcdConfig:
+    return VcdConfig(
+        url=cloud.url, username="administrator", password=PASSWORD, transport=transport, answer_timeout=0.8,
+        connect_timeout=0.5,
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["fast", "httpx"])
+async def gateway(request: pytest.FixtureRequest, cloud: Simulator) -> AsyncIterator[HttpGateway]:
+    cloud.clear_faults()
+    made = HttpGateway(config(cloud, request.param), RealClock())
+    await made.open()
+    yield made
+    await made.close()
+
+
+VMS = iter(range(1, 81))
+CALLS = iter(range(1, 10_000))
+
+
+def power_on(vm: str | None = None) -> HttpCall:
+    """A call on a VM of its own."""
+    return HttpCall(
+        operation="powerOn", method="POST", path=f"/vApp/{vm or acme_vm(next(VMS))}/power/action/powerOn", query={},
+        body=None, media_type=None, call_id=f"vb-{next(CALLS):032x}-1", organization="acme",
+    )  # fmt: skip
+
+
+async def make(gateway: HttpGateway, call: HttpCall) -> CallAnswer:
+    return await gateway.call(call, leave_by=time.monotonic() + 5.0)
+
+
+async def accepted(gateway: HttpGateway, call: HttpCall) -> Task:
+    answer = await make(gateway, call)
+    assert isinstance(answer, Accepted), answer
+    return answer.task
+
+
+async def ended(gateway: HttpGateway, task: Task) -> Task:
+    async with asyncio.timeout(10.0):
+        while True:
+            reading = await gateway.read_task(task.id, task.href)
+            assert isinstance(reading, TaskRead), reading
+            if reading.task.is_final:
+                return reading.task
+            await asyncio.sleep(0.05)
+
+
+def seen(cloud: Simulator, call: HttpCall) -> int:
+    """How often the ledger has the call."""
+    return sum(call.call_id in str(entry) for entry in cloud.ledger(changes=True))
+
+
+async def test_a_call_and_its_task_to_the_end(gateway: HttpGateway, cloud: Simulator) -> None:
+    call = power_on()
+    answer = await make(gateway, call)
+    assert isinstance(answer, Accepted)
+    assert answer.vcd_request_id is not None
+    assert answer.vcd_request_id.startswith(call.call_id)
+    last = await ended(gateway, answer.task)
+    assert last.status == "success"
+    assert last.href is not None
+    assert last.href.startswith(PUBLIC)
+    assert "cloud.example:8443" in gateway.own_hosts
+    assert seen(cloud, call) == 1
+
+
+async def test_a_create_with_its_task_inside(gateway: HttpGateway) -> None:
+    reading = await gateway.read_entity(f"/vApp/{ACME_VAPP}", "acme")
+    assert isinstance(reading, EntityRead)
+    assert reading.server_time is not None
+    assert abs(reading.server_time - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_a_busy_entity_names_its_task(gateway: HttpGateway, cloud: Simulator) -> None:
+    vm = acme_vm(next(VMS))
+    first = await accepted(gateway, power_on(vm))
+    second = await make(gateway, power_on(vm))
+    assert isinstance(second, Busy)
+    assert second.task_id == first.id
+    cloud.settings(old_busy_text=True)
+    third = await make(gateway, power_on(vm))
+    cloud.settings(old_busy_text=False)
+    assert isinstance(third, Busy)
+
+
+async def test_queries_by_id_by_window_and_by_status(gateway: HttpGateway) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=5)
+    tasks = [await accepted(gateway, power_on()) for _ in range(3)]
+    for task in tasks:
+        await ended(gateway, task)
+    ids = tuple(task.id for task in tasks)
+    by_id = await gateway.query_tasks(TaskQuery(ids=ids))
+    assert isinstance(by_id, TaskPage)
+    assert {record.id for record in by_id.records} == set(ids)
+    assert {record.owner_name for record in by_id.records} == {gateway.user_name}
+    window = TaskQuery(
+        own_only=True, statuses=("success", "canceled"), ended_at_or_after=began, sort_ascending="endDate", page_size=2
+    )
+    found: list[str] = []
+    for number in range(1, 20):
+        page = await gateway.query_tasks(replace(window, page=number))
+        assert isinstance(page, TaskPage)
+        assert page.server_time is not None
+        found += [record.id for record in page.records]
+        if len(found) >= page.total:
+            break
+    assert set(ids) <= set(found)
+    running = await gateway.query_tasks(TaskQuery(ids=ids, statuses=("running",)))
+    assert isinstance(running, TaskPage)
+    assert running.records == ()
+
+
+async def test_cancel(gateway: HttpGateway) -> None:
+    task = await accepted(gateway, power_on())
+    assert await gateway.cancel_task(task.id, "vb-0-1-cancel") is CancelAnswer.REQUESTED
+    last = await ended(gateway, task)
+    assert last.cancel_requested
+    assert await gateway.cancel_task(f"urn:vcloud:task:{ACME_ORG}", "vb-0-1-cancel") is CancelAnswer.REFUSED
+
+
+async def test_a_task_that_vanished(gateway: HttpGateway, cloud: Simulator) -> None:
+    task = await accepted(gateway, power_on())
+    cloud.force_task(task.id.rsplit(":", 1)[1], vanish=True)
+    assert isinstance(await gateway.read_task(task.id, None), TaskVanished)
+
+
+async def test_an_entity_that_is_not_there(gateway: HttpGateway) -> None:
+    absent = acme_vm(1)[:-1] + "f"
+    assert isinstance(await gateway.read_entity(f"/vApp/{absent}", "acme"), EntityAbsent)
+    assert isinstance(await make(gateway, power_on(absent)), Refused)
+
+
+async def test_an_unknown_organization_leaves_the_session_alone(gateway: HttpGateway) -> None:
+    found = await make(gateway, replace(power_on(), organization="nobody"))
+    assert isinstance(found, Refused)
+    assert gateway.session_ready
+
+
+@pytest.mark.parametrize("organization", [ACME_ORG, f"urn:vcloud:org:{ACME_ORG}", "ACME"])
+async def test_an_organization_in_every_spelling(gateway: HttpGateway, organization: str) -> None:
+    found = await make(gateway, replace(power_on(acme_vm(1)), organization=organization))
+    assert isinstance(found, Accepted | Busy | Refused)
+    assert not (isinstance(found, Refused) and found.code.endswith("organization")), found
+
+
+async def test_sessions_that_end_are_replaced(gateway: HttpGateway, cloud: Simulator) -> None:
+    await accepted(gateway, power_on())  # from here on the organization is known and needs no look
+    cloud.expire_sessions()
+    call = power_on()
+    assert isinstance(await make(gateway, call), SessionExpired)
+    async with asyncio.timeout(5.0):
+        while not gateway.session_ready:
+            await asyncio.sleep(0.01)
+    task = await accepted(gateway, replace(call, call_id=call.call_id[:-1] + "2"))
+    cloud.expire_sessions()
+    readings = await asyncio.gather(*(gateway.read_task(task.id, None) for _ in range(20)))
+    assert all(isinstance(reading, TaskRead) for reading in readings)
+
+
+@pytest.mark.parametrize("effect", [True, False])
+@pytest.mark.parametrize("do", ["drop", "reset", "hang"])
+async def test_lost_answers_are_unknown_whether_or_not_the_call_took_effect(
+    gateway: HttpGateway, cloud: Simulator, do: str, effect: bool
+) -> None:
+    call = power_on()
+    cloud.fault(do=do, effect=effect, path="power/action/powerOn")
+    found = await make(gateway, call)
+    assert isinstance(found, OutcomeUnknown), found
+    assert seen(cloud, call) == 1
+
+
+async def test_half_an_answer_is_unknown(gateway: HttpGateway, cloud: Simulator) -> None:
+    cloud.fault(do="truncate", path="power/action/powerOn")
+    assert isinstance(await make(gateway, power_on()), Accepted | OutcomeUnknown)
+
+
+async def test_statuses_on_the_way(gateway: HttpGateway, cloud: Simulator) -> None:
+    expected: dict[int, type[object]] = {429: Limited, 500: OutcomeUnknown, 502: OutcomeUnknown, 503: OutcomeUnknown}
+    for status, kind in expected.items():
+        cloud.fault(do="status", status=status, retry_after=4, path="power/action/powerOn")
+        found = await make(gateway, power_on(acme_vm(1)))
+        assert isinstance(found, kind)
+        if isinstance(found, Limited):
+            assert found.retry_after == timedelta(seconds=4)
+
+
+async def test_reads_survive_a_dropped_connection(gateway: HttpGateway, cloud: Simulator) -> None:
+    task = await accepted(gateway, power_on())
+    cloud.fault(do="drop", path=f"task/{task.id.rsplit(':', 1)[1]}")
+    assert isinstance(await gateway.read_task(task.id, None), TaskRead)
+    cloud.fault(do="hang", path=f"task/{task.id.rsplit(':', 1)[1]}")
+    assert isinstance(await gateway.read_task(task.id, None), Unavailable)
+
+
+async def test_many_reads_and_calls_at_once(gateway: HttpGateway, cloud: Simulator) -> None:
+    task = await accepted(gateway, power_on())
+    before = len(cloud.ledger())
+    readings = await asyncio.gather(*(gateway.read_task(task.id, None) for _ in range(100)))
+    assert all(isinstance(reading, TaskRead) for reading in readings)
+    assert len(cloud.ledger()) == before + 100
+
+
+async def test_a_late_call_does_not_leave(gateway: HttpGateway, cloud: Simulator) -> None:
+    call = power_on()
+    found = await gateway.call(call, leave_by=time.monotonic())
+    assert isinstance(found, NeverSent)
+    assert found.code == "lease_expired"
+    assert seen(cloud, call) == 0
+
+
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
+async def opened(settings: VcdConfig) -> HttpGateway:
+    gateway = HttpGateway(settings, RealClock())
+    try:
+        await gateway.open()
+    finally:
+        await gateway.close()
+    return gateway
+
+
+async def test_wrong_credentials(cloud: Simulator) -> None:
+    with pytest.raises(ConfigurationError, match=r"administrator@System"):
+        await opened(replace(config(cloud), password="wrong"))
+    with pytest.raises(ConfigurationError, match="API token"):
+        await opened(replace(config(cloud), username=None, password=None, api_token="wrong"))
+
+
+@pytest.mark.parametrize(("organization", "user"), [("System", "administrator"), ("acme", "admin")])
+async def test_an_api_token(cloud: Simulator, organization: str, user: str) -> None:
+    token = f"api-token-{user}-{organization.lower()}"
+    settings = VcdConfig(url=cloud.url, organization=organization, api_token=token)
+    gateway = HttpGateway(settings, RealClock())
+    await gateway.open()
+    assert gateway.user_name == user
+    assert isinstance(await gateway.query_tasks(TaskQuery(own_only=True)), TaskPage)
+    await gateway.close()
+
+
+async def test_nobody_there() -> None:
+    settings = VcdConfig(url="http://127.0.0.1:9", username="u", password="p")
+    with pytest.raises(TemporaryError, match="cannot be reached"):
+        await opened(settings)
+
+
+async def test_the_version_is_capped(cloud: Simulator) -> None:
+    gateway = HttpGateway(replace(config(cloud), api_version_max="37.5"), RealClock())
+    await gateway.open()
+    assert gateway.api_version == "37.3"
+    await gateway.close()
+    with pytest.raises(ConfigurationError, match=r"39\.1"):
+        await opened(replace(config(cloud), api_version_max="34.0"))
+
+
+async def test_a_tenant(cloud: Simulator) -> None:
+    gateway = HttpGateway(replace(config(cloud), organization="acme", username="admin"), RealClock())
+    await gateway.open()
+    assert gateway.user_name == "admin"
+    task = await accepted(gateway, power_on())
+    page = await gateway.query_tasks(TaskQuery(own_only=True, ids=(task.id,)))
+    assert isinstance(page, TaskPage)
+    assert [record.id for record in page.records] == [task.id]
+    await gateway.close()
