@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,18 @@ def _requests(prefix: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("point", [name for name in CRASH_POINTS if name not in {"restored", "handover"}])
 @pytest.mark.parametrize("time", [1, 2])
-def test_every_story_ends_after_a_crash(kafka: KafkaNode, tmp_path: Path, point: str, time: int) -> None:
-    with running_site(kafka.bootstrap, tmp_path, partitions=2) as site:
+def test_every_story_ends_after_a_crash(kafka: KafkaNode, tmp_path: Path, time: int) -> None:
+    """All points side by side: each has topics, a simulator and processes of its own."""
+    points = [name for name in CRASH_POINTS if name not in {"restored", "handover"}]
+    with ThreadPoolExecutor(len(points)) as pool:
+        for played in [pool.submit(_crash_and_restart, kafka, tmp_path / point, point, time) for point in points]:
+            played.result()
+
+
+def _crash_and_restart(kafka: KafkaNode, directory: Path, point: str, time: int) -> None:
+    directory.mkdir()
+    with running_site(kafka.bootstrap, directory, partitions=2) as site:
         first = site.start(crash_at=f"{point}:{time}").wait_ready()
         requests = _requests(point)
         site.send(*requests)

@@ -150,7 +150,7 @@ class Site:
 
     def _environment(self, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         every: dict[str, dict[str, Any]] = {
-            "kafka": {"bootstrap_servers": self.bootstrap, "group_id": self.group, "session_timeout_seconds": 6},
+            "kafka": {"bootstrap_servers": self.bootstrap, "group_id": self.group, "session_timeout_seconds": 4},
             "topics": {
                 "action_requests": self.requests, "task_events": self.events, "dead_letters": self.dead_letters,
             },

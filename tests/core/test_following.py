@@ -1,0 +1,48 @@
+"""The arithmetic that chooses how to look at many Tasks, as a table anybody can read."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.core.following import Method, plan
+
+TABLE = """\
+followed  processes  active  ended |  single  batch  sweep | method
+       1          1       1      0 |       1      1      2 | single
+       2          1       2      1 |       2      1      2 | single
+      10          1      10      5 |      10      1      2 | batch
+      40          1      40     20 |      40      2      2 | batch
+     100          1     100     50 |     100      5      2 | sweep
+   1,000          1   1,000    500 |   1,000     50     12 | sweep
+   1,000          4   4,000  2,000 |   1,000     50     48 | sweep
+     200          8   8,000  1,000 |     200     10     71 | batch
+  10,000          1  10,000    100 |  10,000    500     80 | sweep"""
+
+
+def _row(followed: int, processes: int, active: int, ended: int) -> str:
+    chosen = plan(followed, processes=processes, active=active, ended_per_round=ended)
+    cost = chosen.cost
+    return (
+        f"{followed:>8,}  {processes:>9}  {active:>6,}  {ended:>5,} |"
+        f"  {cost[Method.SINGLE]:>6,}  {cost[Method.BATCH]:>5,}  {cost[Method.SWEEP]:>5,} | {chosen.method}"
+    )
+
+
+def test_the_table() -> None:
+    rows = [line.replace(",", "").split("|")[0].split() for line in TABLE.splitlines()[1:]]
+    printed = "\n".join([TABLE.splitlines()[0], *(_row(*map(int, row)) for row in rows)])
+    print(printed)
+    assert printed == TABLE
+
+
+@pytest.mark.parametrize("followed", [3, 50, 1000])
+def test_an_unknown_number_of_active_tasks_is_estimated_from_the_processes(followed: int) -> None:
+    alone = plan(followed, processes=1, active=None, ended_per_round=0)
+    among_ten = plan(followed, processes=10, active=None, ended_per_round=0)
+    assert among_ten.cost[Method.SWEEP] >= alone.cost[Method.SWEEP]
+    assert among_ten.cost[Method.BATCH] == alone.cost[Method.BATCH]
+
+
+def test_cost_grows_far_slower_than_the_number_of_tasks() -> None:
+    chosen = plan(10_000, processes=1, active=10_000, ended_per_round=200)
+    assert chosen.cost[chosen.method] <= 100
