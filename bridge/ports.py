@@ -366,8 +366,8 @@ class Observer(Protocol):
         """A lifecycle's new state was committed."""
         ...
 
-    def noted(self, lifecycle: Lifecycle, note: str) -> None:
-        """A fact worth counting, e.g. ``status_regression`` or ``recovery_adopted``."""
+    def noted(self, lifecycle: Lifecycle, note: str, evidence: Sequence[str] = ()) -> None:
+        """A fact worth counting, e.g. ``status_regression``; ``recovery_adopted`` and its like with their evidence."""
         ...
 
     def call_answered(self, call: HttpCall, answer: CallAnswer, seconds: float) -> None: ...

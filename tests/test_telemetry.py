@@ -153,7 +153,7 @@ def test_every_note_of_the_core_has_a_metric(
 
 
 def test_a_recovery_decision_is_told_with_its_evidence(telemetry: Telemetry, stream: io.StringIO) -> None:
-    telemetry.noted(replace(LIFECYCLE, evidence=("owner lists 1 Task",)), "recovery_adopted")
+    telemetry.noted(LIFECYCLE, "recovery_adopted", ("owner lists 1 Task",))
     (line,) = lines(stream)
     assert (line["event"], line["decision"], line["evidence"]) == (
         "recovery.decided",

@@ -45,5 +45,7 @@ class Decision:
     events: Sequence[StatusEvent] = ()
     commands: Sequence[Command] = ()
     notes: Sequence[str] = ()
+    evidence: Sequence[str] = ()
+    """What a recovery decision looked at."""
     refusal: str | None = None
     """Why a control record could not take effect; the lifecycle is unchanged."""

@@ -21,7 +21,8 @@ def become_unsure(story: Story, code: str, *, settle: bool) -> None:
 
 def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> None:
     lifecycle = story.lifecycle
-    story.become(evidence=(*lifecycle.evidence, *look.evidence))
+    story.evidence = (*lifecycle.evidence, *look.evidence)
+    story.become(evidence=story.evidence)
     if len(look.candidates) == 1:
         story.notes.append("recovery_adopted")
         accept(story, look.candidates[0])

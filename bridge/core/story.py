@@ -21,6 +21,8 @@ class Story:
     events: list[StatusEvent] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    evidence: tuple[str, ...] = ()
+    """What a recovery decision looked at, for the log; the next event tells it too."""
 
     def become(self, **changes: Any) -> None:
         """Change the state."""
@@ -102,7 +104,7 @@ class Story:
         self.tell(Change.PARKED, reason=reason, vcd_error=vcd_error)
 
     def decision(self) -> Decision:
-        return Decision(self.lifecycle, tuple(self.events), tuple(self.commands), tuple(self.notes))
+        return Decision(self.lifecycle, tuple(self.events), tuple(self.commands), tuple(self.notes), self.evidence)
 
 
 def event_key(request_id: str | None, key: bytes | None) -> bytes | None:

@@ -6,7 +6,7 @@ changes until the round is committed. A round that is not committed is thrown aw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,7 +46,7 @@ class PartitionRound:
     deprecated: set[Birth] = field(default_factory=set)
     answers: list[StatusEvent] = field(default_factory=list)
     """Those of ``events`` that are one-event stories."""
-    notes: list[tuple[Birth, str]] = field(default_factory=list)
+    notes: list[tuple[Birth, str, Sequence[str]]] = field(default_factory=list)
     taken_inputs: list[tuple[Birth, Input]] = field(default_factory=list)
     taken_deliveries: list[Delivery] = field(default_factory=list)
     grants: list[Birth] = field(default_factory=list)
@@ -94,7 +94,7 @@ class PartitionRound:
         self.events.extend(decision.events)
         if decision.commands:
             self.commands.setdefault(birth, []).extend(decision.commands)
-        self.notes.extend((birth, note) for note in decision.notes)
+        self.notes.extend((birth, note, decision.evidence) for note in decision.notes)
 
     def answer(self, event: StatusEvent) -> None:
         """A one-event story of a record that opens no lifecycle."""

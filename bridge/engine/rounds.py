@@ -325,10 +325,10 @@ class Rounds:
             self._observer.repeated(known, record)
         for record, error in work.dead_lettered:
             self._observer.dead_lettered(record, error.stage, error.message)
-        for birth, note in work.notes:
+        for birth, note, evidence in work.notes:
             lifecycle = work.changed.get(birth) or work.owned.lifecycles.get(birth)
             if lifecycle is not None:
-                self._observer.noted(lifecycle, note)
+                self._observer.noted(lifecycle, note, evidence)
 
     def _redo(self, works: list[PartitionRound], outcome: NotCommitted) -> None:
         """Nothing happened: everything that was taken waits again, without the partitions that are named."""

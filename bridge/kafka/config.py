@@ -69,6 +69,9 @@ class KafkaConfig:
     @property
     def transaction_timeout_seconds(self) -> float:
         """Shorter than the session, so that a dead owner's transaction does not outlive its membership by much."""
+        own = self.properties.get("transaction.timeout.ms")
+        if own is not None and own.isdecimal():
+            return int(own) / 1000
         return min(8.0, max(4.0, 0.8 * self.session_timeout_seconds))
 
     def consumer(self) -> ClientConfig:

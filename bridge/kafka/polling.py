@@ -253,13 +253,13 @@ class PollingThread:
             self._membership.drop([partition], lost=True)
             yield Lost(frozenset({partition}))
             yield Assigned(self._membership.grant([partition]))
-        elif error.fatal():
+        elif _is_fatal(error):
             self._fatal = error
         else:
             self._tell(error, str(partition) if partition.topic else "")
 
     def _client_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if _is_fatal(error):
             self._fatal = error
         else:
             self._tell(error, "")
@@ -367,6 +367,11 @@ def member_epoch(group_metadata: object) -> int:
         return -1
     start = len(_METADATA_MAGIC)
     return int.from_bytes(group_metadata[start : start + 4], "little", signed=True)
+
+
+def _is_fatal(error: KafkaError) -> bool:
+    """The error inside a message has the code ``_FATAL`` without the flag (measured)."""
+    return error.fatal() or error.code() == KafkaError._FATAL
 
 
 def _partition_of(message: Message) -> TopicPartition:

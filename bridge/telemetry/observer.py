@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -93,13 +93,13 @@ class Telemetry:
         if before is None or before.phase is not after.phase:
             self._log.debug("lifecycle.moved", phase=str(after.phase), **_who(after))
 
-    def noted(self, lifecycle: Lifecycle, note: str) -> None:
+    def noted(self, lifecycle: Lifecycle, note: str, evidence: Sequence[str] = ()) -> None:
         kind, _, rest = note.partition("_")
         facts: dict[str, object] = {"note": note, "attempt": lifecycle.attempt, **_who(lifecycle)}
         match kind:
             case "recovery":
                 self._count(self.metrics.recoveries, rest)
-                self._log.warning("recovery.decided", decision=rest, evidence=list(lifecycle.evidence), **facts)
+                self._log.warning("recovery.decided", decision=rest, evidence=list(evidence), **facts)
             case "retry":
                 self._count(self.metrics.retries, rest)
                 self._log.warning("call.retried", reason=rest, **facts)
