@@ -150,6 +150,8 @@ class KafkaConfig:
         """A producer without transactions, for ``send``."""
         return {
             **self._common(),
+            # The broker knows each topic's own limit; the client's would be 1 MB for all.
+            "message.max.bytes": 100_000_000,
             **self._passed(without=CONSUMERS_ONLY | MEMBERS_ONLY),
             "enable.idempotence": True,
             "partitioner": "murmur2_random",

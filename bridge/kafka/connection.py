@@ -27,6 +27,15 @@ _CREDENTIALS = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
+_UNFIT = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError._INVALID_ARG,
+    }
+)
 MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 
 
@@ -59,6 +68,10 @@ def failure(what: str, error: KafkaError) -> BridgeError:
         return ConfigurationError(f"{what}: {describe(error)}", hint="check kafka.properties and the cluster's ACLs")
     if error.code() in MISSING:
         return ConfigurationError(f"{what}: {describe(error)}", hint="run `vcd-bridge topics apply`")
+    if error.code() in _UNFIT:
+        return ConfigurationError(
+            f"{what}: {describe(error)}", hint="see the topic's max.message.bytes and cleanup.policy"
+        )
     return TemporaryError(f"{what}: {describe(error)}", hint="check kafka.bootstrap_servers and that Kafka is up")
 
 

@@ -22,6 +22,7 @@ from bridge.errors import ConfigurationError, TemporaryError
 _PRODUCER = 0
 _NO_ERROR = 0
 _TOPIC_ALREADY_EXISTS = 36
+_INVALID_PARTITIONS = 37
 _MESSAGE_BYTES = 512
 
 
@@ -37,6 +38,8 @@ class EmbeddedBroker:
         self._library = _load()
         message = ctypes.create_string_buffer(_MESSAGE_BYTES)
         configuration = self._library.rd_kafka_conf_new()
+        # It would warn that the client inside has no servers to connect to.
+        self._library.rd_kafka_conf_set(configuration, b"log_level", b"3", message, _MESSAGE_BYTES)
         self._client: int | None = self._library.rd_kafka_new(_PRODUCER, configuration, message, _MESSAGE_BYTES)
         if not self._client:
             raise TemporaryError(f"the embedded broker does not start: {message.value.decode(errors='replace')}")
@@ -52,7 +55,9 @@ class EmbeddedBroker:
 
     def create_topic(self, topic: str, partitions: int) -> None:
         """Create a topic, if it is not there. Raises ConfigurationError."""
-        code = self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
+        code = _INVALID_PARTITIONS
+        if partitions > 0:
+            code = self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
         if code not in {_NO_ERROR, _TOPIC_ALREADY_EXISTS}:
             reason = self._library.rd_kafka_err2str(code).decode(errors="replace")
             raise ConfigurationError(
@@ -111,6 +116,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     for name, result, arguments in (
         ("rd_kafka_conf_new", pointer, []),
+        ("rd_kafka_conf_set", number, [pointer, text, text, text, ctypes.c_size_t]),
         ("rd_kafka_new", pointer, [number, pointer, text, ctypes.c_size_t]),
         ("rd_kafka_destroy", None, [pointer]),
         ("rd_kafka_err2str", text, [number]),

@@ -171,7 +171,8 @@ async def test_an_unknown_commit_outcome_is_settled_by_the_tag(
     """The commit request or its answer is lost, and asking again is over before the network heals."""
     monkeypatch.setattr(transaction, "COMMIT_SECONDS", 0.0)
     stage = Stage.make(kafka)
-    async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
+    properties = {"transaction.timeout.ms": "2000"}
+    async with running(stage, properties, bootstrap=kafka.proxied_bootstrap) as member:
         await member.owning(0)
         assert await member.commit(event=b"first", next_offset=1) == Committed()
         writer = member.journal._writer

@@ -1,0 +1,80 @@
+"""Owners that are stopped or dead in the middle of a transaction, and those who come after them. On a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.kafka.restoring import GRACE_SECONDS
+from bridge.ports import Committed
+from tests.kafka.member import PROTOCOLS, Stage, running
+from tests.support.kafka import REPOSITORY, KafkaNode, committed_offset, read_committed
+
+
+@asynccontextmanager
+async def stopped_with_an_open_transaction(stage: Stage, protocol: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    names = stage.names
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.kafka.zombie", stage.bootstrap, names.group_id, names.action_requests,
+        names.task_events, names.dead_letters, json.dumps(PROTOCOLS[protocol]),
+        stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"open\n"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("protocol", ["classic", "kip-848"])
+@pytest.mark.parametrize("restores", [False, True])
+async def test_a_stopped_owners_open_transaction_is_not_committed_after_another_took_over(
+    kafka: KafkaNode, protocol: str, restores: bool
+) -> None:
+    """With and without a restore: a restore fences the stopped one's producer, otherwise only the group does."""
+    stage = Stage.make(kafka, partitions=2)
+    async with (
+        stopped_with_an_open_transaction(stage, protocol) as zombie,
+        running(stage, PROTOCOLS[protocol]) as successor,
+    ):
+        await successor.owning(0, 1)
+        if restores:
+            restored = await successor.store.restore(stage.partition(1), successor.owned[stage.partition(1)])
+            assert restored is not None
+            assert restored.changelog == []
+        for number in (0, 1):
+            assert await successor.commit(number, event=b"after", next_offset=9) == Committed()
+        zombie.send_signal(signal.SIGCONT)
+        assert zombie.stdout is not None
+        outcome, again = json.loads(await asyncio.wait_for(zombie.stdout.readline(), 40))
+    assert outcome.startswith("NotCommitted")
+    assert again.startswith("NotCommitted")
+    assert sorted(read_committed(kafka.bootstrap, stage.names.task_events), key=str) == [b"after", b"after", b"before"]
+    assert b"stale" not in read_committed(kafka.bootstrap, stage.changelog)
+    assert committed_offset(kafka.bootstrap, stage.names.group_id, stage.source, 1)[0] == 9
+
+
+async def test_a_dead_owners_open_transaction_is_ended_by_its_successor(kafka: KafkaNode) -> None:
+    """Long before the broker's time-out, and only after the grace that a live owner needs to finish."""
+    stage = Stage.make(kafka, partitions=2)
+    async with stopped_with_an_open_transaction(stage, "classic") as dead:
+        dead.kill()
+        async with running(stage) as successor:
+            await successor.owning(0, 1)
+            began = time.monotonic()
+            both = [successor.store.restore(partition, epoch) for partition, epoch in successor.owned.items()]
+            restored = await asyncio.gather(*both)
+            took = time.monotonic() - began
+            assert any("left open" in message for _, message in successor.troubles)
+    assert [[record.value for record in one.changelog] for one in restored if one is not None] == [[b"before"], []]
+    assert GRACE_SECONDS <= took < GRACE_SECONDS + 3

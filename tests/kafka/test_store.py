@@ -1,0 +1,163 @@
+"""Restoring on a real Kafka: to the end, past open transactions, latest by key."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import Producer
+
+from bridge.kafka import restoring
+from bridge.ports import Committed, OutRecord, PartitionEntries, RestoredPartition, StoredRecord
+from tests.kafka.member import Member, Stage, running
+from tests.support.kafka import KafkaNode, create_topics, produce, unique
+
+
+async def restore(member: Member, number: int = 0) -> RestoredPartition:
+    partition = member.stage.partition(number)
+    restored = await asyncio.wait_for(member.store.restore(partition, member.owned[partition]), 30)
+    assert restored is not None
+    return restored
+
+
+@contextmanager
+def open_transaction(stage: Stage, key: bytes, value: bytes, writer: bytes | None) -> Iterator[Producer]:
+    """Somebody else's transaction on the changelog, written but not ended."""
+    producer = Producer(
+        {"bootstrap.servers": stage.bootstrap, "transactional.id": unique("other"), "transaction.timeout.ms": 20000}
+    )
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    headers: list[tuple[str, str | bytes | None]] = [("vb_writer", writer)] if writer else []
+    producer.produce(stage.changelog, value, key, 0, headers=headers)
+    assert producer.flush(20) == 0
+    yield producer
+
+
+async def test_latest_value_of_each_key_is_restored_and_tombstones_are_not(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    produce(kafka.bootstrap, stage.source, [b"r0", b"r1", b"r2"])
+    ended = stage.names.ended(stage.source)
+    async with running(stage) as member:
+        await member.owning(0)
+        for records, offset in (
+            (
+                (
+                    OutRecord(stage.changelog, 0, b"a", b"1", (("vb_phase", b"x"),)),
+                    OutRecord(stage.changelog, 0, b"b", b"1"),
+                ),
+                1,
+            ),
+            (
+                (
+                    OutRecord(stage.changelog, 0, b"a", b"2", (("vb_phase", b"y"),)),
+                    OutRecord(stage.changelog, 0, b"b", None),
+                ),
+                2,
+            ),
+            ((OutRecord(ended, 0, b"b", b"end"), OutRecord(ended, 0, b"b", b"end again")), 3),
+        ):
+            entry = PartitionEntries(
+                partition=stage.partition(), epoch=member.owned[stage.partition()], next_offset=offset, records=records
+            )
+            assert await member.journal.commit([entry]) == Committed()
+        restored = await restore(member)
+        writer = ("vb_writer", member.journal.transactional_id.encode())
+    assert restored.changelog == [StoredRecord(b"a", b"2", (("vb_phase", b"y"), writer))]
+    assert [record.value for record in restored.ended] == [b"end", b"end again"]
+    assert (restored.committed, restored.low, restored.high) == (3, 0, 3)
+    assert (restored.store_partitions, restored.input_partitions) == (1, 1)
+    assert len(restored.topic_id) >= 20
+
+
+async def test_a_first_start_has_nothing_and_no_committed_offset(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka, partitions=3)
+    async with running(stage) as member:
+        await member.owning(0, 1, 2)
+        restored = await asyncio.gather(*(restore(member, number) for number in range(3)))
+    assert [(one.changelog, one.ended, one.committed, one.high) for one in restored] == [([], [], None, 0)] * 3
+
+
+async def test_a_restore_waits_for_a_transaction_that_its_owner_still_ends(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        assert await member.commit(event=b"mine") == Committed()
+        with open_transaction(stage, b"late", b"1", None) as other:
+            waiting = asyncio.ensure_future(restore(member))
+            done, _ = await asyncio.wait([waiting], timeout=0.5)
+            assert not done
+            await asyncio.to_thread(other.commit_transaction, 20)
+            restored = await waiting
+    assert [(record.key, record.value) for record in restored.changelog] == [(b"key", b"mine"), (b"late", b"1")]
+
+
+async def test_what_an_open_transaction_hides_is_read_once_it_is_undone(kafka: KafkaNode) -> None:
+    """The reader's end of partition stops below it although committed records follow."""
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        with open_transaction(stage, b"undone", b"1", None) as other:
+            assert await member.commit(event=b"behind") == Committed()
+            waiting = asyncio.ensure_future(restore(member))
+            await asyncio.wait([waiting], timeout=0.3)
+            await asyncio.to_thread(other.abort_transaction, 20)
+            restored = await waiting
+    assert [(record.key, record.value) for record in restored.changelog] == [(b"key", b"behind")]
+
+
+async def test_ones_own_open_transaction_is_never_fenced(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "GRACE_SECONDS", 0.1)
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        with open_transaction(stage, b"mine", b"1", member.journal.transactional_id.encode()) as other:
+            waiting = asyncio.ensure_future(restore(member))
+            await asyncio.wait([waiting], timeout=1.0)
+            assert member.troubles == []
+            assert await member.commit(event=b"works on") == Committed()
+            await asyncio.to_thread(other.abort_transaction, 20)
+            await waiting
+
+
+async def test_a_partition_lost_meanwhile_is_not_restored(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        partition = stage.partition()
+        assert await member.store.restore(partition, member.owned[partition] + 1) is None
+        with open_transaction(stage, b"late", b"1", None) as other:
+            waiting = asyncio.ensure_future(member.store.restore(partition, member.owned[partition]))
+            await asyncio.wait([waiting], timeout=0.2)
+            member.inbox.membership.drop([partition], lost=True)
+            assert await asyncio.wait_for(waiting, 5) is None
+            await asyncio.to_thread(other.abort_transaction, 20)
+
+
+async def test_a_store_with_too_few_partitions_says_so(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    wider = Stage(stage.bootstrap, replace(stage.names, action_requests=unique("wider")))
+    create_topics(kafka.bootstrap, {wider.source: 2, wider.changelog: 1, wider.names.ended(wider.source): 1})
+    async with running(wider) as member:
+        await member.owning(0, 1)
+        first, second = await restore(member, 0), await restore(member, 1)
+    assert (first.store_partitions, first.input_partitions) == (1, 2)
+    assert (second.store_partitions, second.input_partitions) == (1, 2)
+
+
+async def test_many_partitions_are_restored_together(kafka: KafkaNode) -> None:
+    """24 partitions with a record each: one reader, one batch; the time is that of one."""
+    stage = Stage.make(kafka, partitions=24)
+    async with running(stage) as member:
+        await member.owning(*range(24))
+        assert await member.journal.commit([member.entries(n, event=b"%d" % n) for n in range(24)]) == Committed()
+        await restore(member, 0)
+        began = time.monotonic()
+        restored = await asyncio.gather(*(restore(member, number) for number in range(24)))
+        took = time.monotonic() - began
+    assert [one.changelog[0].value for one in restored] == [b"%d" % n for n in range(24)]
+    assert took < 2

@@ -1,0 +1,49 @@
+"""A member that stops itself (SIGSTOP) with an open transaction, and goes on with it when it is continued.
+
+Run as a process of its own: ``python -m tests.kafka.zombie BOOTSTRAP GROUP REQUESTS EVENTS DEAD PROPERTIES``. Writes a
+line before it stops and one with the outcome of the transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+from bridge.ports import Committed, TopicNames
+from tests.kafka.member import Stage, running
+
+OPEN_AT = "send_offsets_to_transaction"
+"""Everything is produced and flushed, nothing of the fence has been asked yet."""
+
+
+async def main() -> None:
+    bootstrap, group, requests, events, dead, properties = sys.argv[1:]
+    names = TopicNames(action_requests=requests, task_events=events, dead_letters=dead, group_id=group)
+    stage = Stage(bootstrap, names)
+    async with running(stage, json.loads(properties)) as member:
+        await member.owning(0, 1)
+        assert await member.commit(0, event=b"before") == Committed()
+        writer = member.journal._writer
+        assert writer is not None
+        at_step = writer._step
+
+        def stop(step: str) -> None:
+            at_step(step)
+            if step == OPEN_AT:
+                writer._step = at_step
+                print("open", flush=True)
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+        writer._step = stop
+        both = [member.entries(0, event=b"stale", next_offset=7), member.entries(1, event=b"stale", next_offset=7)]
+        outcome = await member.journal.commit(both)
+        again = await member.journal.commit(both)
+        print(json.dumps([repr(outcome), repr(again)]), flush=True)
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
