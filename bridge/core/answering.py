@@ -67,7 +67,6 @@ def _refused(story: Story, answer: Refused) -> None:
 
 def _busy(story: Story, answer: Busy, jitter: float, rules: Rules) -> None:
     lifecycle = story.lifecycle
-    story.become(vcd_request_id=answer.vcd_request_id)
     if _canceled_instead(story):
         return
     first_call = lifecycle.first_intent_at or story.now
@@ -88,7 +87,6 @@ def _busy(story: Story, answer: Busy, jitter: float, rules: Rules) -> None:
 
 def _limited(story: Story, answer: Limited, jitter: float, rules: Rules) -> None:
     lifecycle = story.lifecycle
-    story.become(vcd_request_id=answer.vcd_request_id)
     if _canceled_instead(story) or _exhausted(story, rules, answer.message, answer.http_status):
         return
     delay = answer.retry_after or rules.limits.delay(lifecycle.waits, jitter)

@@ -17,6 +17,12 @@ def test_guarantees_hold(seed: int) -> None:
     assert found == []
 
 
+@pytest.mark.long
+def test_guarantees_hold_for_many_seeds() -> None:
+    failed = {seed: found for seed in range(8, 300) if (found := run(Plan(seed=seed))[1])}
+    assert failed == {}
+
+
 def test_a_seed_replays_exactly() -> None:
     first, second = run(Plan(seed=7))[0], run(Plan(seed=7))[0]
     assert first.events == second.events
