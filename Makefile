@@ -32,7 +32,7 @@ kafka: $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
 test: kafka ## all tests that belong to every change, on a real Kafka
-	$(BIN)/python -m pytest $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
+	$(BIN)/python -m pytest --durations=12 --durations-min=5 $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
 
 test-long: kafka ## the tests that take minutes
 	$(BIN)/python -m pytest -m long $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))

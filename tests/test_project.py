@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import bridge
+from bridge.cli.app import app
 from bridge.core.lifecycle import Phase
 from bridge.core.transitions import TRANSITIONS
+from bridge.settings import load
 from tools import describe_code
 from tools.draw_architecture import PACKAGE, ROOT, state_diagram, without_implied
 from tools.write_documents import PARTS, rewritten
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+README = ROOT / "README.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
 
 
@@ -117,6 +121,39 @@ def test_links_between_documents_lead_somewhere() -> None:
             if "://" not in target and not (document.parent / target).exists():
                 dead.append(f"{document.relative_to(ROOT)}: {target}")
     assert dead == []
+
+
+def test_tests_that_documents_name_exist() -> None:
+    named = {name for document in DOCUMENTS for name in re.findall(r"`(tests/[^`]*)`", document.read_text())}
+    assert "tests/support/checker.py" in named
+    assert [name for name in sorted(named) if not any(ROOT.glob(name.rstrip("/")))] == []
+
+
+def test_configuration_in_the_readme_loads(tmp_path: Path) -> None:
+    (tmp_path / "vcd-bridge.toml").write_text(re.findall(r"```toml\n(.*?)```", README.read_text(), re.DOTALL)[0])
+    (tmp_path / "token").write_text("a-token\n")
+    settings = load(tmp_path / "vcd-bridge.toml", {"VCD_BRIDGE__VCD__API_TOKEN_FILE": str(tmp_path / "token")}).settings
+    settings.require_all()
+    assert settings.policy.deny_operations == ("delete*",)
+
+
+def test_commands_in_documents_exist() -> None:
+    wrong = []
+    for document in DOCUMENTS:
+        blocks = "".join(re.findall(r"```(?:text|sh)?\n(.*?)```", document.read_text(), re.DOTALL))
+        for line in re.findall(r"^vcd-bridge .*|(?<=exec bridge )vcd-bridge .*", blocks, re.MULTILINE):
+            words = line.split("  ")[0].split()
+            wrong += [f"{document.name}: {line}"] if not known_command(words[1:]) else []
+    assert wrong == []
+
+
+def known_command(words: list[str]) -> bool:
+    """Whether these words begin with a verb of the command line and every option after it is one of that verb's."""
+    command: Any = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    return not hasattr(command, "commands") and {word for word in words if word.startswith("--")} <= options
 
 
 def test_every_generated_part_is_in_a_document() -> None:
