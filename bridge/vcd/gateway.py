@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from httpx import InvalidURL, Request
 
@@ -50,6 +50,16 @@ _UNDOCUMENTED_STATUSES = frozenset({"canceled", "postRunning"})
 
 _BODY_DECIDES = frozenset({400, 408, 409})
 """Refusals whose reaction cannot be told from the status alone."""
+
+
+def _check_path(path: str) -> None:
+    """The last look before a call leaves: nothing of a parameter may change which resource is meant.
+
+    Raises ValueError.
+    """
+    segments = [unquote(segment) for segment in path.split("/")]
+    if not path.startswith("/") or any(one in {".", ".."} for one in segments) or set(path) & set("?#\\"):
+        raise ValueError(f"{path[:200]!r} is not a plain path")
 
 
 class HttpGateway:
@@ -132,12 +142,13 @@ class HttpGateway:
         except TimeoutError:
             return NeverSent(code="lease_expired", message=f"organization {organization} was not found in time")
         if isinstance(tenant, UnknownOrganization):
-            return Refused(code=tenant.code, message=tenant.message, http_status=None)
+            return Refused(code="unknown_organization", message=tenant.message, http_status=None)
         if isinstance(tenant, Unavailable):
             return NeverSent(code="organization_unavailable", message=tenant.message)
         return tenant
 
     def _call_request(self, call: HttpCall, session: Session, tenant: Tenant) -> Request:
+        _check_path(call.path)
         headers = session.headers()
         headers[CLIENT_REQUEST_ID] = call.call_id
         if tenant.context is not None:

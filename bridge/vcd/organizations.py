@@ -31,9 +31,8 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class UnknownOrganization:
-    """``code`` is lower snake case."""
+    """VCD shows the bridge's user no such organization."""
 
-    code: str
     message: str
 
 
@@ -60,7 +59,7 @@ class Organizations:
             return Tenant(None)
         if not self._provider:
             message = f"the bridge is logged in to {session.organization} and cannot act in {organization}"
-            return UnknownOrganization("foreign_organization", message)
+            return UnknownOrganization(message)
         found = await self._uuid(organization, uuid)
         return Tenant(found) if isinstance(found, str) else found
 
@@ -80,7 +79,7 @@ class Organizations:
         return found
 
     async def _look_up(self, organization: str, uuid: str | None) -> str | UnknownOrganization | Unavailable:
-        unknown = UnknownOrganization("unknown_organization", f"VCD shows no organization {organization}")
+        unknown = UnknownOrganization(f"VCD shows no organization {organization}")
         if uuid is not None:
             one = await self._reader.get("readOrganization", f"/api/org/{uuid}")
             if isinstance(one, Unavailable):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import struct
@@ -90,16 +89,17 @@ async def listening(script: Script, tls: ssl.SSLContext | None = None) -> AsyncI
     """A peer that runs ``script`` for each connection; what still runs is canceled at the end."""
     peer = Peer(0, "https" if tls is not None else "http")
     running: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         running.add(task)
+        writers.append(writer)
         peer.connections += 1
         try:
-            with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
-                await script(Exchange(peer, reader, writer))
-        except asyncio.CancelledError:
+            await script(Exchange(peer, reader, writer))
+        except (asyncio.CancelledError, ConnectionError, ssl.SSLError):
             writer.transport.abort()
         finally:
             running.discard(task)
@@ -113,6 +113,8 @@ async def listening(script: Script, tls: ssl.SSLContext | None = None) -> AsyncI
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
         await asyncio.sleep(0)
 
 

@@ -144,6 +144,23 @@ async def test_what_a_call_looks_like_on_the_wire(setup: Setup) -> None:
     assert json.loads(request.content) == body
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/vApp/../admin/org/1", "/vApp/%2e%2e/admin/org/1", "/vApp/vm-1?force=true", "/vApp/vm-1#x", "vApp/vm-1",
+     "/vApp\\..\\admin", "/vApp/./vm-1"],
+)  # fmt: skip
+async def test_a_path_that_means_something_else_does_not_leave(setup: Setup, path: str) -> None:
+    found = await setup.call(path=path)
+    assert isinstance(found, Refused)
+    assert (found.code, found.http_status) == ("unsendable_request", None)
+    assert setup.calls.requests == []
+
+
+async def test_a_header_that_cannot_be_written_does_not_leave(setup: Setup) -> None:
+    assert isinstance(await setup.call(call_id="vb-\u00fc\u20ac-1"), Refused)
+    assert setup.calls.requests == []
+
+
 async def test_a_call_without_a_body_has_no_content_type(setup: Setup) -> None:
     setup.answer(reply(204))
     assert await setup.call() == Done(http_status=204)
@@ -287,7 +304,8 @@ async def test_a_tenants_login_acts_in_its_own_organization_only(tenant: Setup) 
     assert "x-vmware-vcloud-tenant-context" not in tenant.last.headers
     found = await tenant.call(organization="beta")
     assert isinstance(found, Refused)
-    assert found.code == "foreign_organization"
+    assert found.code == "unknown_organization"
+    assert "logged in to acme" in found.message
     assert len(tenant.calls.requests) == 1
 
 
