@@ -8,15 +8,29 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from confluent_kafka import KafkaError, KafkaException
+
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import BridgeError, ConfigurationError, ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.connection import Connection
+from bridge.kafka.connection import Connection, describe
 from bridge.kafka.membership import Membership, Snapshot
 from bridge.kafka.polling import HANDOVER_SECONDS, PollingThread
 from bridge.ports import InboxEvent
 
 CLOSE_SECONDS = HANDOVER_SECONDS + 10.0
+
+
+_HINTS: dict[int, str] = {
+    KafkaError.INVALID_SESSION_TIMEOUT: "kafka.session_timeout_seconds must be within the broker's group.min and"
+    " group.max.session.timeout.ms",
+    KafkaError.INVALID_GROUP_ID: "see kafka.group_id",
+    KafkaError.UNSUPPORTED_ASSIGNOR: "see group.remote.assignor in kafka.properties",
+    KafkaError.UNSUPPORTED_VERSION: "the brokers do not know what kafka.properties ask for, e.g. group.protocol",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "the bridge needs Read on its group",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "the bridge needs Read on its inputs",
+}
+"""What is wrong with the settings when the cluster does not take this member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,10 @@ class KafkaInbox:
         self._thread.start()
 
     async def next(self) -> InboxEvent:
-        """The next event, in the order the polling thread saw them. Raises ProcessMustEnd when the thread died."""
+        """The next event, in the order the polling thread saw them.
+
+        Raises ProcessMustEnd when the thread died, ConfigurationError when the cluster does not take this member.
+        """
         while not self._events:
             if self._failure is not None:
                 raise self._must_end()
@@ -159,10 +176,16 @@ class KafkaInbox:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(call)
 
-    def _must_end(self) -> ProcessMustEnd:
-        if isinstance(self._failure, BridgeError):
-            return ProcessMustEnd(self._failure.message, hint=self._failure.hint)
-        return ProcessMustEnd(f"the consumer's polling thread ended: {self._failure}")
+    def _must_end(self) -> BridgeError:
+        failure = self._failure
+        if not isinstance(failure, KafkaException):
+            return ProcessMustEnd(f"the consumer's polling thread ended: {failure!r}")
+        error: KafkaError = failure.args[0]
+        what = f"group {self._config.group_id}"
+        hint = _HINTS.get(error.code())
+        if hint is None:
+            return ProcessMustEnd(f"{what}: {describe(error)}")
+        return ConfigurationError(f"{what}: {describe(error)}", hint=hint)
 
 
 def _answer(future: asyncio.Future[Snapshot], value: Snapshot) -> None:

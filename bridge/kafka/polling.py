@@ -37,6 +37,19 @@ _POSITION_LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT
 
 _METADATA_MAGIC = b"CGMDv2:"
 
+_HOPELESS = frozenset(
+    {
+        KafkaError.INVALID_SESSION_TIMEOUT,
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+        KafkaError.INVALID_GROUP_ID,
+        KafkaError.UNSUPPORTED_ASSIGNOR,
+        KafkaError.UNSUPPORTED_VERSION,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+"""The client would go on asking to join for ever."""
+
 Post = Callable[[Sequence[InboxEvent], int, int], None]
 """Hands events over, with the number and the bytes of the records in them."""
 
@@ -371,7 +384,7 @@ def member_epoch(group_metadata: object) -> int:
 
 def _is_fatal(error: KafkaError) -> bool:
     """The error inside a message has the code ``_FATAL`` without the flag (measured)."""
-    return error.fatal() or error.code() == KafkaError._FATAL
+    return error.fatal() or error.code() == KafkaError._FATAL or error.code() in _HOPELESS
 
 
 def _partition_of(message: Message) -> TopicPartition:

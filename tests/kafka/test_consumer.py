@@ -223,6 +223,16 @@ async def test_a_member_fenced_by_its_own_instance_id_ends_its_process(kafka: Ka
             await first.inbox.snapshot()
 
 
+async def test_a_session_that_the_broker_does_not_take_is_a_configuration_error(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    config = KafkaConfig(bootstrap_servers=kafka.bootstrap, group_id="short", session_timeout_seconds=0.5)
+    inbox = KafkaInbox(config, [stage.source], trouble=lambda where, message: None)
+    await inbox.open()
+    with pytest.raises(ConfigurationError, match="session timeout") as raised:
+        await asyncio.wait_for(inbox.next(), 20)
+    assert "kafka.session_timeout_seconds" in raised.value.hint
+
+
 async def test_a_missing_topic_is_a_configuration_error(kafka: KafkaNode) -> None:
     config = KafkaConfig(bootstrap_servers=kafka.bootstrap, group_id="g")
     with pytest.raises(ConfigurationError, match="no such topic: nowhere"):
