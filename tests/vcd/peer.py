@@ -122,3 +122,32 @@ async def ok(exchange: Exchange) -> None:
     """Answers every request of the connection with 200 and a small body."""
     while await exchange.read_request():
         await exchange.answer(200, b"{}", Content_Type="application/json")
+
+
+def after_reading(act: Callable[[Exchange], Awaitable[None] | None]) -> Script:
+    async def script(exchange: Exchange) -> None:
+        if await exchange.read_request():
+            done = act(exchange)
+            if done is not None:
+                await done
+
+    return script
+
+
+def sending(data: bytes, *, then: str = "close") -> Script:
+    async def act(exchange: Exchange) -> None:
+        await exchange.send(data)
+        if then == "close":
+            exchange.close()
+        elif then == "reset":
+            await asyncio.sleep(0.02)
+            exchange.reset()
+        else:
+            await asyncio.Event().wait()
+
+    return after_reading(act)
+
+
+HEAD = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
+WHOLE = HEAD + b"Content-Length: 100\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

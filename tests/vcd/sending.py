@@ -1,0 +1,38 @@
+"""Words to try transports with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from bridge.vcd.fast_transport import FastTransport
+from bridge.vcd.httpx_transport import HttpxTransport
+from bridge.vcd.transports import Reply, TlsFiles, Transport, TransportFault, TransportLimits
+
+LIMITS = TransportLimits(connections=4, connect=0.5, pool=0.3, answer=0.4)
+KINDS: dict[str, Callable[[TransportLimits, TlsFiles, Callable[[], float]], Transport]] = {
+    "fast": FastTransport,
+    "httpx": HttpxTransport,
+}
+BODY = b'{"powerOn": true}'
+
+Make = Callable[..., Transport]
+
+
+def post(url: str, body: bytes = BODY, method: str = "POST") -> httpx.Request:
+    return httpx.Request(method, f"{url}/api/vApp/vm-1/action/deploy", content=body, headers={"Accept": "*/*"})
+
+
+async def outcome_of(transport: Transport, request: httpx.Request) -> Reply | TransportFault:
+    try:
+        return await transport.send(request)
+    except TransportFault as fault:
+        return fault
+
+
+async def fault_of(transport: Transport, request: httpx.Request) -> TransportFault:
+    with pytest.raises(TransportFault) as caught:
+        await transport.send(request)
+    return caught.value

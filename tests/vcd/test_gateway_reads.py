@@ -1,0 +1,218 @@
+"""Reads, queries and cancels through the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from bridge.core.answers import (
+    CancelAnswer,
+    EntityAbsent,
+    EntityRead,
+    TaskPage,
+    TaskQuery,
+    TaskRead,
+    TaskVanished,
+    Unavailable,
+)
+from bridge.core.requests import JsonValue
+from bridge.vcd.classifier import Verdict
+from tests.vcd.gateway_setup import FORBIDDEN, Setup
+from tests.vcd.scripted import (
+    LOST,
+    REFUSED,
+    Outcome,
+    fault,
+    reply,
+)
+from tests.vcd.test_wire import NULL_FILLED, UUID
+
+# --- Tasks --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_task_is_read_by_its_uuid_on_our_own_host(setup: Setup) -> None:
+    setup.answer(reply(200, NULL_FILLED))
+    found = await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", "https://public.example/api/task/other")
+    assert isinstance(found, TaskRead)
+    assert str(setup.reads.requests[-1].url) == f"https://vcd.example/api/task/{UUID}"
+    assert setup.gateway.own_hosts == {"vcd.example", "public.example"}
+
+
+async def test_an_href_stands_in_for_an_id(setup: Setup) -> None:
+    setup.answer(reply(200, NULL_FILLED))
+    found = await setup.gateway.read_task("", f"https://evil.example/api/task/{UUID}")
+    assert isinstance(found, TaskRead)
+    assert setup.reads.requests[-1].url.host == "vcd.example"
+    assert isinstance(await setup.gateway.read_task("", None), Unavailable)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_task_that_vcd_does_not_show_has_vanished(setup: Setup, status: int) -> None:
+    setup.answer(reply(status, FORBIDDEN))
+    found = await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None)
+    assert isinstance(found, TaskVanished)
+    assert found.http_status == status
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        reply(403, b"<html>RBAC</html>"), reply(404), reply(500, FORBIDDEN), reply(503), reply(302), reply(200),
+        reply(200, b"<html/>"), reply(200, {"id": "urn:vcloud:vm:1", "type": "x"}), reply(400, FORBIDDEN),
+        fault(REFUSED), fault(Verdict(never_sent=False, code="no_answer", message="m")),
+    ],
+)  # fmt: skip
+async def test_nothing_else_says_that_a_task_is_gone(setup: Setup, outcome: Outcome) -> None:
+    """A gateway's own 403 or 404, with a page or nothing in it, is not VCD's word on the Task."""
+    setup.answer(outcome)
+    assert isinstance(await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None), Unavailable)
+
+
+async def test_a_throttled_read_says_when_to_come_back(setup: Setup) -> None:
+    setup.answer(reply(429, retry_after="9"))
+    found = await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None)
+    assert isinstance(found, Unavailable)
+    assert found.retry_after is not None
+    assert found.retry_after.total_seconds() == 9
+
+
+async def test_a_read_is_replayed_once_after_a_new_login(setup: Setup) -> None:
+    setup.answer(reply(200, NULL_FILLED))
+    setup.vcd.valid.clear()
+    assert isinstance(await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None), TaskRead)
+    assert len(setup.vcd.logins) == 2
+    tokens = [
+        request.headers["authorization"] for request in setup.reads.requests if request.url.path.startswith("/api/task")
+    ]
+    assert tokens == ["Bearer token-1", "Bearer token-2"]
+
+
+async def test_a_read_that_is_answered_401_for_ever_ends(setup: Setup) -> None:
+    setup.answer(reply(401))
+    assert isinstance(await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None), Unavailable)
+    assert len(setup.vcd.logins) == 1, "the session itself was confirmed each time"
+
+
+async def test_a_read_over_a_connection_just_closed_is_repeated_once(setup: Setup) -> None:
+    outcomes: Iterator[Outcome] = iter(
+        [fault(LOST), reply(200, NULL_FILLED), fault(LOST), fault(LOST), reply(200, NULL_FILLED)]
+    )
+    setup.answer(lambda _: next(outcomes))
+    assert isinstance(await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None), TaskRead)
+    assert isinstance(await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None), Unavailable)
+
+
+# --- cancel -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (reply(204), CancelAnswer.REQUESTED), (reply(202), CancelAnswer.REQUESTED),
+        (reply(400, FORBIDDEN), CancelAnswer.REFUSED), (reply(403, FORBIDDEN), CancelAnswer.REFUSED),
+        (reply(404), CancelAnswer.REFUSED), (reply(405), CancelAnswer.REFUSED), (reply(409), CancelAnswer.REFUSED),
+        (reply(401), CancelAnswer.UNAVAILABLE), (reply(429), CancelAnswer.UNAVAILABLE),
+        (reply(500), CancelAnswer.UNAVAILABLE), (reply(503), CancelAnswer.UNAVAILABLE),
+        (reply(302), CancelAnswer.UNAVAILABLE), (fault(LOST), CancelAnswer.UNAVAILABLE),
+        (fault(REFUSED), CancelAnswer.UNAVAILABLE),
+    ],
+)  # fmt: skip
+async def test_a_cancel_is_a_request(setup: Setup, outcome: Outcome, expected: CancelAnswer) -> None:
+    setup.answer(outcome)
+    assert await setup.gateway.cancel_task(f"urn:vcloud:task:{UUID}", "vb-1-1-cancel") is expected
+    request = setup.last
+    assert (request.method, request.url.path) == ("POST", f"/api/task/{UUID}/action/cancel")
+    assert request.headers["x-vmware-vcloud-client-request-id"] == "vb-1-1-cancel"
+    assert len(setup.calls.requests) == 1
+
+
+async def test_a_cancel_of_nothing_is_refused(setup: Setup) -> None:
+    assert await setup.gateway.cancel_task("", "vb-1-1-cancel") is CancelAnswer.REFUSED
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_task_query(setup: Setup) -> None:
+    row: JsonValue = {"id": f"urn:vcloud:task:{UUID}", "status": "running", "ownerName": "bridge"}
+    setup.answer(reply(200, {"record": [row], "total": 1, "page": 1}, date="Tue, 24 Nov 2026 11:59:00 GMT"))
+    found = await setup.gateway.query_tasks(TaskQuery(own_only=True))
+    assert isinstance(found, TaskPage)
+    assert found.records[0].owner_name == "bridge"
+    assert found.server_time == datetime(2026, 11, 24, 11, 59, tzinfo=UTC)
+    query = setup.reads.requests[-1].url.query.decode()
+    assert query == "type=adminTask&format=idrecords&page=1&pageSize=128&filter=(ownerName==bridge)"
+
+
+async def test_a_tenant_queries_its_own_tasks(tenant: Setup) -> None:
+    tenant.answer(reply(200, {"record": [], "total": 0}))
+    assert isinstance(await tenant.gateway.query_tasks(TaskQuery()), TaskPage)
+    assert b"type=task&" in tenant.reads.requests[-1].url.query
+
+
+async def test_statuses_that_a_vcd_refuses_are_left_out_from_then_on(setup: Setup) -> None:
+    def strict(request: httpx.Request) -> Outcome:
+        if "canceled" in request.url.params["filter"]:
+            return reply(400, {"minorErrorCode": "BAD_REQUEST", "message": "unknown status canceled"})
+        return reply(200, {"record": [], "total": 0})
+
+    setup.answer(strict)
+    query = TaskQuery(statuses=("aborted", "canceled", "error", "success"))
+    before = len(setup.reads.requests)
+    for _ in range(2):
+        assert isinstance(await setup.gateway.query_tasks(query), TaskPage)
+    filters = [request.url.params["filter"] for request in setup.reads.requests[before:]]
+    kept = "(status==aborted,status==error,status==success)"
+    assert filters == ["(status==aborted,status==canceled,status==error,status==success)", kept, kept]
+    assert "vcd.statuses_not_queryable" in setup.log.events
+
+
+async def test_a_refused_query_is_unavailable(setup: Setup) -> None:
+    setup.answer(reply(400, {"minorErrorCode": "BAD_REQUEST", "message": "bad filter"}))
+    found = await setup.gateway.query_tasks(TaskQuery(statuses=("running",)))
+    assert isinstance(found, Unavailable)
+    assert "bad filter" in found.message
+
+
+# --- entities ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_entity_and_its_tasks(setup: Setup) -> None:
+    setup.answer(reply(200, {"id": "urn:vcloud:vapp:1", "tasks": {"task": [NULL_FILLED]}, "deployed": True},
+                       date="Tue, 24 Nov 2026 11:59:00 GMT"))  # fmt: skip
+    found = await setup.gateway.read_entity("/vApp/vapp-1", None)
+    assert isinstance(found, EntityRead)
+    assert found.document["deployed"] is True
+    assert [task.status for task in found.tasks] == ["running"]
+    assert found.server_time is not None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        (reply(403, FORBIDDEN), EntityAbsent), (reply(404, FORBIDDEN), EntityAbsent), (reply(404), Unavailable),
+        (reply(500), Unavailable), (reply(200), Unavailable), (reply(400, FORBIDDEN), Unavailable),
+        (fault(REFUSED), Unavailable),
+    ],
+)  # fmt: skip
+async def test_an_entity_that_cannot_be_read(setup: Setup, outcome: Outcome, kind: type[object]) -> None:
+    setup.answer(outcome)
+    assert isinstance(await setup.gateway.read_entity("/vApp/vapp-1", None), kind)
+
+
+# --- observation ------------------------------------------------------------------------------------------------------
+
+
+async def test_everything_but_calls_is_observed(setup: Setup) -> None:
+    """Calls of requests are counted where their answers are handled: twice would be wrong."""
+    setup.answer(reply(204))
+    await setup.call()
+    await setup.gateway.cancel_task(f"urn:vcloud:task:{UUID}", "c")
+    setup.answer(fault(REFUSED))
+    await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None)
+    assert setup.observed.calls == [
+        ("versions", 200), ("logIn", 200), ("currentSession", 200), ("cancelTask", 204), ("readTask", None),
+    ]  # fmt: skip
