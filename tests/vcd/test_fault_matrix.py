@@ -13,11 +13,12 @@ import socket
 import time
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from bridge.vcd.fast_transport import FastTransport
 from bridge.vcd.httpx_transport import HttpxTransport
-from bridge.vcd.transports import Reply, TlsFiles, TransportLimits
+from bridge.vcd.transports import Reply, TlsFiles, TransportFault, TransportLimits
 from tests.vcd.certificates import Authority
 from tests.vcd.peer import CHUNKED, HEAD, WHOLE, Exchange, Script, after_reading, listening, ok, sending
 from tests.vcd.sending import LIMITS, Make, fault_of, outcome_of, post
