@@ -26,6 +26,7 @@ from bridge.kafka.journal import TransactionalJournal
 from bridge.kafka.registry import SchemaRegistry
 from bridge.kafka.store import KafkaStore
 from bridge.management import ManagementServer
+from bridge.ports import Clock
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 from bridge.wiring import admission_context, kafka_config, policies, registry_access, topic_names, vcd_gateway
@@ -87,7 +88,7 @@ async def run(
         observer=telemetry,
     )
     engine = assemble(ports, policies(settings), load_catalogue(), lambda: admission_context(settings, gateway), reach)
-    health = EngineHealth(engine)
+    health = EngineHealth(engine, lambda: inbox.last_progress, clock)
     telemetry.count_open(lambda: open_by_phase(engine))
     telemetry.report_ready(lambda: health.ready()[0])
     management = ManagementServer(settings.management.address, health, telemetry.render)
@@ -103,11 +104,16 @@ async def run(
 class EngineHealth:
     """What the probes report of the engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, polled_at: Callable[[], float], clock: Clock) -> None:
         self._engine = engine
+        self._polled_at = polled_at
+        self._clock = clock
 
     def live(self) -> tuple[bool, Mapping[str, object]]:
         stalled = self._engine.stalled(STALLED_SECONDS)
+        polled_at = self._polled_at()
+        if polled_at and self._clock.monotonic() - polled_at > STALLED_SECONDS:
+            stalled = [*stalled, "kafka polling"]
         return not stalled, {"stalled": stalled}
 
     def ready(self) -> tuple[bool, Mapping[str, object]]:
