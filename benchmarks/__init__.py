@@ -1,0 +1,1 @@
+"""Runnable comparisons. Results and their reading: docs/benchmarks.md."""
