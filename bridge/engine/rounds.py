@@ -270,6 +270,11 @@ class Rounds:
 
     def _apply(self, work: PartitionRound, began: float) -> None:
         owned = work.owned
+        if owned.closed:
+            # Committed, and lost before we got here: it is true, but no longer ours to act on.
+            for _ in work.grants:
+                self._permits.release(used=False)
+            return
         lanes: set[str] = set()
         for birth, request in work.opened_requests.items():
             if work.changed[birth].needs_request:
