@@ -46,7 +46,7 @@ bench: kafka ## the bridge against a hand-written loop, on the real Kafka and th
 check: $(STAMP) ## format, lint, types, import contracts, generated documents
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
+	$(BIN)/mypy bridge tests tools $(wildcard benchmarks)
 	$(BIN)/lint-imports --cache-dir .cache/import_linter
 	$(BIN)/python -m tools.write_documents --check
 
