@@ -9,7 +9,7 @@ from bridge.engine import lanes, partition, recovery
 from tests.simulation.world import Plan, run
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(20))
 def test_guarantees_hold(seed: int) -> None:
     evidence, found = run(Plan(seed=seed))
     assert evidence.events
@@ -19,7 +19,7 @@ def test_guarantees_hold(seed: int) -> None:
 
 @pytest.mark.long
 def test_guarantees_hold_for_many_seeds() -> None:
-    failed = {seed: found for seed in range(8, 300) if (found := run(Plan(seed=seed))[1])}
+    failed = {seed: found for seed in range(20, 400) if (found := run(Plan(seed=seed))[1])}
     assert failed == {}
 
 

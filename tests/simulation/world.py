@@ -18,6 +18,7 @@ from bridge.catalogue.load import Catalogue, load
 from bridge.catalogue.operation import Recovery
 from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.coordinates import TopicPartition
+from bridge.core.rules import Rules
 from bridge.engine.permits import Limits
 from bridge.engine.rounds import RoundLimits
 from bridge.ports import OutRecord, StoredRecord, TopicNames
@@ -114,6 +115,8 @@ class World:
         )
         policies = Policies(
             names=NAMES,
+            # An hour of waiting behind a parked request would be an hour of idle polling to simulate.
+            rules=Rules(parked_lane_release=timedelta(seconds=60)),
             limits=Limits(concurrent=self.random.choice([2, 16])),
             rounds=RoundLimits(lease=timedelta(seconds=5)),
             answer_timeout=timedelta(seconds=10),
