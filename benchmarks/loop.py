@@ -39,14 +39,16 @@ class Progress:
     def begun(self, partition: int, offset: int) -> None:
         self._next.setdefault(partition, offset)
 
-    def ended(self, partition: int, offset: int) -> int:
-        """The position that may be committed now."""
+    def ended(self, partition: int, offset: int) -> None:
         done = self._done[partition]
         done.add(offset)
         while self._next[partition] in done:
             done.remove(self._next[partition])
             self._next[partition] += 1
-        return self._next[partition]
+
+    def positions(self, topic: str) -> list[TopicPartition]:
+        """What may be committed now."""
+        return [TopicPartition(topic, partition, offset) for partition, offset in self._next.items()]
 
 
 class Loop:
@@ -76,6 +78,8 @@ class Loop:
         self._consumer.subscribe([self._options.requests])
         serving = asyncio.create_task(self._serve_deliveries())
         while not stop.is_set():
+            # Never while consume() waits in its thread: store_offsets would wait for it, on the event loop.
+            self._store()
             for message in await asyncio.to_thread(self._consumer.consume, 500, 0.1):
                 if message.error() is not None:
                     print(message.error(), flush=True)
@@ -87,6 +91,7 @@ class Loop:
                 work.add_done_callback(self._running.discard)
         await asyncio.gather(*self._running)
         serving.cancel()
+        self._store()
         self._producer.flush(10)
         self._consumer.close()
         await self._client.aclose()
@@ -114,7 +119,7 @@ class Loop:
             except httpx.HTTPError as error:
                 result = {"status": "error", "error": {"message": f"{type(error).__name__}: {error}"}}
             await self._publish(message.key(), {"request_id": request["request_id"], **result})
-            self._store(message.partition() or 0, message.offset() or 0)
+            self._progress.ended(message.partition() or 0, message.offset() or 0)
         finally:
             self._in_flight.release()
 
@@ -146,9 +151,9 @@ class Loop:
         self._producer.produce(self._options.results, json.dumps(result).encode(), key, on_delivery=report)
         await delivered
 
-    def _store(self, partition: int, offset: int) -> None:
-        position = self._progress.ended(partition, offset)
-        self._consumer.store_offsets(offsets=[TopicPartition(self._options.requests, partition, position)])
+    def _store(self) -> None:
+        if positions := self._progress.positions(self._options.requests):
+            self._consumer.store_offsets(offsets=positions)
 
 
 async def serve(options: argparse.Namespace) -> None:

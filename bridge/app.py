@@ -32,7 +32,8 @@ from bridge.telemetry import Telemetry
 from bridge.wiring import admission_context, kafka_config, policies, registry_access, topic_names, vcd_gateway
 
 STALLED_SECONDS = 60.0
-"""A loop that made no round for so long is taken for dead; the longest single await of a healthy one is far below."""
+"""A loop that made no progress for so long, and for as long as VCD may take twice over, is taken for dead: a VCD that
+hangs makes one read wait for a connection and then for its answer, and that is not a loop that hangs."""
 
 
 class SystemClock:
@@ -88,7 +89,7 @@ async def run(
         observer=telemetry,
     )
     engine = assemble(ports, policies(settings), load_catalogue(), lambda: admission_context(settings, gateway), reach)
-    health = EngineHealth(engine, lambda: inbox.last_progress, clock)
+    health = EngineHealth(engine, lambda: inbox.last_progress, clock, settings.vcd.answer_timeout_seconds)
     telemetry.count_open(lambda: open_by_phase(engine))
     telemetry.report_ready(lambda: health.ready()[0])
     management = ManagementServer(settings.management.address, health, telemetry.render)
@@ -104,13 +105,14 @@ async def run(
 class EngineHealth:
     """What the probes report of the engine."""
 
-    def __init__(self, engine: Engine, polled_at: Callable[[], float], clock: Clock) -> None:
+    def __init__(self, engine: Engine, polled_at: Callable[[], float], clock: Clock, answer_seconds: float) -> None:
         self._engine = engine
+        self._stalled_seconds = STALLED_SECONDS + 2 * answer_seconds
         self._polled_at = polled_at
         self._clock = clock
 
     def live(self) -> tuple[bool, Mapping[str, object]]:
-        stalled = self._engine.stalled(STALLED_SECONDS)
+        stalled = self._engine.stalled(self._stalled_seconds)
         polled_at = self._polled_at()
         if polled_at and self._clock.monotonic() - polled_at > STALLED_SECONDS:
             stalled = [*stalled, "kafka polling"]

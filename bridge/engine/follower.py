@@ -1,4 +1,4 @@
-"""Follows Tasks to their ends with few requests, and watches the Tasks that busy entities wait for.
+"""Follows Tasks to their ends with few requests.
 
 One round of looking at a time. How it is made is chosen by arithmetic (``core.following``); whatever a round shows,
 a Task is read once in full before anything about it is published, and absence is never a conclusion.
@@ -9,48 +9,61 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
+from heapq import nsmallest
 
-from bridge.core.answers import TaskPage, TaskQuery, TaskRead, TaskRecord, TaskVanished
+from bridge.core.answers import TaskRead, TaskVanished
 from bridge.core.coordinates import Birth
-from bridge.core.following import BATCH, PAGE, Method, plan
+from bridge.core.following import Method, plan
 from bridge.core.inputs import Input, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observing import is_regression, worth_telling
 from bridge.core.rules import Rules
-from bridge.core.task import FINAL_STATUSES
+from bridge.engine.blockers import Blockers, Hurry
 from bridge.engine.partition import OwnedPartition
+from bridge.engine.rows import Rows, TaskRows
 from bridge.ports import Clock, VcdGateway
 
-ACTIVE_STATUSES = ("queued", "preRunning", "running", "postRunning")
+CENSUS_SECONDS = 60.0
+"""How long the number of active Tasks that a sweep counted is believed; then it is estimated, or counted, anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowPace:
     """``interval`` between looks at a Task; ``slowest`` for those that are overdue; ``overlap`` of endDate windows.
 
-    The overlap covers rows that commit late; ``processes`` is how many bridge processes share the VCD user.
+    The overlap covers rows that commit late. ``flag_reads_per_second``: Tasks without news that are read in full all
+    the same, in turn, because a row does not show that somebody has asked VCD to cancel.
     """
 
     interval: timedelta = timedelta(seconds=2)
     slowest: timedelta = timedelta(seconds=60)
     overlap: timedelta = timedelta(seconds=10)
-    processes: int = 1
     concurrent_reads: int = 16
+    flag_reads_per_second: float = 1.0
 
 
 @dataclass(slots=True)
 class _Followed:
+    """``read_at``: when it was last read in full. ``in_full``: the next look reads it, whatever its row says."""
+
     owned: OwnedPartition
     birth: Birth
     task_id: str
     href: str | None
     due: float
+    read_at: float
+    in_full: bool
+
+    def lifecycle(self) -> Lifecycle | None:
+        """As it is now; None when its Task is not to be followed any more."""
+        lifecycle = self.owned.lifecycles.get(self.birth)
+        followed = not self.owned.closed and lifecycle is not None and lifecycle.phase is Phase.FOLLOWING
+        return lifecycle if followed and lifecycle is not None and lifecycle.task_id == self.task_id else None
 
 
 Feed = Callable[[OwnedPartition, Birth, Input], None]
-Hurry = Callable[[OwnedPartition, Birth], None]
 
 
 class Follower:
@@ -61,12 +74,12 @@ class Follower:
         self._gateway = gateway
         self._rules = rules
         self._pace = pace
+        self._interval = pace.interval.total_seconds()
         self._followed: dict[Birth, _Followed] = {}
         self._reads = asyncio.Semaphore(pace.concurrent_reads)
         self._more = asyncio.Event()
-        self._active: int | None = None
-        self._ended_per_round = 0
-        self._window_from: datetime | None = None
+        self._rows = TaskRows(clock, gateway, pace.overlap, self._progress)
+        self._blockers = Blockers(clock, gateway, self._rows, self._interval)
         self.partitions: Callable[[], Iterable[OwnedPartition]] = tuple
         self.feed: Feed | None = None
         self.hurry_waiting: Hurry | None = None
@@ -80,18 +93,25 @@ class Follower:
 
     def add(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         """Follow a lifecycle's Task until the lifecycle leaves the following phase."""
+        now = self._clock.monotonic()
         known = lifecycle.status is not None
-        due = self._clock.monotonic() + (self._pace.interval.total_seconds() if known else 0.0)
         self._followed[lifecycle.birth] = _Followed(
-            owned, lifecycle.birth, lifecycle.task_id or "", lifecycle.task_href, due
+            owned=owned,
+            birth=lifecycle.birth,
+            task_id=lifecycle.task_id or "",
+            href=lifecycle.task_href,
+            due=now + (self._interval if known else 0.0),
+            read_at=now,
+            in_full=lifecycle.cancel_wanted and not lifecycle.cancel_requested,
         )
         self._more.set()
 
     def hurry(self, birth: Birth) -> None:
-        """Look at this one in the next round."""
+        """Read this one in full in the next round."""
         followed = self._followed.get(birth)
         if followed is not None:
             followed.due = self._clock.monotonic()
+            followed.in_full = True
             self._more.set()
 
     async def run(self) -> None:
@@ -104,9 +124,15 @@ class Follower:
         """One round over everything that is due."""
         due = self._take_due()
         if due:
-            records = await self._records(due)
-            await asyncio.gather(*(self._settle(followed, records) for followed in due))
-        await self._look_at_blockers()
+            rows = await self._rows_of(due)
+            # VCD could not be asked: nothing is known, and asking Task by Task would only make it worse.
+            if rows is not None:
+                await asyncio.gather(*(self._read(followed) for followed in self._to_read(due, rows)))
+        if self.hurry_waiting is not None:
+            await self._blockers.look(self.partitions(), self.hurry_waiting)
+        self._progress()
+
+    def _progress(self) -> None:
         self.last_progress = self._clock.monotonic()
 
     # --- what is due ----------------------------------------------------------------------------------------------
@@ -114,10 +140,9 @@ class Follower:
     async def _wait(self) -> None:
         """Until the next look: an interval, or sooner when somebody is due sooner."""
         now = self._clock.monotonic()
-        interval = self._pace.interval.total_seconds()
-        soonest = min((followed.due for followed in self._followed.values()), default=now + interval)
+        soonest = min((followed.due for followed in self._followed.values()), default=now + self._interval)
         # Looks are bundled: those that come due within a quarter of the interval share a round.
-        seconds = max(interval / 4, min(interval, soonest - now))
+        seconds = max(self._interval / 4, min(self._interval, soonest - now))
         self._more.clear()
         if soonest <= now:
             await self._clock.sleep(0.02)
@@ -126,110 +151,92 @@ class Follower:
             await asyncio.wait_for(self._more.wait(), seconds)
 
     def _take_due(self) -> list[_Followed]:
-        horizon = self._clock.monotonic() + self._pace.interval.total_seconds() / 4
+        now = self._clock.monotonic()
         due: list[_Followed] = []
         for followed in list(self._followed.values()):
-            lifecycle = followed.owned.lifecycles.get(followed.birth)
-            if followed.owned.closed or lifecycle is None or lifecycle.phase is not Phase.FOLLOWING:
+            lifecycle = followed.lifecycle()
+            if lifecycle is None:
                 del self._followed[followed.birth]
-            elif followed.due <= horizon and not followed.owned.draining:
+            elif followed.due <= now + self._interval / 4 and not followed.owned.draining:
                 pace = self._pace.slowest if lifecycle.overdue else self._pace.interval
-                followed.due = self._clock.monotonic() + pace.total_seconds()
+                followed.due = now + pace.total_seconds()
                 due.append(followed)
         return due
 
     # --- looking --------------------------------------------------------------------------------------------------
 
-    async def _records(self, due: Sequence[_Followed]) -> dict[str, TaskRecord]:
-        """Rows by Task id; a Task without a row is read one by one."""
+    async def _rows_of(self, due: list[_Followed]) -> Rows | None:
+        """Rows by Task id; a Task without a row is read one by one. None: VCD could not be asked."""
+        census = self._rows.census
+        if census is not None and self._clock.monotonic() - census.counted_at > CENSUS_SECONDS:
+            census = None
         chosen = plan(
-            len(due), processes=self._pace.processes, active=self._active, ended_per_round=self._ended_per_round
+            len(due),
+            processes=self._processes(),
+            active=census.active if census is not None else None,
+            ended_per_round=census.ended_per_round if census is not None else 0,
         )
         self.last_method = chosen.method
         if chosen.method is Method.SINGLE:
             return {}
         if chosen.method is Method.BATCH:
-            ids = [followed.task_id for followed in due]
-            chunks = [ids[i : i + BATCH] for i in range(0, len(ids), BATCH)]
-            found = await asyncio.gather(*(self._pages(TaskQuery(ids=tuple(chunk))) for chunk in chunks))
-            return {record.id: record for rows, _ in found for record in rows}
-        return await self._sweep()
-
-    async def _sweep(self) -> dict[str, TaskRecord]:
-        began = self._clock.now()
-        since = self._window_from or began - self._pace.overlap - self._pace.interval
-        active, server_time = await self._pages(
-            TaskQuery(statuses=ACTIVE_STATUSES, own_only=True, sort_ascending="startDate")
-        )
-        ended, ended_time = await self._pages(
-            TaskQuery(
-                statuses=tuple(sorted(FINAL_STATUSES)), own_only=True, ended_at_or_after=since, sort_ascending="endDate"
-            )
-        )
-        self._active, self._ended_per_round = len(active), len(ended)
-        # endDate is the server's time: the next window begins an overlap before the server's clock of this look.
-        self._window_from = (server_time or ended_time or began) - self._pace.overlap
-        rows = {record.id: record for record in active}
-        rows.update((record.id, record) for record in ended)
+            return await self._rows.by_id([followed.task_id for followed in due])
+        rows = await self._rows.sweep(self._pace.interval)
+        if rows is not None:
+            self._join(due, rows)
         return rows
 
-    async def _pages(self, query: TaskQuery) -> tuple[list[TaskRecord], datetime | None]:
-        """All rows of a query; rows shift between pages, so what is missed here is read one by one."""
-        rows: list[TaskRecord] = []
-        server_time: datetime | None = None
-        page = 1
-        while True:
-            answer = await self._gateway.query_tasks(replace(query, page=page, page_size=PAGE))
-            if not isinstance(answer, TaskPage):
-                return rows, server_time
-            rows += answer.records
-            server_time = server_time or answer.server_time
-            if not answer.records or page * PAGE >= answer.total:
-                return rows, server_time
-            page += 1
+    def _join(self, due: list[_Followed], rows: Rows) -> None:
+        """A sweep shows all Tasks at once: those that were not due yet share it, and from now on its rhythm."""
+        taken = {followed.birth for followed in due}
+        again = self._clock.monotonic() + self._interval
+        for followed in self._followed.values():
+            lifecycle = followed.lifecycle()
+            if lifecycle is None or followed.birth in taken or followed.owned.draining or lifecycle.overdue:
+                continue
+            if followed.task_id in rows:
+                followed.due = again
+                due.append(followed)
 
-    async def _settle(self, followed: _Followed, records: dict[str, TaskRecord]) -> None:
-        lifecycle = followed.owned.lifecycles.get(followed.birth)
-        record = records.get(followed.task_id)
-        if lifecycle is None:
-            return
-        if record is not None and not worth_telling(
-            lifecycle, record.status, record.progress, cancel_requested=None, rules=self._rules
-        ):
-            return
+    def _processes(self) -> int:
+        """How many share the work, told by our share of the partitions: each of them sweeps all Tasks of our user."""
+        owned = list(self.partitions())
+        partitions = max((one.input_partitions for one in owned), default=0)
+        return max(1, round(partitions / len(owned))) if owned else 1
+
+    def _to_read(self, due: Sequence[_Followed], rows: Rows) -> list[_Followed]:
+        """Those without a row, with news in it, or asked for; and of the others the ones not read for longest."""
+        reads: list[_Followed] = []
+        quiet: list[_Followed] = []
+        for followed in due:
+            lifecycle = followed.lifecycle()
+            if lifecycle is None:
+                continue
+            row = rows.get(followed.task_id)
+            news = row is None or worth_telling(
+                lifecycle, row.status, row.progress, cancel_requested=None, rules=self._rules
+            )
+            (reads if news or followed.in_full else quiet).append(followed)
+        budget = max(1, int(self._pace.flag_reads_per_second * self._interval))
+        return reads + nsmallest(budget, quiet, key=lambda followed: followed.read_at)
+
+    async def _read(self, followed: _Followed) -> None:
         async with self._reads:
+            if followed.lifecycle() is None:
+                return
             reading = await self._gateway.read_task(followed.task_id, followed.href)
-        current = followed.owned.lifecycles.get(followed.birth)
-        if current is None or current.task_id != followed.task_id:
+        self._progress()
+        lifecycle = followed.lifecycle()
+        if lifecycle is None or self.feed is None:
             return
         if isinstance(reading, TaskVanished):
-            self._say(followed, Vanished(reading.http_status, reading.message))
+            self.feed(followed.owned, followed.birth, Vanished(reading.http_status, reading.message))
         elif isinstance(reading, TaskRead):
             task = reading.task
+            followed.read_at = self._clock.monotonic()
+            followed.in_full = False
             news = worth_telling(
                 lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
             )
             if news or is_regression(lifecycle, task):
-                self._say(followed, Observed(task))
-
-    def _say(self, followed: _Followed, event: Input) -> None:
-        if self.feed is not None:
-            self.feed(followed.owned, followed.birth, event)
-
-    # --- Tasks that busy entities wait for ------------------------------------------------------------------------
-
-    async def _look_at_blockers(self) -> None:
-        waiting: dict[str, list[tuple[OwnedPartition, Birth]]] = {}
-        for owned in self.partitions():
-            if not owned.draining:
-                for lifecycle in owned.in_phase(Phase.WAITING):
-                    if lifecycle.waiting_for is not None:
-                        waiting.setdefault(lifecycle.waiting_for, []).append((owned, lifecycle.birth))
-        await asyncio.gather(*(self._blocker(task_id, births) for task_id, births in waiting.items()))
-
-    async def _blocker(self, task_id: str, waiting: list[tuple[OwnedPartition, Birth]]) -> None:
-        async with self._reads:
-            reading = await self._gateway.read_task(task_id, None)
-        if (isinstance(reading, TaskRead) and reading.task.is_final) and self.hurry_waiting is not None:
-            for owned, birth in waiting:
-                self.hurry_waiting(owned, birth)
+                self.feed(followed.owned, followed.birth, Observed(task))

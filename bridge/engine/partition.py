@@ -22,13 +22,21 @@ class OwnedPartition:
     """
 
     def __init__(
-        self, partition: TopicPartition, epoch: int, topic_id: str, next_offset: int, backlog_end: int
+        self,
+        partition: TopicPartition,
+        epoch: int,
+        topic_id: str,
+        next_offset: int,
+        backlog_end: int,
+        *,
+        input_partitions: int = 1,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
         self.topic_id = topic_id
         self.next_offset = next_offset
         self.backlog_end = backlog_end
+        self.input_partitions = input_partitions
         self.seen_end = next_offset
         self.admitting = True
         self.draining = False

@@ -47,7 +47,9 @@ def build(
         high=restored.high,
         topic_id=restored.topic_id,
     )
-    owned = OwnedPartition(partition, epoch, restored.topic_id, offset, restored.high)
+    owned = OwnedPartition(
+        partition, epoch, restored.topic_id, offset, restored.high, input_partitions=restored.input_partitions
+    )
     for ended in contents.ended:
         owned.remember(ended)
     for birth in sorted(contents.lifecycles):

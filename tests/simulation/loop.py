@@ -72,5 +72,6 @@ def run_virtually(main: Coroutine[Any, Any, Result]) -> Result:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 60))
+        if left:
+            loop.run_until_complete(asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 60))
         loop.close()
