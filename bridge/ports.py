@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.core.answers import (
@@ -12,6 +12,7 @@ from bridge.core.answers import (
     CancelAnswer,
     EntityReading,
     HttpCall,
+    ReadRefused,
     TaskPage,
     TaskQuery,
     TaskReading,
@@ -320,16 +321,22 @@ class VcdGateway(Protocol):
         """The bridge's own user, as task records name it in ``ownerName``."""
         ...
 
-    async def call(self, call: HttpCall, *, leave_by: float) -> CallAnswer:
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far VCD's clock was ahead of ours when it last told the time; zero before."""
+        ...
+
+    async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
         """Make one call that changes VCD. It leaves before ``leave_by`` (monotonic seconds, pool, connect and TLS
-        included) or answers NeverSent(code="lease_expired"). Once begun it is awaited behind a shield."""
+        included) or answers NeverSent(code="lease_expired"). ``may_leave`` is asked last; when it says no, the answer
+        is NeverSent(code="held_back"). Once begun it is awaited behind a shield."""
         ...
 
     async def read_task(self, task_id: str, href: str | None) -> TaskReading: ...
 
     async def cancel_task(self, task_id: str, call_id: str) -> CancelAnswer: ...
 
-    async def query_tasks(self, query: TaskQuery) -> TaskPage | Unavailable: ...
+    async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable: ...
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         """GET ``path`` (relative to ``/api``)."""

@@ -134,6 +134,14 @@ class Unavailable:
     retry_after: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReadRefused:
+    """VCD will not answer this question, however often it is asked (400, 405, 406 in its own words)."""
+
+    http_status: int
+    message: str
+
+
 TaskReading = TaskRead | TaskVanished | Unavailable
 
 
@@ -213,4 +221,4 @@ class EntityAbsent:
     message: str
 
 
-EntityReading = EntityRead | EntityAbsent | Unavailable
+EntityReading = EntityRead | EntityAbsent | ReadRefused | Unavailable

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Operation
-from bridge.core.answers import EntityAbsent, EntityRead, TaskPage, TaskQuery, TaskRead, Unavailable
+from bridge.core.answers import EntityAbsent, EntityRead, ReadRefused, TaskPage, TaskQuery, TaskRead, Unavailable
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.recognition import Trace, narrowed, probe_says, record_could_be, trace_of
@@ -100,7 +100,7 @@ class Recovery:
             case EntityRead(tasks=tasks):
                 evidence.append(f"GET {lifecycle.entity}: lists {len(tasks)} Tasks")
                 return list(tasks)
-            case EntityAbsent(http_status=status):
+            case EntityAbsent(http_status=status) | ReadRefused(http_status=status):
                 evidence.append(f"GET {lifecycle.entity}: {status}")
                 return []
             case Unavailable(message=message):

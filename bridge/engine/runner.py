@@ -103,7 +103,7 @@ class Runner:
             if owned.draining:
                 self._feed(owned, lifecycle, self._held_back(lifecycle.attempt))
                 return
-            answer = await self._gateway.call(call, leave_by=leave_by)
+            answer = await self._gateway.call(call, leave_by=leave_by, may_leave=lambda: not owned.closed)
             self._reach("call_answered")
             unreachable = isinstance(answer, NeverSent) and answer.code != "lease_expired"
             self._observer.call_answered(call, answer, self._clock.monotonic() - began)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import unquote, urlencode
 
 from httpx import InvalidURL, Request
@@ -20,6 +22,7 @@ from bridge.core.answers import (
     Limited,
     NeverSent,
     OutcomeUnknown,
+    ReadRefused,
     Refused,
     SessionExpired,
     TaskPage,
@@ -118,7 +121,11 @@ class HttpGateway:
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
-    async def call(self, call: HttpCall, *, leave_by: float) -> CallAnswer:
+    @property
+    def clock_ahead(self) -> timedelta:
+        return self._reader.clock_ahead
+
+    async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
         tenant = await self._tenant_within(call.organization, leave_by)
         if not isinstance(tenant, Tenant):
             return tenant
@@ -129,6 +136,8 @@ class HttpGateway:
             request = self._call_request(call, session, tenant)
         except (ValueError, InvalidURL) as error:
             return Refused(code="unsendable_request", message=f"cannot be sent: {error}", http_status=None)
+        if not may_leave():
+            return NeverSent(code="held_back", message="held back right before it would have left")
         try:
             reply = await self._line.call(request, leave_by)
         except TransportFault as fault:
@@ -218,7 +227,7 @@ class HttpGateway:
         refused = 400 <= reply.status < 500 and reply.status not in {401, 408, 429}
         return CancelAnswer.REFUSED if refused else CancelAnswer.UNAVAILABLE
 
-    async def query_tasks(self, query: TaskQuery) -> TaskPage | Unavailable:
+    async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
         asked = self._narrowed(query)
         answer = await self._reader.get("queryTasks", self._task_query(asked))
         if isinstance(answer, Refusal) and answer.status == 400 and _UNDOCUMENTED_STATUSES & set(asked.statuses):
@@ -230,7 +239,7 @@ class HttpGateway:
         if isinstance(answer, Unavailable):
             return answer
         if isinstance(answer, Refusal):
-            return Unavailable(f"task query: HTTP {answer.status}: {answer.message}")
+            return ReadRefused(answer.status, f"task query: {answer.message}")
         document, server_time = answer
         return read_task_page(document, asked, server_time)
 
@@ -259,6 +268,6 @@ class HttpGateway:
         if isinstance(answer, Refusal):
             if answer.status in {403, 404}:
                 return EntityAbsent(answer.status, answer.message)
-            return Unavailable(f"HTTP {answer.status}: {answer.message}")
+            return ReadRefused(answer.status, answer.message)
         document, server_time = answer
         return EntityRead(document.content, read_tasks_in_progress(document.content, self._config.url), server_time)

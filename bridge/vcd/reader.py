@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.core.answers import Unavailable
 from bridge.ports import Clock
@@ -25,6 +25,8 @@ class Reader:
         self._line = line
         self._sessions = sessions
         self._clock = clock
+        self.clock_ahead = timedelta()
+        """How far VCD's clock was ahead of ours when it last told the time."""
 
     async def get(
         self, operation: str, target: str, *, tenant: str | None = None
@@ -41,7 +43,10 @@ class Reader:
             return Unavailable(f"GET {_path(target)}: HTTP {reply.status} with a body that cannot be read: {error}")
         if document is None:
             return Unavailable(f"GET {_path(target)}: HTTP {reply.status} without a body")
-        return document, read_http_date(reply.headers.get("date"))
+        told = read_http_date(reply.headers.get("date"))
+        if told is not None:
+            self.clock_ahead = told - self._clock.now()
+        return document, told
 
     async def _reply(self, operation: str, target: str, tenant: str | None) -> Reply | Unavailable:
         lost: Unavailable | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -119,6 +119,7 @@ class SimGateway:
 
     user_name = USER
     api_version = "39.1"
+    clock_ahead = timedelta()
 
     def __init__(self, process: Process, vcd: SimVcd) -> None:
         self.process = process
@@ -131,11 +132,13 @@ class SimGateway:
     async def close(self) -> None:
         return None
 
-    async def call(self, call: HttpCall, *, leave_by: float) -> CallAnswer:
+    async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
         random, vcd = self.vcd.random, self.vcd
         await self._travel()
         if vcd.now() >= leave_by:
             return NeverSent(code="lease_expired", message="too late to leave")
+        if not may_leave():
+            return NeverSent(code="held_back", message="held back")
         entity = "/" + "/".join(call.path.strip("/").split("/")[:2])
         fault = None if vcd.calm or random.random() >= vcd.fault_rate else random.choice(FAULTS)
         if fault == "never_sent":
