@@ -9,11 +9,14 @@ from datetime import timedelta
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Recovery as RecoveryClass
 from bridge.core.admission import AdmissionContext
+from bridge.core.coordinates import TopicPartition
 from bridge.core.rules import OperationFacts, Rules
+from bridge.engine.claims import Claims
 from bridge.engine.engine import DrainTimes, Engine, Parts
 from bridge.engine.flow import flow_control
 from bridge.engine.follower import Follower, FollowPace
 from bridge.engine.intake import Intake
+from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Limits, Permits
 from bridge.engine.records import RecordWriter
 from bridge.engine.recovery import Recovery, SettleTimes
@@ -73,6 +76,8 @@ def assemble(
     """An engine that is wired but not running. ``reach`` is called at every named crash point."""
     writer = RecordWriter(policies.names, ports.events, ports.store_codec, ports.journal)
     permits = Permits(policies.limits, ports.clock, ports.gateway)
+    owned: dict[TopicPartition, OwnedPartition] = {}
+    claims = Claims(owned.values)
     follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
     settle = SettleTimes(lease=policies.rounds.lease, answer=policies.answer_timeout)
     runner = Runner(
@@ -80,7 +85,7 @@ def assemble(
         gateway=ports.gateway,
         permits=permits,
         follower=follower,
-        recovery=Recovery(ports.clock, ports.gateway, catalogue, settle),
+        recovery=Recovery(ports.clock, ports.gateway, catalogue, settle, claims),
         observer=ports.observer,
         reach=reach,
     )
@@ -99,6 +104,8 @@ def assemble(
         observer=ports.observer,
         reach=reach,
         schemas=schemas,
+        claims=claims,
+        partitions=owned,
     )
     schemas.wake = rounds.wake
     return Engine(

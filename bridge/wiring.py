@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from bridge.assembly import Policies
+from bridge.avro.compatibility import LEVELS, forbidden
+from bridge.avro.schemas import load as load_schema
+from bridge.avro.schemas import subject
 from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.rules import Backoff, Rules
 from bridge.engine.follower import FollowPace
 from bridge.engine.permits import Limits
 from bridge.engine.rounds import RoundLimits
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.registry import RegistryAccess
+from bridge.kafka.registry import OwnSchema, RegistryAccess
 from bridge.ports import Clock, TopicNames
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 from bridge.vcd.config import HIGHEST_KNOWN, VcdConfig
 from bridge.vcd.gateway import HttpGateway
+
+REQUEST = "action-request"
+EVENT = "task-status-event"
 
 
 def topic_names(settings: Settings) -> TopicNames:
@@ -93,7 +100,7 @@ def policies(settings: Settings) -> Policies:
             retry=Backoff(base=_seconds(retry.base_delay_seconds), cap=_seconds(retry.max_delay_seconds)),
             busy=Backoff(base=timedelta(seconds=2), cap=_seconds(retry.busy_max_delay_seconds)),
             max_tries=retry.max_tries,
-            busy_wait=_seconds(retry.busy_wait_seconds),
+            longest_wait=_seconds(retry.longest_wait_seconds),
             repeat_within=_seconds(retry.repeat_within_seconds),
             progress_step_percent=settings.events.progress_step_percent,
             unknown_cancel_wait=_seconds(intake.unknown_cancel_wait_seconds),
@@ -113,6 +120,17 @@ def policies(settings: Settings) -> Policies:
         answer_timeout=_seconds(vcd.answer_timeout_seconds),
         schema_patience=_seconds(settings.registry.unknown_id_wait_seconds),
     )
+
+
+def own_schema(name: str, topic: str) -> OwnSchema:
+    """A schema of the bridge's under a topic's subject."""
+    return OwnSchema(name, subject(topic), load_schema(name).text, LEVELS[name].value, partial(forbidden, name))
+
+
+def own_schemas(settings: Settings) -> tuple[OwnSchema, ...]:
+    """What belongs in the registry. The store never needs it."""
+    topics = settings.topics
+    return own_schema(REQUEST, topics.action_requests), own_schema(EVENT, topics.task_events)
 
 
 def registry_access(settings: Settings) -> RegistryAccess | None:

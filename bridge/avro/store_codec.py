@@ -1,7 +1,8 @@
 """Store records to bytes and back: Avro in single-object encoding. Never needs a schema registry.
 
 Headers repeat what is needed to tell and park a lifecycle whose value cannot be read: ``vb_kind``, ``vb_format`` and
-for states ``vb_sequence``, ``vb_phase``, ``vb_lane``, all UTF-8 text.
+for states ``vb_sequence``, ``vb_phase``, ``vb_lane``, ``vb_request_id``, ``vb_correlation_id``, ``vb_operation``,
+``vb_content_hash``, all UTF-8 text.
 """
 
 from __future__ import annotations
@@ -115,9 +116,12 @@ class AvroStoreCodec:
 
     ``decode_*`` raise StoreRecordUnreadable for a damaged record and StoreFormatNewer for one that a newer version
     wrote (higher format, a schema or a phase that this version does not know).
+
+    ``remembered``: headers that every cursor carries besides its own, for the next process to find.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: Headers = ()) -> None:
+        self._remembered = remembered
         self._state = _Kind("state", "lifecycle-state")
         self._request = _Kind("request", "stored-request")
         self._cursor = _Kind("cursor", "cursor")
@@ -129,8 +133,14 @@ class AvroStoreCodec:
             ("vb_sequence", str(lifecycle.sequence).encode()),
             ("vb_phase", lifecycle.phase.encode()),
         )
-        if lifecycle.lane is not None:
-            headers += (("vb_lane", lifecycle.lane.encode(errors="replace")),)
+        told = {
+            "vb_lane": lifecycle.lane,
+            "vb_request_id": lifecycle.request_id,
+            "vb_correlation_id": lifecycle.correlation_id,
+            "vb_operation": lifecycle.operation,
+            "vb_content_hash": lifecycle.content_hash or None,
+        }
+        headers += tuple((name, text.encode(errors="replace")) for name, text in told.items() if text is not None)
         return self._state.write(lifecycle_document(lifecycle)), headers
 
     def decode_state(self, record: StoredRecord) -> Lifecycle:
@@ -153,7 +163,7 @@ class AvroStoreCodec:
     def encode_cursor(self, cursor: Cursor) -> tuple[bytes, Headers]:
         document = {"topic_id": cursor.topic_id, "next_offset": cursor.next_offset, "writer": cursor.writer}
         headers: Headers = (("vb_kind", b"cursor"), ("vb_format", str(cursor.format_version).encode()))
-        return self._cursor.write(document, cursor.format_version), headers
+        return self._cursor.write(document, cursor.format_version), (*headers, *self._remembered)
 
     def decode_cursor(self, record: StoredRecord) -> Cursor:
         return self._cursor.read(record, lambda document: Cursor(**document))

@@ -11,15 +11,16 @@ from bridge.core.events import Outcome
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 
 _TIMES = (
-    "received_at", "start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "parked_at", "ended_at",
+    "received_at", "start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "unsure_since", "parked_at",
+    "ended_at",
 )  # fmt: skip
 _AS_THEY_ARE = (
     "sequence", "request_id", "key", "correlation_id", "requested_by", "traceparent", "operation", "organization",
     "content_hash", "entity", "lane", "created_name", "attempt", "tries", "waits", "looks", "waiting_for",
-    "unsure_code", "task_id", "task_href", "status", "rank", "unknown_told", "progress_told", "cancel_requested",
-    "cancel_wanted", "cancel_sent", "overdue", "lane_released", "http_status", "vcd_request_id", "evidence",
-    "parked_reason", "target_request_id", "control", "resolution_outcome", "resolution_task_href",
-    "resolution_reason", "resolution_decided_by",
+    "waiting_code", "blockers", "unsure_code", "task_id", "task_href", "status", "rank", "unknown_told",
+    "progress_told", "cancel_requested", "cancel_wanted", "cancel_sent", "overdue", "lane_released", "http_status",
+    "vcd_request_id", "evidence", "parked_reason", "target_request_id", "control", "resolution_outcome",
+    "resolution_task_href", "resolution_reason", "resolution_decided_by",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ def to_lifecycle(document: Mapping[str, Any]) -> Lifecycle:
     values["phase"] = Phase(values["phase"])
     values["unknown_told"] = tuple(values["unknown_told"])
     values["evidence"] = tuple(values["evidence"])
+    values["blockers"] = tuple(values["blockers"])
     if values["parked_from"] is not None:
         values["parked_from"] = Phase(values["parked_from"])
     if values["outcome"] is not None:

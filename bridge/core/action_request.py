@@ -32,7 +32,7 @@ from bridge.core.inputs import (
 )
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observing import accept, observed
-from bridge.core.reconciling import become_unsure, looked
+from bridge.core.reconciling import become_unsure, looked, too_late_to_repeat
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
 from bridge.core.task import task_at
@@ -92,7 +92,7 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
 def _apply_call(story: Story, event: Granted | Answered | Looked, facts: OperationFacts, rules: Rules) -> None:
     match event:
         case Granted():
-            granted(story)
+            granted(story, rules)
         case Answered(attempt=attempt, answer=answer, jitter=jitter):
             if attempt == story.lifecycle.attempt:
                 answered(story, answer, jitter, rules)
@@ -116,10 +116,13 @@ def _apply_task(story: Story, event: Observed | Vanished | CancelAnswered, rules
             assert_never(event)
 
 
-def granted(story: Story) -> None:
+def granted(story: Story, rules: Rules) -> None:
     lifecycle = story.lifecycle
     if lifecycle.start_by is not None and story.now >= lifecycle.start_by:
         expire(story)
+        return
+    if too_late_to_repeat(story, rules):
+        become_unsure(story, "waited_after_unknown", settle=False)
         return
     attempt = lifecycle.attempt + 1
     story.become(
@@ -130,6 +133,9 @@ def granted(story: Story) -> None:
 
 
 def expire(story: Story) -> None:
+    if story.lifecycle.unsure_code is not None:
+        become_unsure(story, "start_by_after_unknown", settle=False)
+        return
     story.end(Outcome.EXPIRED, reason=Reason("start_by_passed", "not called before start_by", "start_by"))
 
 
@@ -140,8 +146,8 @@ def woke(story: Story, rules: Rules) -> None:
         expire(story)
         return
     if lifecycle.watch_until is not None and story.now >= lifecycle.watch_until and not lifecycle.overdue:
-        story.become(overdue=True, lane_released=lifecycle.phase is Phase.FOLLOWING)
-        reason = Reason("watch_until_passed", "not finished before watch_until; it is still followed", "watch_until")
+        story.become(overdue=True, lane_released=lifecycle.lane_released or lifecycle.phase is Phase.FOLLOWING)
+        reason = Reason("watch_until_passed", "not finished before watch_until; nothing is given up", "watch_until")
         story.tell(Change.OVERDUE, reason=reason)
     if lifecycle.phase is Phase.PARKED and lifecycle.parked_at is not None and not lifecycle.lane_released:
         story.become(lane_released=story.now - lifecycle.parked_at >= rules.parked_lane_release)
@@ -165,25 +171,37 @@ def next_wake(lifecycle: Lifecycle, rules: Rules, after: datetime | None = None)
 def _cancel_wanted(story: Story) -> None:
     lifecycle = story.lifecycle
     match lifecycle.phase:
+        case Phase.WAITING if lifecycle.unsure_code is not None:
+            story.become(cancel_wanted=True)
+            become_unsure(story, "canceled_after_unknown", settle=False)
         case Phase.RECEIVED | Phase.WAITING:
             story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", "canceled before the call"))
         case Phase.PARKED:
             message = f"given up by a cancel while parked ({lifecycle.parked_reason}); what VCD did stays unknown"
             story.end(Outcome.CANCELED, reason=Reason("canceled_while_parked", message))
+        case Phase.FOLLOWING:
+            # VCD answered an earlier one without setting its flag, so it refused: who asks again may have a reason.
+            refused = lifecycle.cancel_sent and not lifecycle.cancel_requested
+            if not lifecycle.cancel_wanted or refused:
+                story.become(cancel_wanted=True, cancel_sent=False)
+                story.commands.append(SendCancel())
         case _:
-            if not lifecycle.cancel_wanted:
-                story.become(cancel_wanted=True)
-                if lifecycle.phase is Phase.FOLLOWING:
-                    story.commands.append(SendCancel())
+            story.become(cancel_wanted=True)
 
 
 def _retry_wanted(story: Story, facts: OperationFacts) -> str | None:
+    lifecycle = story.lifecycle
     if facts.recovery is Recovery.NEVER_RETRY:
         return "the operation is never called twice for one request: resolve this one, then send a new request_id"
+    if lifecycle.task_id is not None:
+        return f"VCD has accepted it as {lifecycle.task_id}: resolve it, then send a new request_id"
+    if lifecycle.parked_reason == "state_unreadable":
+        return "what was asked for cannot be read any more: resolve it, then send a new request_id"
+    # The operator's word: the calls in doubt did nothing, and it is not too late to start.
     story.become(
-        phase=Phase.WAITING, tries=0, waits=0, looks=0, wake_at=None, waiting_for=None, unsure_code=None,
-        lane_released=False, parked_reason=None, parked_from=None, parked_at=None, task_id=None, task_href=None,
-        first_intent_at=None, cancel_wanted=False, cancel_sent=False,
+        phase=Phase.WAITING, tries=0, waits=0, looks=0, wake_at=None, waiting_for=None, waiting_code=None,
+        unsure_code=None, unsure_since=None, start_by=None, first_intent_at=None, lane_released=False,
+        parked_reason=None, parked_from=None, parked_at=None, cancel_wanted=False, cancel_sent=False,
     )  # fmt: skip
     return None
 

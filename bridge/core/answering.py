@@ -18,13 +18,18 @@ from bridge.core.answers import (
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.lifecycle import Phase
 from bridge.core.observing import accept
-from bridge.core.reconciling import become_unsure
+from bridge.core.reconciling import become_unsure, park_unknown
 from bridge.core.rules import Rules
 from bridge.core.story import Story
 from bridge.core.task import ErrorDocument
 
 MAYBE_DONE_CODES = frozenset({"INVALID_STATE", "DUPLICATE_NAME"})
-"""Refusals that, after an attempt of unknown outcome, may mean that the earlier one worked (VCD API, errors)."""
+MAYBE_DONE_STATUSES = frozenset({403, 404, 409})
+"""Refusals that, after an attempt of unknown outcome, may mean that the earlier one worked: the state is reached, the
+name is taken, what was to be deleted is gone (VCD answers 403 for what does not exist; VCD API, errors)."""
+
+AT_ONCE = frozenset({"lease_expired", "handed_over", "held_back"})
+"""Calls that this process itself did not let leave: made again without a pause, the first time."""
 
 
 def answered(story: Story, answer: CallAnswer, jitter: float, rules: Rules) -> None:
@@ -42,84 +47,140 @@ def answered(story: Story, answer: CallAnswer, jitter: float, rules: Rules) -> N
         case Limited():
             _limited(story, answer, jitter, rules)
         case SessionExpired():
-            _try_again(story, Reason("session_expired", answer.message), 0.0, rules, immediately=True)
+            _session_expired(story, answer, jitter, rules)
         case NeverSent():
-            immediately = answer.code in {"lease_expired", "handed_over"}
-            _try_again(story, Reason(answer.code, answer.message), jitter, rules, immediately=immediately)
+            _never_sent(story, answer, jitter, rules)
         case OutcomeUnknown():
-            become_unsure(story, answer.code, settle=False)
-            story.notes.append("outcome_unknown")
+            _unknown(story, answer)
         case _:
             assert_never(answer)
 
 
 def _refused(story: Story, answer: Refused) -> None:
-    story.become(http_status=answer.http_status, vcd_request_id=answer.vcd_request_id)
-    if story.lifecycle.unsure_code is not None and answer.code in MAYBE_DONE_CODES:
+    if story.lifecycle.unsure_code is not None and _may_mean_done(answer):
+        _add_evidence(story, f"the repeat was answered {answer.code}: {answer.message}")
         become_unsure(story, "refused_after_unknown", settle=False)
-        story.become(evidence=(*story.lifecycle.evidence, f"repeat answered {answer.code}: {answer.message}"))
         return
+    story.become(http_status=answer.http_status, vcd_request_id=answer.vcd_request_id)
     reason = Reason(answer.code, answer.message)
     story.end(
         Outcome.REJECTED, change=Change.REJECTED, reason=reason, vcd_error=answer.error, http_status=answer.http_status
     )
 
 
+def _may_mean_done(answer: Refused) -> bool:
+    return answer.code in MAYBE_DONE_CODES or answer.http_status in MAYBE_DONE_STATUSES
+
+
+def _unknown(story: Story, answer: OutcomeUnknown) -> None:
+    if answer.http_status is not None:
+        # A server that answers 500 has often said why; the operator who has to settle it should read it.
+        said = f"HTTP {answer.http_status} {answer.code}: {answer.message}"
+        _add_evidence(story, f"attempt {story.lifecycle.attempt} was answered {said}")
+    become_unsure(story, answer.code, settle=False)
+    story.notes.append("outcome_unknown")
+
+
+# --- not now ----------------------------------------------------------------------------------------------------------
+
+
 def _busy(story: Story, answer: Busy, jitter: float, rules: Rules) -> None:
     lifecycle = story.lifecycle
-    if _canceled_instead(story):
+    if _canceled_instead(story) or _waited_too_long(story, rules, answer.message, answer.error, answer.http_status):
         return
-    first_call = lifecycle.first_intent_at or story.now
-    if story.now - first_call >= rules.busy_wait:
-        message = f"still busy after {int((story.now - first_call).total_seconds())} s: {answer.message}"
-        _give_up(story, message, answer.error, answer.http_status)
-        return
-    told_before = lifecycle.waits > 0 and lifecycle.waiting_for == answer.task_id
+    told = lifecycle.waiting_code == "BUSY_ENTITY" and lifecycle.waiting_for == answer.task_id
     story.become(
-        phase=Phase.WAITING, waits=lifecycle.waits + 1, tries=max(0, lifecycle.tries - 1), waiting_for=answer.task_id,
+        waits=lifecycle.waits + 1, tries=_uncounted(story), waiting_for=answer.task_id,
         wake_at=story.now + rules.busy.delay(lifecycle.waits, jitter),
     )  # fmt: skip
-    if not told_before:
+    if not told:
         named = f" (waits for {answer.task_id})" if answer.task_id else ""
-        reason = Reason("BUSY_ENTITY", answer.message + named)
-        story.tell(Change.WAITING, reason=reason, vcd_error=answer.error, http_status=answer.http_status)
+        _tell_waiting(story, Reason("BUSY_ENTITY", answer.message + named), answer.error, answer.http_status)
+    if lifecycle.unsure_code is not None:
+        # What holds the entity may be our own earlier call.
+        _add_evidence(
+            story, f"the repeat was answered BUSY_ENTITY, held by {answer.task_id or 'a Task it did not name'}"
+        )
+        become_unsure(story, "busy_after_unknown", settle=False)
+        return
+    named_now = (answer.task_id,) if answer.task_id and answer.task_id not in lifecycle.blockers else ()
+    story.become(phase=Phase.WAITING, blockers=(*lifecycle.blockers, *named_now)[-8:])
 
 
 def _limited(story: Story, answer: Limited, jitter: float, rules: Rules) -> None:
     lifecycle = story.lifecycle
-    if _canceled_instead(story) or _exhausted(story, rules, answer.message, answer.http_status):
+    if _canceled_instead(story) or _waited_too_long(story, rules, answer.message, answer.error, answer.http_status):
         return
     delay = answer.retry_after or rules.limits.delay(lifecycle.waits, jitter)
-    story.become(phase=Phase.WAITING, waits=lifecycle.waits + 1, waiting_for=None, wake_at=story.now + delay)
-    if lifecycle.waits == 0:
-        reason = Reason(answer.code, answer.message)
-        story.tell(Change.WAITING, reason=reason, vcd_error=answer.error, http_status=answer.http_status)
+    told = lifecycle.waiting_code == answer.code
+    story.become(
+        phase=Phase.WAITING, waits=lifecycle.waits + 1, tries=_uncounted(story), waiting_for=None,
+        wake_at=story.now + delay,
+    )  # fmt: skip
+    if not told:
+        _tell_waiting(story, Reason(answer.code, answer.message), answer.error, answer.http_status)
 
 
-def _try_again(story: Story, reason: Reason, jitter: float, rules: Rules, *, immediately: bool) -> None:
-    lifecycle = story.lifecycle
-    if _canceled_instead(story) or _exhausted(story, rules, reason.message, None):
+def _never_sent(story: Story, answer: NeverSent, jitter: float, rules: Rules) -> None:
+    if _canceled_instead(story) or _waited_too_long(story, rules, answer.message, None, None):
         return
-    wake_at = None if immediately else story.now + rules.retry.delay(lifecycle.tries - 1, jitter)
-    story.become(phase=Phase.WAITING, wake_at=wake_at)
-    story.notes.append(f"retry_{reason.code}")
+    story.become(tries=_uncounted(story))
+    _again(story, answer.code, jitter, rules, at_once=answer.code in AT_ONCE)
 
 
-def _exhausted(story: Story, rules: Rules, message: str, http_status: int | None) -> bool:
-    if story.lifecycle.tries < rules.max_tries:
+def _session_expired(story: Story, answer: SessionExpired, jitter: float, rules: Rules) -> None:
+    if _canceled_instead(story):
+        return
+    if story.lifecycle.tries >= rules.max_tries:
+        _give_up(story, f"{story.lifecycle.tries} tries, the last: {answer.message}", None, answer.http_status)
+        return
+    _again(story, "session_expired", jitter, rules, at_once=True)
+
+
+def _again(story: Story, code: str, jitter: float, rules: Rules, *, at_once: bool) -> None:
+    waits = story.lifecycle.waits
+    wake_at = None if at_once and waits == 0 else story.now + rules.retry.delay(waits, jitter)
+    story.become(phase=Phase.WAITING, waits=waits + 1, wake_at=wake_at)
+    story.notes.append(f"retry_{code}")
+
+
+def _uncounted(story: Story) -> int:
+    return max(0, story.lifecycle.tries - 1)
+
+
+def _waited_too_long(
+    story: Story, rules: Rules, message: str, error: ErrorDocument | None, http_status: int | None
+) -> bool:
+    waited = story.now - (story.lifecycle.first_intent_at or story.now)
+    if waited < rules.longest_wait:
         return False
-    _give_up(story, f"{story.lifecycle.tries} tries, the last: {message}", None, http_status)
+    _give_up(story, f"still so after {int(waited.total_seconds())} s: {message}", error, http_status)
     return True
 
 
 def _give_up(story: Story, message: str, error: ErrorDocument | None, http_status: int | None) -> None:
+    if story.lifecycle.unsure_code is not None:
+        park_unknown(story, f"an earlier call's outcome is unknown, and now: {message}", vcd_error=error)
+        return
     reason = Reason("retries_exhausted", message)
     story.end(Outcome.REJECTED, change=Change.REJECTED, reason=reason, vcd_error=error, http_status=http_status)
 
 
 def _canceled_instead(story: Story) -> bool:
-    """A cancel arrived while the call was out, and the call started nothing."""
+    """A cancel arrived while the call was out, and this call started nothing."""
     if not story.lifecycle.cancel_wanted:
         return False
-    story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", "canceled; VCD had not started anything"))
+    if story.lifecycle.unsure_code is not None:
+        become_unsure(story, "canceled_after_unknown", settle=False)
+    else:
+        story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", "canceled; VCD had not started anything"))
     return True
+
+
+def _tell_waiting(story: Story, reason: Reason, error: ErrorDocument | None, http_status: int | None) -> None:
+    story.become(waiting_code=reason.code)
+    story.tell(Change.WAITING, reason=reason, vcd_error=error, http_status=http_status)
+
+
+def _add_evidence(story: Story, seen: str) -> None:
+    story.become(evidence=(*story.lifecycle.evidence, seen))

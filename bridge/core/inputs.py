@@ -27,14 +27,19 @@ class Answered:
 class Looked:
     """A completed look for an unsure attempt.
 
-    ``candidates``: unclaimed Tasks that could be of this attempt. ``happened``: what the probe of the entity's state
-    proved (True, False), or None where there is no probe or it could not tell. ``evidence``: what was asked and seen.
+    ``candidates``: Tasks that could be of this attempt and belong to nobody else. ``rivals``: births of other
+    lifecycles whose call is in doubt and that could have started the candidate just as well. ``happened``: what the
+    probe of the entity's state proved (True, False), or None where there is no probe or it could not tell.
+    ``evidence``: what was asked and seen. ``incomplete``: what could not be looked at, so that finding nothing proves
+    nothing.
     """
 
     attempt: int
     candidates: tuple[Task, ...]
     happened: bool | None
     evidence: tuple[str, ...]
+    incomplete: str | None = None
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

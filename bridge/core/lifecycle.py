@@ -80,9 +80,11 @@ class Lifecycle:
     attempt: int = 0
     """Intents committed so far; the number of the last call."""
     tries: int = 0
-    """Attempts that count against the retry budget."""
+    """Attempts that count against the retry budget; those that merely have to wait are bounded by time instead."""
     waits: int = 0
-    """Busy or limited answers in a row."""
+    """Calls in a row that could not be made now: busy, limited, not sent."""
+    waiting_code: str | None = None
+    """What the last ``waiting`` event said it waits for."""
     looks: int = 0
     """Looks made for the present unsure attempt."""
     intent_at: datetime | None = None
@@ -90,7 +92,13 @@ class Lifecycle:
     first_intent_at: datetime | None = None
     waiting_for: str | None = None
     """URN of the Task a busy entity waits for."""
+    blockers: tuple[str, ...] = ()
+    """Tasks that VCD named as holding the entity while none of our calls was in doubt: they are not ours."""
     unsure_code: str | None = None
+    """Why the outcome of a call is, or was, in doubt; kept until a Task is ours, so that what comes after the doubt (a
+    busy entity, a refusal, a deadline) is not taken for "nothing happened"."""
+    unsure_since: datetime | None = None
+    """When the intent of the first call in doubt was decided."""
 
     task_id: str | None = None
     task_href: str | None = None
@@ -111,6 +119,7 @@ class Lifecycle:
     """Set when overdue or parked for too long: the lane no longer waits for this lifecycle."""
     http_status: int | None = None
     vcd_request_id: str | None = None
+    """Of the call that changed something, or was refused."""
 
     evidence: tuple[str, ...] = ()
     """What the last recovery decision looked at; told with the next event."""

@@ -12,11 +12,16 @@ from bridge.core.task import Task, is_final, normal_status, rank
 
 def accept(story: Story, task: Task) -> None:
     """A Task is ours: told as accepted, or at once as finished."""
-    story.become(task_id=task.id, task_href=task.href, waiting_for=None, wake_at=None, waits=0, unsure_code=None)
+    if task.id != story.lifecycle.task_id:
+        story.become(progress_told=None, cancel_requested=False)
+    story.become(
+        task_id=task.id, task_href=task.href, waiting_for=None, waiting_code=None, wake_at=None, waits=0,
+        unsure_code=None, unsure_since=None, blockers=(),
+    )  # fmt: skip
     if task.is_final:
         finish(story, task)
         return
-    story.become(phase=Phase.FOLLOWING)
+    story.become(phase=Phase.FOLLOWING, lane_released=story.lifecycle.overdue)
     story.tell(Change.ACCEPTED, task=task, http_status=story.lifecycle.http_status)
     story.told_task(task)
     story.commands.append(Follow())
@@ -61,7 +66,8 @@ def worth_telling(
     elif known < lifecycle.rank:
         return False
     else:
-        news = known > lifecycle.rank or is_final(spelled)
+        # The same rank again is news after an unknown status: readers would go on seeing that one.
+        news = known > lifecycle.rank or is_final(spelled) or spelled != lifecycle.status
     flagged = cancel_requested is not None and cancel_requested != lifecycle.cancel_requested
     return news or flagged or _progress_step(lifecycle, progress, rules)
 

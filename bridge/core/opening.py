@@ -120,15 +120,6 @@ def reject(now: datetime, who: Asker, reason: Reason) -> StatusEvent:
     return _one_event(now, who, Change.REJECTED, Outcome.REJECTED, reason)
 
 
-def unknown_target(now: datetime, who: Asker, target: str | None) -> StatusEvent:
-    """A control record whose target never came."""
-    message = (
-        f"no request {target!r} on this partition within the wait; "
-        "all records about one request or entity must carry the same Kafka key"
-    )
-    return reject(now, who, Reason("unknown_request", message, "target_request_id"))
-
-
 def conflict(now: datetime, who: Asker, original: Lifecycle | Ended) -> StatusEvent:
     """The same id with other content."""
     message = f"request_id {who.request_id!r} belongs to a request with other content, first seen at {original.birth}"

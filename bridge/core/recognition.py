@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
@@ -16,8 +16,9 @@ from bridge.core.lifecycle import Lifecycle
 from bridge.core.requests import JsonValue
 from bridge.core.task import Task
 
-CLOCK_SKEW = timedelta(seconds=30)
-"""How far VCD's clock may differ from ours in a start window: startTime is the server's."""
+CLOCK_MARGIN = timedelta(seconds=30)
+"""How much earlier a start window begins: startTime is the server's, whose cells have a clock each, and the difference
+to ours is known to the second only."""
 
 _STEP = re.compile(r"(?P<name>[A-Za-z]+)(\[(?P<key>[A-Za-z]+)=\{(?P<parameter>[A-Za-z]+)\}\])?")
 
@@ -38,28 +39,41 @@ class Trace:
     foreign_names: Collection[str]
     operation_key: str | None = None
     """The operationKey that the bridge put into the body where the operation takes one."""
+    not_ours: frozenset[str] = frozenset()
+    """Tasks that VCD named as standing in our way before any of our calls was in doubt."""
 
 
-def trace_of(lifecycle: Lifecycle, user_name: str, operation_name: str | None, foreign_names: Collection[str]) -> Trace:
-    """The trace of a lifecycle's present attempt."""
-    # The first attempt counts: after a repeat, the Task of the call before it may still turn up.
-    began = lifecycle.first_intent_at or lifecycle.received_at
+def trace_of(
+    lifecycle: Lifecycle,
+    user_name: str,
+    operation_name: str | None,
+    foreign_names: Collection[str],
+    clock_ahead: timedelta,
+) -> Trace:
+    """The trace of a lifecycle's calls in doubt. ``clock_ahead``: how far VCD's clock is ahead of ours."""
+    # The first call in doubt counts: after a repeat, the Task of the call before it may still turn up. Calls before it
+    # are known to have started nothing.
+    began = lifecycle.unsure_since or lifecycle.intent_at or lifecycle.received_at
     return Trace(
         entity=lifecycle.entity,
         created_name=lifecycle.created_name,
         user_name=user_name,
-        since=began - CLOCK_SKEW,
+        since=began + clock_ahead - CLOCK_MARGIN,
         operation_name=operation_name,
         foreign_names=foreign_names,
         operation_key=lifecycle.birth.operation_key,
+        not_ours=frozenset(lifecycle.blockers),
     )
 
 
 def could_be(task: Task, trace: Trace) -> bool:
     """True when nothing about the Task contradicts the trace.
 
-    Missing facts do not contradict; a wrong "no" would repeat a call, a wrong "yes" only asks an operator.
+    Missing facts do not contradict: a wrong "no" would repeat a call, a wrong "yes" tells of a Task that our own user
+    started on the same entity at the same time.
     """
+    if task.id in trace.not_ours:
+        return False
     document = task.document
     user = document["user"]
     if user is not None and user["name"] and user["name"].casefold() != trace.user_name.casefold():
@@ -80,11 +94,10 @@ def could_be(task: Task, trace: Trace) -> bool:
 
 def record_could_be(record: TaskRecord, trace: Trace) -> bool:
     """The same judgement on a row of the task query, to decide whether the Task is worth a read."""
-    if record.start_date is not None and record.start_date < trace.since:
+    if record.id in trace.not_ours or (record.start_date is not None and record.start_date < trace.since):
         return False
-    if record.operation_name and record.operation_name != trace.operation_name:
-        if record.operation_name in trace.foreign_names:
-            return False
+    if record.operation_name != trace.operation_name and record.operation_name in trace.foreign_names:
+        return False
     if trace.entity is not None and record.object_href:
         return same_entity(record.object_href, trace.entity)
     if trace.entity is None and trace.created_name is not None and record.object_name:
@@ -121,7 +134,7 @@ def _last_uuid(text: str) -> str:
     return segment[-36:].casefold()
 
 
-def narrowed(tasks: Collection[Task], trace: Trace, claimed: Collection[str]) -> tuple[Task, ...]:
+def narrowed(tasks: Collection[Task], trace: Trace, claimed: Container[str]) -> tuple[Task, ...]:
     """The unclaimed Tasks that could be it; those that carry our operationKey alone, where there are such; then, where
     VCD's own name is sourced and seen, only those that carry it."""
     fitting = {task.id: task for task in tasks if task.id not in claimed and could_be(task, trace)}

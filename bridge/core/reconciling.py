@@ -12,66 +12,96 @@ from bridge.core.lifecycle import Phase
 from bridge.core.observing import accept
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
+from bridge.core.task import ErrorDocument
 
 
 def become_unsure(story: Story, code: str, *, settle: bool) -> None:
-    story.become(phase=Phase.UNSURE, unsure_code=code, looks=story.lifecycle.looks + 1, wake_at=None)
-    story.commands.append(Look(story.lifecycle.attempt, settle))
+    """Only looking is allowed now. ``settle``: the call may still be on its way, from a process that is gone."""
+    lifecycle = story.lifecycle
+    story.become(
+        phase=Phase.UNSURE, unsure_code=code, unsure_since=lifecycle.unsure_since or lifecycle.intent_at,
+        looks=lifecycle.looks + 1,
+    )  # fmt: skip
+    story.commands.append(Look(lifecycle.attempt, settle))
+
+
+def park_unknown(story: Story, why: str, *, vcd_error: ErrorDocument | None = None) -> None:
+    """Nobody but a person can tell what became of the call."""
+    story.park(Reason("outcome_unknown", why), vcd_error=vcd_error)
+
+
+def too_late_to_repeat(story: Story, rules: Rules) -> bool:
+    """Whether the first call in doubt is so long ago that the world may have moved on since."""
+    since = story.lifecycle.unsure_since
+    return since is not None and story.now - since > rules.repeat_within
 
 
 def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> None:
-    lifecycle = story.lifecycle
-    story.evidence = (*lifecycle.evidence, *look.evidence)
+    story.evidence = (*story.lifecycle.evidence, *look.evidence)
     story.become(evidence=story.evidence)
-    if len(look.candidates) == 1:
-        story.notes.append("recovery_adopted")
-        accept(story, look.candidates[0])
-    elif len(look.candidates) > 1:
-        story.notes.append("recovery_parked")
-        named = ", ".join(task.id for task in look.candidates[:5])
-        story.park(Reason("ambiguous", f"{len(look.candidates)} Tasks could be this request's: {named}"))
+    if look.candidates:
+        _found(story, look)
     elif look.happened:
         story.notes.append("recovery_proven")
         reason = Reason("proven_by_state", "the answer was lost; the entity's state proves that it happened")
         story.end(Outcome.SUCCESS, reason=reason)
-    elif not _may_repeat(story, look, facts, rules):
+    elif (why := _why_not_again(story, look, facts, rules)) is not None:
         story.notes.append("recovery_parked")
-        story.park(Reason("outcome_unknown", _why_parked(story, facts, rules)))
-    elif lifecycle.cancel_wanted:
+        park_unknown(story, f"no answer to attempt {story.lifecycle.attempt}, no Task of it found, and {why}")
+    else:
+        _nothing_happened(story)
+
+
+def _found(story: Story, look: Looked) -> None:
+    if len(look.candidates) == 1 and not look.rivals:
+        story.notes.append("recovery_adopted")
+        accept(story, look.candidates[0])
+        return
+    story.notes.append("recovery_parked")
+    named = ", ".join(task.id for task in look.candidates[:5])
+    message = f"{len(look.candidates)} Tasks could be this request's: {named}"
+    if look.rivals:
+        message = f"{named} could be this request's, or that of {', '.join(look.rivals[:5])}"
+    story.park(Reason("ambiguous", message))
+
+
+def _nothing_happened(story: Story) -> None:
+    """No trace was found where it would have to be, and the call may leave again."""
+    lifecycle = story.lifecycle
+    if lifecycle.cancel_wanted:
         story.notes.append("recovery_canceled")
         story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", "canceled; no trace of the call was found"))
+    elif lifecycle.start_by is not None and story.now >= lifecycle.start_by:
+        story.notes.append("recovery_expired")
+        reason = Reason("start_by_passed", "start_by has passed, and no trace of the call was found", "start_by")
+        story.end(Outcome.EXPIRED, reason=reason)
     else:
         story.notes.append("recovery_repeated")
-        story.become(phase=Phase.WAITING, wake_at=None)
+        # A wait that a busy entity asked for is kept.
+        story.become(phase=Phase.WAITING)
 
 
-def _may_repeat(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> bool:
+def _why_not_again(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> str | None:
+    """Why the call must not leave again, or None where it may."""
     lifecycle = story.lifecycle
-    if lifecycle.unsure_code == "refused_after_unknown" or lifecycle.tries >= rules.max_tries:
-        return False
-    if lifecycle.intent_at is None or story.now - lifecycle.intent_at > rules.repeat_within:
-        return False
+    if lifecycle.unsure_code == "refused_after_unknown":
+        return "the repeat was refused in a way that may mean that the first call worked"
+    if too_late_to_repeat(story, rules):
+        return f"the call is older than {int(rules.repeat_within.total_seconds())} s"
+    if lifecycle.tries >= rules.max_tries:
+        return f"{lifecycle.tries} tries are all that are allowed"
+    if look.incomplete is not None:
+        return f"not everything could be looked at: {look.incomplete}"
+    return _why_class_forbids(look, facts)
+
+
+def _why_class_forbids(look: Looked, facts: OperationFacts) -> str | None:
     match facts.recovery:
         case Recovery.IDEMPOTENT:
-            return True
+            return None
         case Recovery.PROBE | Recovery.KEYED:
-            return look.happened is False
+            return None if look.happened is False else "the entity's state does not tell"
         case Recovery.NEVER_RETRY:
-            return False
+            return "the operation is never called twice"
         case _:
             assert_never(facts.recovery)
-
-
-def _why_parked(story: Story, facts: OperationFacts, rules: Rules) -> str:
-    lifecycle = story.lifecycle
-    why = {
-        Recovery.NEVER_RETRY: "the operation is never called twice",
-        Recovery.PROBE: "the entity's state does not tell",
-        Recovery.KEYED: "the entity's state does not tell",
-        Recovery.IDEMPOTENT: "a repeat was not allowed any more",
-    }[facts.recovery]
-    if lifecycle.unsure_code == "refused_after_unknown":
-        why = "the repeat was refused in a way that may mean that the first call worked"
-    elif lifecycle.intent_at is not None and story.now - lifecycle.intent_at > rules.repeat_within:
-        why = f"the call is older than {int(rules.repeat_within.total_seconds())} s"
-    return f"no answer to attempt {lifecycle.attempt}, no Task of it found, and {why}"

@@ -30,11 +30,12 @@ class Rules:
     busy: Backoff = field(default_factory=lambda: Backoff(base=timedelta(seconds=2), cap=timedelta(seconds=30)))
     limits: Backoff = field(default_factory=lambda: Backoff(base=timedelta(seconds=5), cap=timedelta(minutes=2)))
     max_tries: int = 10
-    """Calls that may fail before acceptance (never sent, limits, expired session) until ``retries_exhausted``."""
-    busy_wait: timedelta = timedelta(hours=2)
-    """How long a request may wait for a busy entity, from its first call."""
+    """Calls that may fail before acceptance (token not accepted, outcome unknown) until ``retries_exhausted``."""
+    longest_wait: timedelta = timedelta(hours=2)
+    """How long a request may wait for a busy entity, for VCD's limits or for a VCD that cannot be reached, from its
+    first call. Bounded by time, not by tries: an outage must not reject whatever met it."""
     repeat_within: timedelta = timedelta(minutes=15)
-    """After an unknown outcome a call may be repeated only this soon: later the world may have moved on."""
+    """After an unknown outcome a call may leave again only this soon: later the world may have moved on."""
     progress_step_percent: int = 10
     """Progress is told when it grew by this much; 0: never."""
     unknown_cancel_wait: timedelta = timedelta(seconds=60)

@@ -30,16 +30,17 @@ TRANSITIONS: dict[Phase, dict[type[Input], frozenset[Phase]]] = {
         Restored: frozenset({_R}),
     },
     _W: {
-        Granted: frozenset({_I, _E}),
-        Woke: frozenset({_W, _E}),
-        CancelWanted: frozenset({_E}),
+        Granted: frozenset({_I, _U, _E}),
+        Woke: frozenset({_W, _U, _E}),
+        CancelWanted: frozenset({_U, _E}),
         Restored: frozenset({_W}),
     },
     _I: {
-        Answered: frozenset({_W, _U, _F, _E}),
+        Answered: frozenset({_W, _U, _F, _P, _E}),
         Woke: frozenset({_I}),
         CancelWanted: frozenset({_I}),
         Restored: frozenset({_U}),
+        Unreadable: frozenset({_P}),
     },
     _U: {
         Looked: frozenset({_W, _F, _P, _E}),

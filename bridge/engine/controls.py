@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bridge.core.commands import Decision
+from bridge.core.control import ControlInput, TargetCame, decide_control, not_possible
 from bridge.core.coordinates import Birth
-from bridge.core.events import Reason
 from bridge.core.inputs import CancelWanted, ResolveWanted, RetryWanted
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
-from bridge.core.opening import Asker, open_control, reject, unknown_target
+from bridge.core.opening import Asker, open_control, reject
 from bridge.core.requests import ActionRequest, RequestKind, Resolution
 from bridge.engine.round import PartitionRound
 
@@ -19,11 +17,13 @@ def take_control(work: PartitionRound, who: Asker, record: ActionRequest) -> Non
     target = work.known(record.target_request_id or "")
     if target is None:
         work.open(Decision(open_control(work.now, who, record, work.rules)), None)
-    elif isinstance(target, Ended):
-        _refuse(work, who, f"the request has already ended ({target.outcome})")
+        return
+    if isinstance(target, Ended):
+        refusal: str | None = f"request {target.request_id!r} has already ended ({target.outcome})"
     else:
-        wanted = _input(record.kind, record.resolution, who.requested_by)
-        _act(work, who, target.birth, wanted)
+        refusal = _act(work, target.birth, _input(record.kind, record.resolution, who.requested_by))
+    if refusal is not None:
+        work.answer(reject(work.now, who, not_possible(refusal)))
 
 
 def target_came(work: PartitionRound, request_id: str, target: Birth) -> None:
@@ -36,25 +36,24 @@ def target_came(work: PartitionRound, request_id: str, target: Birth) -> None:
             reason=control.resolution_reason,
             decided_by=control.resolution_decided_by,
         )
-        _act(work, _asker(control), target, _input(kind, resolution, control.requested_by))
-        work.changed[control.birth] = replace(control, phase=Phase.ENDED, ended_at=work.now)
+        refusal = _act(work, target, _input(kind, resolution, control.requested_by))
+        apply_control(work, control, TargetCame(refusal))
 
 
-def control_woke(work: PartitionRound, control: Lifecycle) -> None:
-    """The wait of a control record is over: its target never came."""
-    if control.wake_at is not None and work.now >= control.wake_at:
-        work.answer(unknown_target(work.now, _asker(control), control.target_request_id))
-        work.changed[control.birth] = replace(control, phase=Phase.ENDED, ended_at=work.now)
+def apply_control(work: PartitionRound, control: Lifecycle, event: ControlInput) -> None:
+    """Decide one input of a waiting control record."""
+    decision = decide_control(work.now, control, event)
+    for told in decision.events:
+        work.answer(told)
+    work.changed[control.birth] = decision.lifecycle
 
 
-def _act(work: PartitionRound, who: Asker, target: Birth, wanted: CancelWanted | RetryWanted | ResolveWanted) -> None:
+def _act(work: PartitionRound, target: Birth, wanted: CancelWanted | RetryWanted | ResolveWanted) -> str | None:
+    """Why it could not be done, or None."""
     decision = work.apply(target, wanted)
-    if decision is not None and decision.refusal is not None:
-        _refuse(work, who, decision.refusal)
-
-
-def _refuse(work: PartitionRound, who: Asker, why: str) -> None:
-    work.answer(reject(work.now, who, Reason("not_possible", why, "target_request_id")))
+    if decision is None or decision.refusal is None:
+        return None
+    return f"request {decision.lifecycle.request_id!r}: {decision.refusal}"
 
 
 def _input(
@@ -76,15 +75,3 @@ def _waiting_for(work: PartitionRound, request_id: str) -> list[Lifecycle]:
     }
     found = (work.current(birth) for birth in sorted(births))
     return [control for control in found if control is not None and control.phase is Phase.PENDING]
-
-
-def _asker(control: Lifecycle) -> Asker:
-    return Asker(
-        birth=control.birth,
-        key=control.key,
-        request_id=control.request_id,
-        correlation_id=control.correlation_id,
-        requested_by=control.requested_by,
-        operation=control.operation,
-        traceparent=control.traceparent,
-    )

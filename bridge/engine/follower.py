@@ -46,7 +46,8 @@ class FollowPace:
 
 @dataclass(slots=True)
 class _Followed:
-    """``read_at``: when it was last read in full. ``in_full``: the next look reads it, whatever its row says."""
+    """``read_at``: when it was last read in full. ``in_full``: the next look reads it, whatever its row says.
+    ``missing``: VCD did not show it at the last read."""
 
     owned: OwnedPartition
     birth: Birth
@@ -55,11 +56,13 @@ class _Followed:
     due: float
     read_at: float
     in_full: bool
+    missing: bool = False
 
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when its Task is not to be followed any more."""
         lifecycle = self.owned.lifecycles.get(self.birth)
-        followed = not self.owned.closed and lifecycle is not None and lifecycle.phase is Phase.FOLLOWING
+        usable = not self.owned.closed and self.owned.stopped is None
+        followed = usable and lifecycle is not None and lifecycle.phase is Phase.FOLLOWING
         return lifecycle if followed and lifecycle is not None and lifecycle.task_id == self.task_id else None
 
 
@@ -229,8 +232,12 @@ class Follower:
         lifecycle = followed.lifecycle()
         if lifecycle is None or self.feed is None:
             return
+        missing, followed.missing = followed.missing, isinstance(reading, TaskVanished)
         if isinstance(reading, TaskVanished):
-            self.feed(followed.owned, followed.birth, Vanished(reading.http_status, reading.message))
+            # One 403 may be a cell that does not know a new Task yet, or a right that is being changed.
+            if missing:
+                self.feed(followed.owned, followed.birth, Vanished(reading.http_status, reading.message))
+            followed.in_full = True
         elif isinstance(reading, TaskRead):
             task = reading.task
             followed.read_at = self._clock.monotonic()

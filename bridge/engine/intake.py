@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from bridge.catalogue.load import Catalogue
 from bridge.core.admission import Admission, AdmissionContext, Rejection, judge
-from bridge.core.events import Outcome, Reason
+from bridge.core.events import Reason
 from bridge.core.lifecycle import Ended, Lifecycle
 from bridge.core.opening import Opening, answer_repeat, asker, conflict, open_request, reject
+from bridge.core.repeats import Known, recognise
 from bridge.core.requests import ActionRequest, Malformed, RequestKind, SchemaUnavailable, Undecodable
 from bridge.engine.controls import take_control, target_came
 from bridge.engine.records import RecordWriter
@@ -22,6 +23,8 @@ class Taken:
     """How one record went. ``waits_for_schema``: it was not taken; the registry must be asked first."""
 
     waits_for_schema: SchemaUnavailable | None = None
+    no_room: bool = False
+    """It was not taken: a request, and a cap is reached."""
     starts: Lifecycle | None = None
     """A newly received lifecycle that could start in this same round if a permit is free."""
 
@@ -43,10 +46,17 @@ class Intake:
         self._writer = writer
         self._observer = observer
 
-    def take(self, work: PartitionRound, delivery: Delivery, *, give_up_on_schema: bool = False) -> Taken:
-        """Decide one record. With ``give_up_on_schema`` a record whose schema cannot be had is dead-lettered."""
+    def take(
+        self, work: PartitionRound, delivery: Delivery, *, give_up_on_schema: bool = False, full: bool = False
+    ) -> Taken:
+        """Decide one record. With ``give_up_on_schema`` a record whose schema cannot be had is dead-lettered.
+
+        ``full``: a cap is reached, so no request is taken; what operators send for those that are open still is.
+        """
         decoded = self._codec.decode(delivery)
         taken = Taken()
+        if full and isinstance(decoded, ActionRequest) and decoded.kind is RequestKind.REQUEST:
+            return Taken(no_room=True)
         if isinstance(decoded, SchemaUnavailable):
             if not give_up_on_schema:
                 return Taken(waits_for_schema=decoded)
@@ -83,17 +93,17 @@ class Intake:
             context=self._context(),
         )
         known = work.known(request.request_id) if request.request_id is not None else None
-        if known is not None and verdict.content_hash == known.content_hash:
+        recognised = recognise(known, verdict.content_hash)
+        if known is not None and recognised is Known.REPEAT:
             # A redelivered request is a repeat also when its times have passed meanwhile.
             self._repeat(work, delivery, request, known)
-            return Taken()
-        if isinstance(verdict, Rejection):
+        elif isinstance(verdict, Rejection):
             work.answer(reject(work.now, who, verdict.reason))
-            return Taken()
-        if known is not None and not _gives_way(known):
+        elif known is not None and recognised is Known.CONFLICT:
             work.answer(conflict(work.now, who, known))
-            return Taken()
-        return self._open(work, delivery, request, verdict)
+        else:
+            return self._open(work, delivery, request, verdict)
+        return Taken()
 
     def _open(self, work: PartitionRound, delivery: Delivery, request: ActionRequest, verdict: Admission) -> Taken:
         opening = Opening(
@@ -126,8 +136,3 @@ class Intake:
             work.answer(answer_repeat(work.now, asker(delivery.birth, delivery.key, request), known))
         else:
             work.repeats.append((known.birth, delivery.birth))
-
-
-def _gives_way(known: Lifecycle | Ended) -> bool:
-    """A rejected request does not occupy its id: a corrected re-send is a new request."""
-    return known.outcome is Outcome.REJECTED

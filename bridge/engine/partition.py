@@ -46,7 +46,9 @@ class OwnedPartition:
 
         self.lifecycles: dict[Birth, Lifecycle] = {}
         self.requests: dict[Birth, StoredRequest] = {}
-        self.waiting_bytes = 0
+        self._bytes = 0
+        self._parked: set[Birth] = set()
+        self._parked_bytes = 0
         self.lanes = Lanes()
         self.claimed: set[str] = set()
         """Ids of Tasks that lifecycles of this partition have, open or ended."""
@@ -73,14 +75,25 @@ class OwnedPartition:
     def open_count(self) -> int:
         return len(self.lifecycles)
 
+    def is_at_cap(self, max_open: int, max_bytes: int, *, more: int = 0, more_bytes: int = 0) -> bool:
+        """Whether no further request may be opened; ``more`` are about to be.
+
+        What is parked waits for a person, whose word comes in behind these very requests: so it has caps of its own, of
+        the same size, and does not keep the others from being read.
+        """
+        parked = len(self._parked)
+        working, working_bytes = self.open_count - parked + more, self._bytes - self._parked_bytes + more_bytes
+        return max(parked, working) >= max_open or max(self._parked_bytes, working_bytes) >= max_bytes
+
     def in_phase(self, *phases: Phase) -> Iterator[Lifecycle]:
         return (lifecycle for lifecycle in self.lifecycles.values() if lifecycle.phase in phases)
 
     # --- what waits -----------------------------------------------------------------------------------------------
 
     def feed(self, birth: Birth, event: Input) -> None:
-        """Something happened to a lifecycle. Ignored once the partition is not ours or the lifecycle has ended."""
-        if not self.closed and birth in self.lifecycles:
+        """Something happened to a lifecycle. Ignored once the partition is not ours, or cannot go on, or the lifecycle
+        has ended."""
+        if not self.closed and self.stopped is None and birth in self.lifecycles:
             self.inputs.setdefault(birth, deque()).append(event)
 
     def put_back(self, birth: Birth, event: Input) -> None:
@@ -96,6 +109,8 @@ class OwnedPartition:
         lane = self.lanes.update(before, after)
         if after.task_id:
             self.claimed.add(after.task_id)
+        if (after.phase is Phase.PARKED) is not (after.birth in self._parked):
+            self._count_parked(after.birth)
         if after.is_open:
             self.lifecycles[after.birth] = after
             self._index_open(before, after)
@@ -105,12 +120,16 @@ class OwnedPartition:
 
     def put_request(self, request: StoredRequest) -> None:
         self.requests[request.birth] = request
-        self.waiting_bytes += request.size_bytes
+        self._bytes += request.size_bytes
+        if request.birth in self._parked:
+            self._parked_bytes += request.size_bytes
 
     def drop_request(self, birth: Birth) -> None:
         request = self.requests.pop(birth, None)
         if request is not None:
-            self.waiting_bytes -= request.size_bytes
+            self._bytes -= request.size_bytes
+            if birth in self._parked:
+                self._parked_bytes -= request.size_bytes
 
     def remember(self, ended: Ended) -> None:
         """Keep an ended lifecycle for the dedupe window."""
@@ -142,6 +161,17 @@ class OwnedPartition:
         self.closed = True
         self.inbox.clear()
         self.inputs.clear()
+
+    def _count_parked(self, birth: Birth) -> None:
+        """It was parked, or is not parked any more."""
+        request = self.requests.get(birth)
+        size = request.size_bytes if request is not None else 0
+        if birth in self._parked:
+            self._parked.remove(birth)
+            self._parked_bytes -= size
+        else:
+            self._parked.add(birth)
+            self._parked_bytes += size
 
     def _index_open(self, before: Lifecycle | None, after: Lifecycle) -> None:
         if before is not None:

@@ -6,7 +6,7 @@ import hashlib
 
 from bridge.core.coordinates import Birth
 from bridge.core.events import StatusEvent
-from bridge.core.lifecycle import FORMAT_VERSION, Cursor, StoredRequest
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Lifecycle, StoredRequest
 from bridge.core.requests import Undecodable
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound
@@ -105,7 +105,7 @@ class RecordWriter:
             if request is not None and lifecycle.needs_request:
                 value, headers = self._store.encode_request(request)
                 records.append(OutRecord(changelog, partition.partition, request_key(birth), value, headers))
-            elif birth in work.owned.requests and not lifecycle.needs_request:
+            elif _request_is_done(work.owned.lifecycles.get(birth), lifecycle):
                 records.append(OutRecord(changelog, partition.partition, request_key(birth), None))
         return records
 
@@ -123,6 +123,11 @@ class RecordWriter:
         cursor = Cursor(topic_id=owned.topic_id, next_offset=next_offset, format_version=FORMAT_VERSION)
         value, headers = self._store.encode_cursor(cursor)
         return OutRecord(self._names.changelog(partition.topic), partition.partition, CURSOR_KEY, value, headers)
+
+
+def _request_is_done(before: Lifecycle | None, after: Lifecycle) -> bool:
+    """Also where the request's record could not be read back: its tombstone is due all the same."""
+    return before is not None and before.needs_request and not after.needs_request
 
 
 def _error_headers(delivery: Delivery, stage: str, error_class: str, message: str) -> Headers:

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Operation
-from bridge.core.answers import EntityAbsent, EntityRead, ReadRefused, TaskPage, TaskQuery, TaskRead, Unavailable
+from bridge.core.answers import (
+    EntityAbsent,
+    EntityRead,
+    ReadRefused,
+    TaskPage,
+    TaskQuery,
+    TaskRead,
+    Unavailable,
+)
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.recognition import Trace, narrowed, probe_says, record_could_be, trace_of
@@ -25,8 +34,9 @@ from bridge.ports import Clock, VcdGateway
 CONCURRENT_LOOKS = 16
 """Looks made at the same time: a restart can bring thousands, and VCD serves others too."""
 
-MAX_PAGES = 8
-"""Pages of the task query read per look: 1,024 Tasks of our own user since the intent."""
+MAX_PAGES = 40
+"""Pages of the task query read per look: 5,120 Tasks of our own user since the intent. More than that, and the look
+counts as incomplete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +47,34 @@ class SettleTimes:
     answer: timedelta
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What a look has gathered so far."""
+
+    evidence: list[str] = field(default_factory=list)
+    incomplete: str | None = None
+
+
 class _NotNow(Exception):
     """VCD could not be asked; the look is made again later. Says nothing about the call."""
 
 
 class Recovery:
-    """Makes looks until one is complete."""
+    """Makes looks until one is made whole. ``claimed``: Tasks that belong to others already."""
 
-    def __init__(self, clock: Clock, gateway: VcdGateway, catalogue: Catalogue, settle: SettleTimes) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        gateway: VcdGateway,
+        catalogue: Catalogue,
+        settle: SettleTimes,
+        claimed: Container[str],
+    ) -> None:
         self._clock = clock
         self._gateway = gateway
         self._catalogue = catalogue
         self._settle = settle
+        self._claimed = claimed
         self._backoff = Backoff(cap=timedelta(seconds=30))
         self._free = asyncio.Semaphore(CONCURRENT_LOOKS)
         self._sourced = {op.vcd_operation_name for op in catalogue.values() if op.vcd_operation_name}
@@ -66,7 +92,10 @@ class Recovery:
         if settle:
             seconds += self._settle.lease.total_seconds()
         await self._clock.sleep(seconds)
-        return await self._complete_look(owned, lifecycle)
+        second = await self._complete_look(owned, lifecycle)
+        if second is None:
+            return None
+        return replace(second, evidence=(*first.evidence, f"looked again {seconds:g} s later", *second.evidence))
 
     async def _complete_look(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked | None:
         failures = 0
@@ -81,46 +110,74 @@ class Recovery:
         return None
 
     async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
-        operation = self._catalogue[lifecycle.operation or ""]
-        own_name = operation.vcd_operation_name
-        trace = trace_of(lifecycle, self._gateway.user_name, own_name, self._sourced - {own_name})
-        evidence: list[str] = []
-        tasks = await self._entity_tasks(lifecycle, evidence)
-        tasks += await self._queried_tasks(trace, owned.claimed, evidence)
-        candidates = narrowed(tasks, trace, owned.claimed)
-        evidence.append(f"{len(candidates)} unclaimed Tasks fit: {', '.join(task.id for task in candidates[:5])}")
-        happened = None if candidates else await self._probe(owned, lifecycle, operation, evidence)
-        return Looked(attempt=lifecycle.attempt, candidates=candidates, happened=happened, evidence=tuple(evidence))
+        operation = self._catalogue.get(lifecycle.operation or "")
+        own_name = operation.vcd_operation_name if operation is not None else None
+        trace = trace_of(
+            lifecycle, self._gateway.user_name, own_name, self._sourced - {own_name}, self._gateway.clock_ahead
+        )
+        seen = _Seen()
+        tasks = await self._entity_tasks(lifecycle, seen)
+        tasks += await self._queried_tasks(trace, seen)
+        candidates = narrowed(tasks, trace, self._claimed)
+        seen.evidence.append(f"{len(candidates)} unclaimed Tasks fit: {', '.join(task.id for task in candidates[:5])}")
+        happened = None
+        if operation is None:
+            seen.incomplete = f"the catalogue of this version has no operation {lifecycle.operation}"
+        elif not candidates:
+            happened = await self._probe(owned, lifecycle, operation, seen)
+        return Looked(
+            attempt=lifecycle.attempt,
+            candidates=candidates,
+            happened=happened,
+            evidence=tuple(seen.evidence),
+            incomplete=seen.incomplete,
+        )
 
-    async def _entity_tasks(self, lifecycle: Lifecycle, evidence: list[str]) -> list[Task]:
+    async def _entity_tasks(self, lifecycle: Lifecycle, seen: _Seen) -> list[Task]:
         if lifecycle.entity is None:
             return []
         reading = await self._gateway.read_entity(lifecycle.entity, lifecycle.organization)
         match reading:
             case EntityRead(tasks=tasks):
-                evidence.append(f"GET {lifecycle.entity}: lists {len(tasks)} Tasks")
+                seen.evidence.append(f"GET {lifecycle.entity}: lists {len(tasks)} Tasks")
                 return list(tasks)
-            case EntityAbsent(http_status=status) | ReadRefused(http_status=status):
-                evidence.append(f"GET {lifecycle.entity}: {status}")
-                return []
+            case EntityAbsent(http_status=status):
+                seen.evidence.append(f"GET {lifecycle.entity}: {status}")
+            case ReadRefused(http_status=status, message=message):
+                seen.incomplete = f"GET {lifecycle.entity} is refused with {status}: {message}"
+                seen.evidence.append(seen.incomplete)
             case Unavailable(message=message):
                 raise _NotNow(message)
+        return []
 
-    async def _queried_tasks(self, trace: Trace, claimed: set[str], evidence: list[str]) -> list[Task]:
+    async def _queried_tasks(self, trace: Trace, seen: _Seen) -> list[Task]:
+        since = TaskQuery(own_only=True, started_at_or_after=trace.since, sort_ascending="startDate")
+        told = f"of user {trace.user_name} since {trace.since.isoformat()}"
+        tasks = await self._query(since, trace, told, seen)
+        # A Task that waits for its start has no start date yet: a window does not show it.
+        waiting = TaskQuery(own_only=True, statuses=("queued", "preRunning"))
+        return tasks + await self._query(waiting, trace, f"of user {trace.user_name} not started yet", seen)
+
+    async def _query(self, query: TaskQuery, trace: Trace, told: str, seen: _Seen) -> list[Task]:
         found: list[Task] = []
-        seen = 0
+        rows = 0
         for page in range(1, MAX_PAGES + 1):
-            query = TaskQuery(own_only=True, started_at_or_after=trace.since, sort_ascending="startDate", page=page)
-            answer = await self._gateway.query_tasks(query)
+            answer = await self._gateway.query_tasks(replace(query, page=page))
+            if isinstance(answer, ReadRefused):
+                seen.incomplete = f"the task query is refused with {answer.http_status}: {answer.message}"
+                seen.evidence.append(seen.incomplete)
+                return found
             if not isinstance(answer, TaskPage):
                 raise _NotNow(answer.message)
-            seen += len(answer.records)
+            rows += len(answer.records)
             for record in answer.records:
-                if record.id not in claimed and record_could_be(record, trace):
+                if record.id not in self._claimed and record_could_be(record, trace):
                     found += await self._read(record.id)
-            if seen >= answer.total or not answer.records:
+            if rows >= answer.total or not answer.records:
                 break
-        evidence.append(f"task query of user {trace.user_name} since {trace.since.isoformat()}: {seen} rows")
+        else:
+            seen.incomplete = f"the task query {told} has more than {rows} rows"
+        seen.evidence.append(f"task query {told}: {rows} rows")
         return found
 
     async def _read(self, task_id: str) -> list[Task]:
@@ -130,7 +187,7 @@ class Recovery:
         return [reading.task] if isinstance(reading, TaskRead) else []
 
     async def _probe(
-        self, owned: OwnedPartition, lifecycle: Lifecycle, operation: Operation, evidence: list[str]
+        self, owned: OwnedPartition, lifecycle: Lifecycle, operation: Operation, seen: _Seen
     ) -> bool | None:
         request = owned.requests.get(lifecycle.birth)
         if operation.probe is None or request is None:
@@ -140,9 +197,12 @@ class Recovery:
         reading = await self._gateway.read_entity(path, lifecycle.organization)
         if isinstance(reading, Unavailable):
             raise _NotNow(reading.message)
+        if isinstance(reading, ReadRefused):
+            seen.evidence.append(f"probe GET {path} is refused with {reading.http_status}: {reading.message}")
+            return None
         document = reading.document if isinstance(reading, EntityRead) else None
         body = json.loads(request.body) if request.body is not None else None
         happened = probe_says(operation.probe, document, body, parameters)
         told = {True: "it happened", False: "it did not happen", None: "it cannot tell"}[happened]
-        evidence.append(f"probe GET {path} {operation.probe.field} = {operation.probe.value}: {told}")
+        seen.evidence.append(f"probe GET {path} {operation.probe.field} = {operation.probe.value}: {told}")
         return happened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,14 +69,16 @@ def _read(
     contents = _Contents({}, {}, {}, [], None)
     for record in changelog:
         if record.key == CURSOR_KEY:
-            contents.cursor = codec.decode_cursor(record)
+            contents.cursor = _cursor(record, codec)
             continue
         text, _, part = record.key.decode().rpartition("|")
         birth = Birth.parse(text)
         if part == "state":
             _read_state(contents, birth, record, codec, now)
         else:
-            contents.requests[birth] = codec.decode_request(record)
+            # What cannot be read cannot be called: its lifecycle is parked when its turn comes.
+            with contextlib.suppress(StoreRecordUnreadable):
+                contents.requests[birth] = codec.decode_request(record)
     for record in ended:
         try:
             contents.ended.append(codec.decode_ended(record))
@@ -84,6 +87,15 @@ def _read(
             continue
     contents.ended.sort(key=lambda one: one.ended_at)
     return contents
+
+
+def _cursor(record: StoredRecord, codec: StoreCodec) -> Cursor:
+    try:
+        return codec.decode_cursor(record)
+    except StoreRecordUnreadable as error:
+        raise StoreConflict(
+            error.message, hint="without it nobody knows where to go on; restore the changelog, or use a new group_id"
+        ) from error
 
 
 def _read_state(contents: _Contents, birth: Birth, record: StoredRecord, codec: StoreCodec, now: datetime) -> None:
@@ -95,15 +107,18 @@ def _read_state(contents: _Contents, birth: Birth, record: StoredRecord, codec: 
 
 
 def _from_headers(birth: Birth, headers: Headers, now: datetime) -> Lifecycle:
-    """A lifecycle whose value cannot be read, as far as its headers tell: sequence and lane."""
+    """A lifecycle whose value cannot be read, as far as its headers tell: whose it is, its sequence and its lane."""
     told = {name: value.decode(errors="replace") for name, value in headers if value is not None}
     sequence = told.get("vb_sequence", "")
     return Lifecycle(
         birth=birth,
         phase=Phase.PARKED,
         sequence=int(sequence) if sequence.isdecimal() else 0,
-        request_id=None,
+        request_id=told.get("vb_request_id"),
         key=None,
+        correlation_id=told.get("vb_correlation_id"),
+        operation=told.get("vb_operation"),
+        content_hash=told.get("vb_content_hash", ""),
         lane=told.get("vb_lane") or None,
         received_at=now,
         parked_reason="state_unreadable",

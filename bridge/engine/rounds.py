@@ -15,13 +15,14 @@ from datetime import timedelta
 from bridge.core.action_request import next_wake
 from bridge.core.commands import Command, MakeCall
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.inputs import Input
+from bridge.core.inputs import Input, Looked, Woke
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.rules import Rules
-from bridge.engine.controls import control_woke
+from bridge.engine.claims import Claims
+from bridge.engine.controls import apply_control
 from bridge.engine.intake import Intake
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.permits import Permits
+from bridge.engine.permits import Permits, Use
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import FactsOf, PartitionRound
 from bridge.engine.schemas import SchemaWaits
@@ -31,6 +32,9 @@ from bridge.ports import Clock, Committed, Journal, NotCommitted, Observer, Part
 
 MAX_STEPS = 200
 """Steps per transaction: keeps one commit, and the loop's work for it, to some tens of milliseconds."""
+
+Works = dict[TopicPartition, PartitionRound]
+"""The round under way."""
 
 RunCommand = Callable[[OwnedPartition, Lifecycle, Command, float], None]
 
@@ -63,6 +67,8 @@ class Rounds:
         observer: Observer,
         reach: Callable[[str], None],
         schemas: SchemaWaits,
+        claims: Claims,
+        partitions: dict[TopicPartition, OwnedPartition],
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -77,7 +83,8 @@ class Rounds:
         self._reach = reach
         self._schemas = schemas
         self.on_applied: Callable[[OwnedPartition], None] = lambda owned: None
-        self.partitions: dict[TopicPartition, OwnedPartition] = {}
+        self.partitions = partitions
+        self._claims = claims
         self.starts = Starts()
         self.timers = Timers()
         self._work = asyncio.Event()
@@ -195,19 +202,18 @@ class Rounds:
 
     def _gather(self) -> list[PartitionRound]:
         now = self._clock.now()
-        works: dict[TopicPartition, PartitionRound] = {}
+        works: Works = {}
         usable = list(self._usable())
         share = max(10, MAX_STEPS // max(1, len(usable)))
         for owned in usable:
-            work = PartitionRound(owned, now, self._facts_of, self._rules, owned.next_offset)
-            self._take_inputs(work, share)
+            works[owned.partition] = PartitionRound(owned, now, self._facts_of, self._rules, owned.next_offset)
+            self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:
-                self._take_deliveries(work, share)
-            works[owned.partition] = work
+                self._take_deliveries(works[owned.partition], share)
         self._grant(works, share)
         return [work for work in works.values() if not work.is_empty]
 
-    def _take_inputs(self, work: PartitionRound, share: int) -> None:
+    def _take_inputs(self, works: Works, work: PartitionRound, share: int) -> None:
         queued = work.owned.inputs
         for birth in list(queued):
             if work.size >= share:
@@ -215,18 +221,24 @@ class Rounds:
             for event in queued.pop(birth):
                 work.taken_inputs.append((birth, event))
                 lifecycle = work.current(birth)
-                if lifecycle is not None and lifecycle.kind is Kind.CONTROL:
-                    if lifecycle.phase is Phase.PENDING:
-                        control_woke(work, lifecycle)
-                else:
-                    work.apply(birth, event)
+                if lifecycle is None:
+                    continue
+                if lifecycle.kind is Kind.CONTROL:
+                    if isinstance(event, Woke):
+                        apply_control(work, lifecycle, event)
+                    continue
+                if isinstance(event, Looked):
+                    event = self._claims.settle(event, lifecycle, works.values())  # noqa: PLW2901
+                work.apply(birth, event)
 
     def _take_deliveries(self, work: PartitionRound, share: int) -> None:
         owned = work.owned
-        while owned.inbox and work.size < share and not self._is_full(work):
+        while owned.inbox and work.size < share:
             delivery = owned.inbox[0]
             give_up = self._schemas.gave_up(delivery)
-            taken = self._intake.take(work, delivery, give_up_on_schema=give_up)
+            taken = self._intake.take(work, delivery, give_up_on_schema=give_up, full=self._is_full(work))
+            if taken.no_room:
+                return
             if taken.waits_for_schema is not None:
                 self._schemas.wait(delivery, taken.waits_for_schema)
                 return
@@ -237,19 +249,16 @@ class Rounds:
                     work.grant(taken.starts.birth)
 
     def _is_full(self, work: PartitionRound) -> bool:
-        owned = work.owned
-        opened = sum(1 for birth in work.changed if birth not in owned.lifecycles)
+        opened = sum(1 for birth in work.changed if birth not in work.owned.lifecycles)
         new_bytes = sum(request.size_bytes for request in work.opened_requests.values())
-        return (
-            owned.open_count + opened >= self._limits.max_open
-            or owned.waiting_bytes + new_bytes >= self._limits.max_waiting_bytes
-        )
+        limits = self._limits
+        return work.owned.is_at_cap(limits.max_open, limits.max_waiting_bytes, more=opened, more_bytes=new_bytes)
 
     def is_at_cap(self, owned: OwnedPartition) -> bool:
         """The partition takes no new requests until some of its open ones end."""
-        return owned.open_count >= self._limits.max_open or owned.waiting_bytes >= self._limits.max_waiting_bytes
+        return owned.is_at_cap(self._limits.max_open, self._limits.max_waiting_bytes)
 
-    def _grant(self, works: dict[TopicPartition, PartitionRound], share: int) -> None:
+    def _grant(self, works: Works, share: int) -> None:
         for _ in range(share * max(1, len(works))):
             entry = self.starts.pop()
             if entry is None:
@@ -273,7 +282,7 @@ class Rounds:
         if owned.closed:
             # Committed, and lost before we got here: it is true, but no longer ours to act on.
             for _ in work.grants:
-                self._permits.release(used=False)
+                self._permits.release(Use.UNUSED)
             return
         lanes: set[str] = set()
         for birth, request in work.opened_requests.items():
@@ -310,7 +319,7 @@ class Rounds:
         leave_by = began + self._limits.lease.total_seconds()
         for birth in work.grants:
             if not any(isinstance(command, MakeCall) for command in work.commands.get(birth, ())):
-                self._permits.release(used=False)
+                self._permits.release(Use.UNUSED)
         for birth, commands in work.commands.items():
             lifecycle = work.changed.get(birth) or work.owned.lifecycles.get(birth)
             for command in commands:
@@ -342,7 +351,7 @@ class Rounds:
         for work in works:
             owned = work.owned
             for _ in work.grants:
-                self._permits.release(used=False)
+                self._permits.release(Use.UNUSED)
             if owned.partition in outcome.lost:
                 if self.partitions.get(owned.partition) is owned:
                     self.drop(owned.partition)

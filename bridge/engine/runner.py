@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from bridge.core.answers import CancelAnswer, HttpCall, NeverSent
 from bridge.core.commands import Command, Follow, Look, MakeCall, SendCancel
 from bridge.core.coordinates import Birth
-from bridge.core.inputs import Answered, CancelAnswered, Input
+from bridge.core.inputs import Answered, CancelAnswered, Input, Unreadable
 from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
 from bridge.core.rules import Backoff
 from bridge.engine.follower import Follower
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.permits import Permits
+from bridge.engine.permits import Permits, Use, use_of
 from bridge.engine.recovery import Recovery
 from bridge.errors import InvariantViolation
 from bridge.ports import Clock, Observer, VcdGateway
@@ -81,13 +81,13 @@ class Runner:
     # --- calls ----------------------------------------------------------------------------------------------------
 
     def _begin_call(self, owned: OwnedPartition, lifecycle: Lifecycle, attempt: int, leave_by: float) -> None:
-        request = owned.requests.get(lifecycle.birth)
-        if owned.closed or request is None or lifecycle.attempt != attempt:
-            self._permits.release(used=False)
+        if owned.closed or lifecycle.attempt != attempt:
+            self._permits.release(Use.UNUSED)
             return
-        if owned.draining:
-            self._permits.release(used=False)
-            self._feed(owned, lifecycle, self._held_back(attempt))
+        request = owned.requests.get(lifecycle.birth)
+        if request is None:
+            self._permits.release(Use.UNUSED)
+            self._feed(owned, lifecycle, Unreadable("what was asked for is not in the store, or cannot be read"))
             return
         owned.calls_out += 1
         self._spawn(self._call(owned, lifecycle, request, leave_by))
@@ -95,37 +95,45 @@ class Runner:
     async def _call(self, owned: OwnedPartition, lifecycle: Lifecycle, request: StoredRequest, leave_by: float) -> None:
         call = http_call(lifecycle, request)
         began = self._clock.monotonic()
-        unreachable = False
+        use = Use.UNUSED
+
+        def may_leave() -> bool:
+            return self._held_back(owned, lifecycle.birth) is None
+
         try:
             self._reach("intent_committed")
-            if owned.closed:
-                return
-            if owned.draining:
-                self._feed(owned, lifecycle, self._held_back(lifecycle.attempt))
-                return
-            answer = await self._gateway.call(call, leave_by=leave_by, may_leave=lambda: not owned.closed)
-            self._reach("call_answered")
-            unreachable = isinstance(answer, NeverSent) and answer.code != "lease_expired"
-            self._observer.call_answered(call, answer, self._clock.monotonic() - began)
+            held_back = self._held_back(owned, lifecycle.birth)
+            answer = held_back or await self._gateway.call(call, leave_by=leave_by, may_leave=may_leave)
+            use = use_of(answer)
+            if held_back is None:
+                self._reach("call_answered")
+                self._observer.call_answered(call, answer, self._clock.monotonic() - began)
             self._feed(owned, lifecycle, Answered(lifecycle.attempt, answer, self._clock.random()))
         finally:
             owned.calls_out -= 1
-            self._permits.release(unreachable=unreachable)
+            self._permits.release(use)
             self._loop().wake()
 
-    def _held_back(self, attempt: int) -> Answered:
-        """The handover began between the intent's commit and its call: nothing may leave for this partition any more.
+    def _held_back(self, owned: OwnedPartition, birth: Birth) -> NeverSent | None:
+        """Why the call of a committed intent must not leave after all, asked right before it would.
 
-        Said while the partition is still ours, so that the next owner need not wonder whether the call left.
+        It is said while the partition is still ours, so that the next owner need not wonder whether the call left.
         """
-        return Answered(attempt, NeverSent(code="handed_over", message="held back by a handover"), 0.0)
+        current = owned.lifecycles.get(birth)
+        if owned.closed or owned.draining:
+            return NeverSent(code="handed_over", message="the partition is handed over")
+        if current is not None and current.cancel_wanted:
+            return NeverSent(code="held_back", message="canceled before it left")
+        return None
 
     # --- cancel and look ------------------------------------------------------------------------------------------
 
     async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         failures = 0
         while self._still(owned, lifecycle, Phase.FOLLOWING) and not (owned.draining or self._permits.frozen):
-            call_id = lifecycle.birth.call_id(lifecycle.attempt) + "-cancel"
+            # Of its own, as every call has; two owners in a row do not know each other's number.
+            unique = f"{int(self._clock.random() * 16**6):06x}"
+            call_id = f"{lifecycle.birth.call_id(lifecycle.attempt)}-cancel-{unique}"
             answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id)
             if answer is not CancelAnswer.UNAVAILABLE:
                 self._feed(owned, lifecycle, CancelAnswered(answer))

@@ -190,14 +190,15 @@ class RetrySettings(Section):
     """How refused and unanswered calls are tried again. Delays have full jitter."""
 
     max_tries: Count = 10
-    """Calls that may fail before VCD accepts one (never sent, limits, expired session); then the request is rejected
-    with ``retries_exhausted``."""
+    """Calls that may fail before VCD accepts one (token not accepted, outcome unknown); then the request is rejected with
+    ``retries_exhausted``, or parked where an outcome is unknown."""
     base_delay_seconds: Seconds = 1.0
     """Ceiling of the first delay; each further one doubles it."""
     max_delay_seconds: Seconds = 60.0
     """Ceiling of every delay."""
-    busy_wait_seconds: Seconds = 7200.0
-    """How long a request waits for an entity that other work keeps busy. 2 h: longer than most vApp operations."""
+    longest_wait_seconds: Seconds = 7200.0
+    """How long a request waits, from its first call, for an entity that other work keeps busy, for VCD's limits, or for a
+    VCD that cannot be reached. 2 h: longer than most vApp operations and outages."""
     busy_max_delay_seconds: Seconds = 30.0
     """Ceiling of the delay between two tries on a busy entity."""
     repeat_within_seconds: Seconds = 900.0

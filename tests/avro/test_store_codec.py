@@ -70,6 +70,7 @@ def test_headers_tell_enough_to_park() -> None:
         ("vb_sequence", b"3"),
         ("vb_phase", b"following"),
         ("vb_lane", "/vApp/größe".encode()),
+        ("vb_request_id", b"r"),
     )
     assert "vb_lane" not in dict(CODEC.encode_state(state(lane=None))[1])
     assert dict(CODEC.encode_cursor(Cursor(topic_id="t", next_offset=1))[1]) == {

@@ -56,5 +56,5 @@ def test_ignored_lanes_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_blind_second_call_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "narrowed", lambda *_: ())
-    monkeypatch.setattr(reconciling, "_may_repeat", lambda *_: True)
+    monkeypatch.setattr(reconciling, "_why_not_again", lambda *_: None)
     assert _is_caught()

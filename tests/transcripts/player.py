@@ -149,7 +149,11 @@ class _Player:
             case "done":
                 return Done(http_status=204)
             case "refused":
-                return Refused(code=arguments.get("code", "BAD_REQUEST"), message="no", http_status=400)
+                return Refused(
+                    code=arguments.get("code", "BAD_REQUEST"),
+                    message="no",
+                    http_status=int(arguments.get("status", 400)),
+                )
             case "busy":
                 return Busy(message="busy", http_status=400, task_id=arguments.get("by"))
             case "limited":

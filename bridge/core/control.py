@@ -1,0 +1,77 @@
+"""The lifecycle of a cancel, retry or resolve record that found no target: it waits, durable and bounded.
+
+``CONTROL_TRANSITIONS`` is the contract; ``decide_control`` is checked against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.core.commands import Decision
+from bridge.core.events import Change, Outcome, Reason
+from bridge.core.inputs import Woke
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.story import Story
+from bridge.errors import InvariantViolation
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCame:
+    """The request it is about was opened, and has been asked. ``refusal``: why it could not be done, None: it was."""
+
+    refusal: str | None
+
+
+ControlInput = Woke | TargetCame
+
+CONTROL_TRANSITIONS: dict[Phase, dict[type[ControlInput], frozenset[Phase]]] = {
+    Phase.PENDING: {
+        TargetCame: frozenset({Phase.ENDED}),
+        Woke: frozenset({Phase.PENDING, Phase.ENDED}),
+    },
+    Phase.ENDED: {},
+}
+"""Phase -> input -> phases that may follow."""
+
+
+def decide_control(now: datetime, control: Lifecycle, event: ControlInput) -> Decision:
+    """One input applied to a waiting control record. One that takes effect tells nothing: its target's events do.
+
+    Raises InvariantViolation for what the table does not know.
+    """
+    allowed = CONTROL_TRANSITIONS[control.phase].get(type(event))
+    if allowed is None:
+        if control.phase is Phase.ENDED:
+            return Decision(control)
+        raise InvariantViolation(f"{control.birth}: {type(event).__name__} for a control record in {control.phase}")
+    story = Story(now, control)
+    match event:
+        case TargetCame(refusal=None):
+            story.become(phase=Phase.ENDED, ended_at=now, wake_at=None)
+        case TargetCame(refusal=why):
+            _reject(story, not_possible(why or ""))
+        case Woke():
+            if control.wake_at is None or now >= control.wake_at:
+                _reject(story, unknown_target(control.target_request_id))
+    if story.lifecycle.phase not in allowed:
+        raise InvariantViolation(f"{control.birth}: {control.phase} -> {story.lifecycle.phase} is not in the table")
+    return story.decision()
+
+
+def not_possible(why: str) -> Reason:
+    """The target exists, but this cannot be done to it now."""
+    return Reason("not_possible", why, "target_request_id")
+
+
+def unknown_target(target: str | None) -> Reason:
+    """Nobody of that name came within the wait."""
+    message = (
+        f"no request {target!r} on this partition within the wait; "
+        "all records about one request or entity must carry the same Kafka key"
+    )
+    return Reason("unknown_request", message, "target_request_id")
+
+
+def _reject(story: Story, reason: Reason) -> None:
+    story.end(Outcome.REJECTED, change=Change.REJECTED, reason=reason)

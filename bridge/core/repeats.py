@@ -1,0 +1,30 @@
+"""Is a record a request that is known already? Decided by its id, its content and what became of the known one."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from bridge.core.events import Outcome
+from bridge.core.lifecycle import Ended, Lifecycle
+
+
+class Known(Enum):
+    """What a request is to the one that is known under its id."""
+
+    NEW = auto()
+    """None is known, or the known one was rejected: a rejected request does not occupy its id."""
+    REPEAT = auto()
+    """The same content: nothing is called for it."""
+    CONFLICT = auto()
+    """Other content: refused."""
+
+
+def recognise(known: Lifecycle | Ended | None, content_hash: str | None) -> Known:
+    """``content_hash`` None: the content could not be read, so it is the content of no other request.
+
+    A rejected request has started nothing, so the same record again is asked again: what an outage rejected can be
+    sent once more as it is.
+    """
+    if known is None or known.outcome is Outcome.REJECTED:
+        return Known.NEW
+    return Known.REPEAT if content_hash is not None and content_hash == known.content_hash else Known.CONFLICT

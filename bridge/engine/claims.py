@@ -1,0 +1,55 @@
+"""Which Task belongs to whom: no Task is adopted by two lifecycles of this process.
+
+A look takes seconds, and while it is made others are accepted, adopt, or come into doubt themselves. So what it found
+is held against everybody else at the moment of the decision, the round under way included. Tasks of requests that other
+processes work on are not known here: the entity's lane and the name of what is created have to tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from bridge.core.inputs import Looked
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.recognition import same_entity
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.round import PartitionRound
+
+_IN_DOUBT = frozenset({Phase.INTENT, Phase.UNSURE})
+
+
+class Claims:
+    """The Tasks of all lifecycles of this process, open or remembered."""
+
+    def __init__(self, partitions: Callable[[], Iterable[OwnedPartition]]) -> None:
+        self._partitions = partitions
+
+    def __contains__(self, task_id: object) -> bool:
+        return any(task_id in owned.claimed for owned in self._partitions())
+
+    def settle(self, look: Looked, lifecycle: Lifecycle, rounds: Iterable[PartitionRound]) -> Looked:
+        """The look as it stands now: without Tasks that have become others', with those who may claim what is left."""
+        if not look.candidates:
+            return look
+        under_way = list(rounds)
+        taken = {one.task_id for work in under_way for one in work.changed.values() if one.birth != lifecycle.birth}
+        left = tuple(task for task in look.candidates if task.id not in self and task.id not in taken)
+        rivals = tuple(
+            str(other.birth)
+            for other in self._lifecycles(under_way)
+            if other.phase in _IN_DOUBT and other.birth != lifecycle.birth and _could_start_the_same(other, lifecycle)
+        )
+        return replace(look, candidates=left, rivals=rivals if left else ())
+
+    def _lifecycles(self, rounds: Iterable[PartitionRound]) -> Iterator[Lifecycle]:
+        changed = {birth: one for work in rounds for birth, one in work.changed.items()}
+        yield from changed.values()
+        for owned in self._partitions():
+            yield from (one for birth, one in owned.lifecycles.items() if birth not in changed)
+
+
+def _could_start_the_same(one: Lifecycle, other: Lifecycle) -> bool:
+    if one.entity is not None or other.entity is not None:
+        return one.entity is not None and other.entity is not None and same_entity(one.entity, other.entity)
+    return one.created_name is not None and one.created_name == other.created_name
