@@ -14,22 +14,32 @@ from datetime import UTC, datetime
 from bridge.assembly import Ports, assemble
 from bridge.avro.event_codec import AvroEventCodec
 from bridge.avro.request_codec import AvroRequestCodec
-from bridge.avro.schemas import load as load_schema
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import load as load_catalogue
 from bridge.core.lifecycle import Phase
 from bridge.crash import crash_points
 from bridge.engine.engine import Engine
 from bridge.errors import ProcessMustEnd
+from bridge.kafka.config import KafkaConfig
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.journal import TransactionalJournal
 from bridge.kafka.registry import SchemaRegistry
+from bridge.kafka.settling import OwnSchemas
 from bridge.kafka.store import KafkaStore
 from bridge.management import ManagementServer
-from bridge.ports import Clock
+from bridge.ports import Clock, TopicNames
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
-from bridge.wiring import admission_context, kafka_config, policies, registry_access, topic_names, vcd_gateway
+from bridge.wiring import (
+    EVENT,
+    admission_context,
+    kafka_config,
+    own_schemas,
+    policies,
+    registry_access,
+    topic_names,
+    vcd_gateway,
+)
 
 STALLED_SECONDS = 60.0
 """A loop that made no progress for so long, and for as long as VCD may take twice over, is taken for dead: a VCD that
@@ -68,9 +78,9 @@ async def run(
     """
     reach = crash_points(environ)
     registry = _registry(settings)
-    schema_id = await _settle_event_schema(settings, registry)
     names = topic_names(settings)
     kafka = kafka_config(settings)
+    schemas = await _settle_schemas(settings, registry, kafka, names, telemetry)
     inbox = KafkaInbox(kafka, [names.action_requests], trouble=telemetry.trouble)
     journal = TransactionalJournal(
         kafka, inbox, names, reach=reach, trouble=telemetry.trouble, on_hung=_end_process(telemetry)
@@ -83,8 +93,8 @@ async def run(
         journal=journal,
         store=KafkaStore(kafka, inbox.membership, names, writer_id=journal.transactional_id, trouble=telemetry.trouble),
         requests=AvroRequestCodec(registry),
-        events=AvroEventCodec(settings.kafka.group_id, schema_id),
-        store_codec=AvroStoreCodec(),
+        events=AvroEventCodec(settings.kafka.group_id, schemas.ids.get(EVENT) if schemas is not None else None),
+        store_codec=AvroStoreCodec(schemas.header if schemas is not None else ()),
         gateway=gateway,
         observer=telemetry,
     )
@@ -137,15 +147,20 @@ def _registry(settings: Settings) -> SchemaRegistry | None:
     return SchemaRegistry(access) if access is not None else None
 
 
-async def _settle_event_schema(settings: Settings, registry: SchemaRegistry | None) -> int | None:
-    """The id that events are framed with; None without a registry. Raises when the subject cannot take our schema."""
+async def _settle_schemas(
+    settings: Settings, registry: SchemaRegistry | None, kafka: KafkaConfig, names: TopicNames, telemetry: Telemetry
+) -> OwnSchemas | None:
+    """Ids of the bridge's own schemas; None without a registry. Raises when events could not be framed."""
     if registry is None:
         return None
-    subject = f"{settings.topics.task_events}-value"
-    state = await registry.settle(
-        subject, load_schema("task-status-event").text, register=settings.registry.auto_register
+    schemas = OwnSchemas(registry, own_schemas(settings), telemetry)
+    await schemas.settle(
+        register=settings.registry.auto_register,
+        needed=EVENT,
+        kafka=kafka,
+        changelog=names.changelog(names.action_requests),
     )
-    return state.schema_id
+    return schemas
 
 
 def _announce(telemetry: Telemetry, settings: Settings, on_ready: Callable[[], None]) -> Callable[[], None]:

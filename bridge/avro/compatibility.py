@@ -7,6 +7,7 @@ specification in one thing: a named type keeps its full name.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,12 +56,25 @@ def unreadable(reader: Any, writer: Any) -> tuple[str, ...]:
 
 def problems(new: Any, earlier: Sequence[Any], level: Level) -> tuple[str, ...]:
     """What forbids ``new`` to follow ``earlier`` (oldest first) under a level."""
+    return tuple(one for number, old in enumerate(earlier, start=1) for one in _between(new, number, old, level))
+
+
+def forbidden(name: str, versions: Mapping[int, str]) -> tuple[str, ...]:
+    """What forbids the present schema ``name`` to follow a subject's versions (number -> text); empty: nothing."""
     found: list[str] = []
-    for number, old in enumerate(earlier, start=1):
-        found += [f"reading version {number}: {problem}" for problem in unreadable(new, old)]
-        if level is Level.FULL_TRANSITIVE:
-            found += [f"read by version {number}: {problem}" for problem in unreadable(old, new)]
+    for number, text in sorted(versions.items()):
+        try:
+            found += _between(load(name).document, number, json.loads(text), LEVELS[name])
+        except Exception as error:  # noqa: BLE001  # what strangers register can break parser and checker in any way
+            found.append(f"version {number} is no Avro schema that stands alone: {type(error).__name__}: {error}"[:300])
     return tuple(found)
+
+
+def _between(new: Any, number: int, old: Any, level: Level) -> list[str]:
+    found = [f"reading version {number}: {problem}" for problem in unreadable(new, old)]
+    if level is Level.FULL_TRANSITIVE:
+        found += [f"read by version {number}: {problem}" for problem in unreadable(old, new)]
+    return found
 
 
 def released_problems(name: str) -> tuple[str, ...]:

@@ -124,9 +124,8 @@ async def _schemas(settings: Settings) -> list[Checked]:
         return [Checked("schema registry", False, error.message, error.hint, time.monotonic() - began)]
     results = [Checked("schema registry", True, settings.registry.url, "", time.monotonic() - began)]
     for finding in findings:
-        # What the bridge registers itself when it starts is no failure.
-        settled_at_start = settings.registry.auto_register and finding.can_be_registered
-        ok = not finding.problem or settled_at_start
+        # What the bridge puts right itself when it starts is no failure.
+        ok = not finding.problem or (settings.registry.auto_register and finding.settled_at_start)
         detail = finding.problem or f"id {finding.schema_id}, {finding.level}"
         hint = "" if ok else "vcd-bridge schemas register"
         results.append(Checked(f"schema {finding.subject}", ok, detail, hint))

@@ -14,26 +14,25 @@ from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bridge.avro.schemas import RecordSchema
-    from bridge.kafka.registry import SubjectState
+    from bridge.kafka.registry import OwnSchema, SchemaRegistry, SubjectState
     from bridge.settings import Settings
 
 EXIT_DIFFERS = 3
-REGISTERED = {"action-request": "action_requests", "task-status-event": "task_events"}
-"""Schema name -> setting of the topic whose values have it. The store never needs the registry."""
 
 schemas = typer.Typer(help="The Avro schemas, here and in the registry.")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One schema against its subject. ``problem`` empty: as it should be."""
+    """One schema against its subject. ``problem`` empty: as it should be. ``settled_at_start``: ``run`` with
+    ``registry.auto_register`` puts it right itself."""
 
     subject: str
     schema: str
     schema_id: int | None
     level: str | None
     problem: str
-    can_be_registered: bool
+    settled_at_start: bool
 
 
 @schemas.command("list")
@@ -60,18 +59,17 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @schemas.command()
 def register(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Put the schemas of this version into the registry."""
+    """Put the schemas of this version into the registry, and their compatibility levels on the subjects."""
     _settle(load_settings(config).settings, register=True, as_json=json)
 
 
 def _all(settings: Settings) -> list[tuple[str | None, RecordSchema, str]]:
     from bridge.avro.compatibility import LEVELS
-    from bridge.avro.schemas import NAMES, load, subject
+    from bridge.avro.schemas import NAMES, load
+    from bridge.wiring import own_schemas
 
-    topics = {name: getattr(settings.topics, setting) for name, setting in REGISTERED.items()}
-    return [
-        (subject(topics[name]) if name in topics else None, load(name), LEVELS[name].value) for name in NAMES
-    ]  # fmt: skip
+    subjects = {schema.name: schema.subject for schema in own_schemas(settings)}
+    return [(subjects.get(name), load(name), LEVELS[name].value) for name in NAMES]
 
 
 def _settle(settings: Settings, *, register: bool, as_json: bool) -> None:
@@ -93,31 +91,38 @@ def _settle(settings: Settings, *, register: bool, as_json: bool) -> None:
 
 async def look(settings: Settings, *, register: bool = False) -> list[Finding]:
     """Every schema against its subject. Raises ConfigurationError or TemporaryError."""
+    from bridge.avro.schemas import load
     from bridge.cli.connections import schema_registry
+    from bridge.wiring import own_schemas
 
     registry = schema_registry(settings)
     if registry is None:
         return []
     findings = []
     try:
-        for subject, schema, _ in _all(settings):
-            if subject is None:
-                continue
-            if register:
-                state = await registry.settle(subject, schema.text, register=True)
-            else:
-                state = await registry.state(subject, schema.text)
-            findings.append(
-                Finding(subject, schema.full_name, state.schema_id, state.level, _problem(state), state.compatible)
-            )  # fmt: skip
+        for schema in own_schemas(settings):
+            state = await (_registered(registry, schema) if register else registry.state(schema))
+            findings.append(_finding(load(schema.name).full_name, state))
     finally:
         await registry.close()
     return findings
 
 
+async def _registered(registry: SchemaRegistry, schema: OwnSchema) -> SubjectState:
+    state = await registry.settle(schema, register=True)
+    return await registry.set_level(state) if state.level_differs else state
+
+
+def _finding(name: str, state: SubjectState) -> Finding:
+    settled_at_start = not state.objections and not (state.level_differs and state.level_is_own)
+    return Finding(state.schema.subject, name, state.schema_id, state.level, _problem(state), settled_at_start)
+
+
 def _problem(state: SubjectState) -> str:
-    if state.schema_id is not None:
-        return ""
-    if not state.compatible:
-        return "the schema may not follow the latest version"
-    return "not registered in this version" if state.exists else "not registered"
+    if state.objections:
+        return f"the schema may not be there: {state.objections[0]}"
+    if state.schema_id is None:
+        return "not registered in this version" if state.exists else "not registered"
+    if state.level_differs:
+        return f"the subject's level is {state.level} instead of {state.schema.level}"
+    return ""

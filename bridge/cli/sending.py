@@ -91,14 +91,14 @@ def encoder(settings: Settings, topic: str, form: str) -> Encoder:
 
 async def _schema_id(settings: Settings, topic: str) -> int | None:
     """Id of ActionRequest under the topic's subject; None without a registry. Registers nothing."""
-    from bridge.avro.schemas import load, subject
     from bridge.cli.connections import schema_registry
+    from bridge.wiring import REQUEST, own_schema
 
     registry = schema_registry(settings)
     if registry is None:
         return None
     try:
-        return (await registry.settle(subject(topic), load("action-request").text, register=False)).schema_id
+        return (await registry.settle(own_schema(REQUEST, topic), register=False)).schema_id
     finally:
         await registry.close()
 

@@ -10,12 +10,13 @@ Error codes: Confluent "Schema Registry API Reference" (not found: 40401 subject
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 with warnings.catch_warnings(record=True):
@@ -52,19 +53,40 @@ class RegistryAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSchema:
+    """A schema of the bridge's and what must hold of its subject.
+
+    ``level``: how it may evolve, as a registry spells it. ``forbids``: given the versions before it (number -> text),
+    why it may not follow them; empty: it may.
+    """
+
+    name: str
+    subject: str
+    text: str
+    level: str
+    forbids: Callable[[Mapping[int, str]], Sequence[str]] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SubjectState:
     """How a schema of ours stands in the registry.
 
-    ``schema_id`` None: the subject lacks the schema. ``compatible``: it may follow the latest version (True where there
-    is none). ``level``: compatibility level in force, set on the subject or else globally; None: cannot be read.
+    ``schema_id`` None: the subject lacks the schema. ``objections``: why it may not follow the versions before it.
+    ``level``: compatibility level in force, set on the subject or else globally; None: cannot be read.
+    ``level_is_own``: the registry names it for the subject, as Apicurio 2.6 does for every subject that exists.
     """
 
-    subject: str
+    schema: OwnSchema
     schema_id: int | None
     exists: bool
-    compatible: bool
+    objections: tuple[str, ...]
     level: str | None
     level_is_own: bool
+
+    @property
+    def level_differs(self) -> bool:
+        """The registry would let others register what may not follow, or refuse what may."""
+        return self.level is not None and self.level != self.schema.level
 
 
 class SchemaRegistry:
@@ -128,49 +150,73 @@ class SchemaRegistry:
 
     # --- schemas of ours ------------------------------------------------------------------------------------------
 
-    async def state(self, subject: str, text: str) -> SubjectState:
+    def mark(self, schema: OwnSchema) -> str:
+        """What an id of the schema belongs to: this registry, the subject and the text, as 32 hex digits."""
+        whole = "\0".join((self._access.url.rstrip("/"), schema.subject, schema.text))
+        return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+    def remember(self, schema_id: int, text: str) -> None:
+        """Take the word of an earlier process for it."""
+        self._known[schema_id] = text
+
+    async def state(self, schema: OwnSchema) -> SubjectState:
         """Look at a subject and change nothing. Raises TemporaryError or ConfigurationError."""
-        return await self._asked(lambda: self._state(subject, Schema(text, "AVRO")))
+        return await self._asked(lambda: self._state(schema))
 
-    async def settle(self, subject: str, text: str, *, register: bool) -> SubjectState:
-        """Find the schema under the subject, or with ``register`` put it there; then ``schema_id`` is an id.
+    async def settle(self, schema: OwnSchema, *, register: bool) -> SubjectState:
+        """Find the schema under its subject, or with ``register`` put it there; then ``schema_id`` is an id.
 
-        Raises ConfigurationError when it lacks there and may not, or cannot, be registered; TemporaryError when the
-        registry cannot be asked.
+        Raises ConfigurationError when it lacks there and may not, or cannot, be registered, and when it may not follow
+        the versions before it; TemporaryError when the registry cannot be asked.
         """
-        state = await self.state(subject, text)
-        if state.schema_id is not None:
-            self._known[state.schema_id] = text
-            return state
-        if not state.compatible:
+        state = await self.state(schema)
+        if state.objections:
             raise ConfigurationError(
-                f"schema registry: the bridge's schema may not follow the latest version of subject {subject}",
+                f"schema registry: the bridge's schema may not follow subject {schema.subject}: {state.objections[0]}",
                 hint="another program has registered another schema there; use other topic names or clear the subject",
             )
-        if not register:
-            raise ConfigurationError(
-                f"schema registry: subject {subject} lacks the bridge's schema",
-                hint="register it (vcd-bridge schemas register) or set registry.auto_register",
-            )
-        schema_id = await self._asked(lambda: self._client.register_schema(subject, Schema(text, "AVRO")))
-        self._known[schema_id] = text
-        return replace(state, schema_id=schema_id, exists=True)
+        if state.schema_id is None:
+            if not register:
+                raise ConfigurationError(
+                    f"schema registry: subject {schema.subject} lacks the bridge's schema",
+                    hint="register it (vcd-bridge schemas register) or set registry.auto_register",
+                )
+            ours = Schema(schema.text, "AVRO")
+            schema_id = await self._asked(lambda: self._client.register_schema(schema.subject, ours))
+            state = replace(state, schema_id=schema_id, exists=True)
+        if state.schema_id is not None:
+            self._known[state.schema_id] = schema.text
+        return state
+
+    async def set_level(self, state: SubjectState) -> SubjectState:
+        """Give the subject the level that its schema asks for. Raises TemporaryError or ConfigurationError."""
+        schema = state.schema
+        await self._asked(lambda: self._client.set_compatibility(schema.subject, schema.level))
+        return replace(state, level=schema.level, level_is_own=True)
 
     async def close(self) -> None:
         """Let go of threads and connections; a call under way ends by its own time-out."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
-    def _state(self, subject: str, schema: Schema) -> SubjectState:
-        found = _or_none(lambda: self._client.lookup_schema(subject, schema))
-        versions = _or_none(lambda: self._client.get_versions(subject))
-        compatible = True
-        if found is None and versions:
-            compatible = self._client.test_compatibility(subject, schema)
-        own = _or_none(lambda: self._client.get_compatibility(subject))
-        level = own if own is not None else _or_none(self._client.get_compatibility)
-        schema_id = found.schema_id if found is not None else None
-        return SubjectState(subject, schema_id, bool(versions), compatible, level, own is not None)
+    def _state(self, schema: OwnSchema) -> SubjectState:
+        subject = schema.subject
+        found = _or_none(lambda: self._client.lookup_schema(subject, Schema(schema.text, "AVRO")))
+        numbers = sorted(_or_none(lambda: self._client.get_versions(subject)) or ())
+        own = found.version if found is not None else None
+        before = {n: self._text(subject, n) for n in numbers if own is None or n < own}
+        level = _or_none(lambda: self._client.get_compatibility(subject))
+        return SubjectState(
+            schema=schema,
+            schema_id=found.schema_id if found is not None else None,
+            exists=bool(numbers),
+            objections=tuple(schema.forbids(before)),
+            level=level if level is not None else _or_none(self._client.get_compatibility),
+            level_is_own=level is not None,
+        )
+
+    def _text(self, subject: str, version: int) -> str:
+        return self._client.get_version(subject, version).schema.schema_str or ""
 
     async def _asked(self, call: Callable[[], _T]) -> _T:
         """A call whose failure must be told to a person."""

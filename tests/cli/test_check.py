@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.conftest import Shell
-from tests.support.registry import Registry
+from tests.support.registry import Registry, set_level
 from tests.support.simulator import Simulator, running_simulator
 
 
@@ -40,6 +40,13 @@ def test_all_is_well(site: Shell, schema_registry: Registry) -> None:
     assert [ok for name, ok in marks(site, 1).items() if name.startswith("schema ") and name != "schema registry"] == [
         False, False,
     ]  # fmt: skip
+    site.run("schemas", "register")
+    site.set(registry__auto_register="true")
+    (event,) = [one["subject"] for one in site.json("schemas", "check") if one["schema"].endswith("TaskStatusEvent")]
+    set_level(schema_registry, event, "NONE")
+    told = {one["name"]: one for one in site.json("check", code=1)}[f"schema {event}"]
+    assert (told["ok"], told["hint"]) == (False, "vcd-bridge schemas register")
+    assert "level is NONE" in told["detail"]
     site.run("schemas", "register")
     text = site.run("check")
     assert "admin@acme" in text

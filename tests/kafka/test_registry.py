@@ -36,7 +36,8 @@ from bridge.core.requests import ActionRequest, SchemaUnavailable, Undecodable
 from bridge.core.task import Task, empty_document
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka import registry as module
-from bridge.kafka.registry import RegistryAccess, SchemaRegistry
+from bridge.kafka.registry import OwnSchema, RegistryAccess, SchemaRegistry
+from bridge.wiring import EVENT, REQUEST, own_schema
 from tests.avro.documents import delivery
 from tests.support.registry import Registry, running_registry
 
@@ -45,8 +46,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient  # isor
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer  # isort: skip
 from confluent_kafka.serialization import MessageField, SerializationContext  # isort: skip
 
-EVENT = load("task-status-event")
-REQUEST = load("action-request")
+REQUEST_TEXT = load(REQUEST).text
 NOW = datetime(2026, 1, 31, 17, tzinfo=UTC)
 
 
@@ -82,55 +82,118 @@ def without(text: str, field: str) -> str:
     return json.dumps(document)
 
 
+def own(subject: str, name: str = EVENT) -> OwnSchema:
+    return own_schema(name, subject.removesuffix("-value"))
+
+
 # --- our schemas, at start ----------------------------------------------------------------------------------------
 
 
 async def test_a_new_subject_is_given_the_schema_once(registry: SchemaRegistry) -> None:
-    subject = new_subject()
-    before = await registry.state(subject, EVENT.text)
-    assert (before.schema_id, before.exists, before.compatible) == (None, False, True)
-    settled = await registry.settle(subject, EVENT.text, register=True)
+    ours = own(new_subject())
+    before = await registry.state(ours)
+    assert (before.schema_id, before.exists, before.objections) == (None, False, ())
+    settled = await registry.settle(ours, register=True)
     assert settled.schema_id is not None
-    assert await registry.settle(subject, EVENT.text, register=True) == replace(
-        settled, level_is_own=(await registry.state(subject, EVENT.text)).level_is_own
-    )
-    assert registry.known(settled.schema_id) == EVENT.text
+    assert (await registry.settle(ours, register=True)).schema_id == settled.schema_id
+    assert registry.known(settled.schema_id) == ours.text
 
 
 async def test_looking_up_only(registry: SchemaRegistry) -> None:
-    subject = new_subject()
-    with pytest.raises(ConfigurationError, match=f"subject {subject} lacks") as caught:
-        await registry.settle(subject, EVENT.text, register=False)
+    ours = own(new_subject())
+    with pytest.raises(ConfigurationError, match=f"subject {ours.subject} lacks") as caught:
+        await registry.settle(ours, register=False)
     assert "auto_register" in caught.value.hint
-    assert (await registry.state(subject, EVENT.text)).exists is False
-    settled = await registry.settle(subject, EVENT.text, register=True)
-    assert (await registry.settle(subject, EVENT.text, register=False)).schema_id == settled.schema_id
+    assert (await registry.state(ours)).exists is False
+    settled = await registry.settle(ours, register=True)
+    assert (await registry.settle(ours, register=False)).schema_id == settled.schema_id
 
 
-async def test_a_schema_that_may_not_follow_the_latest_is_not_registered(
+JSON_SCHEMA = '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'
+FOREIGN = '{"type": "record", "name": "acme.Other", "fields": []}'
+
+
+@pytest.mark.parametrize("name", [EVENT, REQUEST])
+async def test_whatever_level_the_registry_has_ours_follows_only_what_it_may(
+    registry: SchemaRegistry, confluent: SchemaRegistryClient, name: str
+) -> None:
+    """Every version before ours counts, not the latest alone: NONE, the registry's own level, would let all pass."""
+    ours = own(new_subject(), name)
+    confluent.register_schema(ours.subject, Schema(FOREIGN, "AVRO"))
+    confluent.register_schema(ours.subject, Schema(without(ours.text, "requested_by"), "AVRO"))
+    state = await registry.state(ours)
+    assert (state.schema_id, state.exists, state.level) == (None, True, "NONE")
+    assert state.objections[0].startswith("reading version 1: the value: record acme.Other is not vcdbridge.v1.")
+    assert not any("version 2" in one for one in state.objections)
+    with pytest.raises(ConfigurationError, match=r"may not follow subject .* version 1"):
+        await registry.settle(ours, register=True)
+    assert confluent.get_versions(ours.subject) == [1, 2]
+
+
+async def test_a_schema_that_stands_behind_a_foreign_one_is_not_taken_either(
     registry: SchemaRegistry, confluent: SchemaRegistryClient
 ) -> None:
-    subject = new_subject()
-    # Ours asks for event_id, which records of that schema do not have.
-    confluent.register_schema(subject, Schema(without(EVENT.text, "event_id"), "AVRO"))
-    confluent.set_compatibility(subject, "FULL_TRANSITIVE")
-    state = await registry.state(subject, EVENT.text)
-    assert (state.schema_id, state.exists, state.compatible, state.level) == (None, True, False, "FULL_TRANSITIVE")
-    assert state.level_is_own
-    with pytest.raises(ConfigurationError, match="may not follow the latest version"):
-        await registry.settle(subject, EVENT.text, register=True)
-    assert confluent.get_versions(subject) == [1]
+    ours = own(new_subject())
+    confluent.register_schema(ours.subject, Schema(JSON_SCHEMA, "JSON"))
+    confluent.register_schema(ours.subject, Schema(ours.text, "AVRO"))
+    with pytest.raises(ConfigurationError, match="version 1 is no Avro schema that stands alone"):
+        await registry.settle(ours, register=False)
+
+
+async def test_what_is_registered_after_ours_is_not_for_ours_to_follow(
+    registry: SchemaRegistry, confluent: SchemaRegistryClient
+) -> None:
+    """An older process starts again while a newer one has registered its schema."""
+    ours = own(new_subject(), REQUEST)
+    settled = await registry.settle(ours, register=True)
+    confluent.register_schema(ours.subject, Schema(FOREIGN, "AVRO"))
+    assert (await registry.settle(ours, register=False)).schema_id == settled.schema_id
+
+
+async def test_events_are_compatible_both_ways_requests_backward(
+    registry: SchemaRegistry, confluent: SchemaRegistryClient
+) -> None:
+    """Ours reads both; only records of ours cannot be read with a schema that wants one field more."""
+    event, request = own(new_subject(), EVENT), own(new_subject(), REQUEST)
+    for ours in (event, request):
+        document = json.loads(ours.text)
+        document["fields"].append({"name": "more", "type": "string"})
+        confluent.register_schema(ours.subject, Schema(json.dumps(document), "AVRO"))
+    assert (await registry.state(event)).objections == (
+        "read by version 1: more: is not written and has no default",
+    )  # fmt: skip
+    assert (await registry.state(request)).objections == ()
 
 
 async def test_a_compatible_later_version_is_registered(
     registry: SchemaRegistry, confluent: SchemaRegistryClient
 ) -> None:
-    subject = new_subject()
-    first = confluent.register_schema(subject, Schema(without(EVENT.text, "truncated"), "AVRO"))
-    confluent.set_compatibility(subject, "FULL_TRANSITIVE")
-    settled = await registry.settle(subject, EVENT.text, register=True)
+    ours = own(new_subject())
+    first = confluent.register_schema(ours.subject, Schema(without(ours.text, "truncated"), "AVRO"))
+    confluent.set_compatibility(ours.subject, "FULL_TRANSITIVE")
+    settled = await registry.settle(ours, register=True)
     assert settled.schema_id not in (None, first)
-    assert confluent.get_versions(subject) == [1, 2]
+    assert confluent.get_versions(ours.subject) == [1, 2]
+
+
+async def test_a_level_that_differs_is_seen_and_set(registry: SchemaRegistry, confluent: SchemaRegistryClient) -> None:
+    ours = own(new_subject())
+    state = await registry.settle(ours, register=True)
+    assert (state.level, state.level_is_own, state.level_differs) == ("NONE", False, True)
+    assert not (await registry.set_level(state)).level_differs
+    assert confluent.get_compatibility(ours.subject) == "FULL_TRANSITIVE"
+    state = await registry.state(ours)
+    assert (state.level, state.level_is_own, state.level_differs) == ("FULL_TRANSITIVE", True, False)
+
+
+def test_an_id_is_remembered_for_one_registry_subject_and_text(registry: SchemaRegistry) -> None:
+    ours = own("in-value")
+    others = [own("out-value"), own("in-value", REQUEST), replace(ours, text=without(ours.text, "truncated"))]
+    marks = {registry.mark(one) for one in (ours, *others)}
+    with client("http://127.0.0.1:1") as elsewhere:
+        marks.add(elsewhere.mark(ours))
+    assert len(marks) == 5
+    assert registry.mark(own("in-value")) == registry.mark(ours)
 
 
 # --- ids of records -----------------------------------------------------------------------------------------------
@@ -153,8 +216,7 @@ async def test_an_unknown_id_is_refused_for_a_while_only(
 async def test_schemas_that_are_not_avro_or_not_self_contained(
     registry: SchemaRegistry, confluent: SchemaRegistryClient
 ) -> None:
-    json_schema = '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'
-    json_id = confluent.register_schema(new_subject(), Schema(json_schema, "JSON"))
+    json_id = confluent.register_schema(new_subject(), Schema(JSON_SCHEMA, "JSON"))
     await registry.learn(json_id)
     assert registry.refused(json_id) == "it is of type JSON, not AVRO"
     assert registry.known(json_id) is None
@@ -176,27 +238,27 @@ def module_reference(name: str, subject: str) -> Any:
 
 
 async def test_an_outage_stops_only_ids_not_seen_before() -> None:
-    with running_registry() as own, client(own.url) as registry:
+    with running_registry() as killed, client(killed.url) as registry:
         codec = AvroRequestCodec(registry)
-        confluent = SchemaRegistryClient({"url": own.url})
-        known = confluent.register_schema("in-value", Schema(REQUEST.text, "AVRO"))
+        confluent = SchemaRegistryClient({"url": killed.url})
+        known = confluent.register_schema("in-value", Schema(REQUEST_TEXT, "AVRO"))
         context = SerializationContext("in", MessageField.VALUE)
         document = {"request_id": "r-1", "operation": "deployVApp", "parameters": {"id": "vapp-1"}}
-        serializer = AvroSerializer(confluent, REQUEST.text, conf={"auto.register.schemas": False})
+        serializer = AvroSerializer(confluent, REQUEST_TEXT, conf={"auto.register.schemas": False})
         record = delivery(serializer({**DEFAULTS, **document}, context))
         assert codec.decode(record) == SchemaUnavailable(
             schema_id=known, message=f"schema {known} cannot be had from the registry"
         )
         await codec.refresh(known)
         assert isinstance(codec.decode(record), ActionRequest)
-        own.stop()
+        killed.stop()
         confluent.close()
         assert isinstance(codec.decode(record), ActionRequest)
         await codec.refresh(known + 1)
         unknown = delivery(registry_prefix(known + 1) + b"x")
         assert isinstance(codec.decode(unknown), SchemaUnavailable), "an outage is no answer"
         with pytest.raises(TemporaryError, match="cannot be asked") as caught:
-            await registry.state("in-value", REQUEST.text)
+            await registry.state(own("in-value", REQUEST))
         assert "registry.url" in caught.value.hint
 
 
@@ -213,7 +275,7 @@ async def test_confluents_deserializer_reads_our_events(
     registry: SchemaRegistry, confluent: SchemaRegistryClient
 ) -> None:
     subject = new_subject()
-    state = await registry.settle(subject, EVENT.text, register=True)
+    state = await registry.settle(own(subject), register=True)
     document: Any = {**empty_document(), "id": "urn:vcloud:task:1", "status": "running", "startTime": 1000}
     event = StatusEvent(
         birth=Birth("in", 0, 1), sequence=1, lifecycle="action_request", key=None, request_id="r-1", correlation_id="c",
@@ -232,7 +294,7 @@ async def test_confluents_deserializer_reads_our_events(
 
 async def test_our_codec_reads_confluents_serializer(registry: SchemaRegistry, confluent: SchemaRegistryClient) -> None:
     topic = f"topic-{uuid.uuid4()}"
-    serializer = AvroSerializer(confluent, REQUEST.text)
+    serializer = AvroSerializer(confluent, REQUEST_TEXT)
     document = {
         **DEFAULTS, "request_id": "r-1", "operation": "x", "parameters": {"id": "1"}, "body": '{"a": 1}',
         "start_by": NOW,
@@ -304,7 +366,7 @@ async def test_answers_that_settle_nothing(status: int, body: bytes, error: type
         assert registry.known(7) is None
         assert registry.refused(7) is None, "only the registry's own word on the id dead-letters a record"
         with pytest.raises(error):
-            await registry.settle("s-value", EVENT.text, register=True)
+            await registry.settle(own("s-value"), register=True)
 
 
 async def test_credentials_are_sent_and_never_shown() -> None:
@@ -313,7 +375,7 @@ async def test_credentials_are_sent_and_never_shown() -> None:
         client(url, username="ann", password="s3cret:x") as registry,
         pytest.raises(ConfigurationError) as caught,
     ):
-        await registry.state("s-value", EVENT.text)
+        await registry.state(own("s-value"))
     assert seen[0] == "Basic " + base64.b64encode(b"ann:s3cret:x").decode()
     shown = f"{caught.value.message} {caught.value.hint} {RegistryAccess(url, 'ann', 's3cret:x')!r}"
     assert "s3cret" not in shown
@@ -322,11 +384,11 @@ async def test_credentials_are_sent_and_never_shown() -> None:
 async def test_only_the_given_authority_is_trusted(tmp_path: Path) -> None:
     with scripted(500, b"{}", certificate := _certificate(tmp_path)) as (url, seen):
         with client(url, ca_file=str(certificate)) as registry, pytest.raises(TemporaryError, match="answers 500"):
-            await registry.state("s-value", EVENT.text)
+            await registry.state(own("s-value"))
         asked = len(seen)
         assert asked
         with client(url) as registry, pytest.raises(TemporaryError, match="CERTIFICATE_VERIFY_FAILED"):
-            await registry.state("s-value", EVENT.text)
+            await registry.state(own("s-value"))
         assert len(seen) == asked
 
 
@@ -358,7 +420,7 @@ async def test_a_registry_that_never_answers_costs_its_time_out_only() -> None:
                 await registry.learn(7)
                 assert registry.refused(7) is None
                 with pytest.raises(TemporaryError):
-                    await registry.state("s-value", EVENT.text)
+                    await registry.state(own("s-value"))
 
 
 @pytest.mark.parametrize("access", [RegistryAccess("ftp://x"), RegistryAccess("http://x", ca_file="/no/such.pem")])

@@ -6,6 +6,7 @@ The archive comes from Maven Central once, into ``.cache/``; needs Java 17 and M
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 import socket
 import subprocess
@@ -13,10 +14,11 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.kafka import PrerequisiteMissingError
 
@@ -43,6 +45,23 @@ class Registry:
         """End the process at once."""
         self.process.kill()
         self.process.wait()
+
+
+def register(registry: Registry, subject: str, schema: str) -> int:
+    """Put an Avro schema under a subject, as another program would; its id."""
+    return int(_ask("POST", f"{registry.url}/subjects/{subject}/versions", {"schema": schema})["id"])
+
+
+def set_level(registry: Registry, subject: str, level: str) -> None:
+    """Set the subject's compatibility level."""
+    _ask("PUT", f"{registry.url}/config/{subject}", {"compatibility": level})
+
+
+def _ask(method: str, url: str, document: Mapping[str, str]) -> Any:
+    request = urllib.request.Request(url, json.dumps(document).encode(), method=method)
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=10) as answer:  # loopback, our own process
+        return json.load(answer)
 
 
 @contextmanager

@@ -1,0 +1,95 @@
+"""Ids of the bridge's own schemas: from the registry, or while it is away as the store remembers them.
+
+What the registry settles rides in a header of every cursor, so a start or a failover during an outage of the registry
+goes on with the ids of before. A header, not a field: a process of another version reads past it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bridge.errors import ConfigurationError, TemporaryError
+from bridge.kafka.clients import tail
+from bridge.kafka.config import KafkaConfig
+from bridge.kafka.registry import OwnSchema, SchemaRegistry, SubjectState
+from bridge.ports import Headers
+
+HEADER = "vb_schema_ids"
+"""``<mark>=<id>`` of each schema, separated by blanks, ASCII."""
+
+
+class Facts(Protocol):
+    """Who is told what was settled, and what could not be."""
+
+    def fact(self, event: str, **facts: object) -> None: ...
+
+    def trouble(self, where: str, message: str, **facts: object) -> None: ...
+
+
+class OwnSchemas:
+    """Settles the ids at start. ``needed``: the schemas without whose id there is nothing to start with."""
+
+    def __init__(self, registry: SchemaRegistry, schemas: Sequence[OwnSchema], facts: Facts) -> None:
+        self._registry = registry
+        self._schemas = schemas
+        self._facts = facts
+        self.ids: dict[str, int] = {}
+        """Name of the schema -> its id."""
+
+    async def settle(self, *, register: bool, needed: str, kafka: KafkaConfig, changelog: str) -> None:
+        """Ask the registry; where it cannot be asked, the store.
+
+        Raises ConfigurationError when a subject cannot take a schema of ours; TemporaryError when neither registry nor
+        store gives the id of ``needed``.
+        """
+        try:
+            for schema in self._schemas:
+                state = await self._registry.settle(schema, register=register)
+                self._take(schema, state.schema_id)
+                self._facts.fact("schema.settled", subject=schema.subject, schema_id=state.schema_id)
+                if register:
+                    await self._give_level(state)
+        except TemporaryError as outage:
+            remembered = await asyncio.to_thread(recall, kafka, changelog)
+            for schema in self._schemas:
+                self._take(schema, remembered.get(self._registry.mark(schema)))
+            if needed not in self.ids:
+                raise
+            self._facts.trouble("schema registry", outage.message, remembered=self.ids)
+
+    @property
+    def header(self) -> Headers:
+        """What the cursors are to remember."""
+        marks = (f"{self._registry.mark(one)}={self.ids[one.name]}" for one in self._schemas if one.name in self.ids)
+        text = " ".join(marks)
+        return ((HEADER, text.encode()),) if text else ()
+
+    def _take(self, schema: OwnSchema, schema_id: int | None) -> None:
+        if schema_id is not None and schema.name not in self.ids:
+            self.ids[schema.name] = schema_id
+            self._registry.remember(schema_id, schema.text)
+
+    async def _give_level(self, state: SubjectState) -> None:
+        """A subject that nobody gave a level gets ours. The right to set it may lack: ``schemas check`` tells then."""
+        if state.level_differs and not state.level_is_own:
+            try:
+                await self._registry.set_level(state)
+            except ConfigurationError as error:
+                self._facts.trouble("schema registry", error.message, subject=state.schema.subject)
+
+
+def recall(config: KafkaConfig, changelog: str) -> Mapping[str, int]:
+    """What the cursors of a changelog remember: mark -> id. Blocks. Raises TemporaryError or ConfigurationError."""
+    found: dict[str, int] = {}
+    for record in tail(config, [changelog], until_end=True):
+        for name, value in record.headers if record is not None else ():
+            if name == HEADER and value is not None:
+                found.update(_read(value.decode("ascii", "replace")))
+    return found
+
+
+def _read(text: str) -> dict[str, int]:
+    pairs = (pair.partition("=") for pair in text.split())
+    return {mark: int(number) for mark, _, number in pairs if number.isascii() and number.isdecimal()}
