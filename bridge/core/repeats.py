@@ -27,4 +27,11 @@ def recognise(known: Lifecycle | Ended | None, content_hash: str | None) -> Know
     """
     if known is None or known.outcome is Outcome.REJECTED:
         return Known.NEW
+    if content_hash is not None and _version(content_hash) != _version(known.content_hash):
+        # Hashed by another version of the bridge: nobody can compare them, and no second call is the safer reading.
+        return Known.REPEAT
     return Known.REPEAT if content_hash is not None and content_hash == known.content_hash else Known.CONFLICT
+
+
+def _version(content_hash: str) -> str:
+    return content_hash.partition(":")[0]

@@ -91,6 +91,8 @@ class PartitionRound:
         birth = decision.lifecycle.birth
         if decision.lifecycle is not self.current(birth):
             self.changed[birth] = decision.lifecycle
+        if decision.lifecycle.lane is not None and decision.lifecycle.holds_lane:
+            self.lanes_taken.add(decision.lifecycle.lane)
         self.events.extend(decision.events)
         if decision.commands:
             self.commands.setdefault(birth, []).extend(decision.commands)
@@ -110,8 +112,6 @@ class PartitionRound:
             self.opened_ids[lifecycle.request_id] = lifecycle.birth
         if request is not None and lifecycle.is_open:
             self.opened_requests[lifecycle.birth] = request
-        if lifecycle.lane is not None:
-            self.lanes_taken.add(lifecycle.lane)
 
     def may_start_at_once(self, lifecycle: Lifecycle) -> bool:
         """A newcomer may be started in the round that receives it: its lane is empty, also within this round."""

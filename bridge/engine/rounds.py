@@ -206,6 +206,7 @@ class Rounds:
         usable = list(self._usable())
         share = max(10, MAX_STEPS // max(1, len(usable)))
         for owned in usable:
+            owned.forget_before(now - self._limits.dedupe_window)
             works[owned.partition] = PartitionRound(owned, now, self._facts_of, self._rules, owned.next_offset)
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:
@@ -300,7 +301,6 @@ class Rounds:
         for ended in work.ended():
             owned.remember(ended)
         owned.next_offset = work.next_offset
-        owned.forget_before(work.now - self._limits.dedupe_window)
         self._report(work)
         self._start_more(work, lanes)
         self._run_commands(work, began)
