@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli.console import write_json, write_table
+from bridge.cli.interrupting import interruptible
 from bridge.cli.options import ConfigOption, JsonOption, load_settings
 from bridge.errors import BridgeError, ConfigurationError
 
@@ -33,6 +34,7 @@ class Checked:
     seconds: float = 0.0
 
 
+@interruptible
 def check(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Try each connection, credential, topic and schema once; exit code 1 when one fails.
 

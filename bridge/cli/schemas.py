@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli.console import write_json, write_table
+from bridge.cli.interrupting import interruptible
 from bridge.cli.options import ConfigOption, JsonOption, load_settings
 from bridge.errors import ConfigurationError
 
@@ -52,12 +53,14 @@ def list_schemas(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 @schemas.command()
+@interruptible
 def check(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Compare the registry with the schemas of this version; exit code 3 when it differs."""
     _settle(load_settings(config).settings, register=False, as_json=json)
 
 
 @schemas.command()
+@interruptible
 def register(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Put the schemas of this version into the registry, and their compatibility levels on the subjects."""
     _settle(load_settings(config).settings, register=True, as_json=json)

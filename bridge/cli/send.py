@@ -11,6 +11,7 @@ import typer
 
 from bridge.cli.composing import Composed, NotComposable, compose, compose_lines, pairs, parse_object
 from bridge.cli.console import write, write_json_line
+from bridge.cli.interrupting import interruptible
 from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings
 from bridge.cli.sending import encoder, with_targets_keys, write_records
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _BATCH = 1000
 
 
+@interruptible
 def send(
     file: Annotated[
         str | None, typer.Argument(metavar="[FILE]", help="JSON lines, a request each; - for stdin.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli.console import note, write_json, write_table
+from bridge.cli.interrupting import interruptible
 from bridge.cli.options import ConfigOption, JsonOption, load_settings
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ topics = typer.Typer(help="The topics that the bridge needs.")
 
 
 @topics.command()
+@interruptible
 def plan(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Compare the cluster's topics with what the bridge needs; exit code 3 when they differ."""
     from bridge.cli.connections import kafka_config, topic_layout
@@ -32,6 +34,7 @@ def plan(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 @topics.command()
+@interruptible
 def apply(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Create and change topics until nothing differs; asks nothing. Exit code 1 when something takes a person."""
     from bridge.cli.connections import kafka_config, topic_layout

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.console import note, out_console, write_json_line
+from bridge.cli.interrupting import interruptible
 from bridge.cli.options import ConfigOption, JsonOption, load_settings
 from bridge.cli.timeline import event_line
 
@@ -45,6 +46,7 @@ class Filter:
         return wanted[-1].lower() in f"{owner.get('id')} {owner.get('href')}".lower()
 
 
+@interruptible
 def watch(
     config: ConfigOption = None,
     request: Annotated[str | None, typer.Option(metavar="ID", help="Only this request.")] = None,
