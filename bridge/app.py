@@ -19,6 +19,7 @@ from bridge.catalogue.load import load as load_catalogue
 from bridge.core.lifecycle import Phase
 from bridge.crash import crash_points
 from bridge.engine.engine import Engine
+from bridge.engine.partition import OwnedPartition
 from bridge.errors import ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.consumer import KafkaInbox
@@ -130,11 +131,18 @@ class EngineHealth:
 
     def ready(self) -> tuple[bool, Mapping[str, object]]:
         engine = self._engine
-        partitions = {str(tp): ("admitting" if one.admitting else one.stopped or "working")
-                      for tp, one in engine.partitions.items()}  # fmt: skip
+        partitions = {str(one.partition): _state(one) for one in engine.partitions.values()}
         not_taken = {str(partition): reason for partition, reason in engine.not_taken.items()}
         details = {"partitions": partitions, "not_taken": not_taken, "vcd_session": engine.session_ready}
         return engine.is_ready, details
+
+
+def _state(owned: OwnedPartition) -> str:
+    if owned.stopped is not None:
+        return owned.stopped
+    if owned.waits_for_schema is not None:
+        return f"waits for schema {owned.waits_for_schema} of the registry"
+    return "admitting" if owned.admitting else "working"
 
 
 def open_by_phase(engine: Engine) -> Mapping[Phase, int]:

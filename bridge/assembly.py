@@ -89,8 +89,8 @@ def assemble(
         observer=ports.observer,
         reach=reach,
     )
-    intake = Intake(ports.requests, catalogue, context, writer, ports.observer)
-    schemas = SchemaWaits(ports.clock, intake.refresh, patience=policies.schema_patience)
+    schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
+    intake = Intake(ports.requests, catalogue, context, writer, schemas)
     rounds = Rounds(
         clock=ports.clock,
         journal=ports.journal,
@@ -103,7 +103,6 @@ def assemble(
         run_command=runner.run,
         observer=ports.observer,
         reach=reach,
-        schemas=schemas,
         claims=claims,
         partitions=owned,
     )

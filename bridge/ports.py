@@ -21,7 +21,7 @@ from bridge.core.answers import (
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import StatusEvent
 from bridge.core.lifecycle import Cursor, Ended, Lifecycle, StoredRequest
-from bridge.core.requests import Decoded
+from bridge.core.requests import Decoded, SchemaAnswer
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -260,8 +260,8 @@ class RequestCodec(Protocol):
 
     def decode(self, delivery: Delivery) -> Decoded: ...
 
-    async def refresh(self, schema_id: int) -> None:
-        """Try to learn an unknown schema id from the registry; returns when known, refused or unreachable."""
+    async def refresh(self, schema_id: int) -> SchemaAnswer:
+        """Try to learn an unknown schema id from the registry. Bounded in time; never raises."""
         ...
 
 
@@ -359,7 +359,7 @@ class Observer(Protocol):
         """A record was answered by a one-event story (rejected, conflict, repeat with another correlation id)."""
         ...
 
-    def repeated(self, lifecycle_birth: Birth, record: Birth) -> None:
+    def repeated(self, known: Lifecycle | Ended, record: Birth) -> None:
         """An identical repeat was recognised silently."""
         ...
 
@@ -377,7 +377,9 @@ class Observer(Protocol):
         """A fact worth counting, e.g. ``status_regression``; ``recovery_adopted`` and its like with their evidence."""
         ...
 
-    def call_answered(self, call: HttpCall, answer: CallAnswer, seconds: float) -> None: ...
+    def call_answered(self, lifecycle: Lifecycle, call: HttpCall, answer: CallAnswer, seconds: float) -> None:
+        """``lifecycle`` is as it was when the call left."""
+        ...
 
     def committed(self, seconds: float, steps: int) -> None:
         """A group commit succeeded."""
@@ -398,3 +400,11 @@ class Observer(Protocol):
     def paused(self, partition: TopicPartition, *, paused: bool) -> None: ...
 
     def backlog_admitted(self, partition: TopicPartition) -> None: ...
+
+    def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
+        """The partition's intake waits until the registry tells a schema, or until patience is over."""
+        ...
+
+    def schema_answered(self, partition: TopicPartition, schema_id: int, answer: SchemaAnswer) -> None:
+        """That wait is over."""
+        ...

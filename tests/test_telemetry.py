@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.core.answers import Accepted, Busy, HttpCall, OutcomeUnknown
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
-from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.lifecycle import Ended, Lifecycle, Phase
+from bridge.core.requests import SchemaAnswer
 from bridge.core.task import task_at
 from bridge.ports import Observer
 from bridge.telemetry import Redactor, Telemetry, configure_logging
@@ -35,6 +36,8 @@ CALL = HttpCall(
     operation="deployVApp", method="POST", path="/vApp/vapp-1/action/deploy", query={}, body={"secret": "body"},
     media_type=None, call_id=BIRTH.call_id(1), organization=None,
 )  # fmt: skip
+TASK = "urn:vcloud:task:1"
+ACCEPTED = Accepted(task=task_at(TASK, None), http_status=202)
 
 
 @pytest.fixture
@@ -123,15 +126,72 @@ def test_an_answer_to_a_repeat_is_an_event_but_no_second_request(telemetry: Tele
 
 
 def test_calls_are_counted_by_operation_result_and_code(telemetry: Telemetry, stream: io.StringIO) -> None:
-    telemetry.call_answered(CALL, Accepted(task=task_at("urn:vcloud:task:1", None), http_status=202), 0.2)
-    telemetry.call_answered(CALL, Busy(message="busy", http_status=400), 0.1)
-    telemetry.call_answered(CALL, OutcomeUnknown(code="read_timeout", message="no answer"), 30)
+    telemetry.call_answered(LIFECYCLE, CALL, ACCEPTED, 0.2)
+    telemetry.call_answered(LIFECYCLE, CALL, Busy(message="busy", http_status=400), 0.1)
+    telemetry.call_answered(LIFECYCLE, CALL, OutcomeUnknown(code="read_timeout", message="no answer"), 30)
     total = "vcdbridge_vcd_calls_total"
     assert value(telemetry, total, operation="deployVApp", result="accepted", code="202") == 1
     assert value(telemetry, total, operation="deployVApp", result="busy", code="400") == 1
     assert value(telemetry, total, operation="deployVApp", result="outcome_unknown", code="none") == 1
     assert [line["level"] for line in lines(stream)] == ["info", "warning", "warning"]
     assert "body" not in stream.getvalue()
+
+
+FOLLOWED = replace(LIFECYCLE, phase=Phase.FOLLOWING, task_id=TASK)
+ENDED = Ended(
+    birth=BIRTH, request_id="r-1", content_hash="1:x", correlation_id="INC-1", outcome=Outcome.SUCCESS, ended_at=NOW,
+    task_id=TASK, sequence=2,
+)  # fmt: skip
+NOTES = ("recovery_adopted", "retry_busy", "cancel_requested", "outcome_unknown", "status_regression", "something_new")
+ABOUT_A_REQUEST: dict[str, list[Callable[[Observer], None]]] = {
+    "admitted": [lambda observer: observer.admitted(FOLLOWED, deprecated=True)],
+    "refused": [lambda observer: observer.refused(event(change=Change.REJECTED, task=task_at(TASK, None)))],
+    "repeated": [lambda observer: observer.repeated(FOLLOWED, BIRTH), lambda observer: observer.repeated(ENDED, BIRTH)],
+    "told": [lambda observer: observer.told(event(task=task_at(TASK, None)))],
+    "moved": [lambda observer: observer.moved(LIFECYCLE, FOLLOWED)],
+    "noted": [lambda observer, note=note: observer.noted(FOLLOWED, note) for note in NOTES],  # type: ignore[misc]
+    "call_answered": [
+        lambda observer: observer.call_answered(LIFECYCLE, CALL, ACCEPTED, 0.2),
+        lambda observer: observer.call_answered(FOLLOWED, CALL, Busy(message="busy", http_status=400), 0.1),
+    ],
+}
+ABOUT_THE_PROCESS = {
+    "dead_lettered", "committed", "not_committed", "assigned", "unassigned", "partition_stopped", "paused",
+    "backlog_admitted", "schema_waiting", "schema_answered",
+}  # fmt: skip
+
+
+def test_every_fact_is_one_or_the_other() -> None:
+    facts = {name for name in vars(Observer) if not name.startswith("_")}
+    assert facts == set(ABOUT_A_REQUEST) | ABOUT_THE_PROCESS
+
+
+@pytest.mark.parametrize("fact", ABOUT_A_REQUEST)
+def test_a_line_about_a_request_says_whose_it_is(telemetry: Telemetry, stream: io.StringIO, fact: str) -> None:
+    for tell in ABOUT_A_REQUEST[fact]:
+        tell(telemetry)
+    told = lines(stream)
+    assert told
+    for line in told:
+        whose = (line["request_id"], line["correlation_id"], line["birth"], line["task"])
+        assert whose == ("r-1", "INC-1", "vcd.action-requests/2/41", TASK), line["event"]
+
+
+def test_a_wait_for_the_registry_is_told_and_counted(telemetry: Telemetry, stream: io.StringIO) -> None:
+    gauge = "vcdbridge_schema_waiting_partitions"
+    for answer in SchemaAnswer:
+        telemetry.schema_waiting(PARTITION, 7)
+        assert value(telemetry, gauge) == 1
+        telemetry.schema_answered(PARTITION, 7, answer)
+        assert value(telemetry, gauge) == 0
+    ends = [line for line in lines(stream) if line["event"] != "schema.waiting"]
+    assert [(line["event"], line["level"]) for line in ends] == [
+        ("schema.learnt", "info"), ("schema.refused", "warning"), ("schema.unanswered", "warning"),
+    ]  # fmt: skip
+    assert {(line["partition"], line["schema_id"]) for line in lines(stream)} == {("vcd.action-requests/2", 7)}
+    telemetry.schema_waiting(PARTITION, 7)
+    telemetry.unassigned(PARTITION, lost=True)
+    assert value(telemetry, gauge) == 0
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from bridge.avro.request_document import Readable, clean, readable, to_request
 from bridge.avro.schemas import by_fingerprint, load
 from bridge.avro.source import SchemaSource
 from bridge.avro.writer_schema import SchemaRefusedError, UndecodedError, WriterSchema, writer_schema
-from bridge.core.requests import ActionRequest, Decoded, Malformed, SchemaUnavailable, Undecodable
+from bridge.core.requests import ActionRequest, Decoded, Malformed, SchemaAnswer, SchemaUnavailable, Undecodable
 from bridge.ports import Delivery, Headers
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.ASCII)
@@ -62,10 +62,15 @@ class AvroRequestCodec:
             case RegistryAvro(schema_id, payload):
                 return self._registered(schema_id, payload, delivery.headers)
 
-    async def refresh(self, schema_id: int) -> None:
-        """Try to learn a schema id; returns when it is known, refused or the registry cannot be reached."""
-        if self._registry is not None:
-            await self._registry.learn(schema_id)
+    async def refresh(self, schema_id: int) -> SchemaAnswer:
+        """Ask the registry for a schema id. Never raises; without a registry nothing can be learnt."""
+        if self._registry is None:
+            return SchemaAnswer.REFUSED
+        await self._registry.learn(schema_id)
+        if self._registry.known(schema_id) is not None:
+            return SchemaAnswer.LEARNT
+        refused = self._registry.refused(schema_id) is not None
+        return SchemaAnswer.REFUSED if refused else SchemaAnswer.UNANSWERED
 
     def _registered(self, schema_id: int, payload: bytes, headers: Headers) -> Decoded:
         shown = guid_text(schema_id) or str(schema_id)

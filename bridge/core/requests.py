@@ -92,4 +92,14 @@ class SchemaUnavailable:
     message: str
 
 
+class SchemaAnswer(StrEnum):
+    """What asking the registry for a schema id brought."""
+
+    LEARNT = "learnt"
+    REFUSED = "refused"
+    """The registry itself says that the id gives no schema that values are read with."""
+    UNANSWERED = "unanswered"
+    """It cannot be reached, or is not able to say."""
+
+
 Decoded = ActionRequest | Malformed | Undecodable | SchemaUnavailable

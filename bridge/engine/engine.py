@@ -93,7 +93,7 @@ class Engine:
     @property
     def is_ready(self) -> bool:
         """Joined its group, restored all that it was given, VCD session up."""
-        whole = self._ready.is_set() and not self._restoring and not self.not_taken
+        whole = self._joined and not self._restoring and not self.not_taken
         return whole and self._p.gateway.session_ready
 
     @property
@@ -189,6 +189,8 @@ class Engine:
                 self._handovers.add(handover)
                 handover.add_done_callback(self._handovers.discard)
             case Lost(partitions=partitions):
+                # Whether it is still a member, the next assignment says.
+                self._joined = False
                 for partition in partitions:
                     self._drop(partition, lost=True)
             case Records(deliveries=deliveries):

@@ -15,16 +15,15 @@ from bridge.core.requests import ActionRequest, Malformed, RequestKind, SchemaUn
 from bridge.engine.controls import take_control, target_came
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
-from bridge.ports import Delivery, Observer, RequestCodec
+from bridge.engine.schemas import SchemaWaits
+from bridge.ports import Delivery, RequestCodec
 
 
 @dataclass(slots=True)
 class Taken:
-    """How one record went. ``waits_for_schema``: it was not taken; the registry must be asked first."""
+    """How one record went. ``left``: it was not taken, its schema is asked for or a cap is reached."""
 
-    waits_for_schema: SchemaUnavailable | None = None
-    no_room: bool = False
-    """It was not taken: a request, and a cap is reached."""
+    left: bool = False
     starts: Lifecycle | None = None
     """A newly received lifecycle that could start in this same round if a permit is free."""
 
@@ -38,28 +37,27 @@ class Intake:
         catalogue: Catalogue,
         context: Callable[[], AdmissionContext],
         writer: RecordWriter,
-        observer: Observer,
+        schemas: SchemaWaits,
     ) -> None:
         self._codec = codec
         self._catalogue = catalogue
         self._context = context
         self._writer = writer
-        self._observer = observer
+        self._schemas = schemas
 
-    def take(
-        self, work: PartitionRound, delivery: Delivery, *, give_up_on_schema: bool = False, full: bool = False
-    ) -> Taken:
-        """Decide one record. With ``give_up_on_schema`` a record whose schema cannot be had is dead-lettered.
+    def take(self, work: PartitionRound, delivery: Delivery, *, full: bool = False) -> Taken:
+        """Decide one record. One whose schema cannot be had waits for it, and is dead-lettered in the end.
 
         ``full``: a cap is reached, so no request is taken; what operators send for those that are open still is.
         """
         decoded = self._codec.decode(delivery)
         taken = Taken()
         if full and isinstance(decoded, ActionRequest) and decoded.kind is RequestKind.REQUEST:
-            return Taken(no_room=True)
+            return Taken(left=True)
         if isinstance(decoded, SchemaUnavailable):
-            if not give_up_on_schema:
-                return Taken(waits_for_schema=decoded)
+            if not self._schemas.gave_up(work.owned, decoded.schema_id):
+                self._schemas.wait(work.owned, decoded.schema_id)
+                return Taken(left=True)
             decoded = Undecodable(stage="VALUE_CONVERTER", error_class="SchemaUnavailable", message=decoded.message)
         match decoded:
             case Undecodable():
@@ -71,13 +69,10 @@ class Intake:
                 taken = self._request(work, delivery, decoded)
             case ActionRequest():
                 take_control(work, asker(delivery.birth, delivery.key, decoded), decoded)
+        work.owned.waits_for_schema = None
         work.taken_deliveries.append(delivery)
         work.next_offset = delivery.offset + 1
         return taken
-
-    async def refresh(self, schema_id: int) -> None:
-        """Ask the registry for an unknown schema id."""
-        await self._codec.refresh(schema_id)
 
     def _dead_letter(self, work: PartitionRound, delivery: Delivery, error: Undecodable) -> None:
         work.dead_letters.append(self._writer.dead_letter(delivery, error))
@@ -135,4 +130,4 @@ class Intake:
         if request.correlation_id is not None and request.correlation_id != known.correlation_id:
             work.answer(answer_repeat(work.now, asker(delivery.birth, delivery.key, request), known))
         else:
-            work.repeats.append((known.birth, delivery.birth))
+            work.repeats.append((known, delivery.birth))

@@ -43,6 +43,8 @@ class OwnedPartition:
         self.closed = False
         self.paused = False
         self.stopped: str | None = None
+        self.waits_for_schema: int | None = None
+        """Id of the schema that the next record waits for."""
 
         self.lifecycles: dict[Birth, Lifecycle] = {}
         self.requests: dict[Birth, StoredRequest] = {}

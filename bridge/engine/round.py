@@ -41,8 +41,8 @@ class PartitionRound:
     lanes_taken: set[str] = field(default_factory=set)
     dead_letters: list[OutRecord] = field(default_factory=list)
     dead_lettered: list[tuple[Birth, Undecodable]] = field(default_factory=list)
-    repeats: list[tuple[Birth, Birth]] = field(default_factory=list)
-    """Silent repeats: the known lifecycle's birth, the repeat's coordinates."""
+    repeats: list[tuple[Lifecycle | Ended, Birth]] = field(default_factory=list)
+    """Silent repeats: the known lifecycle, the repeat's coordinates."""
     deprecated: set[Birth] = field(default_factory=set)
     answers: list[StatusEvent] = field(default_factory=list)
     """Those of ``events`` that are one-event stories."""

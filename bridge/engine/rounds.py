@@ -25,7 +25,6 @@ from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits, Use
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import FactsOf, PartitionRound
-from bridge.engine.schemas import SchemaWaits
 from bridge.engine.starts import Starts
 from bridge.engine.timers import Timers
 from bridge.ports import Clock, Committed, Journal, NotCommitted, Observer, PartitionEntries
@@ -66,7 +65,6 @@ class Rounds:
         run_command: RunCommand,
         observer: Observer,
         reach: Callable[[str], None],
-        schemas: SchemaWaits,
         claims: Claims,
         partitions: dict[TopicPartition, OwnedPartition],
     ) -> None:
@@ -81,7 +79,6 @@ class Rounds:
         self._run_command = run_command
         self._observer = observer
         self._reach = reach
-        self._schemas = schemas
         self.on_applied: Callable[[OwnedPartition], None] = lambda owned: None
         self.partitions = partitions
         self._claims = claims
@@ -235,13 +232,8 @@ class Rounds:
     def _take_deliveries(self, work: PartitionRound, share: int) -> None:
         owned = work.owned
         while owned.inbox and work.size < share:
-            delivery = owned.inbox[0]
-            give_up = self._schemas.gave_up(delivery)
-            taken = self._intake.take(work, delivery, give_up_on_schema=give_up, full=self._is_full(work))
-            if taken.no_room:
-                return
-            if taken.waits_for_schema is not None:
-                self._schemas.wait(delivery, taken.waits_for_schema)
+            taken = self._intake.take(work, owned.inbox[0], full=self._is_full(work))
+            if taken.left:
                 return
             owned.inbox.popleft()
             if taken.starts is not None and not len(self.starts):

@@ -107,7 +107,7 @@ class Runner:
             use = use_of(answer)
             if held_back is None:
                 self._reach("call_answered")
-                self._observer.call_answered(call, answer, self._clock.monotonic() - began)
+                self._observer.call_answered(lifecycle, call, answer, self._clock.monotonic() - began)
             self._feed(owned, lifecycle, Answered(lifecycle.attempt, answer, self._clock.random()))
         finally:
             owned.calls_out -= 1

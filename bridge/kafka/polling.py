@@ -315,6 +315,7 @@ class PollingThread:
         gone = self._membership.drop(_ours(partitions), lost=True)
         if gone:
             self._emit([Lost(gone)])
+            self._joined, self._idle_since = False, None
         self._unassign(consumer, _ours(partitions))
 
     def _unassign(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
@@ -351,6 +352,7 @@ class PollingThread:
             self._membership.drop(late, lost=True)
             self._trouble("kafka consumer", f"handover of {', '.join(map(str, sorted(late)))} was not finished in time")
             self._emit([Lost(late)])
+            self._joined, self._idle_since = False, None
 
     def _leave(self) -> None:
         if self._fatal is not None:

@@ -72,6 +72,7 @@ class Metrics:
         self.partitions = gauge("owned_partitions", "Partitions this process works on.")
         self.paused = gauge("paused_partitions", "Partitions whose reading is paused at a cap.")
         self.stopped = gauge("stopped_partitions", "Partitions that wait for an operator.")
+        self.waiting = gauge("schema_waiting_partitions", "Partitions whose intake waits for a schema of the registry.")
 
         self.build.labels(version).set(1)
 

@@ -22,7 +22,8 @@ from bridge.core.answers import (
 )
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, StatusEvent
-from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.lifecycle import Ended, Lifecycle, Phase
+from bridge.core.requests import SchemaAnswer
 from bridge.telemetry.metrics import Metrics
 
 _RESULTS: dict[type[CallAnswer], str] = {
@@ -49,11 +50,13 @@ class Telemetry:
         self._partitions: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
         self._stopped: set[TopicPartition] = set()
+        self._waiting: set[TopicPartition] = set()
         self._children: dict[tuple[object, ...], Counter | Histogram] = {}
         self._count_open: Callable[[], Mapping[Phase, int]] = dict
         self.metrics.partitions.set_function(lambda: float(len(self._partitions)))
         self.metrics.paused.set_function(lambda: float(len(self._paused)))
         self.metrics.stopped.set_function(lambda: float(len(self._stopped)))
+        self.metrics.waiting.set_function(lambda: float(len(self._waiting)))
 
     # --- requests and their stories -------------------------------------------------------------------------------
 
@@ -71,9 +74,9 @@ class Telemetry:
             self._count(self.metrics.requests, self._operation(event.catalogue_operation), event.outcome)
         self._log.warning("request.refused", **_story(event))
 
-    def repeated(self, lifecycle_birth: Birth, record: Birth) -> None:
+    def repeated(self, known: Lifecycle | Ended, record: Birth) -> None:
         self._count(self.metrics.repeats)
-        self._log.info("request.repeated", birth=str(lifecycle_birth), record=str(record))
+        self._log.info("request.repeated", record=str(record), **_who(known))
 
     def dead_lettered(self, record: Birth, stage: str, message: str) -> None:
         self._count(self.metrics.dead_letters, stage)
@@ -118,15 +121,16 @@ class Telemetry:
 
     # --- Cloud Director -------------------------------------------------------------------------------------------
 
-    def call_answered(self, call: HttpCall, answer: CallAnswer, seconds: float) -> None:
+    def call_answered(self, lifecycle: Lifecycle, call: HttpCall, answer: CallAnswer, seconds: float) -> None:
         status = getattr(answer, "http_status", None)
         result = _RESULTS[type(answer)]
         self.vcd_answered(call.operation, result, status, seconds)
         fine = isinstance(answer, Accepted | Done)
         (self._log.info if fine else self._log.warning)(
-            "call.answered", operation=call.operation, call_id=call.call_id, result=result, http_status=status,
-            code=getattr(answer, "code", None), message=getattr(answer, "message", None),
-            vcd_request_id=getattr(answer, "vcd_request_id", None), seconds=round(seconds, 4),
+            "call.answered", **(_who(lifecycle) | _task_of(answer)), attempt=lifecycle.attempt, call_id=call.call_id,
+            result=result, http_status=status, code=getattr(answer, "code", None),
+            message=getattr(answer, "message", None), vcd_request_id=getattr(answer, "vcd_request_id", None),
+            seconds=round(seconds, 4),
         )  # fmt: skip
 
     def vcd_answered(self, operation: str, result: str, http_status: int | None, seconds: float) -> None:
@@ -152,7 +156,7 @@ class Telemetry:
         self._log.info("partition.assigned", partition=str(partition), lifecycles=lifecycles, seconds=round(seconds, 3))
 
     def unassigned(self, partition: TopicPartition, *, lost: bool) -> None:
-        for held in (self._partitions, self._paused, self._stopped):
+        for held in (self._partitions, self._paused, self._stopped, self._waiting):
             held.discard(partition)
         kind = "lost" if lost else "revoked"
         self._count(self.metrics.rebalances, kind)
@@ -168,6 +172,15 @@ class Telemetry:
 
     def backlog_admitted(self, partition: TopicPartition) -> None:
         self._log.info("partition.backlog_admitted", partition=str(partition))
+
+    def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
+        self._waiting.add(partition)
+        self._log.warning("schema.waiting", partition=str(partition), schema_id=schema_id)
+
+    def schema_answered(self, partition: TopicPartition, schema_id: int, answer: SchemaAnswer) -> None:
+        self._waiting.discard(partition)
+        write = self._log.info if answer is SchemaAnswer.LEARNT else self._log.warning
+        write(f"schema.{answer}", partition=str(partition), schema_id=schema_id)
 
     # --- for the process around the engine ------------------------------------------------------------------------
 
@@ -224,14 +237,18 @@ class Telemetry:
         return child
 
 
-def _who(lifecycle: Lifecycle) -> dict[str, object]:
+def _who(lifecycle: Lifecycle | Ended) -> dict[str, object]:
     return {
         "request_id": lifecycle.request_id,
         "correlation_id": lifecycle.correlation_id,
         "birth": str(lifecycle.birth),
-        "operation": lifecycle.operation,
+        **({"operation": lifecycle.operation} if isinstance(lifecycle, Lifecycle) else {}),
         "task": lifecycle.task_id,
     }
+
+
+def _task_of(answer: CallAnswer) -> dict[str, object]:
+    return {"task": answer.task.id} if isinstance(answer, Accepted) else {}
 
 
 def _story(event: StatusEvent) -> dict[str, object]:
