@@ -27,9 +27,9 @@ _TASK_HEADERS = (
 
 
 def read_call_answer(
-    status: int, headers: Mapping[str, str], body: bytes, *, base_url: str, now: datetime
+    status: int, headers: Mapping[str, str], body: bytes, *, base_url: str, user_name: str, now: datetime
 ) -> CallAnswer:
-    """The answer to a call. ``headers`` by lower-case name."""
+    """The answer to a call of ``user_name``. ``headers`` by lower-case name."""
     request_id = headers.get(REQUEST_ID)
     if not 200 <= status < 300:
         return answer_of(read_refusal(status, headers, body), now, request_id)
@@ -41,12 +41,18 @@ def read_call_answer(
             return Accepted(task=located, http_status=status, vcd_request_id=request_id)
         message = f"HTTP {status} with a body that cannot be read: {error}"
         return OutcomeUnknown(code="unreadable_answer", message=message, http_status=status, vcd_request_id=request_id)
-    task = _task_of(document, headers, status, located, base_url)
+    is_a_task = document is not None and is_task(document.content, document.root, headers.get("content-type"))
+    if document is None:
+        task = located
+    elif is_a_task:
+        task = read_task(document.content, base_url) or located
+    else:
+        task = _of_entity(document, located, base_url=base_url, user_name=user_name, made=status != 200)
     if task is not None:
         return Accepted(task=task, http_status=status, vcd_request_id=request_id)
-    if status in {200, 201, 204}:
+    if status in {200, 201, 204} and not is_a_task:
         return Done(http_status=status, vcd_request_id=request_id)
-    message = f"HTTP {status} names no Task"
+    message = f"HTTP {status} {'with a Task that has neither id nor address' if is_a_task else 'names no Task'}"
     return OutcomeUnknown(code="accepted_without_task", message=message, http_status=status, vcd_request_id=request_id)
 
 
@@ -59,27 +65,26 @@ def task_of_headers(headers: Mapping[str, str], base_url: str) -> Task | None:
     return None
 
 
-def _task_of(
-    document: Document | None, headers: Mapping[str, str], status: int, located: Task | None, base_url: str
-) -> Task | None:
-    if document is None:
-        return located
-    if is_task(document.content, document.root, headers.get("content-type")):
-        return read_task(document.content, base_url) or located
+def _of_entity(document: Document, located: Task | None, *, base_url: str, user_name: str, made: bool) -> Task | None:
     listed = read_tasks_in_progress(document.content, base_url)
     if located is not None:
         return next((task for task in listed if task.id == located.id), located)
-    return _own(listed, made=status != 200)
+    return _own(listed, user_name, made=made)
 
 
-def _own(listed: tuple[Task, ...], *, made: bool) -> Task | None:
+def _own(listed: tuple[Task, ...], user_name: str, *, made: bool) -> Task | None:
     """The Task of this call among those that the entity in the answer lists.
 
-    A new entity lists the Task that makes it. An entity answered with 200 may list finished Tasks of earlier calls:
-    only one that still runs can be this call's, as an entity has one changing Task at a time.
+    A new entity lists the Task that makes it. An entity answered with 200 may list finished Tasks of earlier calls and
+    running ones of others: only one that still runs and is not another user's can be this call's, as an entity has one
+    changing Task at a time.
     """
-    if made and len(listed) == 1:
-        return listed[0]
     running = [task for task in listed if not task.is_final]
-    candidates = running or (list(listed) if made else [])
+    candidates = (running or list(listed)) if made else [task for task in running if _may_be_of(user_name, task)]
     return max(candidates, key=lambda task: task.document["startTime"] or 0, default=None)
+
+
+def _may_be_of(user_name: str, task: Task) -> bool:
+    user = task.document["user"]
+    name = user["name"] if user is not None else None
+    return name is None or name.casefold() == user_name.casefold()

@@ -50,6 +50,8 @@ class VcdConfig:
     max_concurrent_calls: int = 32
     max_concurrent_reads: int = 16
     """Reads have connections of their own: calls that VCD answers slowly do not hold up the following of Tasks."""
+    max_per_second: float | None = None
+    """Calls and reads together, logins apart; None: as many as come."""
     api_version_min: str = "33.0"
     """The oldest version with the login that is used here."""
     api_version_max: str = HIGHEST_KNOWN

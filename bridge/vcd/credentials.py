@@ -10,11 +10,12 @@ import base64
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeGuard
 from urllib.parse import quote, urlencode
 
 from bridge.core.requests import JsonValue
 from bridge.vcd.config import SYSTEM, VcdConfig
+from bridge.vcd.documents import UnreadableBody, read_body
 from bridge.vcd.errors import read_http_date, read_refusal
 from bridge.vcd.lenient import integer, is_object
 from bridge.vcd.transports import Reply
@@ -74,7 +75,7 @@ class PasswordCredential:
         reply = await send(target, headers, b"")
         _check(reply, self.label, self.password)
         token = reply.headers.get("x-vmware-vcloud-access-token")
-        if not token:
+        if not _is_token(token):
             raise LoginUnavailable(f"the login of {self.label} was answered without a token")
         return Grant(token, _jwt_lifetime(token, reply))
 
@@ -101,9 +102,9 @@ class ApiTokenCredential:
         _check(reply, self.label, self.refresh_token)
         document = _json_object(reply.body)
         token = document.get("access_token")
-        if not isinstance(token, str) or not token:
+        if not _is_token(token):
             raise LoginUnavailable(f"the login with the {self.label} was answered without an access token")
-        seconds = integer(document.get("expires_in"))
+        seconds = _seconds(document.get("expires_in"))
         return Grant(token, float(seconds) if seconds is not None else _jwt_lifetime(token, reply))
 
 
@@ -123,9 +124,18 @@ def _check(reply: Reply, label: str, secret: str) -> None:
     refusal = read_refusal(reply.status, reply.headers, reply.body)
     said = f"HTTP {reply.status}" if refusal.error is None else f"HTTP {reply.status}, {refusal.message}"
     message = f"login of {label}: {said.replace(secret, '***') if secret else said}"
-    if 400 <= reply.status < 500 and reply.status not in {408, 429}:
+    if reply.status == 401 or (400 <= reply.status < 500 and reply.status not in {408, 429} and not _is_page(reply)):
         raise LoginRefused(message)
     raise LoginUnavailable(message)
+
+
+def _is_page(reply: Reply) -> bool:
+    """A page for people: something before VCD has answered."""
+    try:
+        read_body(reply.headers.get("content-type"), reply.body)
+    except UnreadableBody:
+        return True
+    return False
 
 
 def _jwt_lifetime(token: str, reply: Reply) -> float | None:
@@ -137,7 +147,7 @@ def _jwt_lifetime(token: str, reply: Reply) -> float | None:
         claims = _json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except ValueError:
         return None
-    ends, began = integer(claims.get("exp")), integer(claims.get("iat"))
+    ends, began = _seconds(claims.get("exp")), _seconds(claims.get("iat"))
     if ends is None:
         return None
     if began is None:
@@ -146,9 +156,19 @@ def _jwt_lifetime(token: str, reply: Reply) -> float | None:
     return float(ends - began) if began is not None and ends > began else None
 
 
+def _seconds(value: JsonValue) -> int | None:
+    """Seconds of a life, or since the epoch."""
+    return integer(value, largest=2**40)
+
+
+def _is_token(value: JsonValue) -> TypeGuard[str]:
+    """What can be written into a header."""
+    return isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+
+
 def _json_object(body: bytes) -> dict[str, JsonValue]:
     try:
         document: JsonValue = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if is_object(document) else {}

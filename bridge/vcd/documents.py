@@ -41,7 +41,7 @@ def read_body(content_type: str | None, body: bytes) -> Document | None:
     if kind.endswith("xml") or (not kind.endswith("json") and stripped.startswith(b"<")):
         return _xml(stripped)
     try:
-        content: JsonValue = json.loads(stripped)
+        content = _json(stripped)
     except (ValueError, RecursionError) as error:
         raise UnreadableBody(f"{kind or 'no content type'}: {error}") from None
     if content is None:
@@ -49,6 +49,26 @@ def read_body(content_type: str | None, body: bytes) -> Document | None:
     if not is_object(content):
         raise UnreadableBody(f"{kind or 'no content type'}: not an object")
     return Document(content)
+
+
+def _json(body: bytes) -> JsonValue:
+    """Raises ValueError or RecursionError."""
+    text = body.decode(json.detect_encoding(body), "replace")
+    content: JsonValue = json.loads(text)
+    # Half a surrogate pair is legal in JSON and cannot be written as UTF-8 again.
+    return _well_formed(content) if "\\ud" in text.casefold() else content
+
+
+def _well_formed(value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        case list():
+            return [_well_formed(one) for one in value]
+        case dict():
+            return {str(_well_formed(key)): _well_formed(one) for key, one in value.items()}
+        case _:
+            return value
 
 
 def parse_xml(body: bytes) -> ElementTree.Element:

@@ -16,6 +16,7 @@ from enum import Enum
 from bridge.core.answers import Busy, CallAnswer, Limited, OutcomeUnknown, Refused, SessionExpired
 from bridge.core.task import ErrorDocument
 from bridge.vcd.documents import UnreadableBody, read_body
+from bridge.vcd.lenient import BELIEVABLE_YEARS
 from bridge.vcd.wire import cut, read_error, task_urn
 
 
@@ -99,6 +100,11 @@ class Refusal:
         return cut(self.text)
 
     @property
+    def is_vcds_word(self) -> bool:
+        """VCD's error documents carry a minor code, in both of its APIs; those of gateways in between do not."""
+        return self.minor_code is not None
+
+    @property
     def reaction(self) -> Reaction:
         return next(row.reaction for row in TABLE if row.fits(self.status, self.minor_code, self.text))
 
@@ -167,9 +173,10 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | N
 
 
 def read_http_date(value: str | None) -> datetime | None:
-    """An aware UTC time from an HTTP date."""
+    """An aware UTC time from an HTTP date; None for what is none, or too far from now to reckon with."""
     try:
         found = parsedate_to_datetime(value or "")
-    except (ValueError, TypeError, IndexError):
+        found = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    return found if found.year in BELIEVABLE_YEARS else None

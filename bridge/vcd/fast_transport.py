@@ -14,10 +14,9 @@ from pyreqwest.exceptions import PyreqwestError
 from bridge.vcd.classifier import classify_fast
 from bridge.vcd.transports import (
     KEEP_ALIVE_SECONDS,
-    LEASE_EXPIRED,
+    Departure,
     Reply,
     TlsFiles,
-    TransportFault,
     TransportLimits,
     exchange,
     unusable_certificates,
@@ -39,11 +38,11 @@ class FastTransport:
         self._monotonic = monotonic
         self._inner = HttpxTransport(_client(limits, tls))
 
-    async def send(self, request: httpx.Request, leave_by: float | None = None) -> Reply:
+    async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
         # httpx's time-outs become one deadline here, against answers that drip for ever.
         request.extensions = {"timeout": self._total}
-        if leave_by is not None and self._monotonic() + self._bound > leave_by:
-            raise TransportFault(LEASE_EXPIRED)
+        if departure is not None:
+            departure.check(self._monotonic() + self._bound)
         return await exchange(self._inner, request, classify_fast)
 
     async def close(self) -> None:

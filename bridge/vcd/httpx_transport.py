@@ -14,6 +14,7 @@ from bridge.vcd.classifier import Verdict, classify_httpx
 from bridge.vcd.transports import (
     KEEP_ALIVE_SECONDS,
     LEASE_EXPIRED,
+    Departure,
     Reply,
     TlsFiles,
     TransportFault,
@@ -29,10 +30,6 @@ _SEND_STARTED = ".send_request_headers.started"
 
 # At DEBUG httpcore writes answer headers, and a login's answer carries the token.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
-
-
-class _LeaseExpired(Exception):
-    """Raised inside the transport, before the first byte of a request whose lease is over."""
 
 
 class HttpxTransport:
@@ -52,20 +49,21 @@ class HttpxTransport:
             sizes.append(rest)
         self._shards = [_Shard(context, size) for size in sizes]
 
-    async def send(self, request: httpx.Request, leave_by: float | None = None) -> Reply:
+    async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
         started = False
 
         async def trace(name: str, _info: Any) -> None:
             nonlocal started
             if name.endswith(_SEND_STARTED):
                 # The last moment before the bytes: connecting may have taken long, or this process may have slept.
-                if leave_by is not None and self._monotonic() > leave_by:
-                    raise _LeaseExpired
+                if departure is not None:
+                    departure.check(self._monotonic())
                 started = True
 
         def classify(error: BaseException) -> Verdict:
-            return LEASE_EXPIRED if isinstance(error, _LeaseExpired) else classify_httpx(error, send_started=started)
+            return classify_httpx(error, send_started=started)
 
+        leave_by = departure.by if departure is not None else None
         await self._acquire(leave_by)
         shard = min(self._shards, key=lambda one: one.busy / one.size)
         shard.busy += 1
@@ -110,7 +108,7 @@ class _Shard:
 
 
 def _context(tls: TlsFiles) -> ssl.SSLContext:
-    context = httpx.create_ssl_context()
+    context = ssl.create_default_context()  # the system's authorities; httpx would bring a list of its own
     authorities, _ = tls.read()
     try:
         if authorities is not None:

@@ -16,6 +16,12 @@ from bridge.core.requests import JsonValue
 
 Json = dict[str, JsonValue]
 
+LARGEST = 2**31 - 1
+"""VCD's numbers are ``xs:int``, and Avro's ``int`` in the events."""
+
+BELIEVABLE_YEARS = range(1900, 9000)
+"""Years of times that are read: beyond them, reckoning with the time would overflow."""
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -39,14 +45,18 @@ def json_text(value: JsonValue) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def integer(value: JsonValue) -> int | None:
-    """An integer, also as a float or text; ``majorErrorCode`` is known to come as an empty text."""
+def integer(value: JsonValue, *, largest: int = LARGEST) -> int | None:
+    """An integer, also as a float or text; ``majorErrorCode`` is known to come as an empty text.
+
+    None beyond ``largest``, on either side of 0.
+    """
     if isinstance(value, bool) or value is None:
         return None
     try:
-        return int(value) if isinstance(value, (int, float)) else int(str(value).strip())
+        found = int(value) if isinstance(value, (int, float)) else int(str(value).strip())
     except (ValueError, OverflowError):
         return None
+    return found if abs(found) <= largest else None
 
 
 def boolean(value: JsonValue) -> bool | None:
@@ -62,9 +72,10 @@ def instant(value: JsonValue) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value.strip())
-        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+        found = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return found if found.year in BELIEVABLE_YEARS else None
 
 
 def milliseconds(value: JsonValue) -> int | None:

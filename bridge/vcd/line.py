@@ -1,22 +1,26 @@
-"""The line to one VCD: requests out, answers in, over connections for calls and connections for reads."""
+"""The line to one VCD: requests out, answers in, over connections for calls and connections for everything else."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any
 
 import httpx
 
 from bridge.ports import Clock
 from bridge.vcd.config import CallObserver, VcdConfig
+from bridge.vcd.errors import read_http_date
 from bridge.vcd.fast_transport import FastTransport
 from bridge.vcd.httpx_transport import HttpxTransport
-from bridge.vcd.transports import Reply, TlsFiles, Transport, TransportFault, TransportLimits
-
-_T = TypeVar("_T")
+from bridge.vcd.pace import Pace
+from bridge.vcd.transports import Departure, Head, Reply, TlsFiles, Transport, TransportFault, TransportLimits
 
 USER_AGENT = "vcd-kafka-bridge"
+
+BELIEVABLE_SKEW = timedelta(days=1)
+"""A clock further off than this is a mistake in an answer: logins and certificates would not work with it."""
 
 
 def open_transports(config: VcdConfig, clock: Clock) -> tuple[Transport, Transport]:
@@ -42,31 +46,43 @@ class Line:
     """Sends requests so that nothing but the transport's own time-outs ends them once they have begun."""
 
     def __init__(
-        self, base_url: str, calls: Transport, reads: Transport, clock: Clock, observer: CallObserver | None = None
+        self,
+        base_url: str,
+        calls: Transport,
+        reads: Transport,
+        clock: Clock,
+        observer: CallObserver | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.base_url = base_url
         self._calls = calls
         self._reads = reads
         self._clock = clock
         self._observer = observer
+        self._pace = pace or Pace(clock)
         self._out: set[asyncio.Task[Any]] = set()
+        self.clock_ahead = timedelta()
+        """How far VCD's clock was ahead of ours when it last told the time: up to a second too little, as it tells
+        whole seconds."""
 
     def request(self, method: str, target: str, headers: dict[str, str], content: bytes | None = None) -> httpx.Request:
         """A request to our own host; ``target`` is path and query, written as it goes out."""
         everything = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         return httpx.Request(method, self.base_url + target, headers=everything, content=content)
 
-    async def call(self, request: httpx.Request, leave_by: float) -> Reply:
-        """A call that changes VCD. Canceling the caller does not cancel it. Raises TransportFault."""
-        return await self._shielded(self._calls.send(request, leave_by))
+    async def call(self, request: httpx.Request, departure: Departure) -> Reply:
+        """A call that changes VCD. Canceling the caller does not cancel it. Raises TransportFault, among them Held."""
+        self._pace.call()
+        return await self._answer(self._calls.send(request, departure), paced=True)
 
     async def read(self, operation: str, request: httpx.Request) -> Reply:
-        """Anything that may be repeated. Raises TransportFault."""
-        return await self._observed(operation, self._reads, request)
+        """Anything that may be repeated, a cancel request too; waits for its turn. Raises TransportFault."""
+        await self._pace.turn()
+        return await self._observed(operation, request, paced=True)
 
-    async def command(self, operation: str, request: httpx.Request) -> Reply:
-        """A change that may be repeated (a cancel request), over the connections for calls. Raises TransportFault."""
-        return await self._observed(operation, self._calls, request)
+    async def session(self, operation: str, request: httpx.Request) -> Reply:
+        """What makes and keeps the session: waits for nobody. Raises TransportFault."""
+        return await self._observed(operation, request, paced=False)
 
     async def close(self) -> None:
         """Leave a second to what is out, then close the connections."""
@@ -78,11 +94,11 @@ class Line:
         await self._calls.close()
         await self._reads.close()
 
-    async def _observed(self, operation: str, transport: Transport, request: httpx.Request) -> Reply:
+    async def _observed(self, operation: str, request: httpx.Request, *, paced: bool) -> Reply:
         began = self._clock.monotonic()
         status: int | None = None
         try:
-            reply = await self._shielded(transport.send(request))
+            reply = await self._answer(self._reads.send(request), paced=paced)
             status = reply.status
             return reply
         except TransportFault as fault:
@@ -92,11 +108,29 @@ class Line:
             if self._observer is not None:
                 self._observer.observe_call(operation, status, self._clock.monotonic() - began)
 
-    async def _shielded(self, work: Coroutine[Any, Any, _T]) -> _T:
-        task = asyncio.ensure_future(work)
+    async def _answer(self, sending: Coroutine[Any, Any, Reply], *, paced: bool) -> Reply:
+        task = asyncio.ensure_future(self._heard(sending, paced=paced))
         self._out.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    async def _heard(self, sending: Coroutine[Any, Any, Reply], *, paced: bool) -> Reply:
+        """The answer; what its head tells about VCD as a whole is kept, also when nobody waits for it any more."""
+        try:
+            reply = await sending
+        except TransportFault as fault:
+            if fault.head is not None:
+                self._hear(fault.head, paced=paced)
+            raise
+        self._hear(reply, paced=paced)
+        return reply
+
+    def _hear(self, head: Head, *, paced: bool) -> None:
+        told = read_http_date(head.headers.get("date"))
+        if told is not None and abs(told - self._clock.now()) <= BELIEVABLE_SKEW:
+            self.clock_ahead = told - self._clock.now()
+        if paced:
+            self._pace.heard(head)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._out.discard(task)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bridge.core.answers import Unavailable
 from bridge.ports import Clock
 from bridge.vcd.documents import Document, UnreadableBody, read_body
-from bridge.vcd.errors import Refusal, read_http_date, read_refusal
+from bridge.vcd.errors import Reaction, Refusal, read_http_date, read_refusal
 from bridge.vcd.line import Line
-from bridge.vcd.sessions import Session, Sessions
+from bridge.vcd.logins import Session
+from bridge.vcd.pace import Held
+from bridge.vcd.sessions import Sessions
 from bridge.vcd.transports import Reply, TransportFault
 
 TENANT_CONTEXT = "X-VMWARE-VCLOUD-TENANT-CONTEXT"
 
 SESSION_PATIENCE_SECONDS = 10.0
 """How long a read waits for a check of the session or a login under way."""
+
+GONE = frozenset({403, 404})
+"""Not there, or not for us: VCD answers both alike."""
+
+_FOR_GOOD = GONE | {400, 405, 406}
+"""Refusals that the same question will meet again."""
 
 
 class Reader:
@@ -25,8 +33,6 @@ class Reader:
         self._line = line
         self._sessions = sessions
         self._clock = clock
-        self.clock_ahead = timedelta()
-        """How far VCD's clock was ahead of ours when it last told the time."""
 
     async def get(
         self, operation: str, target: str, *, tenant: str | None = None
@@ -43,10 +49,7 @@ class Reader:
             return Unavailable(f"GET {_path(target)}: HTTP {reply.status} with a body that cannot be read: {error}")
         if document is None:
             return Unavailable(f"GET {_path(target)}: HTTP {reply.status} without a body")
-        told = read_http_date(reply.headers.get("date"))
-        if told is not None:
-            self.clock_ahead = told - self._clock.now()
-        return document, told
+        return document, read_http_date(reply.headers.get("date"))
 
     async def _reply(self, operation: str, target: str, tenant: str | None) -> Reply | Unavailable:
         lost: Unavailable | None = None
@@ -57,6 +60,8 @@ class Reader:
             request = self._line.request("GET", target, _headers(session, tenant))
             try:
                 reply = await self._line.read(operation, request)
+            except Held as held:
+                return Unavailable(f"GET {_path(target)}: {held}", held.retry_after)
             except TransportFault as fault:
                 lost = Unavailable(f"GET {_path(target)}: {fault}")
                 if fault.verdict.code != "connection_lost":
@@ -69,10 +74,9 @@ class Reader:
         return lost or Unavailable(f"GET {_path(target)}: no answer")
 
     def _refused(self, reply: Reply) -> Refusal | Unavailable:
-        """403 and 404 are VCD's word only with VCD's error document: a gateway in between writes its own."""
+        """A gateway in between writes refusals of its own, which say nothing about what was asked for."""
         refusal = read_refusal(reply.status, reply.headers, reply.body)
-        conclusive = 400 <= reply.status < 500 and reply.status not in {408, 429} and refusal.error is not None
-        if conclusive:
+        if reply.status in _FOR_GOOD and refusal.is_vcds_word and refusal.reaction is Reaction.REFUSED:
             return refusal
         return Unavailable(f"HTTP {reply.status}: {refusal.message}", refusal.retry_after(self._clock.now()))
 

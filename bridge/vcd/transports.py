@@ -43,13 +43,35 @@ class TransportFault(Exception):
         self.head = head
 
 
+LEASE_EXPIRED = Verdict(never_sent=True, code="lease_expired", message="the call could not leave within its lease")
+HELD_BACK = Verdict(never_sent=True, code="held_back", message="held back right before it would have left")
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """The last word before a call leaves.
+
+    ``by``: monotonic seconds after which it must not. ``may_leave`` is asked last, as late as a transport can ask.
+    """
+
+    by: float
+    may_leave: Callable[[], bool]
+
+    def check(self, at: float) -> None:
+        """For a request whose first byte goes out at ``at`` (monotonic seconds). Raises TransportFault."""
+        if at > self.by:
+            raise TransportFault(LEASE_EXPIRED)
+        if not self.may_leave():
+            raise TransportFault(HELD_BACK)
+
+
 class Transport(Protocol):
     """Sends requests one at a time or many at once; never follows redirects, never repeats."""
 
-    async def send(self, request: httpx.Request, leave_by: float | None = None) -> Reply:
-        """The answer, read to its end.
+    async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
+        """The answer, read to its end. The request leaves as ``departure`` has it, or not at all.
 
-        The request leaves before ``leave_by`` (monotonic seconds) or not at all. Raises TransportFault.
+        Raises TransportFault.
         """
         ...
 
@@ -93,8 +115,6 @@ def unusable_certificates(error: Exception) -> ConfigurationError:
     )
 
 
-LEASE_EXPIRED = Verdict(never_sent=True, code="lease_expired", message="the call could not leave within its lease")
-
 # Ends of the process and of the event loop's task: no statement about the request, never turned into one.
 _PASS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
@@ -126,7 +146,8 @@ async def exchange(
     except _PASS:
         raise
     except BaseException as error:  # a panic of the Rust side is no Exception
-        raise TransportFault(classify(error), head) from error
+        verdict = error.verdict if isinstance(error, TransportFault) else classify(error)
+        raise TransportFault(verdict, head) from error
 
 
 async def _read(response: httpx.Response, overdue: Callable[[], bool]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import httpx
@@ -13,6 +14,7 @@ from bridge.core.requests import JsonValue
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
 from bridge.vcd.line import Line
+from bridge.vcd.pace import Pace
 from tests.vcd.scripted import (
     Handler,
     Log,
@@ -58,21 +60,22 @@ class Setup:
         """What VCD says to everything but logins, as long as the token is valid."""
         self.vcd.rest = handler if callable(handler) else lambda _: handler
 
-    async def call(self, **changes: object) -> object:
+    async def call(self, may_leave: Callable[[], bool] = lambda: True, **changes: object) -> object:
         call = replace(CALL, **changes)  # type: ignore[arg-type]  # fields of the call
-        return await self.gateway.call(call, leave_by=self.clock.time + 5, may_leave=lambda: True)
+        return await self.gateway.call(call, leave_by=self.clock.time + 5, may_leave=may_leave)
 
     @property
     def last(self) -> httpx.Request:
         return self.calls.requests[-1]
 
 
-async def make_setup(organization: str = "System") -> Setup:
-    vcd = ScriptedVcd(organization=organization)
+async def make_setup(organization: str = "System", dates: Mapping[str, str] | None = None) -> Setup:
+    """``dates``: Date headers of logins' answers by the last step of their path."""
+    vcd = ScriptedVcd(organization=organization, dates=dates or {})
     clock, log, observed = ManualClock(), Log(), Observed([])
     calls, reads = ScriptedTransport(vcd), ScriptedTransport(vcd)
     config = VcdConfig(url="https://vcd.example", organization=organization, username="bridge", password="secret")
-    line = Line(config.url, calls, reads, clock, observed)
+    line = Line(config.url, calls, reads, clock, observed, Pace(clock, log=log))
     gateway = HttpGateway(config, clock, log=log, line=line)
     await gateway.open()
     return Setup(vcd, clock, log, observed, calls, reads, gateway)

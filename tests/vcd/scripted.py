@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ import httpx
 
 from bridge.core.requests import JsonValue
 from bridge.vcd.classifier import Verdict
-from bridge.vcd.transports import Head, Reply, TransportFault
+from bridge.vcd.transports import Departure, Head, Reply, TransportFault
 
 VERSIONS = (
     b'<?xml version="1.0"?><SupportedVersions xmlns="http://www.vmware.com/vcloud/versions">'
@@ -49,8 +49,9 @@ class ScriptedTransport:
     requests: list[httpx.Request] = field(default_factory=list)
     closed: bool = False
 
-    async def send(self, request: httpx.Request, leave_by: float | None = None) -> Reply:
-        del leave_by
+    async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
+        if departure is not None:
+            departure.check(0.0)  # leases are kept by real transports
         self.requests.append(request)
         outcome = self.handle(request)
         if inspect.isawaitable(outcome):
@@ -102,7 +103,7 @@ async def settle() -> None:
 
 @dataclass(slots=True)
 class ScriptedVcd:
-    """Versions and logins that work; the rest by ``paths``. ``tokens`` counts logins."""
+    """Versions and logins that work; the rest by ``rest``. ``dates``: Date headers by the last step of a path."""
 
     user: str = "bridge"
     organization: str = "System"
@@ -112,8 +113,16 @@ class ScriptedVcd:
     login: Callable[[int], Outcome] | None = None
     rest: Handler | None = None
     lifetime: int | None = None
+    dates: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, request: httpx.Request) -> Outcome | Awaitable[Outcome]:
+        outcome = self._outcome(request)
+        date = self.dates.get(request.url.path.rsplit("/", 1)[-1])
+        if date is None or not isinstance(outcome, Reply):
+            return outcome
+        return replace(outcome, headers={**outcome.headers, "date": date})
+
+    def _outcome(self, request: httpx.Request) -> Outcome | Awaitable[Outcome]:
         path = request.url.path
         if path == "/api/versions":
             return reply(200, VERSIONS, content_type="text/xml")

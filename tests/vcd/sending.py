@@ -9,7 +9,7 @@ import pytest
 
 from bridge.vcd.fast_transport import FastTransport
 from bridge.vcd.httpx_transport import HttpxTransport
-from bridge.vcd.transports import Reply, TlsFiles, Transport, TransportFault, TransportLimits
+from bridge.vcd.transports import Departure, Reply, TlsFiles, Transport, TransportFault, TransportLimits
 
 LIMITS = TransportLimits(connections=4, connect=0.5, pool=0.3, answer=0.4)
 KINDS: dict[str, Callable[[TransportLimits, TlsFiles, Callable[[], float]], Transport]] = {
@@ -23,6 +23,10 @@ Make = Callable[..., Transport]
 
 def post(url: str, body: bytes = BODY, method: str = "POST") -> httpx.Request:
     return httpx.Request(method, f"{url}/api/vApp/vm-1/action/deploy", content=body, headers={"Accept": "*/*"})
+
+
+def leaving(by: float, *, allowed: bool = True) -> Departure:
+    return Departure(by, lambda: allowed)
 
 
 async def outcome_of(transport: Transport, request: httpx.Request) -> Reply | TransportFault:

@@ -242,11 +242,59 @@ async def test_half_an_answer_is_unknown(gateway: HttpGateway, cloud: Simulator)
 async def test_statuses_on_the_way(gateway: HttpGateway, cloud: Simulator) -> None:
     expected: dict[int, type[object]] = {429: Limited, 500: OutcomeUnknown, 502: OutcomeUnknown, 503: OutcomeUnknown}
     for status, kind in expected.items():
-        cloud.fault(do="status", status=status, retry_after=4, path="power/action/powerOn")
-        found = await make(gateway, power_on(acme_vm(1)))
-        assert isinstance(found, kind)
-        if isinstance(found, Limited):
-            assert found.retry_after == timedelta(seconds=4)
+        cloud.fault(do="status", status=status, path="power/action/powerOn")
+        assert isinstance(await make(gateway, power_on(acme_vm(1))), kind)
+
+
+async def test_a_limit_with_an_end_holds_everything_until_then(gateway: HttpGateway, cloud: Simulator) -> None:
+    task = await accepted(gateway, power_on())
+    cloud.fault(do="status", status=429, retry_after=30, path="power/action/powerOn")
+    found = await make(gateway, power_on())
+    assert isinstance(found, Limited)
+    assert found.retry_after == timedelta(seconds=30)
+    before = len(cloud.ledger())
+    held = await make(gateway, power_on())
+    assert isinstance(held, Limited)
+    assert held.retry_after is not None
+    assert timedelta(seconds=25) < held.retry_after < timedelta(seconds=30)
+    readings = await asyncio.gather(*(gateway.read_task(task.id, None) for _ in range(100)))
+    assert all(isinstance(reading, Unavailable) and reading.retry_after is not None for reading in readings)
+    assert len(cloud.ledger()) == before
+
+
+async def test_cancels_that_vcd_does_not_answer_take_nothing_from_calls(cloud: Simulator) -> None:
+    cloud.clear_faults()
+    gateway = HttpGateway(replace(config(cloud), max_concurrent_calls=2, answer_timeout=3.0), RealClock())
+    await gateway.open()
+    tasks = [await accepted(gateway, power_on()) for _ in range(2)]
+    before = len(cloud.ledger())
+    cloud.fault(do="hang", path="action/cancel", times=None)
+    cancels = [asyncio.ensure_future(gateway.cancel_task(task.id, "vb-0-1-cancel")) for task in tasks]
+    async with asyncio.timeout(5.0):
+        while len(cloud.ledger()) < before + 2:
+            await asyncio.sleep(0.01)
+    assert isinstance(await make(gateway, power_on()), Accepted)
+    cloud.clear_faults()
+    await asyncio.gather(*cancels)
+    await gateway.close()
+
+
+async def test_the_configured_rate_is_what_vcd_sees(cloud: Simulator) -> None:
+    cloud.clear_faults()
+    gateway = HttpGateway(replace(config(cloud), max_per_second=100.0), RealClock())
+    await gateway.open()
+    task = await accepted(gateway, power_on())
+    before, began = len(cloud.ledger()), time.monotonic()
+    readings = await asyncio.gather(*(gateway.read_task(task.id, None) for _ in range(100)))
+    assert all(isinstance(reading, TaskRead) for reading in readings)
+    assert len(cloud.ledger()) == before + 100
+    assert time.monotonic() - began > 0.7, "a quarter of a second's worth at once, the rest at the rate"
+    await gateway.close()
+
+
+async def test_the_clock_of_vcd_is_known_from_the_login_on(gateway: HttpGateway) -> None:
+    assert gateway.clock_ahead != timedelta()
+    assert abs(gateway.clock_ahead) < timedelta(seconds=5)
 
 
 async def test_reads_survive_a_dropped_connection(gateway: HttpGateway, cloud: Simulator) -> None:

@@ -21,7 +21,7 @@ def answer(status: int, body: bytes | JsonValue = b"", **headers: str) -> CallAn
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     kept = {name.replace("_", "-"): value for name, value in headers.items()}
     now = datetime(2026, 11, 24, tzinfo=UTC)
-    return read_call_answer(status, kept, raw, base_url=BASE, now=now)
+    return read_call_answer(status, kept, raw, base_url=BASE, user_name="bridge", now=now)
 
 
 def accepted(found: CallAnswer) -> str:
@@ -73,6 +73,22 @@ def test_200_with_an_entity_that_lists_finished_tasks_of_others_is_synchronous()
 
 def test_200_with_an_entity_that_lists_a_running_task() -> None:
     assert accepted(answer(200, entity(a_task(OTHER, "success"), a_task(UUID, "running")))) == UUID
+
+
+def test_a_running_task_of_another_user_is_not_this_calls() -> None:
+    theirs: JsonValue = {"id": f"urn:vcloud:task:{OTHER}", "status": "running", "user": {"name": "somebody"}}
+    ours: JsonValue = {"id": f"urn:vcloud:task:{UUID}", "status": "running", "user": {"name": "Bridge"}}
+    assert answer(200, entity(theirs)) == Done(http_status=200)
+    assert accepted(answer(200, entity(theirs, ours))) == UUID
+    assert accepted(answer(201, entity(theirs))) == OTHER, "what makes a new entity is this call's, whoever runs it"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize(("task_id", "href"), [(None, None), ("", ""), ("urn:vcloud:vm:1", "https://h/api/vApp/vm-1")])
+def test_a_task_that_cannot_be_followed_is_no_success(status: int, task_id: str | None, href: str | None) -> None:
+    found = answer(status, {**NULL_FILLED, "id": task_id, "href": href}, content_type=JSON)
+    assert isinstance(found, OutcomeUnknown)
+    assert found.code == "accepted_without_task"
 
 
 def test_202_empty_with_location() -> None:

@@ -13,10 +13,10 @@ from bridge.core.answers import (
     Accepted,
     Busy,
     Done,
-    EntityAbsent,
     Limited,
     NeverSent,
     OutcomeUnknown,
+    ReadRefused,
     Refused,
     SessionExpired,
 )
@@ -154,6 +154,26 @@ async def test_canceling_the_caller_does_not_cancel_the_call(setup: Setup) -> No
     await asyncio.wait_for(done.wait(), 1.0)
 
 
+async def test_a_call_that_may_not_leave_any_more_is_held_back(setup: Setup) -> None:
+    found = await setup.call(may_leave=lambda: False)
+    assert isinstance(found, NeverSent)
+    assert found.code == "held_back"
+    assert setup.calls.requests == []
+
+
+async def test_whether_it_may_leave_is_asked_after_everything_else(setup: Setup) -> None:
+    setup.answer(organizations)
+    asked: list[list[str]] = []
+
+    def may_leave() -> bool:
+        asked.append([request.url.path for request in setup.reads.requests])
+        return True
+
+    assert await setup.call(may_leave, organization="acme") == Done(http_status=204)
+    assert len(asked) == 1
+    assert asked[0][-1] == "/api/query", "the organization was looked up before"
+
+
 # --- organizations ----------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +219,15 @@ async def test_an_unknown_organization_is_refused_before_anything_is_sent(setup:
     assert isinstance(found, Refused)
     assert (found.code, found.http_status) == ("unknown_organization", None)
     assert setup.calls.requests == []
-    assert isinstance(await setup.gateway.read_entity("/vApp/vapp-1", given), EntityAbsent)
+
+
+@pytest.mark.parametrize("given", ["nobody", "00000000-1111-4222-8333-444444444444"])
+async def test_an_unknown_organization_says_nothing_about_an_entity(setup: Setup, given: str) -> None:
+    """Absence would prove a deletion; here nobody has asked for the entity."""
+    setup.answer(organizations)
+    found = await setup.gateway.read_entity("/vApp/vapp-1", given)
+    assert found == ReadRefused(404, f"VCD shows no organization {given}")
+    assert all(request.url.path != "/api/vApp/vapp-1" for request in setup.reads.requests)
 
 
 async def test_the_providers_own_organization_needs_no_context(setup: Setup) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from bridge.core.answers import (
     CancelAnswer,
     EntityAbsent,
     EntityRead,
+    ReadRefused,
     TaskPage,
     TaskQuery,
     TaskRead,
@@ -20,7 +21,8 @@ from bridge.core.answers import (
 )
 from bridge.core.requests import JsonValue
 from bridge.vcd.classifier import Verdict
-from tests.vcd.gateway_setup import FORBIDDEN, Setup
+from bridge.vcd.transports import Head
+from tests.vcd.gateway_setup import FORBIDDEN, Setup, make_setup
 from tests.vcd.scripted import (
     LOST,
     REFUSED,
@@ -29,6 +31,15 @@ from tests.vcd.scripted import (
     reply,
 )
 from tests.vcd.test_wire import NULL_FILLED, UUID
+
+NOT_FOR_GOOD = [
+    reply(400, {"minorErrorCode": "BUSY_ENTITY", "message": "m"}),
+    reply(400, {"minorErrorCode": "OPERATION_LIMITS_EXCEEDED", "message": "m"}),
+    reply(400, {"minorErrorCode": "BAD_REQUEST", "message": "The entity web is busy completing an operation."}),
+    reply(400, {"message": "Bad Request"}), reply(400), reply(400, b"<html>"), reply(405, b"<html>"),
+    reply(409, {"minorErrorCode": "CONFLICT", "message": "m"}), reply(429), reply(503, {"minorErrorCode": "x"}),
+]  # fmt: skip
+"""Answers that say nothing about the question itself: VCD says "not now", or something before VCD has answered."""
 
 # --- Tasks --------------------------------------------------------------------------------------------------------
 
@@ -60,13 +71,15 @@ async def test_a_task_that_vcd_does_not_show_has_vanished(setup: Setup, status: 
 @pytest.mark.parametrize(
     "outcome",
     [
-        reply(403, b"<html>RBAC</html>"), reply(404), reply(500, FORBIDDEN), reply(503), reply(302), reply(200),
+        reply(403, b"<html>RBAC</html>"), reply(403, {"message": "Forbidden"}), reply(404),
+        reply(404, {"message": "no Route matched"}), reply(404, {"error": "Not Found", "status": 404}),
+        reply(500, FORBIDDEN), reply(503), reply(302), reply(200),
         reply(200, b"<html/>"), reply(200, {"id": "urn:vcloud:vm:1", "type": "x"}), reply(400, FORBIDDEN),
         fault(REFUSED), fault(Verdict(never_sent=False, code="no_answer", message="m")),
     ],
 )  # fmt: skip
 async def test_nothing_else_says_that_a_task_is_gone(setup: Setup, outcome: Outcome) -> None:
-    """A gateway's own 403 or 404, with a page or nothing in it, is not VCD's word on the Task."""
+    """A gateway's own 403 or 404, with a page, an error of its kind or nothing in it, is not VCD's word on the Task."""
     setup.answer(outcome)
     assert isinstance(await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None), Unavailable)
 
@@ -123,10 +136,10 @@ async def test_a_read_over_a_connection_just_closed_is_repeated_once(setup: Setu
 async def test_a_cancel_is_a_request(setup: Setup, outcome: Outcome, expected: CancelAnswer) -> None:
     setup.answer(outcome)
     assert await setup.gateway.cancel_task(f"urn:vcloud:task:{UUID}", "vb-1-1-cancel") is expected
-    request = setup.last
+    request = next(one for one in setup.reads.requests if one.url.path.startswith("/api/task"))
     assert (request.method, request.url.path) == ("POST", f"/api/task/{UUID}/action/cancel")
     assert request.headers["x-vmware-vcloud-client-request-id"] == "vb-1-1-cancel"
-    assert len(setup.calls.requests) == 1
+    assert setup.calls.requests == [], "connections for calls are for calls"
 
 
 async def test_a_cancel_of_nothing_is_refused(setup: Setup) -> None:
@@ -170,11 +183,17 @@ async def test_statuses_that_a_vcd_refuses_are_left_out_from_then_on(setup: Setu
     assert "vcd.statuses_not_queryable" in setup.log.events
 
 
-async def test_a_refused_query_is_unavailable(setup: Setup) -> None:
-    setup.answer(reply(400, {"minorErrorCode": "BAD_REQUEST", "message": "bad filter"}))
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 406])
+async def test_a_query_that_vcd_refuses_is_refused_for_good(setup: Setup, status: int) -> None:
+    setup.answer(reply(status, {"minorErrorCode": "BAD_REQUEST", "message": "bad filter"}))
     found = await setup.gateway.query_tasks(TaskQuery(statuses=("running",)))
-    assert isinstance(found, Unavailable)
-    assert "bad filter" in found.message
+    assert found == ReadRefused(status, "task query: bad filter")
+
+
+@pytest.mark.parametrize("outcome", NOT_FOR_GOOD)
+async def test_a_query_that_may_be_answered_later_is_unavailable(setup: Setup, outcome: Outcome) -> None:
+    setup.answer(outcome)
+    assert isinstance(await setup.gateway.query_tasks(TaskQuery(statuses=("running",))), Unavailable)
 
 
 # --- entities ---------------------------------------------------------------------------------------------------------
@@ -194,13 +213,48 @@ async def test_an_entity_and_its_tasks(setup: Setup) -> None:
     ("outcome", "kind"),
     [
         (reply(403, FORBIDDEN), EntityAbsent), (reply(404, FORBIDDEN), EntityAbsent), (reply(404), Unavailable),
-        (reply(500), Unavailable), (reply(200), Unavailable), (reply(400, FORBIDDEN), Unavailable),
-        (fault(REFUSED), Unavailable),
+        (reply(404, {"message": "no Route matched with those values"}), Unavailable),
+        (reply(500), Unavailable), (reply(200), Unavailable), (reply(400, FORBIDDEN), ReadRefused),
+        (reply(405, FORBIDDEN), ReadRefused), (reply(406, FORBIDDEN), ReadRefused), (fault(REFUSED), Unavailable),
+        *((outcome, Unavailable) for outcome in NOT_FOR_GOOD),
     ],
 )  # fmt: skip
 async def test_an_entity_that_cannot_be_read(setup: Setup, outcome: Outcome, kind: type[object]) -> None:
     setup.answer(outcome)
     assert isinstance(await setup.gateway.read_entity("/vApp/vapp-1", None), kind)
+
+
+# --- the clock --------------------------------------------------------------------------------------------------------
+
+
+def at(minute: int) -> str:
+    """A Date header; the setup's own clock stands at 12:00."""
+    return f"Tue, 24 Nov 2026 12:{minute:02}:00 GMT"
+
+
+async def test_vcds_clock_is_that_of_its_latest_answer(setup: Setup) -> None:
+    assert setup.gateway.clock_ahead == timedelta()
+    setup.answer(reply(204, date=at(1)))
+    await setup.call()
+    assert setup.gateway.clock_ahead == timedelta(minutes=1)
+    for answer in (reply(429, date=at(2)), reply(500, date=at(2)), fault(LOST, Head(202, {"date": at(2)}))):
+        setup.answer(answer)
+        await setup.call()
+        assert setup.gateway.clock_ahead == timedelta(minutes=2)
+        setup.answer(reply(200, NULL_FILLED, date="Tue, 24 Nov 2026 11:57:00 GMT"))
+        await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None)
+        assert setup.gateway.clock_ahead == timedelta(minutes=-3)
+    for odd in ("soon", "Tue, 24 Nov 2020 12:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"):
+        setup.answer(reply(204, date=odd))
+        await setup.call()
+        assert setup.gateway.clock_ahead == timedelta(minutes=-3), "no clock is that wrong"
+
+
+@pytest.mark.parametrize("where", ["versions", "provider", "current"])
+async def test_any_answer_of_the_login_tells_the_time(where: str) -> None:
+    setup = await make_setup(dates={where: at(5)})
+    assert setup.gateway.clock_ahead == timedelta(minutes=5)
+    await setup.gateway.close()
 
 
 # --- observation ------------------------------------------------------------------------------------------------------

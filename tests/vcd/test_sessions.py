@@ -8,13 +8,21 @@ import json
 from collections.abc import AsyncIterator, Callable
 from itertools import accumulate
 
+import httpx
 import pytest
 
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.vcd.config import VcdConfig
-from bridge.vcd.credentials import ApiTokenCredential, Credential, PasswordCredential, credential_of
+from bridge.vcd.credentials import (
+    ApiTokenCredential,
+    Credential,
+    LoginUnavailable,
+    PasswordCredential,
+    credential_of,
+)
 from bridge.vcd.line import Line
 from bridge.vcd.sessions import REFUSED_DELAYS, Sessions
+from bridge.vcd.transports import Reply
 from tests.vcd.scripted import (
     LOST,
     REFUSED,
@@ -210,13 +218,28 @@ async def test_a_session_is_renewed_before_it_ends(make: Make, vcd: ScriptedVcd,
     sessions = make(ApiTokenCredential(TOKEN, "System"))
     await sessions.open()
     first = sessions.current
-    clock.time += 80.0
-    sessions._wanted.set()  # the keeper's timer runs on real seconds
     await settle()
+    await clock.advance(79.0)
+    assert sessions.current is first
+    await clock.advance(1.0)
     second = sessions.current
     assert second is not None
     assert second is not first
     assert len(vcd.logins) == 2
+
+
+@pytest.mark.parametrize("lifetime", [0, -5, 1, 2**62])
+async def test_no_life_that_vcd_names_makes_a_storm_of_logins(
+    make: Make, vcd: ScriptedVcd, clock: ManualClock, lifetime: int
+) -> None:
+    vcd.lifetime = lifetime
+    sessions = make(ApiTokenCredential(TOKEN, "System"))
+    await sessions.open()
+    await settle()
+    for _ in range(300):
+        await clock.advance(1.0)
+        assert is_ready(sessions)
+    assert len(vcd.logins) <= 1 + 300 / (0.8 * 60)
 
 
 async def test_an_expired_session_is_not_used(make: Make, vcd: ScriptedVcd, clock: ManualClock) -> None:
@@ -226,24 +249,6 @@ async def test_an_expired_session_is_not_used(make: Make, vcd: ScriptedVcd, cloc
     clock.time += 100.0
     assert sessions.current is None
     assert sessions.latest is not None, "who we are is still known"
-
-
-async def test_the_keepers_timer_renews(vcd: ScriptedVcd) -> None:
-    vcd.lifetime = 1
-
-    class RealClock(ManualClock):
-        def monotonic(self) -> float:
-            return asyncio.get_running_loop().time()
-
-    transport = ScriptedTransport(vcd)
-    clock = RealClock()
-    line = Line("https://vcd.example", transport, transport, clock)
-    sessions = Sessions(line, ApiTokenCredential(TOKEN, "System"), clock, versions=("33.0", "39.1"))
-    await sessions.open()
-    async with asyncio.timeout(3.0):
-        while len(vcd.logins) < 2:
-            await asyncio.sleep(0.02)
-    await sessions.close()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
@@ -272,6 +277,76 @@ async def test_something_else_at_the_address_is_a_configuration_error(clock: Man
         sessions = Sessions(line, PasswordCredential("b", "p", "System"), clock, versions=("33.0", "39.1"))
         with pytest.raises(ConfigurationError, match=r"elsewhere\.example/api/versions"):
             await sessions.open()
+
+
+PAGES = [
+    reply(200, b"<html>maintenance</html>", content_type="text/html"), reply(200),
+    reply(404, b"no route", content_type="text/plain"), reply(403, b"<html>blocked</html>", content_type="text/html"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("where", ["/api/versions", "/cloudapi/1.0.0/sessions/provider"])
+async def test_a_balancers_page_keeps_a_vcd_that_was_met_away_for_seconds_only(
+    vcd: ScriptedVcd, clock: ManualClock, log: Log, page: Reply, where: str
+) -> None:
+    """Maintenance of ten minutes: the session is back half a minute after it, not a quarter of an hour."""
+    down = False
+    transport = ScriptedTransport(lambda request: page if down and request.url.path == where else vcd(request))
+    line = Line("https://vcd.example", transport, transport, clock)
+    credential = PasswordCredential("bridge", PASSWORD, "System")
+    sessions = Sessions(line, credential, clock, versions=("33.0", "39.1"), log=log)
+    await sessions.open()
+    session = sessions.current
+    assert session is not None
+    down = True
+    vcd.valid.clear()
+    sessions.suspect(session)
+    await settle()
+    for _ in range(600):
+        await clock.advance(1.0)
+    assert not is_ready(sessions)
+    down = False
+    await clock.advance(30.0)
+    assert is_ready(sessions)
+    assert "vcd.login_refused" not in log.events
+    await sessions.close()
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_does_not_confirm_a_dead_token(
+    vcd: ScriptedVcd, clock: ManualClock, log: Log, page: Reply
+) -> None:
+    paged = True
+
+    def before(request: httpx.Request) -> Outcome:
+        current = request.url.path.endswith("/current") and request.headers["authorization"] == "Bearer token-1"
+        return page if current and paged and not vcd.valid & {"token-1"} else vcd(request)  # type: ignore[return-value]
+
+    transport = ScriptedTransport(before)
+    line = Line("https://vcd.example", transport, transport, clock)
+    credential = PasswordCredential("bridge", PASSWORD, "System")
+    sessions = Sessions(line, credential, clock, versions=("33.0", "39.1"), log=log)
+    await sessions.open()
+    session = sessions.current
+    assert session is not None
+    vcd.valid.clear()
+    sessions.suspect(session)
+    await settle()
+    assert "vcd.session_confirmed" not in log.events
+    assert sessions.current is not None
+    assert sessions.current.token == "token-2"
+    await sessions.close()
+
+
+@pytest.mark.parametrize("token", ["", "tökén", "a\nb", "\u2603"])
+async def test_a_token_that_cannot_be_sent_is_no_login(token: str) -> None:
+    async def send(_target: str, _headers: dict[str, str], _body: bytes) -> Outcome:
+        return reply(200, {"access_token": token}, x_vmware_vcloud_access_token=token)
+
+    for credential in (ApiTokenCredential(TOKEN, "System"), PasswordCredential("bridge", PASSWORD, "System")):
+        with pytest.raises(LoginUnavailable):
+            await credential.log_in(send, "38.1")  # type: ignore[arg-type]
 
 
 async def test_a_keeper_that_stumbles_goes_on(vcd: ScriptedVcd, clock: ManualClock) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
@@ -92,6 +93,25 @@ async def test_the_second_authority_of_a_bundle_counts(make: Make, authority: Au
     bundle.write_bytes(other.file.read_bytes() + authority.file.read_bytes())
     async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
         assert (await make(tls=TlsFiles(authorities=bundle)).send(post(peer.url))).status == 200
+
+
+async def test_the_systems_authorities_are_trusted(
+    make: Make, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL's and the Rust side's word for where they are is the same."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
+        assert (await make().send(post(peer.url))).status == 200
+
+
+async def test_no_list_of_a_library_is_trusted(
+    make: Make, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certifi, "where", lambda: str(authority.file))
+    async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
+        failed = await fault_of(make(), post(peer.url))
+        assert failed.verdict.never_sent
+        assert peer.requests == []
 
 
 # --- what goes over the wire ---------------------------------------------------------------------------------------

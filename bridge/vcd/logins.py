@@ -1,0 +1,154 @@
+"""How a session is made: versions, login, and whom VCD says we are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from httpx import Request
+
+from bridge.core.requests import JsonValue
+from bridge.errors import ConfigurationError
+from bridge.ports import Clock
+from bridge.vcd.credentials import Credential, Grant, LoginUnavailable
+from bridge.vcd.documents import UnreadableBody, read_body
+from bridge.vcd.lenient import is_object, name, uuid_in
+from bridge.vcd.line import Line
+from bridge.vcd.transports import Reply
+from bridge.vcd.versions import choose_version, read_versions
+
+CURRENT = "/cloudapi/1.0.0/sessions/current"
+
+RENEW_AT = 0.8
+"""Part of a token's life after which it is renewed: a login may fail for a while before anybody notices."""
+
+SHORTEST_LIFE_SECONDS = 60.0
+"""A shorter life is not believed: the logins that it would take are a burden, and a 401 tells of the end as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session with VCD. ``renew_at`` and ``expires_at`` in monotonic seconds, None where VCD did not tell."""
+
+    token: str = field(repr=False)
+    api_version: str
+    user_name: str
+    organization: str
+    organization_uuid: str | None
+    renew_at: float | None
+    expires_at: float | None
+
+    def headers(self, accept: str = "application/*+json") -> dict[str, str]:
+        return {"Accept": f"{accept};version={self.api_version}", "Authorization": f"Bearer {self.token}"}
+
+
+class Logins:
+    """Makes sessions, and looks whether one lives. ``versions``: lowest and highest API version to speak."""
+
+    def __init__(self, line: Line, credential: Credential, clock: Clock, versions: tuple[str, str]) -> None:
+        self._line = line
+        self._credential = credential
+        self._clock = clock
+        self._versions = versions
+        self._met = False
+        self.public_hosts: frozenset[str] = frozenset()
+        """``host[:port]`` under which VCD's login addresses name it."""
+
+    async def log_in(self) -> Session:
+        """Negotiates too: after an upgrade of VCD sessions end, and other versions are served.
+
+        Raises LoginRefused, LoginUnavailable, TransportFault, and before the first success ConfigurationError.
+        """
+        version = await self._negotiate()
+        began = self._clock.monotonic()
+        grant = await self._credential.log_in(self._send, version)
+        return _session(grant, version, began, await self._current(grant.token, version))
+
+    async def is_alive(self, session: Session) -> bool:
+        """Whether VCD shows us the session: a status alone may be a balancer's. Raises TransportFault."""
+        try:
+            _read_names(await self._current(session.token, session.api_version))
+        except LoginUnavailable:
+            return False
+        return True
+
+    async def _negotiate(self) -> str:
+        """Whatever stands at the address of a VCD that we have met is that VCD, or for now something before it."""
+        try:
+            version = await self._offered_version()
+        except ConfigurationError as error:
+            if self._met:
+                raise LoginUnavailable(error.message) from None
+            raise
+        self._met = True
+        return version
+
+    async def _offered_version(self) -> str:
+        reply = await self._line.session("versions", self._line.request("GET", "/api/versions", {"Accept": "*/*"}))
+        if reply.status >= 500 or reply.status in {408, 429}:
+            raise LoginUnavailable(f"/api/versions answered HTTP {reply.status}")
+        try:
+            if reply.status != 200:
+                raise UnreadableBody(f"HTTP {reply.status}")
+            offered = read_versions(reply.body)
+        except UnreadableBody as error:
+            raise ConfigurationError(
+                f"{self._line.base_url}/api/versions is not a Cloud Director's: {error}",
+                hint="set vcd.url to https://host[:port] of VCD, without /api",
+            ) from None
+        version = choose_version(offered, *self._versions)
+        self.public_hosts = frozenset(one.login_host for one in offered if one.login_host is not None)
+        return version
+
+    async def _send(self, target: str, headers: dict[str, str], body: bytes) -> Reply:
+        return await self._line.session("logIn", self._line.request("POST", target, headers, body))
+
+    async def _current(self, token: str, version: str) -> Reply:
+        return await self._line.session("currentSession", self._current_request(token, version))
+
+    def _current_request(self, token: str, version: str) -> Request:
+        headers = {"Accept": f"application/json;version={version}", "Authorization": f"Bearer {token}"}
+        return self._line.request("GET", CURRENT, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Whose session it is."""
+
+    user: str
+    organization: str
+    organization_uuid: str | None
+
+
+def _session(grant: Grant, version: str, began: float, reply: Reply) -> Session:
+    """Raises LoginUnavailable."""
+    names = _read_names(reply)
+    life = None if grant.lifetime is None else max(grant.lifetime, SHORTEST_LIFE_SECONDS)
+    return Session(
+        token=grant.token,
+        api_version=version,
+        user_name=names.user,
+        organization=names.organization,
+        organization_uuid=names.organization_uuid,
+        renew_at=None if life is None else began + RENEW_AT * life,
+        expires_at=None if life is None else began + life,
+    )
+
+
+def _read_names(reply: Reply) -> _Names:
+    """Raises LoginUnavailable for anything but a session's document."""
+    if reply.status != 200:
+        raise LoginUnavailable(f"{CURRENT} answered HTTP {reply.status}")
+    try:
+        document = read_body(reply.headers.get("content-type"), reply.body)
+    except UnreadableBody as error:
+        raise LoginUnavailable(f"{CURRENT}: {error}") from None
+    content: dict[str, JsonValue] = {} if document is None else document.content
+    user, organization = _named(content.get("user")), _named(content.get("org"))
+    if user[0] is None or organization[0] is None:
+        raise LoginUnavailable(f"{CURRENT} names no user or organization")
+    return _Names(user[0], organization[0], uuid_in(organization[1]))
+
+
+def _named(value: JsonValue) -> tuple[str | None, str | None]:
+    """Name and id of a CloudAPI reference."""
+    return (name(value.get("name")), name(value.get("id"))) if is_object(value) else (name(value), None)

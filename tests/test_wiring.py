@@ -1,0 +1,27 @@
+"""What the parts are made with, from the settings."""
+
+from __future__ import annotations
+
+from bridge.settings import load
+from bridge.wiring import policies, vcd_config
+
+VCD = "VCD_BRIDGE__VCD__"
+ENVIRONMENT = {f"{VCD}URL": "https://vcd.example", f"{VCD}API_TOKEN": "token"}
+
+
+def test_one_rate_is_shared_by_calls_and_everything_else() -> None:
+    settings = load(None, {**ENVIRONMENT, f"{VCD}MAX_CALLS_PER_SECOND": "50"}).settings
+    assert vcd_config(settings).max_per_second == 50
+    assert policies(settings).limits.per_second == 40, "what calls cannot take is for following"
+
+
+def test_calls_and_reads_have_connections_of_their_own() -> None:
+    environment = {**ENVIRONMENT, f"{VCD}MAX_CONCURRENT_CALLS": "3", f"{VCD}MAX_CONCURRENT_READS": "5"}
+    config = vcd_config(load(None, environment).settings)
+    assert (config.max_concurrent_calls, config.max_concurrent_reads) == (3, 5)
+
+
+def test_a_call_waits_for_a_connection_within_its_lease() -> None:
+    environment = {**ENVIRONMENT, f"{VCD}CONNECT_TIMEOUT_SECONDS": "4", f"{VCD}LEASE_SECONDS": "4"}
+    config = vcd_config(load(None, environment).settings)
+    assert (config.connect_timeout, config.call_connect_timeout) == (4, 2)
