@@ -22,6 +22,7 @@ from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 from bridge.vcd.config import HIGHEST_KNOWN, VcdConfig
 from bridge.vcd.gateway import HttpGateway
+from bridge.vcd.pace import CALL_SHARE
 
 REQUEST = "action-request"
 EVENT = "task-status-event"
@@ -58,6 +59,8 @@ def vcd_config(settings: Settings) -> VcdConfig:
         connect_timeout=vcd.connect_timeout_seconds,
         lease=vcd.lease_seconds,
         max_concurrent_calls=vcd.max_concurrent_calls,
+        max_concurrent_reads=vcd.max_concurrent_reads,
+        max_per_second=vcd.max_calls_per_second,
         ca_file=vcd.ca_file,
         client_certificate_file=vcd.client_certificate_file,
         transport=vcd.transport,
@@ -106,7 +109,7 @@ def policies(settings: Settings) -> Policies:
             unknown_cancel_wait=_seconds(intake.unknown_cancel_wait_seconds),
             parked_lane_release=_seconds(intake.parked_lane_release_seconds),
         ),
-        limits=Limits(concurrent=vcd.max_concurrent_calls, per_second=vcd.max_calls_per_second),
+        limits=Limits(concurrent=vcd.max_concurrent_calls, per_second=vcd.max_calls_per_second * CALL_SHARE),
         rounds=RoundLimits(
             lease=_seconds(vcd.lease_seconds),
             max_open=intake.max_open_per_partition,

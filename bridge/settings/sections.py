@@ -139,11 +139,17 @@ class VcdSettings(Section):
     answer_timeout_seconds: Seconds = 30.0
     """Longest wait for an answer once a call has left; after it the outcome is unknown and recovery looks."""
     connect_timeout_seconds: Seconds = 5.0
-    """Longest wait for a connection, TLS included. Not above ``lease_seconds``."""
+    """Longest wait for a connection, TLS included. A call that changes VCD waits for half of ``lease_seconds`` at most,
+    whatever is set here, so that it can leave within its lease. Not above ``lease_seconds``."""
     max_concurrent_calls: Count = 32
-    """Calls in flight per process, all kinds together. 32: well below a VCD cell's default worker threads."""
+    """Calls that change VCD in flight per process, all operations together, each with a connection of its own. 32: well
+    below a VCD cell's default worker threads."""
+    max_concurrent_reads: Count = 16
+    """Connections per process for everything else: reads, queries, cancels, logins. Calls that VCD answers slowly do
+    not hold these up."""
     max_calls_per_second: Rate = 100.0
-    """Calls per second per process, all kinds together. A VCD behind a gateway with a quota needs less."""
+    """Requests to VCD per second and process, calls and reads together; only logins are not counted. Calls go first and
+    get four fifths at most, so that Tasks are followed under any load. A VCD behind a gateway with a quota needs less."""
     lease_seconds: Seconds = 5.0
     """A call that changes VCD leaves within this time from before its intent's commit, or not at all. A new owner of
     the work waits as long before it concludes that a call never left. 5 s: a slow commit fits, failover stays quick."""
