@@ -148,8 +148,8 @@ class VcdSettings(Section):
     """Connections per process for everything else: reads, queries, cancels, logins. Calls that VCD answers slowly do
     not hold these up."""
     max_calls_per_second: Rate = 100.0
-    """Requests to VCD per second and process, calls and reads together; only logins are not counted. Calls go first and
-    get four fifths at most, so that Tasks are followed under any load. A VCD behind a gateway with a quota needs less."""
+    """Requests to VCD per second and process, calls and reads together, logins apart. Calls go first and get four fifths
+    at most, so that Tasks are followed under any load. A VCD behind a gateway with a quota needs less."""
     lease_seconds: Seconds = 5.0
     """A call that changes VCD leaves within this time from before its intent's commit, or not at all. A new owner of
     the work waits as long before it concludes that a call never left. 5 s: a slow commit fits, failover stays quick."""
