@@ -11,7 +11,7 @@ from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents import TASK_STEM
 from bridge.simulator.effects import CREATES, UNIQUE_NAMES, Occasion, effect_of
 from bridge.simulator.entities import Entity, initial_state
-from bridge.simulator.exchange import Answer, Refusal, bad_request, forbidden, no_access
+from bridge.simulator.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
 from bridge.simulator.kinds import KINDS, Kind, kind_of
 from bridge.simulator.naming import operation_name, operation_texts
 from bridge.simulator.negotiation import check_media_type, version_number
@@ -160,8 +160,8 @@ class Actions:
             words=operation_texts(operation, owner), owner=owner, user=call.user, script=script, now=call.now,
             effect=effect,
         )  # fmt: skip
-        key = call.body.get("operationKey")
-        task.operation_key = key if isinstance(key, str) else None
+        if self.cloud.behavior.keep_operation_keys:
+            task.operation_key = _operation_key(call.body)
         return task
 
     def _answer(self, call: Call, operation: Operation, owner: Entity, task: Task, shape: AnswerShape) -> Answer:
@@ -205,6 +205,14 @@ def _new_name(call: Call) -> str | None:
     for place in (call.body, call.body.get("disk"), call.body.get("vm"), call.body.get("media")):
         if isinstance(place, dict) and isinstance(place.get("name"), str) and place["name"]:
             return str(place["name"])
+    return None
+
+
+def _operation_key(body: JsonObject) -> str | None:
+    """The operationKey of the entity that a body describes: the body itself, or the object inside it."""
+    for place in (body, body.get("disk")):
+        if isinstance(place, dict) and isinstance(place.get("operationKey"), str):
+            return str(place["operationKey"])
     return None
 
 

@@ -26,16 +26,19 @@ class Behavior:
     """Each field is a setting of ``POST /simulator/settings``.
 
     ``task_seconds``: how long an unscripted Task lasts. ``busy_parents``: a busy vApp holds its VMs and the other way
-    round. ``query_lag_seconds``: the task query shows the state of so long ago. ``consistent_pages``: pages of one
-    sequence come from one snapshot. ``blocking_operations``: catalogue names whose Tasks wait in preRunning for
-    ``blocking_timeout_seconds``, then ``blocking_timeout_action`` (resume, abort, fail).
+    round. ``keep_operation_keys``: an operationKey in a body shows on the Task. ``recent_task_seconds``: how long an
+    entity lists a Task that has ended. ``query_lag_seconds``: the task query shows the state of so long ago.
+    ``consistent_pages``: pages of one sequence come from one snapshot. ``blocking_operations``: catalogue names whose
+    Tasks wait in preRunning for ``blocking_timeout_seconds``, then ``blocking_timeout_action`` (resume, abort, fail).
     """
 
     task_seconds: float = 2.0
     busy: bool = True
-    busy_parents: bool = False
+    busy_parents: bool = True
     old_busy_text: bool = False
     lenient_entities: bool = False
+    keep_operation_keys: bool = False
+    recent_task_seconds: float = 60.0
     query_lag_seconds: float = 0.0
     consistent_pages: bool = True
     queued_has_start: bool = True

@@ -114,6 +114,7 @@ class Cloud:
         self.sessions.absolute_seconds = behavior.session_absolute_seconds
         self.documents.empty_owner_href_every = behavior.empty_owner_href_every
         self.documents.queued_has_start = behavior.queued_has_start
+        self.documents.recent_task_seconds = behavior.recent_task_seconds
 
     def new_uuid(self) -> str:
         digits = f"{self._random.getrandbits(128):032x}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ class Director:
             self._admit(call)
         except Refusal as error:
             call.refusal = call.refusal or error
+        except Exception:  # noqa: BLE001  # whatever it is, the call is in the ledger
+            call.refusal = _own_failure()
         return call
 
     def _admit(self, call: Call) -> None:
@@ -117,16 +120,17 @@ class Director:
         return self.faults.take(call.target.name, call.request.method, call.request.path, user)
 
     def answer(self, call: Call) -> Answer:
-        """Carries the call out. The ledger entry is :meth:`record`'s."""
+        """Carries the call out; never raises. The ledger entry is :meth:`record`'s."""
         call.now = self.clock()
         self.cloud.engine.advance(call.now)
         try:
             if call.refusal is not None:
                 raise call.refusal
-            answer = call.target.handle(call)
+            return call.target.handle(call)
         except Refusal as refusal:
-            answer = self.refuse(call, refusal)
-        return answer
+            return self.refuse(call, refusal)
+        except Exception:  # noqa: BLE001  # whatever it is, the call is in the ledger
+            return self.refuse(call, _own_failure())
 
     def handle(self, request: Request) -> Answer:
         """The whole way of one request without faults, for use without sockets."""
@@ -248,6 +252,12 @@ class Director:
         add("DELETE", f"{sessions}/{{id}}", Target("logout", access.log_out))
         add("POST", "/oauth/tenant/{org}/token", Target("oauthToken", access.token))
         add("POST", "/oauth/provider/token", Target("oauthToken", access.token))
+
+
+def _own_failure() -> Refusal:
+    """A bug of the simulator: told on standard error and answered as VCD answers its own, so that the ledger has it."""
+    traceback.print_exc()
+    return Refusal(500, "INTERNAL_SERVER_ERROR", "The simulator failed; its standard error tells where.")
 
 
 def _unrouted(_call: Call) -> Answer:

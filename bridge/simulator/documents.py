@@ -22,14 +22,21 @@ class Documents:
         empty_owner_href_every: Each so-manieth Task has an empty ``owner.href`` or ``owner.name``, as real servers
             send now and then (cloud-director-extension-standard-library samples, libcloud fixtures); 0: never.
         queued_has_start: Whether a queued Task already has a startTime.
+        recent_task_seconds: How long after its end an entity still lists a Task.
     """
 
     def __init__(
-        self, references: References, *, empty_owner_href_every: int = 10, queued_has_start: bool = True
+        self,
+        references: References,
+        *,
+        empty_owner_href_every: int = 10,
+        queued_has_start: bool = True,
+        recent_task_seconds: float = 60.0,
     ) -> None:
         self.references = references
         self.empty_owner_href_every = empty_owner_href_every
         self.queued_has_start = queued_has_start
+        self.recent_task_seconds = recent_task_seconds
 
     def task_href(self, task: Task) -> str:
         return f"{self.references.api}/task/{task.id}"
@@ -119,7 +126,7 @@ class Documents:
 
     def entity(self, entity: Entity, now: float, *, provider: bool) -> JsonObject:
         """An entity with its links, its state and its Tasks (queued, running, recently completed)."""
-        tasks = [task for task in entity.tasks or () if task.vanish_at is None or now < task.vanish_at]
+        tasks = [task for task in entity.tasks or () if self._is_listed(task, now)]
         document: JsonObject = {
             "otherAttributes": {},
             "link": self._entity_links(entity, provider=provider),
@@ -138,6 +145,11 @@ class Documents:
         document.update(self._children(entity, now, provider=provider))
         document["vCloudExtension"] = []
         return document
+
+    def _is_listed(self, task: Task, now: float) -> bool:
+        if task.vanish_at is not None and now >= task.vanish_at:
+            return False
+        return task.ended_at is None or now <= task.ended_at + self.recent_task_seconds
 
     def _entity_links(self, entity: Entity, *, provider: bool) -> list[JsonObject]:
         link, href = self.references.link, self.references.href(entity)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from bridge.simulator.tasks import Task
 
 RECENT_TASKS = 12
-"""How many Tasks an entity lists: queued, running and recently completed ones (TasksInProgressType of entity.xsd)."""
+"""How many of its Tasks an entity keeps at most, so that memory is bounded; which of them it lists is a matter of time
+(queued, running and recently completed ones: TasksInProgressType of entity.xsd)."""
 
 MAXIMUM_LENIENT = 100_000
 

@@ -12,6 +12,8 @@ from bridge.simulator.exchange import JsonObject
 
 FINAL = frozenset({"success", "error", "aborted", "canceled"})
 CANCEL_WAYS = ("honor", "ignore", "refuse")
+CANCEL_SECONDS = 1.0
+"""From a cancel to the end that it brings: a cancel only requests (VCD API docs, POST-CancelTask)."""
 
 
 class ScriptError(ValueError):
@@ -49,8 +51,10 @@ class Script:
     """Steps in order of time and what surrounds them.
 
     ``cancel``: ``honor`` ends the Task ``cancel_seconds`` later with ``cancel_status``; ``ignore`` only sets
-    cancelRequested; ``refuse`` answers 400. ``vanish_after``: seconds after its creation the Task answers 403.
-    ``answer`` replaces the documented shape of the answer; ``blocked`` makes a blocking task of it.
+    cancelRequested, which is what people report of real servers (fog, post_cancel_task.rb); ``refuse`` answers 400.
+    ``canceled`` left the documented statuses with API 36, so an honored cancel comes to ``aborted``.
+    ``vanish_after``: seconds after its creation the Task answers 403. ``answer`` replaces the documented shape of the
+    answer; ``blocked`` makes a blocking task of it.
     """
 
     steps: tuple[Step, ...]
@@ -58,8 +62,8 @@ class Script:
     result: JsonObject | None = None
     vc_tasks: tuple[JsonObject, ...] = ()
     cancel: str = "honor"
-    cancel_status: str = "canceled"
-    cancel_seconds: float = 0.0
+    cancel_status: str = "aborted"
+    cancel_seconds: float = CANCEL_SECONDS
     vanish_after: float | None = None
     answer: str | None = None
     blocked: bool = False
@@ -162,7 +166,7 @@ def read_script(document: Mapping[str, Any], default_seconds: float) -> Script:
         changes["vc_tasks"] = tuple(document["vc_tasks"])
     changes["cancel"] = _choice(document, "cancel", CANCEL_WAYS, base.cancel)
     changes["answer"] = _choice(document, "answer", _ANSWERS, None)
-    changes["cancel_seconds"] = _seconds(document, "cancel_seconds", 0.0) or 0.0
+    changes["cancel_seconds"] = _seconds(document, "cancel_seconds", base.cancel_seconds) or 0.0
     changes["vanish_after"] = _seconds(document, "vanish_after", None)
     changes["blocked"] = bool(document.get("blocked", base.blocked))
     return replace(base, **changes)

@@ -7,7 +7,6 @@ import gc
 import json
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,9 +132,9 @@ def run(
     settings: dict[str, Any] | None = None,
     maximum_tasks: int = 100_000,
     seed: int | None = None,
-    ready: Callable[[str], None] | None = None,
+    ready: Callable[[str], None],
 ) -> None:
-    """Serves until SIGTERM or SIGINT.
+    """Serves until SIGTERM or SIGINT. Raises ValueError or OSError for what cannot be served.
 
     Args:
         listen: ``host:port``; port 0 takes a free one.
@@ -148,7 +147,7 @@ def run(
         settings: Further settings by name, see :class:`Behavior`.
         maximum_tasks: Beyond it the oldest ended Tasks are forgotten.
         seed: Makes ids repeatable.
-        ready: Told the URL when connections are accepted; None: prints ``ready URL``.
+        ready: Told the URL when connections are accepted.
     """
     server = _listen(listen)
     url = _url(server)
@@ -164,21 +163,15 @@ def run(
         seed=seed,
     )
     director.change_settings(settings or {})
-    announce = ready or _print_ready
     # Long-lived objects are many and their circles are broken by hand: full collections mostly cost pauses.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 20)
     try:
-        _Server(Application(director), lambda: announce(url)).run(sockets=[server])
+        _Server(Application(director), lambda: ready(url)).run(sockets=[server])
     finally:
         director.ledger.close()
         server.close()
-
-
-def _print_ready(url: str) -> None:
-    sys.stdout.write(f"ready {url}\n")
-    sys.stdout.flush()
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def test_the_demo_proves_itself_and_leaves_nothing_behind(demo: subprocess.Popen
     assert found["proven"] is True
     outcomes = {request["request_id"]: (request["outcome"], request["effects"]) for request in found["requests"]}
     assert outcomes == {
-        "deploy": ("success", 1), "snapshot": ("error", 1), "delete": ("rejected", 0), "suspend": ("canceled", 1),
+        "deploy": ("success", 1), "snapshot": ("error", 1), "delete": ("rejected", 0), "suspend": ("aborted", 1),
         "power-on": ("success", 1), "undeploy": ("success", 1), "snapshot-2": ("success", 1),
         "deploy-2": ("success", 1), "power-off": ("success", 1),
     }  # fmt: skip

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
 from bridge.simulator.exchange import Request
 from bridge.simulator.inventory import well_known_uuid
 from bridge.simulator.ledger import FIELDS, Ledger
 from tests.simulator.driver import VAPP, VDC, Caller, Cloud
+from tests.support.simulator import REPOSITORY
 
 
 def test_the_ledger_tells_every_call(cloud: Cloud, admin: Caller) -> None:
@@ -142,6 +144,11 @@ def test_mistakes_are_named(cloud: Cloud, method: str, path: str, body: Any, sta
 def test_a_wrong_setting_among_right_ones_changes_nothing(cloud: Cloud) -> None:
     cloud.admin("POST", "settings", {"task_seconds": 3, "nonsense": 1})
     assert cloud.director.behavior.task_seconds == 10
+
+
+def test_every_setting_is_told_in_the_document() -> None:
+    told = (REPOSITORY / "docs" / "simulator.md").read_text().partition("POST /simulator/settings`: `")[2]
+    assert set(told.partition("`")[0].split()) == set(Behavior().document())
 
 
 def test_a_seed_repeats_the_ids() -> None:

@@ -253,6 +253,7 @@ class TestBodies:
 
 
 def test_put_of_a_vapp_and_of_a_vm_are_two_operations(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("settings", {"busy": False})
     vapp = "application/vnd.vmware.vcloud.vApp+json"
     assert admin.call("PUT", f"/vApp/{VAPP}", {"name": "renamed"}, **{"content-type": vapp}).status == 202
     assert admin.call("PUT", f"/vApp/{VM}", {"name": "x"}, **{"content-type": vapp}).status == 415

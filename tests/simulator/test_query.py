@@ -193,12 +193,13 @@ def test_a_lagging_query_does_not_know_a_cancel_yet(cloud: Cloud, admin: Caller)
     task = admin.deploy()
     cloud.wait(5)
     admin.call("POST", f"/task/{task}/action/cancel")
-    cloud.wait(2)
+    cloud.wait(3)
+    assert admin.task(task)["status"] == "aborted"
     (record,) = admin.query()["record"]
     assert (record["status"], record["endDate"]) == ("running", None)
     cloud.wait(1)
     (record,) = admin.query()["record"]
-    assert record["status"] == "canceled"
+    assert record["status"] == "aborted"
     assert record["endDate"] is not None
 
 

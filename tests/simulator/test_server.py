@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from bridge.cli.app import app
 from bridge.simulator.clock import parse_time
 from bridge.simulator.server import read_fault_file, serve_in_thread
 from tests.support.simulator import (
@@ -31,6 +35,7 @@ from tests.support.simulator import (
     http as call,
 )
 
+DOCUMENT = REPOSITORY / "docs" / "simulator.md"
 DEPLOY = f"/api/vApp/{ACME_VAPP}/action/deploy"
 
 
@@ -191,6 +196,37 @@ class TestFaults:
         assert simulator.log_in().get("/api/org").status == 200
 
 
+class TestOwnFailures:
+    """A bug of the simulator is no reason for a call to be missing in the ledger."""
+
+    @pytest.mark.parametrize("fault", [None, "truncate"])
+    def test_a_handler_that_fails_is_a_500_in_the_ledger(
+        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], fault: str | None
+    ) -> None:
+        with serve_in_thread() as (url, director):
+            session = log_in(url)
+            if fault is not None:
+                director.faults.add({"do": fault, "operation": "deployVApp"})
+            monkeypatch.setattr(director.cloud.documents, "task", lambda *_, **__: 1 / 0)
+            reply = None
+            with contextlib.suppress(http.client.IncompleteRead):
+                reply = session.post(DEPLOY, {})
+            entry = director.ledger.after(0)[-1]
+        if reply is not None:
+            assert (reply.status, reply.json()["minorErrorCode"]) == (500, "INTERNAL_SERVER_ERROR")
+        assert (entry["operation"], entry["status"], entry["fault"]) == ("deployVApp", 500, fault)
+        assert entry["effect"] is True, "the Task was made before the answer to it failed"
+        assert "ZeroDivisionError" in capfd.readouterr().err
+
+    def test_one_that_fails_before_its_handler_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with serve_in_thread() as (url, director):
+            session = log_in(url)
+            monkeypatch.setattr(director.cloud.sessions, "tenant", lambda *_: 1 / 0)
+            assert session.post(DEPLOY, {}).status == 500
+            entry = director.ledger.after(0)[-1]
+        assert (entry["operation"], entry["status"], entry["effect"]) == ("deployVApp", 500, False)
+
+
 class TestHttp:
     def test_many_calls_on_one_connection(self, simulator: Simulator, admin: Client) -> None:
         wire = connection(simulator)
@@ -282,14 +318,20 @@ class TestProcess:
     @pytest.mark.parametrize(
         ("options", "named"),
         [(["--listen", "nowhere"], "host:port"), (["--settings", '{"x": 1}'], "unknown setting 'x'"),
-         (["--faults", "absent.json"], "absent.json")],
+         (["--settings", "x"], "--settings"), (["--faults", "absent.json"], "absent.json"),
+         (["--ledger", "absent/ledger.jsonl"], "absent/ledger.jsonl"), (["--listen", "192.0.2.1:1"], "192.0.2.1:1")],
     )  # fmt: skip
     def test_mistakes_end_it_with_2_and_a_word(self, options: list[str], named: str) -> None:
-        command = [sys.executable, "-m", "bridge.simulator", "--listen", "127.0.0.1:0", *options]
+        command = [sys.executable, "-m", "bridge", "simulator", "--listen", "127.0.0.1:0", *options]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=REPOSITORY, check=False)
         assert ended.returncode == 2
         assert named in ended.stderr
         assert ended.stdout == ""
+
+    def test_its_options_are_those_that_its_document_tells(self) -> None:
+        told = set(re.findall(r"^\| `(--[a-z-]+)", DOCUMENT.read_text(), re.MULTILINE))
+        command: Any = typer.main.get_command(app)
+        assert told == {name for one in command.commands["simulator"].params for name in one.opts}
 
     def test_it_runs_inside_another_process(self) -> None:
         with serve_in_thread(seed=3) as (url, director):

@@ -180,9 +180,9 @@ def running_simulator(
     settings: Mapping[str, Any] | None = None,
     maximum_tasks: int = 100_000,
 ) -> Iterator[Simulator]:
-    """Starts ``python -m bridge.simulator`` and stops it at the end. Its stderr is the test's."""
+    """Starts ``vcd-bridge simulator`` and stops it at the end. Its stderr is the test's."""
     command = [
-        sys.executable, "-m", "bridge.simulator", "--listen", listen, "--task-seconds", str(task_seconds),
+        sys.executable, "-m", "bridge", "simulator", "--listen", listen, "--task-seconds", str(task_seconds),
         "--vms", str(virtual_machines), "--settings", json.dumps(dict(settings or {})),
         "--maximum-tasks", str(maximum_tasks),
     ]  # fmt: skip

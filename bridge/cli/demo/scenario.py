@@ -125,7 +125,7 @@ class Demo:
             _act("deploy", "succeeds, with progress", "success", "deployVApp", vapps[0], body={"powerOn": True}),
             _act("snapshot", "fails in VCD", "error", "createSnapshot", machines[1], body={"name": "before"}),
             _act("delete", "rejected by policy", "rejected", "deleteVApp", vapps[1]),
-            _act("suspend", "canceled while it runs", "canceled", "suspendVApp", vapps[2]),
+            _act("suspend", "canceled while it runs", "aborted", "suspendVApp", vapps[2]),
             _act("power-on", "waits for others' work", "success", "powerOnVApp", vapps[3]),
         ]
         await self._send(acts)
