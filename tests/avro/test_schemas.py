@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -14,6 +16,7 @@ from bridge.core.events import StatusEvent
 from bridge.core.lifecycle import Cursor, Ended, Lifecycle, StoredRequest
 from bridge.core.task import empty_document
 
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 SPECIFIED = {
     "null": 7195948357588979594,
     "boolean": -6970731678124411036,
@@ -40,6 +43,20 @@ RELEASED = {
 """What was released stays as it is: records written with it are on topics."""
 
 
+RELEASED_FILES = {
+    "1/action-request": "fd8387488e7eae7c520d8c42b2e8615e47334d71e1c02acb151175f05253658e",
+    "1/blocking-task-event": "f013da6e2a5cdb8d173a8bb7362b33ff319f9a58beffdeae676848a8a69c8d2a",
+    "1/cursor": "8994a2a35ad66368f5270a2c278c0746c2f6d5237f26b84bf488e8aeb6cf6f40",
+    "1/ended-lifecycle": "e9a7b693493ab6447a5c1533d61f8a893a1ffe9970e7f7e0c8f9f396d00e1eab",
+    "1/external-task-command": "644d7f74275cd2ab304dded507885e0a77e5e1c14af2efedf9910eff5587c9b3",
+    "1/lifecycle-state": "ca09c859311dc1312a33547d8b247d8f5dd429863ca9613453e55a1fac5c99a6",
+    "1/observation": "cff3296c180e07191919cf350399c40276d180abbdd8bcfc1db789b0365f638f",
+    "1/stored-request": "547013f03e0ec64c8a88a2f5b416d515d916abfd0b4777d758fa2b71ae80e611",
+    "1/task-status-event": "6e2ed5e01e75652351ab9586f2aca74a436629314ff390eee8049761c26bf06e",
+}
+"""SHA-256 of the released files: a fingerprint sees neither defaults nor docs."""
+
+
 @pytest.mark.parametrize(("primitive", "fingerprint"), SPECIFIED.items())
 def test_fingerprint_is_crc_64_avro_little_endian(primitive: str, fingerprint: int) -> None:
     assert fingerprint_of(primitive) == fingerprint.to_bytes(8, "little", signed=True)
@@ -61,6 +78,12 @@ def test_released_versions_are_the_ones_on_topics() -> None:
         for number, schema in enumerate(released(name), start=1)
     }
     assert found == RELEASED
+
+
+def test_released_files_are_never_edited() -> None:
+    files = sorted((SCHEMAS / "released").rglob("*.avsc"))
+    found = {f"{file.parent.name}/{file.stem}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    assert found == RELEASED_FILES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from bridge.kafka import transaction
-from bridge.kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
 from tests.kafka.member import Stage, running
-from tests.support.kafka import KafkaNode, committed_offset, read, read_committed
+from tests.support.kafka import KafkaNode, committed_offset, read, read_committed, set_topic
 from tests.support.proxy import END_TXN, Fate, KafkaProxy
 
 
@@ -115,7 +113,7 @@ async def test_a_record_that_the_broker_refuses_refuses_only_its_partition(kafka
     stage = Stage.make(kafka, partitions=2)
     async with running(stage) as member:
         await member.owning(0, 1)
-        _set_topic(kafka, stage.names.task_events, "max.message.bytes", "2000")
+        set_topic(kafka.bootstrap, stage.names.task_events, "max.message.bytes", "2000")
         outcome = await member.journal.commit(
             [member.entries(0, event=b"good"), member.entries(1, event=b"x" * 5000, next_offset=1)]
         )
@@ -128,7 +126,7 @@ async def test_a_record_that_the_broker_refuses_refuses_only_its_partition(kafka
 async def test_of_a_refused_batch_only_the_records_to_blame_are_refused(kafka: KafkaNode) -> None:
     """A compacted topic takes no record without a key; the broker refuses the batch that holds one."""
     stage = Stage.make(kafka, partitions=2)
-    _set_topic(kafka, stage.names.task_events, "cleanup.policy", "compact")
+    set_topic(kafka.bootstrap, stage.names.task_events, "cleanup.policy", "compact")
     async with running(stage) as member:
         await member.owning(0, 1)
         keyless = PartitionEntries(
@@ -224,11 +222,3 @@ def _lose(proxy: KafkaProxy, fate: Fate) -> None:
         return fate if api_key == END_TXN else Fate.PASS
 
     proxy.fate = decide
-
-
-def _set_topic(kafka: KafkaNode, topic: str, name: str, value: str) -> None:
-    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result(10)

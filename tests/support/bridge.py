@@ -174,8 +174,14 @@ class Site:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def send(self, *documents: Mapping[str, Any] | bytes, key: str | None = None) -> list[InputRecord]:
-        """Produce records and wait for their acknowledgement; the key is the entity's or the request's."""
+    def send(
+        self,
+        *documents: Mapping[str, Any] | bytes | None,
+        key: str | bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+        encode: Callable[[Mapping[str, Any]], bytes] = lambda document: json.dumps(document).encode(),
+    ) -> list[InputRecord]:
+        """Produce records and wait for their acknowledgement. ``key`` None: the entity's or the request's."""
         sent: list[InputRecord] = []
 
         def acknowledged(document: Mapping[str, Any] | None) -> Callable[[Any, Any], None]:
@@ -186,9 +192,10 @@ class Site:
             return report
 
         for document in documents:
-            value = document if isinstance(document, bytes) else json.dumps(document).encode()
-            parsed = None if isinstance(document, bytes) else document
-            self.producer.produce(self.requests, value, key or _key(parsed), on_delivery=acknowledged(parsed))
+            parsed = document if isinstance(document, Mapping) else None
+            value = document if isinstance(document, bytes | None) else encode(document)
+            whose = key if key is not None else _key(parsed)
+            self.producer.produce(self.requests, value, whose, headers=list(headers), on_delivery=acknowledged(parsed))
         assert self.producer.flush(20) == 0
         sent.sort(key=lambda record: (record.partition, record.offset))
         self.inputs += sent
@@ -297,5 +304,5 @@ def _call(row: Mapping[str, Any]) -> LedgerCall:
 
 
 def _coordinates(headers: Headers) -> str:
-    told = {name: (value or b"").decode() for name, value in headers}
-    return "/".join(told[f"__connect.errors.{part}"] for part in ("topic", "partition", "offset"))
+    told = dict(headers)
+    return "/".join((told[f"__connect.errors.{part}"] or b"").decode() for part in ("topic", "partition", "offset"))

@@ -23,7 +23,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from bridge.kafka.admin import NewTopic
+from bridge.kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 KAFKA_VERSION = os.environ.get("TEST_KAFKA_VERSION", "4.3.1")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -291,6 +291,15 @@ def create_topics(
         if all(name in known and len(known[name].partitions) == number for name, number in topics.items()):
             return
     raise TimeoutError(f"topics were not created: {sorted(topics)}")
+
+
+def set_topic(bootstrap: str, topic: str, setting: str, value: str) -> None:
+    """Change one setting of a topic and return when the broker has taken it."""
+    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(20)
 
 
 def create_bridge_topics(bootstrap: str, group: str, inputs: str, partitions: int, *outputs: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from confluent_kafka import TopicPartition as ClientPartition
 from confluent_kafka.admin import AdminClient
 
+from bridge.kafka.polling import headers_of
 from tests.support.bridge import running_site
-from tests.support.kafka import KafkaNode
+from tests.support.kafka import KafkaNode, read
 from tests.support.simulator import acme_vapp, acme_vm
 
 
@@ -26,6 +27,24 @@ def test_a_request_becomes_a_followed_task(kafka: KafkaNode, tmp_path: Path) -> 
         assert story[-1]["task"]["status"] == "success"
         site.check()
         assert bridge.stop() == 0
+
+
+def test_the_trace_of_a_request_is_on_each_of_its_events_also_after_a_restart(kafka: KafkaNode, tmp_path: Path) -> None:
+    trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with running_site(kafka.bootstrap, tmp_path) as site:
+        site.simulator.script({"preset": "never-ends"}, times=1)
+        bridge = site.start().wait_ready()
+        deploy = {"operation": "deployVApp", "parameters": {"id": acme_vapp(1)}}
+        site.send({"request_id": "r1", **deploy}, headers=[("traceparent", trace)])
+        (accepted, *_) = site.wait_events(lambda events: any(event["change"] == "accepted" for event in events))
+        bridge.kill()
+        site.start().wait_ready()
+        site.simulator.force_task(accepted["task"]["id"], status="success")
+        site.wait_ended(["r1"])
+        told = [dict(headers_of(message)) for message in read(kafka.bootstrap, site.events)]
+        assert [headers["vcd_change"] for headers in told if headers["traceparent"] == trace][-1] == b"finished"
+        assert {headers["traceparent"] for headers in told} == {trace}
+        site.check()
 
 
 def test_everything_is_accounted_for(kafka: KafkaNode, tmp_path: Path) -> None:
