@@ -83,7 +83,7 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
         case Restored():
             _restored(story)
         case Unreadable(message=message):
-            story.park(Reason("state_unreadable", message))
+            _unreadable(story, message)
         case _:
             assert_never(event)
     return None
@@ -144,7 +144,8 @@ def woke(story: Story, rules: Rules) -> None:
     waiting = lifecycle.phase in {Phase.RECEIVED, Phase.WAITING}
     if waiting and lifecycle.start_by is not None and story.now >= lifecycle.start_by:
         expire(story)
-        return
+        if not story.lifecycle.is_open:
+            return
     if lifecycle.watch_until is not None and story.now >= lifecycle.watch_until and not lifecycle.overdue:
         story.become(overdue=True, lane_released=lifecycle.lane_released or lifecycle.phase is Phase.FOLLOWING)
         reason = Reason("watch_until_passed", "not finished before watch_until; nothing is given up", "watch_until")
@@ -236,6 +237,13 @@ def _restored(story: Story) -> None:
                 story.commands.append(SendCancel())
         case _:
             pass
+
+
+def _unreadable(story: Story, message: str) -> None:
+    """Told once; what a restore made of headers alone is parked already, but was not told (``parked_from`` is None)."""
+    lifecycle = story.lifecycle
+    if lifecycle.parked_reason != "state_unreadable" or lifecycle.parked_from is None:
+        story.park(Reason("state_unreadable", message))
 
 
 def _refusal(lifecycle: Lifecycle) -> str:
