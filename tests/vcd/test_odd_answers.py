@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.core.answers import (
@@ -52,15 +52,22 @@ VALUES = st.sampled_from([*DATES, *KINDS, f"/api/task/{UUID}", "https://[broken/
 HEADERS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4)
 KEYS = st.sampled_from([*empty_document(), "record", "total", "page", "access_token", "expires_in", "minorErrorCode"])
 SCALARS = st.sampled_from(
-    ["\ud800", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-0100", 10**4000, 1e308, TASK, "running"]
+    ["\ud800", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-0100", 10**30, 1e308, TASK, "running"]
 )
-OBJECTS = st.dictionaries(KEYS, SCALARS | JSON | st.dictionaries(KEYS, SCALARS | JSON, max_size=3), max_size=6)
+OBJECTS = st.dictionaries(KEYS, SCALARS | JSON, max_size=6)
 BODIES = OBJECTS.map(lambda one: json.dumps({"id": TASK, "status": "running", **one}).encode()) | st.binary(max_size=60)
 STATUSES = st.sampled_from([200, 201, 202, 204, 302, 400, 401, 403, 404, 408, 409, 429, 500, 503, 999])
 REPLIES = st.builds(Reply, STATUSES, HEADERS, BODIES | st.sampled_from([b"", XML_TASK]))
 OUTCOMES = REPLIES | REPLIES.map(lambda one: fault(LOST, Head(one.status, one.headers)))
 
 
+# Each example opens a gateway: on a busy machine that is no sign of anything.
+THOROUGH = settings(
+    max_examples=200, derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@THOROUGH
 @given(OUTCOMES)
 def test_no_answer_makes_anything_raise(outcome: Outcome) -> None:
     async def ask() -> None:
@@ -72,7 +79,8 @@ def test_no_answer_makes_anything_raise(outcome: Outcome) -> None:
             await gateway.query_tasks(TaskQuery(own_only=True)), await gateway.read_entity("/vApp/vapp-1", None),
             await gateway.read_entity("/vApp/vapp-1", "acme"), await gateway.cancel_task(TASK, "vb-1-1-cancel"),
         ):  # fmt: skip
-            repr(answer).encode()
+            if isinstance(answer, Accepted | TaskRead):
+                json.dumps(answer.task.document, ensure_ascii=False).encode()
             setup.clock.time += LONGEST_HOLD_SECONDS
         assert abs(gateway.clock_ahead) <= timedelta(days=1)
         assert "vcd.unreadable_answer" not in setup.log.events, "foreseen, not only caught"
@@ -81,6 +89,7 @@ def test_no_answer_makes_anything_raise(outcome: Outcome) -> None:
     asyncio.run(ask())
 
 
+@THOROUGH
 @given(REPLIES)
 def test_no_answer_makes_opening_raise_what_it_should_not(answer: Reply) -> None:
     async def opened() -> None:
