@@ -92,7 +92,7 @@ class GatewayLog:
         self._telemetry.fact(event, **facts)
 
     def warning(self, event: str, **facts: Any) -> None:
-        self._telemetry.trouble("vcd", event, **facts)
+        self._telemetry.warned(event, **facts)
 
 
 def policies(settings: Settings) -> Policies:

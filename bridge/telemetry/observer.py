@@ -188,6 +188,10 @@ class Telemetry:
         """A fact of the process's life, e.g. ``bridge.ready``: logged at info."""
         self._log.info(event, **facts)
 
+    def warned(self, event: str, **facts: object) -> None:
+        """One that a person should see, e.g. ``vcd.unreachable``."""
+        self._log.warning(event, **facts)
+
     def trouble(self, where: str, message: str, **facts: object) -> None:
         """Something did not work and will be tried again."""
         self._log.warning("trouble", where=where, message=message, **facts)

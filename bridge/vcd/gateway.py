@@ -25,6 +25,7 @@ from bridge.vcd.lenient import host_of
 from bridge.vcd.line import Line, open_transports
 from bridge.vcd.organizations import Organizations
 from bridge.vcd.pace import Pace
+from bridge.vcd.reach import Reach
 from bridge.vcd.reader import Reader
 from bridge.vcd.readings import Readings
 from bridge.vcd.sessions import Sessions
@@ -113,4 +114,4 @@ class HttpGateway:
 def open_line(config: VcdConfig, clock: Clock, observer: CallObserver | None, log: EventLog | None) -> Line:
     """Raises ConfigurationError."""
     pace = Pace(clock, config.max_per_second, log)
-    return Line(config.url, *open_transports(config, clock), clock, observer, pace)
+    return Line(config.url, *open_transports(config, clock), clock, observer, pace, Reach(clock, log))

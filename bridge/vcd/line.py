@@ -15,6 +15,7 @@ from bridge.vcd.errors import read_http_date
 from bridge.vcd.fast_transport import FastTransport
 from bridge.vcd.httpx_transport import HttpxTransport
 from bridge.vcd.pace import Pace
+from bridge.vcd.reach import Reach
 from bridge.vcd.transports import Departure, Head, Reply, TlsFiles, Transport, TransportFault, TransportLimits
 
 USER_AGENT = "vcd-kafka-bridge"
@@ -53,6 +54,7 @@ class Line:
         clock: Clock,
         observer: CallObserver | None = None,
         pace: Pace | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self.base_url = base_url
         self._calls = calls
@@ -60,6 +62,7 @@ class Line:
         self._clock = clock
         self._observer = observer
         self._pace = pace or Pace(clock)
+        self._reach = reach or Reach(clock)
         self._out: set[asyncio.Task[Any]] = set()
         self.clock_ahead = timedelta()
         """How far VCD's clock was ahead of ours when it last told the time: up to a second too little, as it tells
@@ -116,16 +119,20 @@ class Line:
 
     async def _heard(self, sending: Coroutine[Any, Any, Reply], *, paced: bool) -> Reply:
         """The answer; what its head tells about VCD as a whole is kept, also when nobody waits for it any more."""
+        began = self._clock.monotonic()
         try:
             reply = await sending
         except TransportFault as fault:
             if fault.head is not None:
                 self._hear(fault.head, paced=paced)
+            else:
+                self._reach.unanswered(began, fault.verdict)
             raise
         self._hear(reply, paced=paced)
         return reply
 
     def _hear(self, head: Head, *, paced: bool) -> None:
+        self._reach.answered()
         told = read_http_date(head.headers.get("date"))
         if told is not None and abs(told - self._clock.now()) <= BELIEVABLE_SKEW:
             self.clock_ahead = told - self._clock.now()
