@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.console import write
+from bridge.cli.console import announce
 from bridge.cli.options import ConfigOption, UsageError, load_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def broker(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    serve_embedded(topics, lambda servers: write(f"ready {servers}"), stop)
+    serve_embedded(topics, lambda servers: announce(f"ready {servers}"), stop)
 
 
 def embedded_topics(settings: Settings) -> dict[str, int]:

@@ -12,6 +12,7 @@ import typer
 
 from bridge.cli.app import app
 from bridge.cli.console import write_error
+from bridge.cli.streams import ReaderLeft, guarded
 from bridge.errors import BridgeError
 
 EXIT_USAGE = 2
@@ -22,10 +23,15 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``vcd-bridge`` with ``arguments`` (default: the process's). Returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    as_json = "--json" in given
     if not _is_debug():
         # Verbs say what went wrong themselves; ``run`` sets up logs of its own.
         logging.getLogger().addHandler(logging.NullHandler())
+    with guarded():
+        return _run(given)
+
+
+def _run(given: list[str]) -> int:
+    as_json = "--json" in given
     try:
         result = typer.main.get_command(app).main(given, prog_name="vcd-bridge", standalone_mode=False)
         sys.stdout.flush()
@@ -43,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader has seen enough (``| head``). Nothing more can be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderLeft:
         return 0
     except Exception as error:  # noqa: BLE001  # the last guard of the process: what comes here is our own bug
         hint = "this is a bug; VCD_BRIDGE__LOG__LEVEL=debug shows where it happened"

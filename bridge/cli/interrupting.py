@@ -24,9 +24,11 @@ def interruptible(verb: Callable[P, None]) -> Callable[P, None]:
 
         def work() -> None:
             try:
-                done.set_result(verb(*args, **kwargs))
+                verb(*args, **kwargs)
             except BaseException as error:  # noqa: BLE001  # the main thread raises it
                 done.set_exception(error)
+            else:
+                done.set_result(None)
 
         threading.Thread(target=work, name=verb.__name__, daemon=True).start()
         done.result()

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bridge import __version__
-from bridge.cli.console import write
+from bridge.cli.console import announce
 from bridge.cli.options import ConfigOption, load_settings
 from bridge.errors import BridgeError, InvariantViolation
 
@@ -45,7 +45,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop, telemetry)
     try:
-        await app.run(settings, telemetry, on_ready=lambda: write("ready"), stop=stop)
+        await app.run(settings, telemetry, on_ready=lambda: announce("ready"), stop=stop)
     except Exception as error:
         if not isinstance(error, BridgeError) or isinstance(error, InvariantViolation):
             telemetry.failed(error)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.console import write
+from bridge.cli.console import announce
 from bridge.cli.options import UsageError
 from bridge.errors import ConfigurationError
 
@@ -37,7 +37,7 @@ def simulator(
         run(
             listen, task_seconds=task_seconds, virtual_machines=virtual_machines, lenient_entities=lenient_entities,
             public_url=public_url, faults_file=faults, ledger_file=ledger, settings=_object(settings),
-            maximum_tasks=maximum_tasks, seed=seed, ready=lambda url: write(f"ready {url}"),
+            maximum_tasks=maximum_tasks, seed=seed, ready=lambda url: announce(f"ready {url}"),
         )  # fmt: skip
     except OSError as error:
         reason = error.strerror or str(error)

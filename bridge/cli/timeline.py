@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli.console import printable
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -20,7 +22,7 @@ _WHY = 120
 
 
 def event_line(event: Mapping[str, Any], *, request_width: int = 0) -> Text:
-    """``time  request  #sequence change  status  progress  why`` in one line."""
+    """``time  request  #sequence change  status  progress  why`` in one line, whatever the texts of VCD hold."""
     from rich.text import Text
 
     task = event.get("task") or {}
@@ -30,14 +32,14 @@ def event_line(event: Mapping[str, Any], *, request_width: int = 0) -> Text:
     return Text.assemble(
         (clock_time(event.get("observed_at")), "dim"),
         "  ",
-        (str(name).ljust(request_width), "bold"),
+        (printable(str(name)).ljust(request_width), "bold"),
         "  ",
         (f"#{event['sequence']:<3}", "dim"),
-        (str(outcome or event["change"]).ljust(9), style),
+        (printable(str(outcome or event["change"])).ljust(9), style),
         " ",
-        str(event.get("catalogue_operation") or "").ljust(14),
+        printable(str(event.get("catalogue_operation") or "")).ljust(14),
         " ",
-        f"{task.get('status') or ''}{progress_bar(task.get('progress'), final=bool(outcome))}",
+        task_status(task, final=bool(outcome)),
         (_why(event), "dim"),
     )
 
@@ -54,6 +56,11 @@ def clock_time(value: object) -> str:
     return time.strftime("%H:%M:%S.") + f"{time.microsecond // 1000:03}"
 
 
+def task_status(task: Mapping[str, Any], *, final: bool) -> str:
+    """``running ━━━╌╌╌╌╌╌╌  30 %``."""
+    return f"{printable(str(task.get('status') or ''))}{progress_bar(task.get('progress'), final=final)}"
+
+
 def progress_bar(percent: object, *, final: bool = False) -> str:
     if not isinstance(percent, int) or final:
         return ""
@@ -67,7 +74,7 @@ def _why(event: Mapping[str, Any]) -> str:
     code = error.get("minorErrorCode") or reason.get("code")
     if code:
         told.append(f"({code})")
-    text = " ".join(part for part in told if part)
+    text = printable(" ".join(part for part in told if part))
     return f"  {text}" if text else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from bridge.cli import config as config_verb
 from bridge.cli.entry import main
 from bridge.errors import ConfigurationError, InvariantViolation, TemporaryError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -88,14 +91,44 @@ def test_without_a_verb_the_help_is_shown(capsys: pytest.CaptureFixture[str]) ->
     assert err == ""
 
 
-def test_a_reader_that_stops_reading_is_no_error() -> None:
-    command = f"{sys.executable} -m bridge config --json | head -n 1; echo ${{PIPESTATUS[0]}}"
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        ["/bin/bash", "-c", command], capture_output=True, text=True, check=True, cwd=root, timeout=30
+def in_bash(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """``$B`` is the command line."""
+    environment |= {"B": f"{sys.executable} -m bridge", "PATH": os.environ["PATH"]}
+    return subprocess.run(
+        ["/bin/bash", "-c", command], env=environment, capture_output=True, check=False, cwd=ROOT, timeout=30
     )
-    assert done.stdout.splitlines() == ["[", "0"]
-    assert done.stderr == ""
+
+
+def test_a_reader_that_stops_reading_is_no_error() -> None:
+    done = in_bash("$B operations --json | head -n 1; echo ${PIPESTATUS[0]}")
+    assert done.stdout.splitlines() == [b"[", b"0"]
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("verb", ["config", "config --json", "--help"])
+def test_output_that_cannot_be_written_is_one_line_and_1(verb: str) -> None:
+    full, closed = in_bash(f"$B {verb} >/dev/full"), in_bash(f"$B {verb} >&-")
+    assert (full.returncode, closed.returncode) == (1, 1)
+    message = b"standard output cannot be written: No space left on device"
+    assert (message in full.stderr, b"standard output is closed" in closed.stderr) == (True, True)
+    assert [len(done.stderr.splitlines()) for done in (full, closed)] == [1, 1]
+
+
+@pytest.mark.parametrize("errors", ["2>/dev/full", "2>&-"])
+def test_remarks_that_cannot_be_written_change_nothing(errors: str) -> None:
+    assert in_bash(f"$B config --config nowhere.toml {errors}").returncode == 2
+
+
+def test_a_terminal_of_another_encoding_gets_what_it_can_show_and_json_is_exact() -> None:
+    environment = {"PYTHONIOENCODING": "ascii", "VCD_BRIDGE__VCD__ORGANIZATION": "Zürich"}
+    table, document = in_bash("$B config", **environment), in_bash("$B config --json", **environment)
+    assert (table.returncode, document.returncode) == (0, 0)
+    assert b"Z?rich" in table.stdout
+    assert "Zürich" in {row["value"] for row in json.loads(document.stdout) if isinstance(row["value"], str)}
+
+
+def test_tables_begin_with_their_head() -> None:
+    assert in_bash("$B operations --search snapshot").stdout.startswith(b"operation ")
 
 
 def test_help_needs_no_vendor_library() -> None:
@@ -104,8 +137,7 @@ def test_help_needs_no_vendor_library() -> None:
         "import sys; from bridge.cli.entry import main; main(['run', '--help']);"
         f"print([name for name in '{heavy}'.split() if name in sys.modules], file=sys.stderr)"
     )
-    root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, timeout=30
     )
     assert done.stderr.strip() == "[]"

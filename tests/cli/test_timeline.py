@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bridge.cli.timeline import event_line
 
 EVENT: dict[str, Any] = {
@@ -43,3 +45,13 @@ def test_long_texts_of_vcd_are_cut_for_people() -> None:
     assert "x…" in line
     assert line.endswith("(BUSY_ENTITY)")
     assert len(line) < 220
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\n", "\r", "\x07", "\x7f", "\x9b", "\u202e", "\u2028"])
+def test_nothing_in_an_event_can_command_the_terminal(char: str) -> None:
+    evil = f"a{char}[2Jb"
+    error = {"message": evil, "minorErrorCode": evil}
+    told = {"request_id": evil, "change": evil, "catalogue_operation": evil, "task": {"status": evil}}
+    line = event_line(EVENT | told | {"vcd_error": error}).plain
+    assert line.isprintable()
+    assert line.count("[2Jb") == 6

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli.console import err_console, write_table
 from bridge.cli.demo.proof import Verdict
-from bridge.cli.timeline import clock_time, event_line, progress_bar
+from bridge.cli.timeline import clock_time, event_line, task_status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,22 +62,22 @@ class Screen:
         row = self._rows.get(event["request_id"])
         if row is None:
             return
-        task = event["task"] or {}
         row.outcome = event["outcome"]
         row.when = clock_time(event["observed_at"])
-        row.now = f"{task.get('status') or ''}{progress_bar(task.get('progress'), final=event['final'])}"
+        row.now = task_status(event["task"] or {}, final=event["final"])
         row.story.append(str(event["outcome"] or event["change"]))
 
     def _table(self) -> Table:
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in ("request", "shows", "Task", "told", "at (UTC)"):
             table.add_column(column)
         for name, row in self._rows.items():
             style = _STYLES.get(row.outcome, "yellow") if row.outcome else "cyan"
-            table.add_row(f"[bold]{name}[/]", row.title, row.now, f"[{style}]{_folded(row.story)}[/]", row.when)
+            table.add_row(Text(name, "bold"), row.title, Text(row.now), Text(_folded(row.story), style), row.when)
         return table
 
 
