@@ -46,13 +46,33 @@ class Filter:
         return wanted[-1].lower() in f"{owner.get('id')} {owner.get('href')}".lower()
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """When to end, besides by Ctrl-C. ``deadline``: of the monotonic clock."""
+
+    with_final: bool = False
+    with_topic: bool = False
+    deadline: float | None = None
+
+    def is_due(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+
 @interruptible
 def watch(
     config: ConfigOption = None,
     request: Annotated[str | None, typer.Option(metavar="ID", help="Only this request.")] = None,
     correlation: Annotated[str | None, typer.Option(metavar="ID", help="Only this correlation id.")] = None,
-    entity: Annotated[str | None, typer.Option(metavar="ID|NAME", help="Only Tasks that this entity owns.")] = None,
+    entity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID|NAME",
+            help="Only Tasks that this entity owns. What has no Task (waiting, rejected, expired) names no entity and "
+            "is not shown.",
+        ),
+    ] = None,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Also what was told before.")] = False,
+    until_end: Annotated[bool, typer.Option("--until-end", help="Only what was told before, then end.")] = False,
     until_final: Annotated[bool, typer.Option("--until-final", help="End with the first final event.")] = False,
     timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="End then, with exit code 1.")] = None,
     json: JsonOption = False,
@@ -63,22 +83,13 @@ def watch(
     """
     settings = load_settings(config).settings
     wanted = Filter(request, correlation, entity)
-    deadline = time.monotonic() + timeout if timeout is not None else None
-    watching = _watch(settings, wanted, deadline, from_beginning=from_beginning, until_final=until_final, as_json=json)
-    if not asyncio.run(watching):
+    end = End(until_final, until_end, time.monotonic() + timeout if timeout is not None else None)
+    if not asyncio.run(_watch(settings, wanted, end, from_beginning=from_beginning, as_json=json)):
         raise typer.Exit(1)
 
 
-async def _watch(
-    settings: Settings,
-    wanted: Filter,
-    deadline: float | None,
-    *,
-    from_beginning: bool,
-    until_final: bool,
-    as_json: bool,
-) -> bool:
-    """False when the time was up or, with ``until_final``, the story did not end in success."""
+async def _watch(settings: Settings, wanted: Filter, end: End, *, from_beginning: bool, as_json: bool) -> bool:
+    """Whether it ended as was wanted: not when the time was up, or a story ended in anything but success."""
     from bridge.avro.event_decoder import EventDecoder, EventUndecodableError, to_json
     from bridge.cli.connections import kafka_config, schema_registry
     from bridge.kafka.clients import tail
@@ -87,7 +98,7 @@ async def _watch(
     console = out_console()
     records = tail(
         kafka_config(settings), [settings.topics.task_events], from_beginning=from_beginning,
-        stop=lambda: deadline is not None and time.monotonic() >= deadline,
+        until_end=end.with_topic, stop=end.is_due,
     )  # fmt: skip
     # The reader blocks this thread; nothing else runs here, and the registry is asked in threads of its own.
     for record in records:
@@ -104,6 +115,6 @@ async def _watch(
             write_json_line(to_json(event))
         else:
             console.print(event_line(event), soft_wrap=True)
-        if until_final and event["final"]:
+        if end.with_final and event["final"]:
             return bool(event["outcome"] == "success")
-    return False
+    return end.with_topic and not end.with_final and not end.is_due()

@@ -154,6 +154,13 @@ def test_watch_ends_with_1_when_the_story_failed_or_the_time_is_up(ready: Shell)
     assert len(ready.lines("watch", "--from-beginning", "--until-final", code=1)) == 1
 
 
+def test_watch_can_end_where_the_topic_ends_now(ready: Shell) -> None:
+    assert ready.lines("watch", "--until-end") == []
+    publish(EVENT, replace(EVENT, key=b"r-2", request_id="r-2"))
+    assert [event["request_id"] for event in ready.lines("watch", "--until-end", "--request", "r-2")] == ["r-2"]
+    ready.run("watch", "--until-end", "--until-final", code=1)
+
+
 @pytest.mark.parametrize("entity", [f"vm-{VM}", VM.upper(), f"urn:vcloud:vm:{VM}", "web-1"])
 def test_watch_filters_by_the_entity_in_any_spelling(ready: Shell, entity: str) -> None:
     document = empty_document()

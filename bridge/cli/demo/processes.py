@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -42,6 +42,13 @@ class Child:
             raise self._failed(f"was not ready within {seconds:g} s") from None
         code = await self.process.wait()
         raise self._failed(f"ended before it was ready (exit code {code})")
+
+    async def output(self) -> list[str]:
+        """Lines of its standard output when it has ended. Raises DemoFailed when it did not succeed."""
+        lines = [line async for line in self.lines()]
+        if code := await self.process.wait():
+            raise self._failed(f"ended with exit code {code}")
+        return lines
 
     async def lines(self) -> AsyncIterator[str]:
         """Lines of its standard output, until it ends."""
@@ -80,26 +87,23 @@ class Children:
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("VCD_BRIDGE_")}
 
     async def start(self, name: str, *arguments: str) -> Child:
-        """Start ``vcd-bridge ARGUMENTS`` in a session of its own, so that Ctrl-C reaches only the demo."""
+        """Start ``vcd-bridge ARGUMENTS``, tied to this process: see ``tied``.
+
+        In a session of its own, so that Ctrl-C reaches only the demo.
+        """
         log = self._directory / f"{name}.{len(self._children)}.log"
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bridge", *arguments, stdin=DEVNULL, stdout=PIPE, stderr=errors,
+                sys.executable, "-m", "bridge.cli.demo.tied", *arguments, stdin=PIPE, stdout=PIPE, stderr=errors,
                 env=self._environment, start_new_session=True, limit=2**22,
             )  # fmt: skip
         child = Child(name, process, log)
         self._children.append(child)
         return child
 
-    async def run(self, name: str, arguments: Sequence[str], standard_input: str) -> None:
-        """Run a verb to its end. Raises DemoFailed when it does not succeed."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bridge", *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._environment,
-            start_new_session=True,
-        )  # fmt: skip
-        _, errors = await process.communicate(standard_input.encode())
-        if process.returncode:
-            raise DemoFailed(f"the {name} ended with exit code {process.returncode}", hint=errors.decode().strip())
+    async def run(self, name: str, *arguments: str) -> list[str]:
+        """Run a verb to its end and return its lines. Raises DemoFailed when it does not succeed."""
+        return await (await self.start(name, *arguments)).output()
 
     async def stop(self) -> None:
         for child in reversed(self._children):
@@ -108,9 +112,9 @@ class Children:
 
 @asynccontextmanager
 async def children(directory: Path) -> AsyncIterator[Children]:
-    """Children that are gone when the block is left, in whatever way."""
+    """Children that are gone when the block is left."""
     started = Children(directory)
     try:
         yield started
     finally:
-        await asyncio.shield(asyncio.ensure_future(started.stop()))
+        await started.stop()

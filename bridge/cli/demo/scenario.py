@@ -16,6 +16,7 @@ from bridge.cli.demo.cloud import ORGANIZATION, PASSWORD, USER, Cloud
 from bridge.cli.demo.processes import Child, Children, DemoFailed, children
 from bridge.cli.demo.proof import Verdict, prove
 
+FOLLOWING_SECONDS = 0.5
 STEP_SECONDS = 25.0
 """No single wait of the demo takes longer, or it has failed."""
 _FINAL_OUT_OF_DATE = "the bridge did not tell the end of every request in time"
@@ -89,7 +90,13 @@ class Demo:
         await self.stage.until(lambda: self.stage.ended(second), _FINAL_OUT_OF_DATE)
         titles = {act.request_id: act.title for act in self.acts}
         expected = {act.request_id: act.expected for act in self.acts}
-        return prove(titles, expected, self.stage.events, await cloud.changes())
+        return prove(titles, expected, await self._published(), await cloud.changes())
+
+    async def _published(self) -> list[Mapping[str, Any]]:
+        """All events, read anew once a late one would be there: two looks at VCD after the last that was expected."""
+        await asyncio.sleep(2 * FOLLOWING_SECONDS)
+        lines = await self._children.run("proof", "watch", "--config", self._config, "--until-end", "--json")
+        return [json.loads(line) for line in lines]
 
     async def _start(self) -> Cloud:
         await self._write_settings("", "http://127.0.0.1")
@@ -178,8 +185,10 @@ class Demo:
         await self._send_lines([act.request for act in acts])
 
     async def _send_lines(self, requests: list[Mapping[str, Any]]) -> None:
+        file = self._directory / f"requests.{len(self.acts)}.jsonl"
         lines = "\n".join(json.dumps(request) for request in requests)
-        await self._children.run("send", ("send", "-", "--config", self._config), lines)
+        await asyncio.to_thread(file.write_text, lines)
+        await self._children.run("send", "send", str(file), "--config", self._config)
 
 
 def _act(
@@ -211,7 +220,7 @@ answer_timeout_seconds = 3
 connect_timeout_seconds = 1
 lease_seconds = 1
 [following]
-interval_seconds = 0.5
+interval_seconds = {FOLLOWING_SECONDS}
 [policy]
 allow_destructive = true
 deny_operations = ["deleteVApp"]

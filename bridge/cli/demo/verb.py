@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,17 @@ def demo(json: JsonOption = False) -> None:
 async def _play(show: Callable[[str, Mapping[str, Any]], None]) -> list[Verdict]:
     from bridge.cli.demo.scenario import Stage, play
 
-    playing = asyncio.ensure_future(play(Stage(show)))
+    # An event, not the play's cancellation: it is set once, so a second signal does not disturb the stopping.
+    interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, playing.cancel)
-    try:
-        return await playing
-    except asyncio.CancelledError:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, interrupted.set)
+    playing = asyncio.create_task(play(Stage(show)))
+    await asyncio.wait({playing, asyncio.create_task(interrupted.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    if not playing.done():
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
         note("interrupted; everything the demo started is stopped")
-        raise KeyboardInterrupt from None
+        raise KeyboardInterrupt
+    return playing.result()
