@@ -40,7 +40,7 @@ def decide_control(now: datetime, control: Lifecycle, event: ControlInput) -> De
 
     Raises InvariantViolation for what the table does not know.
     """
-    allowed = CONTROL_TRANSITIONS[control.phase].get(type(event))
+    allowed = CONTROL_TRANSITIONS.get(control.phase, {}).get(type(event))
     if allowed is None:
         if control.phase is Phase.ENDED:
             return Decision(control)
