@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.core.answers import Busy, CallAnswer, Limited, OutcomeUnknown, Refused, SessionExpired
-from bridge.vcd.errors import TABLE, Reaction, answer_of, read_refusal, read_retry_after
+from bridge.vcd.errors import TABLE, Reaction, answer_of, read_http_date, read_refusal, read_retry_after
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 UUID = "8b9c6a0e-2c9f-4a6e-9c5a-3a4b2d1e0f99"
@@ -81,6 +81,14 @@ def test_retry_after(value: str, seconds: int | None) -> None:
 def test_a_date_is_measured_against_the_servers_own_clock() -> None:
     headers = {"retry-after": "Tue, 24 Nov 2026 10:00:30 GMT", "date": "Tue, 24 Nov 2026 10:00:00 GMT"}
     assert read_retry_after(headers, NOW) == timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Sat, 24 Nov 1500 12:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -0100", "soon", None],
+)
+def test_a_date_that_cannot_be_reckoned_with_is_none(value: str | None) -> None:
+    assert read_http_date(value) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html>login</html>"])

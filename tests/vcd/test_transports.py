@@ -107,6 +107,8 @@ async def test_the_systems_authorities_are_trusted(
 async def test_no_list_of_a_library_is_trusted(
     make: Make, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(certifi, "where", lambda: str(authority.file))
     async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
         failed = await fault_of(make(), post(peer.url))

@@ -236,6 +236,7 @@ def test_an_empty_body_is_no_document() -> None:
         ("2024-03-06T14:11:57.123456789Z", datetime(2024, 3, 6, 14, 11, 57, 123456, UTC)),
         ("2024-03-06T14:11:57.473", datetime(2024, 3, 6, 14, 11, 57, 473000, UTC)),
         ("", None), (None, None), ("soon", None), (17, None), ("0001-01-01T00:00:00+14:00", None),
+        ("0001-01-01T00:00:00Z", None), ("9999-12-31T23:59:59Z", None),
     ],
 )  # fmt: skip
 def test_times(given: JsonValue, expected: datetime | None) -> None:
@@ -250,7 +251,21 @@ def test_milliseconds_are_exact() -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(5, 5), ("5", 5), (" 5 ", 5), (5.9, 5), ("", None), (None, None), (True, None), ("x", None), (1e400, None)],
+    [
+        (5, 5),
+        ("5", 5),
+        (" 5 ", 5),
+        (5.9, 5),
+        ("", None),
+        (None, None),
+        (True, None),
+        ("x", None),
+        (1e400, None),
+        (2**31 - 1, 2**31 - 1),
+        (2**31, None),
+        (-(10**30), None),
+        ("9" * 5000, None),
+    ],
 )
 def test_integers(given: JsonValue, expected: int | None) -> None:
     assert integer(given) == expected
