@@ -25,7 +25,7 @@ _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "dim")}
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One thing that was tried. ``ok`` None: not tried, ``detail`` says why."""
+    """One thing that was tried. ``ok`` None: not tried, or as well as it can be now; ``detail`` says why."""
 
     name: str
     ok: bool | None
@@ -126,11 +126,13 @@ async def _schemas(settings: Settings) -> list[Checked]:
         return [Checked("schema registry", False, error.message, error.hint, time.monotonic() - began)]
     results = [Checked("schema registry", True, settings.registry.url, "", time.monotonic() - began)]
     for finding in findings:
-        # What the bridge puts right itself when it starts is no failure.
-        ok = not finding.problem or (settings.registry.auto_register and finding.settled_at_start)
-        detail = finding.problem or f"id {finding.schema_id}, {finding.level}"
-        hint = "" if ok else "vcd-bridge schemas register"
-        results.append(Checked(f"schema {finding.subject}", ok, detail, hint))
+        name = f"schema {finding.subject}"
+        if not finding.problem:
+            results.append(Checked(name, ok=True, detail=f"id {finding.schema_id}, {finding.level}"))
+        elif settings.registry.auto_register and finding.settled_at_start:
+            results.append(Checked(name, ok=None, detail=f"{finding.problem}; `vcd-bridge run` settles it at start"))
+        else:
+            results.append(Checked(name, ok=False, detail=finding.problem, hint=finding.hint))
     return results
 
 

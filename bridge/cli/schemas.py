@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
 
 EXIT_DIFFERS = 3
+REGISTER = "vcd-bridge schemas register"
+CLEAR = "another program's schema is there: name another topic in [topics], or clear the subject"
 
 schemas = typer.Typer(help="The Avro schemas, here and in the registry.")
 
@@ -26,13 +28,14 @@ schemas = typer.Typer(help="The Avro schemas, here and in the registry.")
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One schema against its subject. ``problem`` empty: as it should be. ``settled_at_start``: ``run`` with
-    ``registry.auto_register`` puts it right itself."""
+    ``registry.auto_register`` puts it right itself; otherwise ``hint`` says who does."""
 
     subject: str
     schema: str
     schema_id: int | None
     level: str | None
     problem: str
+    hint: str
     settled_at_start: bool
 
 
@@ -118,7 +121,10 @@ async def _registered(registry: SchemaRegistry, schema: OwnSchema) -> SubjectSta
 
 def _finding(name: str, state: SubjectState) -> Finding:
     settled_at_start = not state.objections and not (state.level_differs and state.level_is_own)
-    return Finding(state.schema.subject, name, state.schema_id, state.level, _problem(state), settled_at_start)
+    problem, hint = _problem(state), CLEAR if state.objections else REGISTER
+    return Finding(
+        state.schema.subject, name, state.schema_id, state.level, problem, hint if problem else "", settled_at_start
+    )
 
 
 def _problem(state: SubjectState) -> str:

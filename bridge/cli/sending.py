@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.cli.composing import Composed
 from bridge.cli.console import note
 from bridge.cli.options import UsageError
+from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bridge.core.coordinates import Birth
@@ -92,15 +93,23 @@ def encoder(settings: Settings, topic: str, form: str) -> Encoder:
 async def _schema_id(settings: Settings, topic: str) -> int | None:
     """Id of ActionRequest under the topic's subject; None without a registry. Registers nothing."""
     from bridge.cli.connections import schema_registry
+    from bridge.cli.schemas import REGISTER
     from bridge.wiring import REQUEST, own_schema
 
     registry = schema_registry(settings)
     if registry is None:
         return None
     try:
-        return (await registry.settle(own_schema(REQUEST, topic), register=False)).schema_id
+        state = await registry.state(own_schema(REQUEST, topic))
     finally:
         await registry.close()
+    if state.schema_id is None:
+        can_be = topic == settings.topics.action_requests and not state.objections
+        raise ConfigurationError(
+            f"schema registry: subject {state.schema.subject} lacks the bridge's schema",
+            hint=REGISTER if can_be else "--format json needs no schema",
+        )
+    return state.schema_id
 
 
 def write_records(connection: KafkaConfig, topic: str, composed: Sequence[Composed], encode: Encoder) -> list[Birth]:

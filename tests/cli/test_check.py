@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from bridge.cli.options import load_settings
 from tests.cli.conftest import Shell
-from tests.support.registry import Registry, set_level
+from tests.support.registry import Registry, register, set_level
 from tests.support.simulator import Simulator, running_simulator
 
 
@@ -32,26 +33,49 @@ def test_all_is_well(site: Shell, schema_registry: Registry) -> None:
     assert marks(site, 0) == {
         "settings": True, "Kafka": True, "topics": True, "schema registry": None, "Cloud Director": True,
     }  # fmt: skip
-    site.set(registry__url=schema_registry.url)
-    found = marks(site, 0)
-    assert found["schema registry"] is True
-    assert len(found) == 7
-    site.set(registry__auto_register="false")
-    assert [ok for name, ok in marks(site, 1).items() if name.startswith("schema ") and name != "schema registry"] == [
-        False, False,
-    ]  # fmt: skip
-    site.run("schemas", "register")
-    site.set(registry__auto_register="true")
-    (event,) = [one["subject"] for one in site.json("schemas", "check") if one["schema"].endswith("TaskStatusEvent")]
-    set_level(schema_registry, event, "NONE")
-    told = {one["name"]: one for one in site.json("check", code=1)}[f"schema {event}"]
-    assert (told["ok"], told["hint"]) == (False, "vcd-bridge schemas register")
-    assert "level is NONE" in told["detail"]
-    site.run("schemas", "register")
     text = site.run("check")
     assert "admin@acme" in text
     assert "✗" not in text
     assert "secret" not in text
+
+
+def schemas(shell: Shell, code: int) -> list[tuple[bool | None, str | None]]:
+    """Mark and hint of the request's and the event's schema."""
+    found = [
+        one for one in shell.json("check", code=code) if one["name"].startswith("schema ") and "-value" in one["name"]
+    ]
+    return [(one["ok"], one["hint"]) for one in found]
+
+
+def test_schemas_are_ticked_when_they_are_registered(site: Shell, schema_registry: Registry) -> None:
+    site.run("topics", "apply")
+    site.set(registry__url=schema_registry.url)
+    assert schemas(site, 0) == [(None, None), (None, None)]
+    assert "settles it at start" in site.run("check")
+    site.set(registry__auto_register="false")
+    assert schemas(site, 1) == [(False, "vcd-bridge schemas register")] * 2
+    site.run("schemas", "register")
+    assert schemas(site, 0) == [(True, None), (True, None)]
+    event = f"{events_topic()}-value"
+    set_level(schema_registry, event, "NONE")
+    site.set(registry__auto_register="true")
+    assert schemas(site, 1) == [(True, None), (False, "vcd-bridge schemas register")]
+    assert "level is NONE" in site.run("check", code=1)
+
+
+def test_registering_is_no_remedy_where_somebody_elses_schema_is(site: Shell, schema_registry: Registry) -> None:
+    site.run("topics", "apply")
+    site.set(registry__url=schema_registry.url)
+    register(schema_registry, f"{events_topic()}-value", '{"type": "record", "name": "acme.Other", "fields": []}')
+    (_, (ok, hint)) = schemas(site, 1)
+    assert ok is False
+    assert hint is not None
+    assert "clear the subject" in hint
+    assert "schemas register" not in hint
+
+
+def events_topic() -> str:
+    return load_settings(None).settings.topics.task_events
 
 
 def test_each_ill_is_told_with_what_to_do_and_the_rest_is_tried_all_the_same(site: Shell) -> None:

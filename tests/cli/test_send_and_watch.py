@@ -115,7 +115,9 @@ def test_avro_is_sent_in_either_framing(ready: Shell, schema_registry: Registry)
     arguments = ("send", "--format", "avro", "--operation", "deployVApp", "--param", f"id={VM}", "--body", '{"a": 1}')
     ready.run(*arguments, "--request-id", "plain")
     ready.set(registry__url=schema_registry.url)
-    assert "schemas register" in ready.error(*arguments, code=2)["hint"]
+    assert ready.error(*arguments, code=2)["hint"] == "vcd-bridge schemas register"
+    other = ready.error(*arguments, "--topic", load_settings(None).settings.topics.task_events, code=2)
+    assert "--format json" in other["hint"]
     ready.run("schemas", "register")
     ready.run(*arguments, "--request-id", "framed")
     topic = requests_topic()
