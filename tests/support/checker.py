@@ -62,7 +62,7 @@ class LedgerCall:
     @property
     def story(self) -> str:
         """The part of the call id that names the lifecycle."""
-        return self.call_id.rsplit("-", 1)[0] if not self.call_id.endswith("-cancel") else ""
+        return self.call_id.rsplit("-", 1)[0] if "-cancel" not in self.call_id else ""
 
 
 @dataclass(slots=True)
