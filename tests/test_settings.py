@@ -93,6 +93,30 @@ def test_librdkafka_properties_come_flat_nested_or_from_the_environment_and_secr
     assert "hunter2" not in repr(loaded) + str(shown)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        ("sasl.oauthbearer.assertion.private.key.passphrase", True),
+        ("sasl.oauthbearer.assertion.private.key.pem", True),
+        ("sasl.oauthbearer.client.secret", True),
+        ("ssl.keystore.password", True),
+        ("sasl.oauthbearer.token.endpoint.url", False),
+        ("sasl.oauthbearer.assertion.private.key.file", False),
+        ("sasl.username", False),
+    ],
+)
+def test_secret_properties_are_masked_kept_from_logs_and_come_from_files(name: str, is_secret: bool) -> None:
+    Path("value").write_text("hunter2")
+    variable = f"VCD_BRIDGE__KAFKA__PROPERTIES__{name.upper().replace('.', '_')}"
+    loaded = load(None, {variable: "hunter2"})
+    (shown,) = [row.value for row in loaded.effective() if row.name == f"kafka.properties.{name}"]
+    assert shown == ("********" if is_secret else "hunter2")
+    assert ("hunter2" in loaded.settings.secrets()) is is_secret
+    if is_secret:
+        from_file = load(None, {f"{variable}_FILE": "value"}).settings
+        assert from_file.kafka.librdkafka_properties() == {name: "hunter2"}
+
+
 @pytest.mark.parametrize("text", ["delete*, undeployVApp", '["delete*", "undeployVApp"]'])
 def test_lists_may_be_comma_separated_or_json_in_the_environment(text: str) -> None:
     loaded = load(None, {"VCD_BRIDGE__POLICY__DENY_OPERATIONS": text})

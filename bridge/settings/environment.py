@@ -87,7 +87,7 @@ def _name_of(variable: str) -> tuple[str | None, bool]:
     if dotted.startswith(start) and dotted != start:
         # librdkafka's names have dots and no underscores, so the way back is unambiguous.
         name = dotted.removeprefix(start).replace("_", ".")
-        if name.endswith(".file") and is_secret_property(name):
+        if name.endswith(".file") and is_secret_property(name.removesuffix(".file")):
             return PROPERTIES + name.removesuffix(".file"), True
         return PROPERTIES + name, False
     return None, False

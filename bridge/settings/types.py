@@ -14,7 +14,7 @@ from pydantic_settings import NoDecode
 MASK = "********"
 
 _SECRET_PROPERTY = re.compile(
-    r"password|secret|token|\.pem$|jaas|oauthbearer\.config|sasl\.kerberos\.kinit", re.IGNORECASE
+    r"password|passphrase|secret|token|\.pem$|jaas|oauthbearer\.config|sasl\.kerberos\.kinit", re.IGNORECASE
 )
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -77,8 +77,8 @@ def _patterns(value: object) -> object:
 
 
 def is_secret_property(name: str) -> bool:
-    """Whether a librdkafka property holds a secret and is masked."""
-    return bool(_SECRET_PROPERTY.search(name))
+    """Whether a librdkafka property holds a secret and is masked. An address of where tokens come from is none."""
+    return bool(_SECRET_PROPERTY.search(name)) and not name.lower().endswith(".url")
 
 
 def _flat_properties(value: object) -> object:

@@ -11,7 +11,17 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 MASK = "********"
-_SECRET_KEYS = ("authorization", "password", "secret", "token", "credential", "cookie", "api_key", "access-key")
+_SECRET_KEYS = (
+    "authorization",
+    "password",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "cookie",
+    "api_key",
+    "access-key",
+)
 _SHORTEST = 4
 """Secrets shorter than this are masked only where they are the whole text, or they would garble everything else."""
 _QUIET = ("httpx", "httpcore", "uvicorn", "uvicorn.access", "uvicorn.error", "asyncio", "confluent_kafka", "urllib3")
@@ -22,18 +32,8 @@ class Redactor:
     """Masks known secret values anywhere, and every value under a key that speaks of a secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: dict[str, None] = {}
-        for secret in secrets:
-            self.add(secret)
-
-    def add(self, secret: str) -> None:
-        """Learn a secret, e.g. a session token. The oldest of many are forgotten: tokens live for minutes."""
-        if not secret:
-            return
-        self._secrets.pop(secret, None)
-        self._secrets[secret] = None
-        while len(self._secrets) > 64:
-            del self._secrets[next(iter(self._secrets))]
+        # The longest first: one that another begins with would leave the other's rest in the clear.
+        self._secrets = sorted(filter(None, set(secrets)), key=len, reverse=True)
 
     def text(self, text: str) -> str:
         for secret in self._secrets:
