@@ -134,7 +134,7 @@ def test_configuration_in_the_readme_loads(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("a-token\n")
     settings = load(tmp_path / "vcd-bridge.toml", {"VCD_BRIDGE__VCD__API_TOKEN_FILE": str(tmp_path / "token")}).settings
     settings.require_all()
-    assert settings.policy.deny_operations == ("delete*",)
+    assert settings.policy.allow_destructive is False
 
 
 def test_commands_in_documents_exist() -> None:
