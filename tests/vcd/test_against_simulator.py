@@ -264,7 +264,7 @@ async def test_a_limit_with_an_end_holds_everything_until_then(gateway: HttpGate
 
 async def test_cancels_that_vcd_does_not_answer_take_nothing_from_calls(cloud: Simulator) -> None:
     cloud.clear_faults()
-    gateway = HttpGateway(replace(config(cloud), max_concurrent_calls=2, answer_timeout=3.0), RealClock())
+    gateway = HttpGateway(replace(config(cloud), max_concurrent_calls=2, answer_timeout=1.0), RealClock())
     await gateway.open()
     tasks = [await accepted(gateway, power_on()) for _ in range(2)]
     before = len(cloud.ledger())
