@@ -22,6 +22,8 @@ from bridge.catalogue.load import load
 from bridge.catalogue.operation import Recovery
 from bridge.kafka.polling import headers_of
 from bridge.ports import Headers, StoredRecord
+from bridge.settings import Settings
+from bridge.settings import load as load_settings
 from tests.support.checker import Evidence, InputRecord, LedgerCall, violations
 from tests.support.decoding import decoded
 from tests.support.kafka import create_topics, read, unique
@@ -140,6 +142,10 @@ class Site:
             )  # fmt: skip
         self.processes.append(BridgeProcess(process, log))
         return self.processes[-1]
+
+    def effective(self, **settings: Mapping[str, Any]) -> Settings:
+        """What a bridge started with these would be run with."""
+        return load_settings(None, self._environment(settings)).settings
 
     def close(self) -> None:
         for bridge in self.processes:
