@@ -69,11 +69,11 @@ class RegistrySettings(Section):
     ca_file: FilePath | None = None
     """PEM file of the authority that signed the registry's certificate; absent: the system's."""
     auto_register: bool = True
-    """Register the bridge's schemas at start when the registry lacks them; false: only look them up."""
+    """Register the bridge's schemas and their levels at start where they lack; false: only look them up."""
     timeout_seconds: Seconds = 10.0
     """Longest wait for one answer of the registry."""
     unknown_id_wait_seconds: Seconds = 60.0
-    """How long a record with an unknown schema id waits while the registry cannot be asked, until it is dead-lettered.
+    """How long the records of an unknown schema id wait while the registry cannot be asked; then they are dead letters.
     60 s: a registry's restart. Only intake of that partition waits; following goes on."""
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""``docs/records.md`` names what the schemas hold."""
+"""``docs/records.md`` names what the schemas hold, ``docs/errors.md`` what is wrong with dead letters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from bridge.avro.schemas import NAMES, load
 from bridge.avro.shrinking import DROPPED
 from bridge.core.task import empty_document
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "records.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "records.md").read_text()
 
 TASK_TYPE = {
     "attribute": (
@@ -37,3 +38,13 @@ def test_every_field_of_a_request_and_every_cut_member_is_named() -> None:
         assert f"`{member}`" in TEXT
     for name in NAMES:
         assert f"{name}.avsc" in TEXT or f"`{load(name).full_name.rpartition('.')[2]}`" in TEXT
+
+
+def test_every_class_of_dead_letter_is_listed() -> None:
+    code = "".join((ROOT / "bridge" / name).read_text() for name in ("avro/request_codec.py", "engine/intake.py"))
+    classes = set(re.findall(r'(?:_undecodable\(|error_class=)"(\w+)"', code))
+    (section,) = re.findall(
+        r"^## Dead letters$(.*?)^## ", (ROOT / "docs" / "errors.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    rows = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == classes
