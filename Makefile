@@ -6,12 +6,13 @@ LOCK_BIN := .cache/lock/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check format bench simulate docs lock clean kafka
+.NOTPARALLEL: # what is missing is said before anything is installed
+.PHONY: help setup demo test test-long check format bench simulate docs lock clean kafka prerequisites
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables  ONLY=path-or-pattern (test, test-long, bench)  SEEDS=count SEED=number (simulate)"
+	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare (bench)  SEEDS=count SEED=number (simulate)"
 
 setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
 
@@ -27,8 +28,10 @@ $(STAMP): requirements-dev.lock pyproject.toml tools/prerequisites.sh
 demo: $(STAMP) ## broker, simulator and bridge at work, killed and restarted, with the proof; no Java needed
 	@$(BIN)/vcd-bridge demo
 
-kafka: $(STAMP)
+prerequisites:
 	@tools/prerequisites.sh tests
+
+kafka: prerequisites $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
 test: kafka ## all tests that belong to every change, on a real Kafka
@@ -43,11 +46,12 @@ simulate: $(STAMP) ## the whole engine in virtual time under many seeds; SEED= r
 bench: kafka ## the bridge against a hand-written loop, on the real Kafka and the simulator
 	$(BIN)/python -m benchmarks $(ONLY)
 
-check: $(STAMP) ## format, lint, types, import contracts, generated documents
+check: $(STAMP) ## format, lint, types, import contracts, purity of the core, lengths, generated documents
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy bridge tests tools $(wildcard benchmarks)
 	$(BIN)/lint-imports --cache-dir .cache/import_linter
+	$(BIN)/python -m tools.check_code
 	$(BIN)/python -m tools.write_documents --check
 
 format: $(STAMP) ## rewrite the code as `make check` wants it

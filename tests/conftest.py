@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.kafka import KafkaCluster, KafkaNode, PrerequisiteMissingError
+from tests.support.kafka import KafkaCluster, KafkaNode
+from tests.support.prerequisites import PrerequisiteMissingError
 from tests.support.registry import Registry, running_registry
 
 

@@ -1,8 +1,7 @@
-"""The project keeps its own promises: lock, documents, purity of the core, the wheel, the make targets."""
+"""The project keeps its own promises: lock, documents, the code's own rules, the wheel."""
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from bridge.core.lifecycle import Phase
 from bridge.core.transitions import TRANSITIONS
 from bridge.settings import load
 from tools import describe_code
+from tools.check_code import MOST_LINES, impure_core, impurities, long_files
 from tools.draw_architecture import PACKAGE, ROOT, state_diagram, without_implied
 from tools.write_documents import PARTS, rewritten
 
@@ -80,35 +80,55 @@ def test_every_dependency_has_its_reason() -> None:
     assert told(development) == DEVELOPMENT
 
 
-# --- purity -------------------------------------------------------------------------------------------------------
-
-_WAITING = (ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.Await)
-_CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
-_EFFECTS = {"open", "print", "input", "exec", "eval"}
-
-
-def impurities(source: str) -> list[str]:
-    """What a module of the core may not have: waiting, reading a clock, input or output."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, _WAITING):
-            found.append(f"line {node.lineno}: waits")
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CLOCKS:
-            found.append(f"line {node.lineno}: reads a clock")
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _EFFECTS:
-            found.append(f"line {node.lineno}: {node.func.id}()")
-    return found
+# --- the code's own rules -------------------------------------------------------------------------------------------
 
 
 def test_core_has_no_clock_no_waiting_and_no_input_or_output() -> None:
-    modules = sorted((PACKAGE / "core").rglob("*.py"))
-    assert modules
-    assert {path.name: found for path in modules if (found := impurities(path.read_text()))} == {}
+    assert list((PACKAGE / "core").rglob("*.py"))
+    assert list(impure_core()) == []
 
 
-@pytest.mark.parametrize("line", ["async def f(): pass", "x = datetime.now(UTC)", "x = date.today()", "print(1)"])
-def test_an_impure_line_would_be_found(line: str) -> None:
-    assert impurities(f"from datetime import UTC, date, datetime\n{line}\n")
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("async def f(): pass", "waits"),
+        ("async def f(): return [x async for x in y]", "waits"),
+        ("x = datetime.now(UTC)", "reads a clock"),
+        ("x = dt.date.today()", "reads a clock"),
+        ("x: datetime = field(default_factory=datetime.now)", "reads a clock"),
+        ("print(1)", "print()"),
+        ("for line in open('x'): pass", "open()"),
+        ("say = print", "print()"),
+    ],
+)
+def test_an_impure_line_is_found(tmp_path: Path, line: str, told: str) -> None:
+    (tmp_path / "rules.py").write_text(f'"""A rule."""\n{line}\n')
+    found = list(impure_core(tmp_path))
+    assert found
+    assert all(one.startswith(f"{tmp_path}/rules.py:2: ") for one in found)
+    assert any(f": {told}: " in one for one in found)
+
+
+@pytest.mark.parametrize("line", ["late = story.now > wake_at", "x = datetime.fromtimestamp(1, UTC)", "opened = 1"])
+def test_a_pure_line_is_left_alone(line: str) -> None:
+    assert impurities(line) == []
+
+
+def test_files_stay_short(tmp_path: Path) -> None:
+    assert list(long_files()) == []
+    (tmp_path / "long.py").write_text("x = 1\n" * (MOST_LINES + 1))
+    assert list(long_files(tmp_path)) == [
+        f"{tmp_path}/long.py: {MOST_LINES + 1} lines, at most {MOST_LINES}: part it by purpose"
+    ]
+
+
+def test_contributing_tells_the_limits_that_are_enforced() -> None:
+    told = " ".join((ROOT / "CONTRIBUTING.md").read_text().split())
+    lint = PROJECT["tool"]["ruff"]["lint"]
+    assert f"above {MOST_LINES} lines" in told
+    assert f"more than {lint['pylint']['max-statements']} statements" in told
+    assert "PL" in lint["select"]
+    assert "PLR0915" not in lint["ignore"]
 
 
 # --- documents ----------------------------------------------------------------------------------------------------
@@ -213,51 +233,7 @@ def test_every_exception_has_a_reaction() -> None:
     assert describe_code.reactions().keys() == describe_code.error_classes().keys()
 
 
-# --- make and the wheel -------------------------------------------------------------------------------------------
-
-
-def test_help_lists_the_targets() -> None:
-    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    listed = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
-    assert {"setup", "demo", "test", "test-long", "check", "bench", "simulate", "docs", "lock", "help"} <= listed
-
-
-def _prerequisites(what: str, directory: Path, **programs: str) -> subprocess.CompletedProcess[str]:
-    """Runs the script with nothing on PATH but the given programs, each a line of shell, and what it needs itself."""
-    for tool in ("sed", "head", "sh"):
-        (directory / tool).symlink_to(f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}")
-    for name, line in programs.items():
-        (directory / name).write_text(f"#!/bin/sh\n{line}\n")
-        (directory / name).chmod(0o755)
-    script = ROOT / "tools" / "prerequisites.sh"
-    environment = {"PATH": str(directory)}
-    return subprocess.run([script, what], env=environment, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(
-    ("what", "programs", "named"),
-    [
-        ("python", {}, "Python 3.11 or newer"),
-        ("python", {"python3": "exit 1"}, "Python 3.11 or newer"),
-        ("python", {"python3": 'case "$2" in *ensurepip*) exit 1;; esac'}, "python3-venv"),
-        ("tests", {}, "openjdk-17"),
-        ("tests", {"java": "echo 'openjdk version \"11.0.2\"' >&2"}, "found 11"),
-        ("tests", {"java": "echo 'openjdk version \"17.0.15\"' >&2"}, "apt install maven"),
-    ],
-)
-def test_missing_prerequisite_is_one_line_that_says_what_to_install(
-    tmp_path: Path, what: str, programs: dict[str, str], named: str
-) -> None:
-    done = _prerequisites(what, tmp_path, **programs)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert named in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_prerequisites_that_are_there_are_silent(tmp_path: Path) -> None:
-    done = _prerequisites("tests", tmp_path, java="echo 'openjdk version \"21\" 2023-09-19' >&2", mvn="exit 0")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+# --- the wheel ------------------------------------------------------------------------------------------------------
 
 
 def test_wheel_is_complete(tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from tests.support import kafka, registry
+from tests.support.prerequisites import PrerequisiteMissingError
 
 
 def main() -> int:
     try:
         kafka.jars()
         registry._installed()
-    except kafka.PrerequisiteMissingError as missing:
+    except PrerequisiteMissingError as missing:
         print(missing, file=sys.stderr)
         return 2
     return 0

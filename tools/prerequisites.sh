@@ -1,6 +1,6 @@
 #!/bin/sh
 # Names what a machine lacks, in one line that says what to install. Prints the Python to use.
-# Usage: prerequisites.sh python|tests
+# Usage: prerequisites.sh python|java|maven|tests
 set -eu
 
 missing() {
@@ -31,12 +31,17 @@ need_java() {
     version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
     [ "${version:-0}" -ge 17 ] ||
         missing "Java 17 or newer, found ${version:-an unknown version}: install it (Debian: apt install openjdk-17-jre-headless)"
+}
+
+need_maven() {
     command -v mvn >/dev/null 2>&1 ||
         missing "Maven, which fetches the tests' Kafka once: install it (Debian: apt install maven)"
 }
 
 case "${1:-}" in
     python) need_python ;;
-    tests) need_java ;;
-    *) echo "usage: $0 python|tests" >&2; exit 2 ;;
+    java) need_java ;;
+    maven) need_maven ;;
+    tests) need_java && need_maven ;;
+    *) echo "usage: $0 python|java|maven|tests" >&2; exit 2 ;;
 esac

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from confluent_kafka.admin import AdminClient
 
 from bridge.kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from tests.support.prerequisites import fetch, need
 
 KAFKA_VERSION = os.environ.get("TEST_KAFKA_VERSION", "4.3.1")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,28 +38,16 @@ START_SECONDS = 90.0
 _PR_SET_PDEATHSIG = 1
 
 
-class PrerequisiteMissingError(Exception):
-    """Something a person has to install; the message says what."""
-
-
 def jars() -> Path:
     """Folder with Kafka's jars; fetched at first use. Raises PrerequisiteMissingError."""
     library = REPOSITORY / ".cache" / f"kafka-{KAFKA_VERSION}" / "lib"
-    if shutil.which("java") is None:
-        raise PrerequisiteMissingError(
-            "the tests need java: install a Java 17 runtime (Debian: openjdk-17-jre-headless)"
-        )
+    need("java")
     if (library / ".complete").exists():
         return library
-    if shutil.which("mvn") is None:
-        raise PrerequisiteMissingError("the tests need mvn to fetch Kafka once: install Maven (Debian: maven)")
-    command = ["mvn", "-q", "-B", "-f", str(POM), f"-Dkafka.version={KAFKA_VERSION}", "dependency:copy-dependencies"]
-    command += ["-DincludeScope=runtime", f"-DoutputDirectory={library}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise PrerequisiteMissingError(
-            f"mvn could not fetch Kafka {KAFKA_VERSION}: {(done.stdout + done.stderr)[-500:]}"
-        )
+    fetch(
+        f"Kafka {KAFKA_VERSION}", "-f", str(POM), f"-Dkafka.version={KAFKA_VERSION}", "dependency:copy-dependencies",
+        "-DincludeScope=runtime", f"-DoutputDirectory={library}",
+    )  # fmt: skip
     (library / ".complete").touch()
     return library
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.kafka import PrerequisiteMissingError
+from tests.support.prerequisites import fetch
 
 APICURIO_VERSION = "2.6.13.Final"
 _ARTIFACT = f"io.apicurio:apicurio-registry-app:{APICURIO_VERSION}:tar.gz:all"
@@ -111,12 +111,8 @@ def _installed() -> Path:
 
 
 def _install(home: Path) -> None:
-    for tool in ("java", "mvn"):
-        if shutil.which(tool) is None:
-            raise PrerequisiteMissingError(f"{tool} is missing: a real schema registry needs Java 17 and Maven")
     fetched = _CACHE / "apicurio-archive"
-    command = ["mvn", "-q", "-B", _COPY, f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={fetched}"]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    fetch(f"Apicurio {APICURIO_VERSION}", _COPY, f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={fetched}")
     partial = home.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     with tarfile.open(next(fetched.glob("*.tar.gz"))) as archive:
