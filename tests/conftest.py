@@ -13,8 +13,13 @@ from tests.support.registry import Registry, running_registry
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
-    """A real single-node Kafka. Tests keep apart by unique names of topics and groups."""
-    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"))
+    """A real single-node Kafka. Tests keep apart by unique names of topics and groups. It has an authorizer that lets
+    everybody do everything until a test says otherwise about topics of its own."""
+    authorizer = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"), overrides=authorizer)
     try:
         cluster.start()
     except PrerequisiteMissingError as missing:

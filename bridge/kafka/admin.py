@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from confluent_kafka import IsolationLevel, TopicCollection
+from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
@@ -14,6 +15,7 @@ LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # lik
 __all__ = [
     "EARLIEST",
     "LATEST",
+    "AclOperation",
     "AlterConfigOpType",
     "ConfigEntry",
     "ConfigResource",

@@ -13,6 +13,7 @@ from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Cluster, Connection
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.limits import DEFAULT_BYTES, OVERHEAD_BYTES, record_bytes, topic_limits
+from bridge.kafka.rights import require_rights
 from bridge.kafka.transaction import Attempt, End, TransactionalWriter, Work
 from bridge.kafka.worker import Worker
 from bridge.ports import Committed, NotCommitted, PartitionEntries, TopicNames
@@ -168,6 +169,13 @@ class TransactionalJournal:
         stores = frozenset(_store_topics(self._names))
         self._topics = [self._names.task_events, self._names.dead_letters, *stores]
         _check_topics(cluster, self._topics)
+        if not self._embedded:
+            require_rights(
+                connection,
+                group=self._config.group_id,
+                read={self._names.action_requests, *stores},
+                write=self._topics,
+            )
         self._connection = connection
         self._limits = self._topic_limits()
         self._writer = TransactionalWriter(

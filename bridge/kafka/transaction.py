@@ -17,9 +17,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
-from bridge.errors import ProcessMustEnd
+from bridge.errors import ConfigurationError, ProcessMustEnd
 from bridge.kafka.config import LOG, ClientConfig, KafkaConfig, make
 from bridge.kafka.connection import describe, failure
+from bridge.kafka.rights import DENIED, HINT
 from bridge.ports import OutRecord, PartitionEntries
 
 COMMIT_SECONDS = 30.0
@@ -147,7 +148,9 @@ class TransactionalWriter:
         except BaseException:
             self._suspect = True
             raise
-        if failures or not work.still_owned():
+        if failures:
+            return self._undo(producer, self._cause(producer, work, failures), failures)
+        if not work.still_owned():
             return self._undo(producer, None, failures)
         self._reach("offsets_sent")
         return self._commit(producer)
@@ -220,6 +223,25 @@ class TransactionalWriter:
             return
         self._step("send_offsets_to_transaction")
         producer.send_offsets_to_transaction(work.offsets(), work.group_metadata, self._timeout)
+
+    def _cause(
+        self, producer: Producer, work: Work, failures: Sequence[tuple[TopicPartition, KafkaError]]
+    ) -> KafkaError | None:
+        """Why records were purged: when the transaction itself fails, their reports do not say it, its next call does.
+
+        Raises ConfigurationError for a right that is missing: no other record would be written either.
+        """
+        if any(error.code() in _PERMANENT for _, error in failures):
+            return None
+        try:
+            self._step("send_offsets_to_transaction")
+            producer.send_offsets_to_transaction(work.offsets(), work.group_metadata, self._timeout)
+        except KafkaException as raised:
+            error: KafkaError = raised.args[0]
+            if error.code() in DENIED:
+                raise ConfigurationError(f"Kafka does not let the bridge write: {describe(error)}", hint=HINT) from None
+            return error
+        return None
 
     def _produce_all(
         self,

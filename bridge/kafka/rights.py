@@ -1,0 +1,70 @@
+"""What the cluster lets the bridge do with its topics and its group: asked before any work is taken.
+
+A right that is missing would otherwise show when VCD has been called and nobody can be told of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from confluent_kafka import KafkaError, KafkaException
+
+from bridge.errors import ConfigurationError
+from bridge.kafka.admin import AclOperation, TopicCollection
+from bridge.kafka.connection import REACH_SECONDS, Connection, describe
+
+DENIED = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+HINT = (
+    "grant Read on inputs and store, Write on events, dead letters and store, Read on the group, "
+    "Write on the transactional ids that begin with the group's name"
+)
+
+
+def require_rights(connection: Connection, *, group: str, read: Collection[str], write: Collection[str]) -> None:
+    """Raises ConfigurationError that names every right that is missing; a cluster that will not say passes."""
+    missing = [*_missing_on_topics(connection, read, write), *_missing_on_group(connection, group)]
+    if missing:
+        raise ConfigurationError(f"Kafka does not let the bridge {', '.join(missing)}", hint=HINT)
+
+
+def _missing_on_topics(connection: Connection, read: Collection[str], write: Collection[str]) -> Iterable[str]:
+    wanted = sorted({*read, *write})
+    asked = connection.admin.describe_topics(
+        TopicCollection(wanted), include_authorized_operations=True, request_timeout=REACH_SECONDS
+    )
+    for topic, future in asked.items():
+        try:
+            allowed = future.result().authorized_operations
+        except KafkaException as error:
+            if error.args[0].code() in DENIED:
+                yield f"describe topic {topic}"
+            continue
+        if topic in read and _is_missing(AclOperation.READ, allowed):
+            yield f"read topic {topic}"
+        if topic in write and _is_missing(AclOperation.WRITE, allowed):
+            yield f"write to topic {topic}"
+
+
+def _missing_on_group(connection: Connection, group: str) -> Iterable[str]:
+    asked = connection.admin.describe_consumer_groups(
+        [group], include_authorized_operations=True, request_timeout=REACH_SECONDS
+    )
+    try:
+        allowed = asked[group].result().authorized_operations
+    except KafkaException as error:
+        if error.args[0].code() in DENIED:
+            yield f"use group {group}: {describe(error.args[0])}"
+        return
+    if _is_missing(AclOperation.READ, allowed):
+        yield f"join group {group} (Read)"
+
+
+def _is_missing(operation: AclOperation, allowed: Collection[AclOperation] | None) -> bool:
+    return bool(allowed) and operation not in (allowed or ()) and AclOperation.ALL not in (allowed or ())

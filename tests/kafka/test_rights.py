@@ -1,0 +1,98 @@
+"""A right that is missing is told before any work is taken; one that is taken away later ends the process."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+
+from bridge.errors import ConfigurationError
+from bridge.kafka.connection import Connection
+from bridge.kafka.rights import require_rights
+from tests.kafka.member import Stage, running
+from tests.support.kafka import KafkaNode, read
+
+
+def _deny(stage: Stage, kind: ResourceType, name: str, operation: AclOperation) -> None:
+    """Everything but ``operation`` stays allowed; returns when the broker has taken it."""
+    admin = AdminClient({"bootstrap.servers": stage.bootstrap})
+    for permission, what in ((AclPermissionType.ALLOW, AclOperation.ALL), (AclPermissionType.DENY, operation)):
+        binding = AclBinding(kind, name, ResourcePatternType.LITERAL, "User:ANONYMOUS", "*", what, permission)
+        for future in admin.create_acls([binding]).values():
+            future.result(10)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            _require(stage)
+        except ConfigurationError:
+            return
+    raise TimeoutError(f"{operation} on {name} is still allowed")
+
+
+def _require(stage: Stage) -> None:
+    names = stage.names
+    stores = [stage.changelog, names.ended(stage.source)]
+    require_rights(
+        Connection(stage.config()),
+        group=names.group_id,
+        read=[stage.source, *stores],
+        write=[names.task_events, names.dead_letters, *stores],
+    )
+
+
+def test_nothing_is_missing_where_everything_is_allowed(kafka: KafkaNode) -> None:
+    _require(Stage.make(kafka))
+
+
+@pytest.mark.parametrize(
+    ("topic", "operation", "told"),
+    [
+        ("events", AclOperation.WRITE, "write to topic {name}"),
+        ("dead", AclOperation.WRITE, "write to topic {name}"),
+        ("changelog", AclOperation.WRITE, "write to topic {name}"),
+        ("changelog", AclOperation.READ, "read topic {name}"),
+        ("requests", AclOperation.READ, "read topic {name}"),
+        ("requests", AclOperation.DESCRIBE, "describe topic {name}"),
+    ],
+)
+def test_a_missing_right_on_a_topic_is_named(kafka: KafkaNode, topic: str, operation: AclOperation, told: str) -> None:
+    stage = Stage.make(kafka)
+    names = {
+        "events": stage.names.task_events,
+        "dead": stage.names.dead_letters,
+        "changelog": stage.changelog,
+        "requests": stage.source,
+    }
+    _deny(stage, ResourceType.TOPIC, names[topic], operation)
+    with pytest.raises(ConfigurationError, match=told.format(name=names[topic])):
+        _require(stage)
+
+
+def test_a_missing_right_on_the_group_is_named(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    _deny(stage, ResourceType.GROUP, stage.names.group_id, AclOperation.READ)
+    with pytest.raises(ConfigurationError, match=f"join group {stage.names.group_id}"):
+        _require(stage)
+
+
+async def test_a_journal_that_may_not_tell_events_does_not_open(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    _deny(stage, ResourceType.TOPIC, stage.names.task_events, AclOperation.WRITE)
+    with pytest.raises(ConfigurationError, match=f"write to topic {stage.names.task_events}"):
+        async with running(stage):
+            pass
+
+
+async def test_a_right_that_is_taken_away_ends_the_process_with_the_reason(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        await member.commit(event=b"a")
+        _deny(stage, ResourceType.TOPIC, stage.names.task_events, AclOperation.WRITE)
+        with pytest.raises(ConfigurationError, match="Topic authorization failed") as raised:
+            await member.commit(event=b"b")
+    assert "Write on events" in (raised.value.hint or "")
+    assert len(read(kafka.bootstrap, stage.names.task_events)) == 1
