@@ -10,18 +10,77 @@ from dataclasses import dataclass
 from typing import Any
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PLAIN = {
+    "--kind": "kind", "--request-id": "request_id", "--operation": "operation", "--organization": "organization",
+    "--correlation-id": "correlation_id", "--requested-by": "requested_by", "--start-by": "start_by",
+    "--watch-until": "watch_until", "--target": "target_request_id", "--body": "body",
+}  # fmt: skip
+_PAIRS = {"--param": "parameters", "--query": "query"}
+_RESOLUTION = {"--outcome": "outcome", "--task-href": "task_href", "--reason": "reason"}
+"""Options and the fields of ``ActionRequest`` that they give."""
+
+_EVERY_KIND = frozenset({"--kind", "--request-id", "--correlation-id", "--requested-by"})
+_TAKES = {
+    "request": frozenset({
+        "--operation", "--param", "--query", "--body", "--organization", "--start-by", "--watch-until"
+    }),
+    "cancel": frozenset({"--target"}),
+    "retry": frozenset({"--target"}),
+    "resolve": frozenset({"--target", *_RESOLUTION}),
+}  # fmt: skip
+"""What each kind takes besides. The bridge would pass over the rest, and nobody would hear of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """One record to send: its key and the ``ActionRequest`` as a JSON object."""
+    """One record to send: its key and the ``ActionRequest`` as a JSON object.
+
+    ``key_is_guess``: the key is the target's ``request_id``, and the target's own record may have another.
+    """
 
     key: str
     document: Mapping[str, Any]
+    key_is_guess: bool = False
 
 
 class NotComposable(ValueError):
-    """What was given is not a request; the text says what and where."""
+    """What was given is not a request; the text says what and where, ``hint`` what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The request that options ask for (name -> value; ``--body`` parsed already). Raises NotComposable."""
+    kind = given.get("--kind", "request")
+    if kind not in _TAKES:
+        raise NotComposable(f"--kind takes {', '.join(_TAKES)}, not {kind!r}")
+    for option in given:
+        if option not in _TAKES[kind] | _EVERY_KIND:
+            fitting = " or ".join(name for name, options in _TAKES.items() if option in options)
+            raise NotComposable(f"{option} does not go with --kind {kind}", hint=f"it goes with --kind {fitting}")
+    _check_whole(kind, given)
+    document = {field: given[option] for option, field in _PLAIN.items() if option in given}
+    document |= {field: pairs(given[option], option) for option, field in _PAIRS.items() if option in given}
+    if kind == "resolve":
+        document["resolution"] = {field: given[option] for option, field in _RESOLUTION.items() if option in given}
+        if "--requested-by" in given:
+            document["resolution"]["decided_by"] = given["--requested-by"]
+    return document
+
+
+def _check_whole(kind: str, given: Mapping[str, Any]) -> None:
+    if kind == "request":
+        if "--operation" not in given:
+            raise NotComposable("nothing to send", hint="give --operation (see `vcd-bridge operations`) or FILE")
+    elif "--target" not in given:
+        raise NotComposable(
+            f"--kind {kind} needs --target", hint=f"--target is the request_id of the request to {kind}"
+        )
+    if kind == "resolve" and ("--outcome" in given) == ("--task-href" in given):
+        hint = "--outcome says how the request ended, --task-href which Task to follow"
+        raise NotComposable("--kind resolve needs one of --outcome and --task-href", hint)
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -57,7 +116,16 @@ def compose(document: Mapping[str, Any], key: str | None = None) -> Composed:
     full = {name: value for name, value in document.items() if value is not None}
     if full.get("kind", "request") == "request" and "request_id" not in full:
         full["request_id"] = str(uuid.uuid4())
-    return Composed(key or _default_key(full), full)
+    if key:
+        return Composed(key, full)
+    entity = _entity(full)
+    if entity is not None:
+        return Composed(entity_key(entity), full)
+    target = full.get("target_request_id")
+    if isinstance(target, str) and full.get("kind", "request") != "request":
+        return Composed(target, full, key_is_guess=True)
+    named = full.get("request_id")
+    return Composed(named if isinstance(named, str) else str(uuid.uuid4()), full)
 
 
 def compose_lines(lines: Iterable[str], source: str) -> Iterator[Composed]:
@@ -77,10 +145,7 @@ def entity_key(entity: str) -> str:
     return found[-1].lower() if found else entity
 
 
-def _default_key(document: Mapping[str, Any]) -> str:
+def _entity(document: Mapping[str, Any]) -> str | None:
     parameters = document.get("parameters")
     entity = parameters.get("id") if isinstance(parameters, Mapping) else document.get("parameters.id")
-    if isinstance(entity, str) and entity:
-        return entity_key(entity)
-    named = document.get("target_request_id") or document.get("request_id")
-    return named if isinstance(named, str) else str(uuid.uuid4())
+    return entity if isinstance(entity, str) and entity else None

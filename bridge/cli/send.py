@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli.composing import Composed, NotComposable, compose, compose_lines, pairs, parse_object
-from bridge.cli.console import write, write_json_line
+from bridge.cli.composing import Composed, NotComposable, compose, compose_lines, from_options, parse_object
+from bridge.cli.console import printable, write, write_json_line
 from bridge.cli.interrupting import interruptible
 from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings
 from bridge.cli.sending import encoder, with_targets_keys, write_records
@@ -56,41 +56,39 @@ def send(
 
     settings = load_settings(config).settings
     connection = kafka_config(settings)
-    given = {
-        "operation": operation, "organization": organization, "request_id": request_id, "kind": kind,
-        "correlation_id": correlation_id, "requested_by": requested_by, "start_by": start_by,
-        "watch_until": watch_until, "target_request_id": target,
-        "resolution": _resolution(outcome, task_href, reason, requested_by),
+    asked = {
+        "--operation": operation, "--param": param, "--query": query, "--body": body, "--organization": organization,
+        "--request-id": request_id, "--correlation-id": correlation_id, "--requested-by": requested_by,
+        "--start-by": start_by, "--watch-until": watch_until, "--kind": kind, "--target": target,
+        "--outcome": outcome, "--task-href": task_href, "--reason": reason, "--key": key,
     }  # fmt: skip
     try:
-        if form not in {"json", "avro"}:
-            raise NotComposable(f"--format takes json or avro, not {form!r}")
-        document = {name: value for name, value in given.items() if value is not None}
-        document |= {
-            name: pairs(texts, f"--{option}")
-            for name, option, texts in (("parameters", "param", param), ("query", "query", query)) if texts
-        }  # fmt: skip
-        if body is not None:
-            document["body"] = _body(body)
-        _one_way(file, document)
-        composed = list(_from_file(file)) if file is not None else [compose(document, key)]
+        composed = _composed(file, {option: value for option, value in asked.items() if value not in (None, [])})
     except NotComposable as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(str(error), hint=error.hint) from None
+    if form not in {"json", "avro"}:
+        raise UsageError(f"--format takes json or avro, not {form!r}")
     name = topic or settings.topics.action_requests
-    ready = with_targets_keys(settings, name, composed, explicit=key is not None)
+    ready = with_targets_keys(settings, name, composed)
     encode = encoder(settings, name, form)
     for chunk in (ready[start : start + _BATCH] for start in range(0, len(ready), _BATCH)):
         for one, birth in zip(chunk, write_records(connection, name, chunk, encode), strict=True):
             _tell(one, birth, as_json=json)
 
 
-def _one_way(file: str | None, document: dict[str, Any]) -> None:
-    if file is not None and document:
-        raise NotComposable(f"either FILE or options: --{next(iter(document)).replace('_', '-')} goes without FILE")
-    if file is None and not ({"operation", "kind"} & set(document)):
-        raise NotComposable("nothing to send: give --operation (see `vcd-bridge operations`) or FILE")
-    if document.get("kind", "request") != "request" and "target_request_id" not in document:
-        raise NotComposable(f"--kind {document['kind']} needs --target REQUEST_ID")
+def _composed(file: str | None, asked: dict[str, Any]) -> list[Composed]:
+    if file is None:
+        key = asked.pop("--key", None)
+        if "--body" in asked:
+            asked["--body"] = _body(asked["--body"])
+        return [compose(from_options(asked), key)]
+    for option in asked:
+        hint = "a line names its own with the member `key`" if option == "--key" else "FILE holds whole requests"
+        raise NotComposable(f"{option} does not go with FILE", hint)
+    found = list(_from_file(file))
+    if not found:
+        raise NotComposable(f"{'standard input' if file == '-' else file} holds no request", "one JSON object a line")
+    return found
 
 
 def _from_file(file: str) -> Iterator[Composed]:
@@ -113,15 +111,6 @@ def _body(text: str) -> dict[str, Any]:
         raise NotComposable(f"--body {text}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _resolution(
-    outcome: str | None, task_href: str | None, reason: str | None, decided_by: str | None
-) -> dict[str, str] | None:
-    if outcome is None and task_href is None:
-        return None
-    given = {"outcome": outcome, "task_href": task_href, "reason": reason, "decided_by": decided_by}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _tell(composed: Composed, birth: Birth, *, as_json: bool) -> None:
     request_id = composed.document.get("request_id")
     target = composed.document.get("target_request_id")
@@ -132,4 +121,4 @@ def _tell(composed: Composed, birth: Birth, *, as_json: bool) -> None:
         })  # fmt: skip
     else:
         what = request_id if request_id is not None else f"{composed.document.get('kind')} of {target}"
-        write(f"{what} at {birth}")
+        write(printable(f"{what} at {birth}"))

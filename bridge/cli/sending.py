@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli.composing import Composed
@@ -22,21 +23,16 @@ if TYPE_CHECKING:
 Encoder = Callable[[Mapping[str, Any]], bytes]
 
 
-def with_targets_keys(settings: Settings, topic: str, composed: list[Composed], *, explicit: bool) -> list[Composed]:
-    """Controls whose key is only their target's id get the key that the target's own record has."""
+def with_targets_keys(settings: Settings, topic: str, composed: list[Composed]) -> list[Composed]:
+    """Controls whose key is a guess get the key that their target's own record has."""
     keys = {str(one.document["request_id"]): one.key for one in composed if "request_id" in one.document}
-    guessed = {one.document["target_request_id"] for one in composed if _is_guessed(one)} if not explicit else set()
-    unknown = guessed - set(keys)
+    unknown = {one.key for one in composed if one.key_is_guess} - set(keys)
     if unknown:
+        note(f"reading {topic} for the record key of {', '.join(sorted(unknown))}; --key saves that")
         keys |= asyncio.run(_keys_on_topic(settings, topic, unknown))
         for missing in sorted(unknown - set(keys)):
-            note(f"{topic} holds no request {missing}; its key is taken as the record's key")
-    found = {target: keys[target] for target in guessed if target in keys}
-    return [Composed(found.get(one.document.get("target_request_id"), one.key), one.document) for one in composed]
-
-
-def _is_guessed(composed: Composed) -> bool:
-    return composed.key == composed.document.get("target_request_id") and composed.document.get("kind") != "request"
+            note(f"{topic} holds no request {missing}; that is taken as the record's key")
+    return [replace(one, key=keys.get(one.key, one.key)) if one.key_is_guess else one for one in composed]
 
 
 async def _keys_on_topic(settings: Settings, topic: str, targets: set[str]) -> dict[str, str]:

@@ -33,8 +33,9 @@ def test_without_an_entity_the_request_is_the_key_and_a_given_key_wins() -> None
 
 def test_a_cancel_needs_no_id_of_its_own_and_goes_with_its_target() -> None:
     composed = compose({"kind": "cancel", "target_request_id": "r-1"})
-    assert composed.key == "r-1"
+    assert (composed.key, composed.key_is_guess) == ("r-1", True)
     assert "request_id" not in composed.document
+    assert not compose({"kind": "cancel", "target_request_id": "r-1"}, "r-1").key_is_guess
 
 
 def test_lines_are_requests_and_may_name_their_key() -> None:

@@ -15,7 +15,8 @@ from tests.support.simulator import ACME_VAPP, running_simulator
 def block(kind: str, contains: str) -> str:
     """The first fenced block of that kind that holds the text."""
     blocks = re.findall(rf"```{kind}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return next(text for text in blocks if contains in text)
+    found: str = next(text for text in blocks if contains in text)
+    return found
 
 
 def commands() -> dict[str, list[str]]:

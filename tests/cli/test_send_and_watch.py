@@ -76,6 +76,9 @@ def test_a_cancel_finds_its_targets_key_and_so_its_partition(ready: Shell) -> No
     assert (cancel["partition"], cancel["key"], cancel["request_id"]) == (sent["partition"], VM, None)
     assert "at " in ready.run("send", "--kind", "cancel", "--target", "unheard-of")
     assert "holds no request unheard-of" in ready.err
+    assert f"reading {requests_topic()} for the record key of unheard-of" in ready.err
+    (given,) = ready.lines("send", "--kind", "cancel", "--target", "r-1", "--key", "r-1")
+    assert (given["key"], ready.err) == ("r-1", "")
 
 
 def test_a_file_of_many_and_standard_input(ready: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,24 +94,50 @@ def test_a_file_of_many_and_standard_input(ready: Shell, tmp_path: Path, monkeyp
     assert (one["request_id"], one["key"]) == ("s", "k")
 
 
+def test_a_resolve_says_who_decided(ready: Shell) -> None:
+    resolve = ("send", "--kind", "resolve", "--target", "r-1", "--key", "k", "--requested-by", "jo")
+    (told,) = ready.lines(*resolve, "--outcome", "success", "--reason", "seen in VCD")
+    _, document = records(requests_topic())[told["birth"]]
+    assert document == {
+        "kind": "resolve", "target_request_id": "r-1", "requested_by": "jo",
+        "resolution": {"outcome": "success", "reason": "seen in VCD", "decided_by": "jo"},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "told", "hint"),
     [
-        ([], "nothing to send"),
-        (["--operation", "x", "--param", "y"], "--param"),
-        (["--operation", "x", "--body", "[1]"], "--body: must be a JSON object"),
-        (["--operation", "x", "--body", "@nowhere.json"], "nowhere.json"),
-        (["--kind", "cancel"], "--target"),
-        (["nowhere.jsonl"], "nowhere.jsonl"),
-        (["--operation", "x", "--format", "xml"], "--format"),
-        (["-", "--operation", "x"], "goes without FILE"),
+        ("", "nothing to send", "--operation"),
+        ("--operation x --param y", "--param: 'y' is not NAME=VALUE", ""),
+        ("--operation x --body [1]", "--body: must be a JSON object", ""),
+        ("--operation x --body @nowhere.json", "nowhere.json", ""),
+        ("--operation x --format xml", "--format", ""),
+        ("--kind remove", "--kind takes request, cancel, retry, resolve, not 'remove'", ""),
+        ("--kind cancel", "--kind cancel needs --target", "request_id of the request to cancel"),
+        ("--kind cancel --target r --operation x", "--operation does not go with --kind cancel", "--kind request"),
+        ("--kind retry --target r --outcome success", "--outcome does not go with --kind retry", "--kind resolve"),
+        ("--operation x --target r", "--target does not go with --kind request", "cancel or retry or resolve"),
+        ("--operation x --reason y", "--reason does not go with --kind request", "--kind resolve"),
+        ("--kind resolve --target r --reason y", "needs one of --outcome and --task-href", "how the request ended"),
+        ("--kind resolve --target r --outcome error --task-href x", "needs one of --outcome and --task-href", ""),
+        ("nowhere.jsonl", "nowhere.jsonl", ""),
+        ("- --param id=x", "--param does not go with FILE", "whole requests"),
+        ("- --target r", "--target does not go with FILE", "whole requests"),
+        ("- --key k", "--key does not go with FILE", "the member `key`"),
+        ("-", "standard input holds no request", "one JSON object a line"),
+        ("empty.jsonl", "empty.jsonl holds no request", "one JSON object a line"),
     ],
 )
-def test_what_cannot_be_sent_is_said_before_anything_is(shell: Shell, arguments: list[str], told: str) -> None:
+def test_what_cannot_be_sent_is_said_before_anything_is(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, arguments: str, told: str, hint: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    Path("empty.jsonl").write_text("\n")
     shell.set(kafka__bootstrap_servers="127.0.0.1:1")
-    error = shell.error("send", *arguments, code=2)
+    error = shell.error("send", *arguments.split(), code=2)
     assert error["code"] == "usage"
     assert told in error["message"]
+    assert hint in error["hint"]
 
 
 def test_avro_is_sent_in_either_framing(ready: Shell, schema_registry: Registry) -> None:
