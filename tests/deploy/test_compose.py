@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,13 @@ def test_service_is_hardened(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not service.get("privileged")
+    assert re.fullmatch(r"[1-9]\d*:\d+", service["user"]), "a number that is not root's"
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_user_is_the_images() -> None:
+    (told,) = re.findall(r"^USER (\S+)$", (REPOSITORY / "deploy" / "Containerfile").read_text(), re.MULTILINE)
+    assert {service["user"] for service in services().values() if "build" in service} == {told}
 
 
 @pytest.mark.parametrize("name", LASTING)

@@ -65,7 +65,8 @@ def test_image_runs_without_root_and_needs_no_shell() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_build_steps_give_a_working_program(tmp_path: Path) -> None:
-    """The build stage's steps, one after the other, with its absolute paths moved below a folder of the test."""
+    """The build stage's steps, one after the other, with its absolute paths moved below a folder of the test and this
+    machine's Python in place of the image's."""
     source = tmp_path / "source"
     source.mkdir()
     for instruction, rest in BUILD:
