@@ -16,8 +16,6 @@ from bridge.core.recognition import same_entity
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound
 
-_IN_DOUBT = frozenset({Phase.INTENT, Phase.UNSURE})
-
 
 class Claims:
     """The Tasks of all lifecycles of this process, open or remembered."""
@@ -38,7 +36,7 @@ class Claims:
         rivals = tuple(
             str(other.birth)
             for other in self._lifecycles(under_way)
-            if other.phase in _IN_DOUBT and other.birth != lifecycle.birth and _could_start_the_same(other, lifecycle)
+            if other.birth != lifecycle.birth and _is_in_doubt(other) and _could_start_the_same(other, lifecycle)
         )
         return replace(look, candidates=left, rivals=rivals if left else ())
 
@@ -47,6 +45,12 @@ class Claims:
         yield from changed.values()
         for owned in self._partitions():
             yield from (one for birth, one in owned.lifecycles.items() if birth not in changed)
+
+
+def _is_in_doubt(one: Lifecycle) -> bool:
+    """A call of it is out, or its outcome is unknown; also while a person is to settle that, who may come to this Task
+    yet."""
+    return one.phase is Phase.INTENT or (one.is_open and one.unsure_code is not None)
 
 
 def _could_start_the_same(one: Lifecycle, other: Lifecycle) -> bool:

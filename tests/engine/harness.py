@@ -1,0 +1,243 @@
+"""The whole engine on the simulated Kafka, with a scripted Cloud Director, in virtual time.
+
+One process at a time has one ``Site``: ``start`` it, ``send`` records, let time pass (``asyncio.sleep``), read what was
+told. ``crash`` is kill -9; a ``start`` after it is the next owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any, ParamSpec
+
+from bridge.assembly import Policies, Ports, assemble
+from bridge.avro.event_codec import AvroEventCodec
+from bridge.avro.request_codec import AvroRequestCodec
+from bridge.avro.store_codec import AvroStoreCodec
+from bridge.catalogue.load import Catalogue, load
+from bridge.core.admission import AdmissionContext, Policy
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.lifecycle import Lifecycle
+from bridge.engine.engine import Engine
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.permits import Permits
+from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries, StoredRecord, TopicNames
+from tests.engine.scripted_vcd import ScriptedVcd
+from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
+from tests.simulation.loop import VirtualClock, run_virtually
+from tests.support.decoding import decoded
+from tests.support.observer import SilentObserver
+
+TOPIC = "requests"
+NAMES = TopicNames(action_requests=TOPIC, task_events="events", dead_letters="dead-letters", group_id="g")
+CATALOGUE = load()
+
+Document = dict[str, Any]
+Outcome = Callable[[Sequence[PartitionEntries]], NotCommitted]
+P = ParamSpec("P")
+
+
+def virtually(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test in virtual time."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        run_virtually(test(*args, **kwargs))
+
+    return run
+
+
+class ScriptedJournal(SimJournal):
+    """``sizes``: largest record by topic. ``outcomes``: of the next commits, which are not made. ``pause``: before a
+    commit, seconds or something to await."""
+
+    def __init__(self, process: Process, kafka: SimKafka, inbox: SimInbox, site: Site) -> None:
+        super().__init__(process, kafka, inbox, abort_rate=0.0)
+        self._site = site
+
+    def max_record_bytes(self, topic: str) -> int:
+        return self._site.sizes.get(topic, super().max_record_bytes(topic))
+
+    async def commit(self, entries: Sequence[PartitionEntries]) -> Committed | NotCommitted:
+        if self._site.before_commit is not None:
+            await self._site.before_commit(entries)
+        if self._site.outcomes:
+            return self._site.outcomes.popleft()(entries)
+        return await super().commit(entries)
+
+
+@dataclass(slots=True)
+class Fact:
+    """What the engine told its observer."""
+
+    name: str
+    values: tuple[Any, ...]
+    more: dict[str, Any]
+
+
+class Noting(SilentObserver):
+    """Writes every fact down."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *values, **more: self.facts.append(Fact(name, values, more))
+
+
+@dataclass(slots=True)
+class Site:
+    """Kafka, a Cloud Director, and at most one bridge process."""
+
+    partitions: int = 1
+    policies: Policies = field(default_factory=lambda: Policies(names=NAMES, answer_timeout=timedelta(seconds=10)))
+    catalogue: Catalogue = field(default_factory=lambda: CATALOGUE)
+    vcd: ScriptedVcd = field(default_factory=ScriptedVcd)
+    sizes: dict[str, int] = field(default_factory=dict)
+    outcomes: deque[Outcome] = field(default_factory=deque)
+    before_commit: Callable[[Sequence[PartitionEntries]], Awaitable[None]] | None = None
+    noted: Noting = field(default_factory=Noting)
+    kafka: SimKafka = field(init=False)
+    started: int = 0
+    failures: list[BaseException] = field(default_factory=list)
+    process: Process = field(init=False)
+    inbox: SimInbox = field(init=False)
+    engine: Engine = field(init=False)
+    _stop: asyncio.Event = field(init=False)
+    _running: asyncio.Task[None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kafka = SimKafka(Random(1), self.partitions)
+
+    # --- the process ----------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the bridge, and a second for it to join."""
+        self.started += 1
+        self.process = Process(f"p{self.started}")
+        self.inbox = SimInbox(self.process, self.kafka, TOPIC)
+        ports = Ports(
+            clock=VirtualClock(asyncio.get_running_loop(), Random(self.started)),
+            inbox=self.inbox,
+            journal=ScriptedJournal(self.process, self.kafka, self.inbox, self),
+            store=SimStore(self.process, self.kafka, NAMES.group_id),
+            requests=AvroRequestCodec(),
+            events=AvroEventCodec("test"),
+            store_codec=AvroStoreCodec(),
+            gateway=self.vcd,
+            observer=self.noted,
+        )
+        context = AdmissionContext(api_version="39.1", policy=Policy(allow_destructive=True))
+        self.engine = assemble(ports, self.policies, self.catalogue, lambda: context, lambda point: None)
+        self._stop = asyncio.Event()
+        self._running = asyncio.ensure_future(self.engine.run(self._stop, lambda: None))
+        self._running.add_done_callback(self._ended)
+        await asyncio.sleep(1)
+
+    def crash(self) -> None:
+        """kill -9: nothing that the process does has any effect from now on."""
+        self.process.alive = False
+        self._running.cancel()
+        self.inbox.die()
+        self.kafka.expire(self.inbox.member)
+
+    async def next_owner(self, *, after: float = 10.0) -> None:
+        """Crash, and start again when the group has noticed."""
+        self.crash()
+        await asyncio.sleep(after)
+        await self.start()
+
+    async def stop(self) -> None:
+        """SIGTERM, and the drain."""
+        self._stop.set()
+        await self._running
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failures.append(error)
+
+    @property
+    def permits(self) -> Permits:
+        return self.engine._p.runner._permits
+
+    def owned(self, number: int = 0) -> OwnedPartition:
+        return self.engine.partitions[TopicPartition(TOPIC, number)]
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    def send(self, record: Document | bytes | None, *, partition: int = 0, key: bytes | None = b"key") -> Birth:
+        """Append an input record."""
+        value = json.dumps(record).encode() if isinstance(record, dict) else record
+        offset = self.kafka.append(TopicPartition(TOPIC, partition), OutRecord(TOPIC, partition, key, value))
+        return Birth(TOPIC, partition, offset)
+
+    def events(self, request_id: str | None = None) -> list[Document]:
+        """Committed events, of all partitions or of one request."""
+        told = [decoded(record.value, record.headers) for record in self.committed(NAMES.task_events)]
+        return [event for event in told if request_id is None or event["request_id"] == request_id]
+
+    def story(self, request_id: str) -> list[str]:
+        """``change status -> outcome (reason)`` of each event of a request, what is absent left out."""
+        return [_in_short(event) for event in self.events(request_id)]
+
+    def committed(self, topic: str) -> list[OutRecord]:
+        """What a read_committed reader sees of a topic."""
+        logs = (TopicPartition(topic, number) for number in range(self.partitions))
+        return [entry.record for log in logs for entry in self.kafka.visible(log) if entry.record is not None]
+
+    def stored(self) -> dict[str, StoredRecord]:
+        """What the store holds, by key (``0|state`` for offset 0 of the input), without the cursor."""
+        latest: dict[str, StoredRecord] = {}
+        for record in self.committed(NAMES.changelog(TOPIC)):
+            name = (record.key or b"").decode().rpartition("/")[2]
+            latest.pop(name, None)
+            if record.value is not None and name != "cursor":
+                latest[name] = StoredRecord(record.key or b"", record.value, record.headers)
+        return latest
+
+    def phases(self) -> dict[str, str]:
+        """Phase of each open lifecycle in the store, by request id."""
+        return {str(one.request_id): one.phase.value for one in self.lifecycles()}
+
+    def lifecycles(self) -> list[Lifecycle]:
+        """Open lifecycles as stored."""
+        states = (record for key, record in self.stored().items() if key.endswith("|state"))
+        return [AvroStoreCodec().decode_state(record) for record in states]
+
+    def damage(self, key: str) -> None:
+        """The disk has lost a record of the store: ``0|request`` or ``cursor``."""
+        for number in range(self.partitions):
+            for entry in self.kafka.logs[TopicPartition(NAMES.changelog(TOPIC), number)]:
+                if entry.record is not None and (entry.record.key or b"").decode().rpartition("/")[2] == key:
+                    record = entry.record
+                    entry.record = OutRecord(record.topic, record.partition, record.key, b"\xff broken", record.headers)
+
+
+def vapp(number: int) -> str:
+    return f"vapp-00000000-0000-4000-8000-{number:012d}"
+
+
+def request(request_id: str, number: int = 1, operation: str = "powerOnVApp", **more: Any) -> Document:
+    """A request for vApp ``number``; ``powerOnVApp`` may be probed, ``createSnapshot`` is never called twice."""
+    document: Document = {"request_id": request_id, "operation": operation, "parameters": {"id": vapp(number)}, **more}
+    if operation == "createSnapshot":
+        document.setdefault("body", {"name": "s"})
+    return document
+
+
+def control(kind: str, target: str, **more: Any) -> Document:
+    """An operator's record."""
+    return {"kind": kind, "target_request_id": target, **more}
+
+
+def _in_short(event: Document) -> str:
+    status = (event["task"] or {}).get("status")
+    outcome = f"-> {event['outcome']}" if event["outcome"] else None
+    reason = f"({event['reason']['code']})" if event["reason"] else None
+    return " ".join(part for part in (event["change"], status, outcome, reason) if part)

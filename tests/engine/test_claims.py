@@ -1,0 +1,170 @@
+"""One Task goes to one request at most: what looks find is held against everybody else of the process."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bridge.catalogue.operation import Recovery
+from bridge.core.answers import Accepted, CallAnswer, HttpCall
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.inputs import Looked
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.rules import OperationFacts, Rules
+from bridge.engine.claims import Claims
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.round import PartitionRound
+from tests.engine.harness import Document, Site, control, request, vapp, virtually
+from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, task, urn
+from tests.simulation.loop import EPOCH
+
+NAME = "web01"
+
+
+def _create(request_id: str, vdc: int) -> Document:
+    """Makes a vApp called ``web01``; recognised by that name alone."""
+    source = {"href": "https://vcd/api/vAppTemplate/vappTemplate-00000000-0000-4000-8000-000000000009"}
+    return {
+        "request_id": request_id,
+        "operation": "instantiateVAppTemplate",
+        "parameters": {"id": f"00000000-0000-4000-8000-{vdc:012d}"},
+        "body": {"name": NAME, "source": source},
+    }
+
+
+def _vdc(call: HttpCall) -> int:
+    return int(call.path.split("/")[2][-12:])
+
+
+def _only_the_first_arrives(vcd: ScriptedVcd) -> None:
+    """Both answers are lost; the call for vdc 1 made a Task, the other one never arrived."""
+
+    def on_call(call: HttpCall) -> CallAnswer:
+        if _vdc(call) == 1:
+            vcd.make(1, name=NAME)
+            vcd.shows(1)
+        return NO_ANSWER
+
+    vcd.on_call = on_call
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.05])
+@virtually
+async def test_two_in_doubt_and_one_task_that_both_could_have_started(gap: float) -> None:
+    site = Site()
+    _only_the_first_arrives(site.vcd)
+    await site.start()
+    site.send(_create("A", 1))
+    await asyncio.sleep(gap)
+    site.send(_create("B", 2))
+    await asyncio.sleep(60)
+    # Also the later one of the two: that the other is parked does not make the Task its own.
+    assert site.story("A") == site.story("B") == ["parked (ambiguous)"]
+    reason = site.events("B")[0]["reason"]["message"]
+    assert urn(1) in reason
+    assert "requests/0/0" in reason
+
+
+@virtually
+async def test_what_a_person_gives_to_one_is_no_others() -> None:
+    site = Site()
+    _only_the_first_arrives(site.vcd)
+    await site.start()
+    site.send(_create("A", 1))
+    site.send(_create("B", 2))
+    await asyncio.sleep(60)
+    href = site.vcd.tasks[urn(1)].href
+    site.send(control("resolve", "A", resolution={"task_href": href}))
+    await asyncio.sleep(10)
+    site.send(_create("C", 3))
+    await asyncio.sleep(60)
+    assert site.story("A") == ["parked (ambiguous)", "accepted", "changed running"]
+    assert site.story("B") == ["parked (ambiguous)"]
+    assert site.story("C") == ["parked (outcome_unknown)"]
+
+
+@virtually
+async def test_a_task_whose_owner_is_still_waiting_for_its_answer_is_not_adopted() -> None:
+    site = Site()
+
+    async def late_answer(task_number: int) -> Accepted:
+        accepted = site.vcd.accept(task_number)
+        site.vcd.make(task_number, name=NAME)
+        site.vcd.shows(task_number)
+        await asyncio.sleep(8)
+        return accepted
+
+    site.vcd.on_call = lambda call: late_answer(1) if _vdc(call) == 1 else NO_ANSWER
+    await site.start()
+    site.send(_create("A", 1))
+    await asyncio.sleep(0.5)
+    site.send(_create("B", 2))
+    await asyncio.sleep(60)
+    site.vcd.finish(1)
+    await asyncio.sleep(10)
+    assert site.story("A") == ["accepted running", "finished success -> success"]
+    assert site.story("B") == ["parked (ambiguous)"]
+
+
+def test_a_task_that_became_anothers_in_the_same_round() -> None:
+    owned = OwnedPartition(TopicPartition("requests", 0), 1, "id", 0, 0)
+    first, second = _unsure(1), _unsure(2)
+    owned.put(first)
+    owned.put(second)
+    work = PartitionRound(owned, first.received_at, lambda name: OperationFacts(Recovery.NEVER_RETRY), Rules(), 0)
+    look = Looked(attempt=1, candidates=(task(1), task(2)), happened=None, evidence=())
+    claims = Claims(lambda: [owned])
+    assert claims.settle(look, second, [work]) == replace(look, rivals=(str(first.birth),))
+    work.changed[first.birth] = replace(first, phase=Phase.FOLLOWING, task_id=urn(1), unsure_code=None)
+    assert claims.settle(look, second, [work]) == replace(look, candidates=(task(2),))
+    # And once it is committed, for a look that was made before.
+    owned.put(work.changed[first.birth])
+    owned.put(_unsure(3))
+    assert claims.settle(replace(look, candidates=(task(1),)), second, []) == replace(look, candidates=())
+
+
+def _unsure(offset: int) -> Lifecycle:
+    return Lifecycle(
+        birth=Birth("requests", 0, offset), phase=Phase.UNSURE, request_id=f"r{offset}", key=None, attempt=1,
+        received_at=EPOCH, created_name=NAME, unsure_code="no_answer",
+    )  # fmt: skip
+
+
+@virtually
+async def test_partitions_of_one_process_know_each_other() -> None:
+    site = Site(partitions=2)
+    _only_the_first_arrives(site.vcd)
+    await site.start()
+    site.send(_create("A", 1), partition=0)
+    site.send(_create("B", 2), partition=1)
+    await asyncio.sleep(60)
+    assert site.story("A") == site.story("B") == ["parked (ambiguous)"]
+
+
+@virtually
+async def test_a_task_of_an_ended_request_is_nobody_elses() -> None:
+    site = Site()
+    made = 0
+
+    def on_call(call: HttpCall) -> CallAnswer:
+        nonlocal made
+        made += 1
+        if made > 1:
+            return NO_ANSWER
+        answer = site.vcd.accept(1, "success")
+        site.vcd.tasks[urn(1)] = site.vcd.make(1, "success", entity=f"/vApp/{vapp(1)}")
+        site.vcd.shows(1)
+        return answer
+
+    site.vcd.on_call = on_call
+    await site.start()
+    site.send(request("A", operation="createSnapshot"))
+    site.send(request("B", operation="createSnapshot"))
+    await asyncio.sleep(60)
+    assert site.story("A") == ["finished success -> success"]
+    assert site.story("B") == ["parked (outcome_unknown)"]
+    await site.next_owner()
+    claims = Claims(site.engine.partitions.values)
+    assert urn(1) in claims
