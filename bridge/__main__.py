@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
-from bridge.cli.entry import EXIT_INTERRUPTED
-from bridge.cli.entry import main as run_command
+from bridge.cli.entry import command
 
 
 def main() -> None:
     """Entry point of the command ``vcd-bridge``."""
-    code = run_command()
-    if code == EXIT_INTERRUPTED:
-        # The verb's thread may be in a client library's call, which nothing ends before its time-out.
-        os._exit(code)
-    sys.exit(code)
+    command()
 
 
 if __name__ == "__main__":

@@ -123,6 +123,21 @@ def test_lists_may_be_comma_separated_or_json_in_the_environment(text: str) -> N
     assert loaded.settings.policy.deny_operations == ("delete*", "undeployVApp")
 
 
+@pytest.mark.parametrize(
+    ("setting", "pattern", "told"),
+    [
+        ("deny_operations", "deployVap", "'deployVap' is no operation of the catalogue; did you mean deployVApp?"),
+        ("deny_operations", "delte*", "'delte*' is no operation of the catalogue; did you mean delete"),
+        ("allow_operations", "deployvapp", "did you mean deployVApp?"),
+        ("allow_operations", "zzz", "`vcd-bridge operations` lists them"),
+    ],
+)
+def test_a_pattern_that_matches_no_operation_is_refused(setting: str, pattern: str, told: str) -> None:
+    (line,) = refusal(f'[policy]\n{setting} = ["undeploy*", "{pattern}"]')
+    assert line.startswith(f"policy.{setting}: ")
+    assert told in line
+
+
 def test_a_broken_list_is_one_line() -> None:
     (line,) = refusal("", {"VCD_BRIDGE__POLICY__DENY_OPERATIONS": '["delete*"'})
     assert line.startswith("policy.deny_operations: ")

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
@@ -18,6 +19,15 @@ from bridge.errors import BridgeError
 EXIT_USAGE = 2
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+
+
+def command() -> NoReturn:
+    """Run ``vcd-bridge`` with the process's arguments, and end the process."""
+    code = main()
+    if code == EXIT_INTERRUPTED:
+        # The verb's thread may be in a client library's call, which nothing ends before its time-out.
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from bridge.settings.types import (
     Count,
     HttpUrl,
     Listen,
+    OperationPatterns,
     Patterns,
     Properties,
     Rate,
@@ -235,14 +236,15 @@ class IntakeSettings(Section):
 
 
 class PolicySettings(Section):
-    """What may be asked. Patterns are shell-style (``*``, ``?``, ``[abc]``); deny wins."""
+    """What may be asked. Patterns are shell-style (``*``, ``?``, ``[abc]``); deny wins. A pattern of operations that
+    matches none in the catalogue is an error."""
 
     allow_destructive: bool = False
     """Whether operations that remove or overwrite something for good may run."""
-    allow_operations: Patterns = ()
+    allow_operations: OperationPatterns = ()
     """Operations that may run. Empty: all, except those that have a stream of their own; naming one of those (also by
     ``*``) allows it on ``action_requests`` too."""
-    deny_operations: Patterns = ()
+    deny_operations: OperationPatterns = ()
     """Operations that never run."""
     organizations: Patterns = ()
     """Organizations that requests may name. Empty: all."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
+
+from bridge.catalogue.load import load as load_catalogue
 
 MASK = "********"
 
@@ -76,6 +79,18 @@ def _patterns(value: object) -> object:
     return value
 
 
+def _operations(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """A misspelt pattern would deny, or allow, nothing."""
+    if patterns:
+        catalogue = load_catalogue()
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in catalogue):
+                near = catalogue.nearest(pattern.strip("*?"))
+                meant = f"did you mean {near[0]}?" if near else "`vcd-bridge operations` lists them"
+                raise ValueError(f"{pattern!r} is no operation of the catalogue; {meant}")
+    return patterns
+
+
 def is_secret_property(name: str) -> bool:
     """Whether a librdkafka property holds a secret and is masked. An address of where tokens come from is none."""
     return bool(_SECRET_PROPERTY.search(name)) and not name.lower().endswith(".url")
@@ -116,6 +131,7 @@ VcdUrl = Annotated[str, AfterValidator(_vcd_url)]
 Listen = Annotated[str, AfterValidator(_listen)]
 BootstrapServers = Annotated[str, AfterValidator(_bootstrap)]
 Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_patterns)]
+OperationPatterns = Annotated[Patterns, AfterValidator(_operations)]
 Properties = Annotated[dict[str, str | SecretStr], BeforeValidator(_flat_properties)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -94,7 +94,7 @@ class Children:
         log = self._directory / f"{name}.{len(self._children)}.log"
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bridge.cli.demo.tied", *arguments, stdin=PIPE, stdout=PIPE, stderr=errors,
+                sys.executable, "-m", "bridge.cli.tied", *arguments, stdin=PIPE, stdout=PIPE, stderr=errors,
                 env=self._environment, start_new_session=True, limit=2**22,
             )  # fmt: skip
         child = Child(name, process, log)

@@ -1,4 +1,4 @@
-"""``python -m bridge.cli.demo.tied VERB …``: a verb that ends with its parent, however the parent ends.
+"""``python -m bridge.cli.tied VERB …``: a verb that ends with its parent, however the parent ends.
 
 Standard input is a pipe whose other end only the parent holds: its end of file is the parent's. Unlike a signal at the
 parent's death, that needs no operating system in particular.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import threading
 
-from bridge.__main__ import main
-from bridge.cli.entry import EXIT_INTERRUPTED
+from bridge.cli.entry import EXIT_INTERRUPTED, command
 
 _INPUT = 0
 
@@ -24,4 +23,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    main()
+    command()
