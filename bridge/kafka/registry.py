@@ -164,12 +164,16 @@ class SchemaRegistry:
         return await self._asked(lambda: self._state(schema))
 
     async def settle(self, schema: OwnSchema, *, register: bool) -> SubjectState:
-        """Find the schema under its subject, or with ``register`` put it there; then ``schema_id`` is an id.
+        """``state`` and ``put`` in one."""
+        return await self.put(await self.state(schema), register=register)
+
+    async def put(self, state: SubjectState, *, register: bool) -> SubjectState:
+        """See that the schema is under its subject, with ``register`` put it there; then ``schema_id`` is an id.
 
         Raises ConfigurationError when it lacks there and may not, or cannot, be registered, and when it may not follow
         the versions before it; TemporaryError when the registry cannot be asked.
         """
-        state = await self.state(schema)
+        schema = state.schema
         if state.objections:
             raise ConfigurationError(
                 f"schema registry: the bridge's schema may not follow subject {schema.subject}: {state.objections[0]}",

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bridge.errors import ConfigurationError, TemporaryError
+from bridge.errors import BridgeError, ConfigurationError
 from bridge.kafka.clients import tail
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.registry import OwnSchema, SchemaRegistry, SubjectState
@@ -39,25 +39,34 @@ class OwnSchemas:
         """Name of the schema -> its id."""
 
     async def settle(self, *, register: bool, needed: str, kafka: KafkaConfig, changelog: str) -> None:
-        """Ask the registry; where it cannot be asked, the store.
+        """Ask the registry; where it cannot be asked, whatever is in its place, the store.
 
-        Raises ConfigurationError when a subject cannot take a schema of ours; TemporaryError when neither registry nor
-        store gives the id of ``needed``.
+        Raises ConfigurationError when a subject cannot take a schema of ours, and what the registry's failure is when
+        neither it nor the store gives the id of ``needed``.
         """
-        try:
-            for schema in self._schemas:
-                state = await self._registry.settle(schema, register=register)
-                self._take(schema, state.schema_id)
-                self._facts.fact("schema.settled", subject=schema.subject, schema_id=state.schema_id)
-                if register:
-                    await self._give_level(state)
-        except TemporaryError as outage:
-            remembered = await asyncio.to_thread(recall, kafka, changelog)
-            for schema in self._schemas:
-                self._take(schema, remembered.get(self._registry.mark(schema)))
-            if needed not in self.ids:
-                raise
-            self._facts.trouble("schema registry", outage.message, remembered=self.ids)
+        for schema in self._schemas:
+            try:
+                state = await self._registry.state(schema)
+            except BridgeError as outage:
+                # A wrong answer in the registry's place (a proxy's 404, a 401) is no word of it on our schema.
+                await self._recall(outage, needed, kafka, changelog)
+                return
+            await self._settle(state, register=register)
+
+    async def _settle(self, state: SubjectState, *, register: bool) -> None:
+        schema = state.schema
+        self._take(schema, (await self._registry.put(state, register=register)).schema_id)
+        self._facts.fact("schema.settled", subject=schema.subject, schema_id=self.ids[schema.name])
+        if register and state.level_differs and not state.level_is_own:
+            await self._give_level(state)
+
+    async def _recall(self, outage: BridgeError, needed: str, kafka: KafkaConfig, changelog: str) -> None:
+        remembered = await asyncio.to_thread(recall, kafka, changelog)
+        for schema in self._schemas:
+            self._take(schema, remembered.get(self._registry.mark(schema)))
+        if needed not in self.ids:
+            raise outage
+        self._facts.trouble("schema registry", outage.message, remembered=self.ids)
 
     @property
     def header(self) -> Headers:
@@ -73,11 +82,10 @@ class OwnSchemas:
 
     async def _give_level(self, state: SubjectState) -> None:
         """A subject that nobody gave a level gets ours. The right to set it may lack: ``schemas check`` tells then."""
-        if state.level_differs and not state.level_is_own:
-            try:
-                await self._registry.set_level(state)
-            except ConfigurationError as error:
-                self._facts.trouble("schema registry", error.message, subject=state.schema.subject)
+        try:
+            await self._registry.set_level(state)
+        except ConfigurationError as error:
+            self._facts.trouble("schema registry", error.message, subject=state.schema.subject)
 
 
 def recall(config: KafkaConfig, changelog: str) -> Mapping[str, int]:
