@@ -62,6 +62,12 @@ def test_everything_is_accounted_for(kafka: KafkaNode, tmp_path: Path) -> None:
         reasons = {(e["request_id"], e["reason"]["code"]) for e in events if e["reason"]}
         assert {("r1", "request_id_conflict"), ("r1", "repeat"), ("r2", "unknown_operation"),
                 ("c1", "unknown_request")} <= reasons  # fmt: skip
+        site.send({"kind": "cancel", "target_request_id": "r1", "request_id": "c2"}, key=vapp)
+        told = {e["request_id"]: e["reason"] for e in site.wait_ended(["c2"]) if e["reason"]}
+        assert told["c1"]["message"].startswith("no request 'nobody'"), "who is refused learns what it was about"
+        assert (told["c2"]["code"], told["c2"]["message"]) == (
+            "not_possible", "request 'r1' has already ended (success)",
+        )  # fmt: skip
         site.wait_events(lambda _: len(site.evidence().dead_letters) == 2)
         site.check()
 
