@@ -16,7 +16,8 @@ from bridge.engine.follower import FollowPace
 from bridge.engine.permits import Limits
 from bridge.engine.rounds import RoundLimits
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.registry import OwnSchema, RegistryAccess
+from bridge.kafka.registry import RegistryAccess
+from bridge.kafka.subjects import OwnSchema
 from bridge.ports import Clock, TopicNames
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry

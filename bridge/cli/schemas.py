@@ -15,7 +15,8 @@ from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bridge.avro.schemas import RecordSchema
-    from bridge.kafka.registry import OwnSchema, SchemaRegistry, SubjectState
+    from bridge.kafka.registry import SchemaRegistry
+    from bridge.kafka.subjects import OwnSchema, SubjectState
     from bridge.settings import Settings
 
 EXIT_DIFFERS = 3

@@ -13,7 +13,8 @@ from typing import Protocol
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.kafka.clients import tail
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.registry import OwnSchema, SchemaRegistry, SubjectState
+from bridge.kafka.registry import SchemaRegistry
+from bridge.kafka.subjects import OwnSchema, SubjectState
 from bridge.ports import Headers
 
 HEADER = "vb_schema_ids"

@@ -24,6 +24,7 @@ from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, StatusEvent
 from bridge.core.lifecycle import Ended, Lifecycle, Phase
 from bridge.core.requests import SchemaAnswer
+from bridge.telemetry.identity import story, task_of, who
 from bridge.telemetry.metrics import Metrics
 
 _RESULTS: dict[type[CallAnswer], str] = {
@@ -65,18 +66,18 @@ class Telemetry:
         self._count(self.metrics.admitted, operation)
         if deprecated:
             self._count(self.metrics.deprecated, operation)
-            self._log.warning("request.deprecated_operation", **_who(lifecycle))
-        self._log.info("request.admitted", **_who(lifecycle))
+            self._log.warning("request.deprecated_operation", **who(lifecycle))
+        self._log.info("request.admitted", **who(lifecycle))
 
     def refused(self, event: StatusEvent) -> None:
         self._count(self.metrics.events, event.change)
         if event.outcome is Outcome.REJECTED:
             self._count(self.metrics.requests, self._operation(event.catalogue_operation), event.outcome)
-        self._log.warning("request.refused", **_story(event))
+        self._log.warning("request.refused", **story(event))
 
     def repeated(self, known: Lifecycle | Ended, record: Birth) -> None:
         self._count(self.metrics.repeats)
-        self._log.info("request.repeated", record=str(record), **_who(known))
+        self._log.info("request.repeated", record=str(record), **who(known))
 
     def dead_lettered(self, record: Birth, stage: str, message: str) -> None:
         self._count(self.metrics.dead_letters, stage)
@@ -87,18 +88,18 @@ class Telemetry:
         if event.outcome is not None:
             self._count(self.metrics.requests, self._operation(event.catalogue_operation), event.outcome)
         write = self._log.warning if event.change in _LOUD_CHANGES else self._log.info
-        write("event.published", **_story(event))
+        write("event.published", **story(event))
 
     def moved(self, before: Lifecycle | None, after: Lifecycle) -> None:
         if after.outcome is not None and after.ended_at is not None:
             seconds = (after.ended_at - after.received_at).total_seconds()
             self._observe(self.metrics.request_seconds, seconds, after.outcome)
         if before is None or before.phase is not after.phase:
-            self._log.debug("lifecycle.moved", phase=str(after.phase), **_who(after))
+            self._log.debug("lifecycle.moved", phase=str(after.phase), **who(after))
 
     def noted(self, lifecycle: Lifecycle, note: str, evidence: Sequence[str] = ()) -> None:
         kind, _, rest = note.partition("_")
-        facts: dict[str, object] = {"note": note, "attempt": lifecycle.attempt, **_who(lifecycle)}
+        facts: dict[str, object] = {"note": note, "attempt": lifecycle.attempt, **who(lifecycle)}
         match kind:
             case "recovery":
                 self._count(self.metrics.recoveries, rest)
@@ -127,7 +128,7 @@ class Telemetry:
         self.vcd_answered(call.operation, result, status, seconds)
         fine = isinstance(answer, Accepted | Done)
         (self._log.info if fine else self._log.warning)(
-            "call.answered", **(_who(lifecycle) | _task_of(answer)), attempt=lifecycle.attempt, call_id=call.call_id,
+            "call.answered", **(who(lifecycle) | task_of(answer)), attempt=lifecycle.attempt, call_id=call.call_id,
             result=result, http_status=status, code=getattr(answer, "code", None),
             message=getattr(answer, "message", None), vcd_request_id=getattr(answer, "vcd_request_id", None),
             seconds=round(seconds, 4),
@@ -239,35 +240,3 @@ class Telemetry:
         if child is None:
             child = self._children[metric, *labels] = metric.labels(*labels)
         return child
-
-
-def _who(lifecycle: Lifecycle | Ended) -> dict[str, object]:
-    return {
-        "request_id": lifecycle.request_id,
-        "correlation_id": lifecycle.correlation_id,
-        "birth": str(lifecycle.birth),
-        **({"operation": lifecycle.operation} if isinstance(lifecycle, Lifecycle) else {}),
-        "task": lifecycle.task_id,
-    }
-
-
-def _task_of(answer: CallAnswer) -> dict[str, object]:
-    return {"task": answer.task.id} if isinstance(answer, Accepted) else {}
-
-
-def _story(event: StatusEvent) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "request_id": event.request_id,
-        "correlation_id": event.correlation_id,
-        "birth": str(event.birth),
-        "sequence": event.sequence,
-        "operation": event.catalogue_operation,
-        "task": event.task.id if event.task is not None else None,
-        "change": str(event.change),
-        "status": event.task.status if event.task is not None else None,
-    }
-    if event.outcome is not None:
-        facts["outcome"] = str(event.outcome)
-    if event.reason is not None:
-        facts |= {"reason": event.reason.code, "message": event.reason.message}
-    return facts

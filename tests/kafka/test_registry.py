@@ -36,7 +36,8 @@ from bridge.core.requests import ActionRequest, SchemaUnavailable, Undecodable
 from bridge.core.task import Task, empty_document
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka import registry as module
-from bridge.kafka.registry import OwnSchema, RegistryAccess, SchemaRegistry
+from bridge.kafka.registry import RegistryAccess, SchemaRegistry
+from bridge.kafka.subjects import OwnSchema
 from bridge.wiring import EVENT, REQUEST, own_schema
 from tests.avro.documents import delivery
 from tests.support.registry import Registry, running_registry

@@ -11,8 +11,9 @@ from confluent_kafka import Producer
 
 from bridge.errors import BridgeError, ConfigurationError, TemporaryError
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.registry import OwnSchema, RegistryAccess, SchemaRegistry
+from bridge.kafka.registry import RegistryAccess, SchemaRegistry
 from bridge.kafka.settling import HEADER, OwnSchemas, recall
+from bridge.kafka.subjects import OwnSchema
 from bridge.ports import Headers
 from bridge.wiring import EVENT, REQUEST, own_schema
 from tests.kafka.test_registry import FOREIGN, scripted

@@ -1,0 +1,42 @@
+"""Whose a log line is: what every line about a request carries."""
+
+from __future__ import annotations
+
+from bridge.core.answers import Accepted, CallAnswer
+from bridge.core.events import StatusEvent
+from bridge.core.lifecycle import Ended, Lifecycle
+
+
+def who(lifecycle: Lifecycle | Ended) -> dict[str, object]:
+    """The request behind a line: its ids, its birth, its Task where it has one."""
+    return {
+        "request_id": lifecycle.request_id,
+        "correlation_id": lifecycle.correlation_id,
+        "birth": str(lifecycle.birth),
+        **({"operation": lifecycle.operation} if isinstance(lifecycle, Lifecycle) else {}),
+        "task": lifecycle.task_id,
+    }
+
+
+def task_of(answer: CallAnswer) -> dict[str, object]:
+    """The Task that an answer brought."""
+    return {"task": answer.task.id} if isinstance(answer, Accepted) else {}
+
+
+def story(event: StatusEvent) -> dict[str, object]:
+    """A status event as the facts of a line."""
+    facts: dict[str, object] = {
+        "request_id": event.request_id,
+        "correlation_id": event.correlation_id,
+        "birth": str(event.birth),
+        "sequence": event.sequence,
+        "operation": event.catalogue_operation,
+        "task": event.task.id if event.task is not None else None,
+        "change": str(event.change),
+        "status": event.task.status if event.task is not None else None,
+    }
+    if event.outcome is not None:
+        facts["outcome"] = str(event.outcome)
+    if event.reason is not None:
+        facts |= {"reason": event.reason.code, "message": event.reason.message}
+    return facts
