@@ -63,6 +63,12 @@ class Delivery:
     def birth(self) -> Birth:
         return Birth(self.partition.topic, self.partition.partition, self.offset)
 
+    @property
+    def size_bytes(self) -> int:
+        """Key, value and headers: what it weighs in memory."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
@@ -173,11 +179,13 @@ class NotCommitted:
     """Nothing of it is visible. Decide again from committed state, without what is named here.
 
     ``lost``: partitions no longer owned under the given epoch. ``refused``: partitions whose records cannot be written,
-    with the reason (they stop; the others go on).
+    with the reason (they stop; the others go on). ``stalled``: partitions whose records were not acknowledged in time
+    while others' were (they wait a while; the others go on).
     """
 
     lost: frozenset[TopicPartition] = frozenset()
     refused: Mapping[TopicPartition, str] | None = None
+    stalled: frozenset[TopicPartition] = frozenset()
 
 
 class Journal(Protocol):

@@ -39,4 +39,10 @@ def starting_offset(
             f"{partition}: the cursor ({cursor.next_offset}) is ahead of the topic (end {high})",
             hint="the input topic lost records or was truncated",
         )
-    return max(cursor.next_offset, committed or 0, low)
+    if committed is not None and committed > max(cursor.next_offset, low):
+        # Both are written in one transaction, so somebody has moved the offset, or the store has lost its end.
+        raise StoreConflict(
+            f"{partition}: the committed offset ({committed}) is ahead of the store's cursor ({cursor.next_offset})",
+            hint="set the group's offset back to the cursor or restore the changelog, or records between are skipped",
+        )
+    return max(cursor.next_offset, low)

@@ -18,6 +18,7 @@ CODES: dict[str, str] = {
     "repeat": "an identical request is known already; this tells where it stands",
     "unknown_request": "no request with this id was found on the partition of the record, within the wait",
     "not_possible": "the target exists, but this cannot be done to it now",
+    "too_much_parked": "so many requests of the partition wait for an operator that no new one is taken",
 }
 """Reason codes told here -> meaning."""
 
@@ -88,7 +89,8 @@ def open_request(now: datetime, who: Asker, opening: Opening) -> Decision:
     )
     story = Story(now, lifecycle)
     if opening.start_by is not None and now >= opening.start_by:
-        story.end(Outcome.EXPIRED, reason=Reason("start_by_passed", "start_by is already past", "start_by"))
+        message = f"start_by {opening.start_by.isoformat()} was already past at {now.isoformat()}"
+        story.end(Outcome.EXPIRED, reason=Reason("start_by_passed", message, "start_by"))
     return story.decision()
 
 
@@ -118,6 +120,15 @@ def open_control(now: datetime, who: Asker, record: ActionRequest, rules: Rules)
 def reject(now: datetime, who: Asker, reason: Reason) -> StatusEvent:
     """The one-event story of a record that is refused."""
     return _one_event(now, who, Change.REJECTED, Outcome.REJECTED, reason)
+
+
+def too_much_parked(partition: int) -> Reason:
+    """The partition takes no new request: its operators' records would never be read behind it."""
+    message = (
+        f"too many requests on partition {partition} are parked and wait for an operator's resolve, retry or cancel "
+        "(intake.max_open_per_partition, intake.max_waiting_bytes_per_partition)"
+    )
+    return Reason("too_much_parked", message)
 
 
 def conflict(now: datetime, who: Asker, original: Lifecycle | Ended) -> StatusEvent:

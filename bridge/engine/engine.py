@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -69,7 +69,7 @@ class Parts:
     drain: DrainTimes
 
 
-_UNDER_WAY = frozenset({Phase.INTENT, Phase.UNSURE, Phase.FOLLOWING})
+_IN_DOUBT = frozenset({Phase.INTENT, Phase.UNSURE})
 
 
 class Engine:
@@ -150,6 +150,7 @@ class Engine:
 
     async def _shut_down(self) -> None:
         self._stopping = True
+        self._stop_restoring(list(self._restoring))
         owned = list(self._p.rounds.partitions.values())
         for partition in owned:
             partition.draining = True
@@ -178,6 +179,8 @@ class Engine:
 
     def _take(self, event: InboxEvent) -> None:
         match event:
+            case Assigned() if self._stopping:
+                return  # the process is leaving: what it has not restored is nobody's until the next owner
             case Assigned(epochs=epochs):
                 self._joined = True
                 for partition, epoch in epochs.items():
@@ -232,6 +235,7 @@ class Engine:
             p.reach("restored")
             p.inbox.begin(partition, epoch, owned.next_offset)
             p.observer.assigned(partition, owned.open_count, p.clock.monotonic() - began)
+            self._follow_on(owned)
             self._applied(owned)
         except StoreConflict as conflict:
             self.not_taken[partition] = f"{conflict.message}; {conflict.hint}"
@@ -258,14 +262,21 @@ class Engine:
             self._resume_work(owned)
 
     def _backlog_done(self, owned: OwnedPartition) -> bool:
-        if owned.next_offset >= owned.backlog_end or self._p.rounds.is_at_cap(owned):
+        if owned.next_offset >= owned.backlog_end or self._p.rounds.is_full(owned):
             return True
-        return owned.seen_end >= owned.backlog_end and not owned.inbox
+        return owned.seen_end >= owned.backlog_end and not owned.inbox and not owned.committing
+
+    def _follow_on(self, owned: OwnedPartition) -> None:
+        """Tasks are followed from the first moment on: that starts nothing and ends nothing by itself."""
+        for lifecycle in list(owned.lifecycles.values()):
+            if lifecycle.phase is Phase.FOLLOWING:
+                owned.feed(lifecycle.birth, Restored())
+        self._p.rounds.wake()
 
     def _resume_work(self, owned: OwnedPartition) -> None:
         now = self._p.clock.now()
         for lifecycle in list(owned.lifecycles.values()):
-            if lifecycle.phase in _UNDER_WAY:
+            if lifecycle.phase in _IN_DOUBT:
                 owned.feed(lifecycle.birth, Restored())
             self._p.rounds.starts.consider(owned, lifecycle, now)
             self._p.rounds.timers.set(lifecycle.birth, next_wake(lifecycle, self._p.rules))
@@ -275,6 +286,7 @@ class Engine:
 
     async def _hand_over(self, partitions: frozenset[TopicPartition]) -> None:
         """The clean handover: what is out comes back and is committed, then the partition is let go."""
+        self._stop_restoring(partitions)
         going = [owned for owned in map(self._p.rounds.partitions.get, partitions) if owned is not None]
         for owned in going:
             owned.draining = True
@@ -287,12 +299,17 @@ class Engine:
         self._p.inbox.release(partitions)
 
     def _drop(self, partition: TopicPartition, *, lost: bool) -> None:
-        restoring = self._restoring.pop(partition, None)
-        if restoring is not None:
-            restoring.cancel()
+        self._stop_restoring([partition])
         self.not_taken.pop(partition, None)
         self._p.rounds.drop(partition)
         self._p.observer.unassigned(partition, lost=lost)
+
+    def _stop_restoring(self, partitions: Iterable[TopicPartition]) -> None:
+        """A restore that ended after this would take up work that is not ours any more."""
+        for partition in partitions:
+            restoring = self._restoring.pop(partition, None)
+            if restoring is not None:
+                restoring.cancel()
 
     # --- time -----------------------------------------------------------------------------------------------------
 

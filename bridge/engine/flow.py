@@ -10,6 +10,9 @@ from bridge.ports import Inbox, Observer
 HIGH_WATER = 2_000
 LOW_WATER = 500
 """Undecided records of a partition in memory. (librdkafka drops what it prefetched at every pause.)"""
+HIGH_WATER_BYTES = 8 * 1024 * 1024
+LOW_WATER_BYTES = 2 * 1024 * 1024
+"""What they may weigh; one record may weigh as much as its topic takes."""
 
 
 def flow_control(inbox: Inbox, observer: Observer) -> Callable[[OwnedPartition], None]:
@@ -18,12 +21,12 @@ def flow_control(inbox: Inbox, observer: Observer) -> Callable[[OwnedPartition],
     def check(owned: OwnedPartition) -> None:
         if owned.closed:
             return
-        waiting = len(owned.inbox)
-        if not owned.paused and waiting >= HIGH_WATER:
+        waiting, weight = len(owned.inbox), owned.inbox.bytes
+        if not owned.paused and (waiting >= HIGH_WATER or weight >= HIGH_WATER_BYTES):
             owned.paused = True
             inbox.pause(owned.partition)
             observer.paused(owned.partition, paused=True)
-        elif owned.paused and waiting <= LOW_WATER and owned.stopped is None:
+        elif owned.paused and waiting <= LOW_WATER and weight <= LOW_WATER_BYTES and owned.stopped is None:
             owned.paused = False
             inbox.resume(owned.partition)
             observer.paused(owned.partition, paused=False)

@@ -160,7 +160,9 @@ class Follower:
             lifecycle = followed.lifecycle()
             if lifecycle is None:
                 del self._followed[followed.birth]
-            elif followed.due <= now + self._interval / 4 and not followed.owned.draining:
+            elif followed.owned.draining or followed.owned.is_busy_with(followed.birth):
+                continue
+            elif followed.due <= now + self._interval / 4:
                 pace = self._pace.slowest if lifecycle.overdue else self._pace.interval
                 followed.due = now + pace.total_seconds()
                 due.append(followed)

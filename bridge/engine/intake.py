@@ -9,10 +9,11 @@ from bridge.catalogue.load import Catalogue
 from bridge.core.admission import Admission, AdmissionContext, Rejection, judge
 from bridge.core.events import Reason
 from bridge.core.lifecycle import Ended, Lifecycle
-from bridge.core.opening import Opening, answer_repeat, asker, conflict, open_request, reject
+from bridge.core.opening import Opening, answer_repeat, asker, conflict, open_request, reject, too_much_parked
 from bridge.core.repeats import Known, recognise
 from bridge.core.requests import ActionRequest, Malformed, RequestKind, SchemaUnavailable, Undecodable
 from bridge.engine.controls import take_control, target_came
+from bridge.engine.partition import Room
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
 from bridge.engine.schemas import SchemaWaits
@@ -45,14 +46,14 @@ class Intake:
         self._writer = writer
         self._schemas = schemas
 
-    def take(self, work: PartitionRound, delivery: Delivery, *, full: bool = False) -> Taken:
+    def take(self, work: PartitionRound, delivery: Delivery, room: Room = Room.FREE) -> Taken:
         """Decide one record. One whose schema cannot be had waits for it, and is dead-lettered in the end.
 
-        ``full``: a cap is reached, so no request is taken; what operators send for those that are open still is.
+        Without ``room`` no request is opened; what operators send for those that are open is taken still.
         """
         decoded = self._codec.decode(delivery)
         taken = Taken()
-        if full and isinstance(decoded, ActionRequest) and decoded.kind is RequestKind.REQUEST:
+        if room is Room.FULL and isinstance(decoded, ActionRequest) and decoded.kind is RequestKind.REQUEST:
             return Taken(left=True)
         if isinstance(decoded, SchemaUnavailable):
             if not self._schemas.gave_up(work.owned, decoded.schema_id):
@@ -66,7 +67,7 @@ class Intake:
                 who = asker(delivery.birth, delivery.key, decoded)
                 work.answer(reject(work.now, who, Reason(decoded.code, decoded.message, decoded.field)))
             case ActionRequest(kind=RequestKind.REQUEST):
-                taken = self._request(work, delivery, decoded)
+                taken = self._request(work, delivery, decoded, room)
             case ActionRequest():
                 take_control(work, asker(delivery.birth, delivery.key, decoded), decoded)
         work.owned.waits_for_schema = None
@@ -78,7 +79,7 @@ class Intake:
         work.dead_letters.append(self._writer.dead_letter(delivery, error))
         work.dead_lettered.append((delivery.birth, error))
 
-    def _request(self, work: PartitionRound, delivery: Delivery, request: ActionRequest) -> Taken:
+    def _request(self, work: PartitionRound, delivery: Delivery, request: ActionRequest, room: Room) -> Taken:
         who = asker(delivery.birth, delivery.key, request)
         verdict = judge(
             request,
@@ -97,10 +98,12 @@ class Intake:
         elif known is not None and recognised is Known.CONFLICT:
             work.answer(conflict(work.now, who, known))
         else:
-            return self._open(work, delivery, request, verdict)
+            return self._open(work, delivery, request, verdict, room)
         return Taken()
 
-    def _open(self, work: PartitionRound, delivery: Delivery, request: ActionRequest, verdict: Admission) -> Taken:
+    def _open(
+        self, work: PartitionRound, delivery: Delivery, request: ActionRequest, verdict: Admission, room: Room
+    ) -> Taken:
         opening = Opening(
             organization=request.organization,
             content_hash=verdict.content_hash,
@@ -111,6 +114,9 @@ class Intake:
             watch_until=request.watch_until,
         )
         who = asker(delivery.birth, delivery.key, request)
+        if room is Room.TOO_MUCH_PARKED:
+            work.answer(reject(work.now, who, too_much_parked(work.owned.partition.partition)))
+            return Taken()
         if not self._writer.request_fits(work.owned, verdict.stored):
             message = "the request is larger than the store's records may be"
             work.answer(reject(work.now, who, Reason("request_too_large", message, "body")))

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
+from enum import Enum, auto
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.inputs import Input
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.engine.lanes import Lanes
-from bridge.ports import Delivery
+from bridge.engine.undecided import Undecided
+
+
+class Room(Enum):
+    """Whether a partition can open a further request."""
+
+    FREE = auto()
+    FULL = auto()
+    """Reading stops at the next request until some of the open ones end."""
+    TOO_MUCH_PARKED = auto()
+    """New requests are refused, or the operators' records behind them would never be read."""
 
 
 class OwnedPartition:
@@ -57,9 +68,16 @@ class OwnedPartition:
         self.pending_controls: dict[str, list[Birth]] = {}
         """Target request id -> control records waiting for it."""
 
-        self.inbox: deque[Delivery] = deque()
+        self.inbox = Undecided()
         self.inputs: dict[Birth, deque[Input]] = {}
         self.calls_out = 0
+        self.committing = False
+        """Something of it is in the transaction under way."""
+        self.deciding: frozenset[Birth] = frozenset()
+        """Lifecycles with a step in the transaction under way."""
+        self.stalled_until = 0.0
+        """Monotonic time before which nothing of it is tried again: its records were not acknowledged."""
+        self.stalls = 0
 
         self._by_request: dict[str, Birth] = {}
         self._ended: OrderedDict[str, Ended] = OrderedDict()
@@ -77,15 +95,21 @@ class OwnedPartition:
     def open_count(self) -> int:
         return len(self.lifecycles)
 
-    def is_at_cap(self, max_open: int, max_bytes: int, *, more: int = 0, more_bytes: int = 0) -> bool:
-        """Whether no further request may be opened; ``more`` are about to be.
+    def room(self, max_open: int, max_bytes: int, *, more: int = 0, more_bytes: int = 0) -> Room:
+        """Whether a further request may be opened; ``more`` are about to be.
 
         What is parked waits for a person, whose word comes in behind these very requests: so it has caps of its own, of
-        the same size, and does not keep the others from being read.
+        the same size, and reading goes on beyond them.
         """
         parked = len(self._parked)
+        if parked >= max_open or self._parked_bytes >= max_bytes:
+            return Room.TOO_MUCH_PARKED
         working, working_bytes = self.open_count - parked + more, self._bytes - self._parked_bytes + more_bytes
-        return max(parked, working) >= max_open or max(self._parked_bytes, working_bytes) >= max_bytes
+        return Room.FULL if working >= max_open or working_bytes >= max_bytes else Room.FREE
+
+    def is_busy_with(self, birth: Birth) -> bool:
+        """Something about this lifecycle is being decided already; a further reading would say the same."""
+        return birth in self.inputs or birth in self.deciding
 
     def in_phase(self, *phases: Phase) -> Iterator[Lifecycle]:
         return (lifecycle for lifecycle in self.lifecycles.values() if lifecycle.phase in phases)
@@ -153,10 +177,6 @@ class OwnedPartition:
                 self.claimed.discard(oldest.task_id)
             dropped += 1
         return dropped
-
-    def expires_at(self, window: timedelta) -> datetime | None:
-        """When the oldest remembered lifecycle leaves the dedupe window."""
-        return next(iter(self._ended.values())).ended_at + window if self._ended else None
 
     def close(self) -> None:
         """The partition is not ours any more: everything about it is dropped."""

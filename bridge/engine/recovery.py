@@ -25,7 +25,8 @@ from bridge.core.answers import (
 )
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
-from bridge.core.recognition import Trace, narrowed, probe_says, record_could_be, trace_of
+from bridge.core.proof import probe_says
+from bridge.core.recognition import Trace, narrowed, record_could_be, trace_of
 from bridge.core.rules import Backoff
 from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
@@ -111,15 +112,9 @@ class Recovery:
 
     async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
         operation = self._catalogue.get(lifecycle.operation or "")
-        own_name = operation.vcd_operation_name if operation is not None else None
-        trace = trace_of(
-            lifecycle, self._gateway.user_name, own_name, self._sourced - {own_name}, self._gateway.clock_ahead
-        )
+        trace = trace_of(lifecycle, operation, self._gateway.user_name, self._sourced, self._gateway.clock_ahead)
         seen = _Seen()
-        tasks = await self._entity_tasks(lifecycle, seen)
-        tasks += await self._queried_tasks(trace, seen)
-        candidates = narrowed(tasks, trace, self._claimed)
-        seen.evidence.append(f"{len(candidates)} unclaimed Tasks fit: {', '.join(task.id for task in candidates[:5])}")
+        candidates = await self._candidates(lifecycle, trace, seen)
         happened = None
         if operation is None:
             seen.incomplete = f"the catalogue of this version has no operation {lifecycle.operation}"
@@ -132,6 +127,16 @@ class Recovery:
             evidence=tuple(seen.evidence),
             incomplete=seen.incomplete,
         )
+
+    async def _candidates(self, lifecycle: Lifecycle, trace: Trace, seen: _Seen) -> tuple[Task, ...]:
+        if not trace.is_recognisable:
+            seen.evidence.append(f"nothing tells a Task of {lifecycle.operation} from others: none was looked for")
+            return ()
+        tasks = await self._entity_tasks(lifecycle, seen)
+        tasks += await self._queried_tasks(trace, seen)
+        candidates = narrowed(tasks, trace, self._claimed)
+        seen.evidence.append(f"{len(candidates)} unclaimed Tasks fit: {', '.join(task.id for task in candidates[:5])}")
+        return candidates
 
     async def _entity_tasks(self, lifecycle: Lifecycle, seen: _Seen) -> list[Task]:
         if lifecycle.entity is None:
@@ -203,6 +208,6 @@ class Recovery:
         document = reading.document if isinstance(reading, EntityRead) else None
         body = json.loads(request.body) if request.body is not None else None
         happened = probe_says(operation.probe, document, body, parameters)
-        told = {True: "it happened", False: "it did not happen", None: "it cannot tell"}[happened]
-        seen.evidence.append(f"probe GET {path} {operation.probe.field} = {operation.probe.value}: {told}")
+        told = {True: "the wanted state holds", False: "the wanted state does not hold", None: "it cannot tell"}
+        seen.evidence.append(f"probe GET {path} ({operation.probe}): {told[happened]}")
         return happened

@@ -21,7 +21,7 @@ from bridge.core.rules import Rules
 from bridge.engine.claims import Claims
 from bridge.engine.controls import apply_control
 from bridge.engine.intake import Intake
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.partition import OwnedPartition, Room
 from bridge.engine.permits import Permits, Use
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import FactsOf, PartitionRound
@@ -87,6 +87,8 @@ class Rounds:
         self._work = asyncio.Event()
         self._settled = asyncio.Condition()
         self._committing = False
+        self._undone = 0
+        """Commits in a row that did not happen: the pause before the next one grows with them."""
         self._failure: BaseException | None = None
         self.last_progress = clock.monotonic()
 
@@ -141,8 +143,7 @@ class Rounds:
         async with self._settled:
             await self._settled.wait_for(
                 lambda: (
-                    not self._committing
-                    and not any(p.calls_out or (p.inputs and not p.stopped) for p in waited if not p.closed)
+                    not any(p.committing or p.calls_out or (p.inputs and not p.stopped) for p in waited if not p.closed)
                 )
             )
 
@@ -169,31 +170,54 @@ class Rounds:
         if not works:
             await self.settle()
             return False
-        self._committing = True
+        self._under_way(works)
         try:
             self._reach("round_before_commit")
             outcome = await self._journal.commit([self._entries(work) for work in works])
         finally:
-            self._committing = False
+            self._done(works)
         if isinstance(outcome, Committed):
+            self._undone = 0
             self._reach("round_committed")
             self._observer.committed(self._clock.monotonic() - began, sum(work.size for work in works))
             for work in works:
                 self._apply(work, began)
         else:
             self._redo(works, outcome)
-            await self._clock.sleep(0.02)
+            await self._clock.sleep(min(1.0, 0.02 * 2.0 ** min(self._undone, 6)))
+            self._undone += 1
         await self.settle()
         return True
 
+    def _under_way(self, works: Iterable[PartitionRound]) -> None:
+        self._committing = True
+        for work in works:
+            work.owned.committing = True
+            work.owned.deciding = frozenset(birth for birth, _ in work.taken_inputs)
+
+    def _done(self, works: Iterable[PartitionRound]) -> None:
+        self._committing = False
+        for work in works:
+            work.owned.committing = False
+            work.owned.deciding = frozenset()
+
     async def _wait_for_work(self) -> None:
-        seconds = self._permits.seconds_until_free() if len(self.starts) else None
+        now = self._clock.monotonic()
+        waits = [owned.stalled_until - now for owned in self.partitions.values() if owned.stalled_until > now]
+        if len(self.starts) and (until_free := self._permits.seconds_until_free()) is not None:
+            waits.append(until_free)
+        seconds = min(waits, default=None)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._work.wait(), seconds)
         self._work.clear()
 
     def _usable(self) -> Iterator[OwnedPartition]:
-        return (owned for owned in self.partitions.values() if not owned.closed and owned.stopped is None)
+        now = self._clock.monotonic()
+        return (
+            owned
+            for owned in self.partitions.values()
+            if not owned.closed and owned.stopped is None and owned.stalled_until <= now
+        )
 
     # --- deciding -------------------------------------------------------------------------------------------------
 
@@ -232,38 +256,42 @@ class Rounds:
     def _take_deliveries(self, work: PartitionRound, share: int) -> None:
         owned = work.owned
         while owned.inbox and work.size < share:
-            taken = self._intake.take(work, owned.inbox[0], full=self._is_full(work))
+            taken = self._intake.take(work, owned.inbox.first, self._room(work))
             if taken.left:
                 return
-            owned.inbox.popleft()
+            owned.inbox.pop_first()
             if taken.starts is not None and not len(self.starts):
                 current = work.current(taken.starts.birth)
                 if current is not None and current.phase is Phase.RECEIVED and self._permits.try_acquire():
                     work.grant(taken.starts.birth)
 
-    def _is_full(self, work: PartitionRound) -> bool:
+    def _room(self, work: PartitionRound) -> Room:
         opened = sum(1 for birth in work.changed if birth not in work.owned.lifecycles)
         new_bytes = sum(request.size_bytes for request in work.opened_requests.values())
         limits = self._limits
-        return work.owned.is_at_cap(limits.max_open, limits.max_waiting_bytes, more=opened, more_bytes=new_bytes)
+        return work.owned.room(limits.max_open, limits.max_waiting_bytes, more=opened, more_bytes=new_bytes)
 
-    def is_at_cap(self, owned: OwnedPartition) -> bool:
+    def is_full(self, owned: OwnedPartition) -> bool:
         """The partition takes no new requests until some of its open ones end."""
-        return owned.is_at_cap(self._limits.max_open, self._limits.max_waiting_bytes)
+        return owned.room(self._limits.max_open, self._limits.max_waiting_bytes) is Room.FULL
 
     def _grant(self, works: Works, share: int) -> None:
+        later: list[tuple[OwnedPartition, Birth]] = []
         for _ in range(share * max(1, len(works))):
             entry = self.starts.pop()
             if entry is None:
-                return
+                break
             owned, birth = entry
             work = works.get(owned.partition)
             if work is None or work.owned is not owned:
-                continue
-            if not self._permits.try_acquire():
-                self.starts.push_back(owned, birth)
-                return
-            work.grant(birth)
+                later.append(entry)  # its partition is stalled
+            elif self._permits.try_acquire():
+                work.grant(birth)
+            else:
+                later.append(entry)
+                break
+        for owned, birth in reversed(later):
+            self.starts.push_back(owned, birth)
 
     def _entries(self, work: PartitionRound) -> PartitionEntries:
         return self._writer.entries(work)
@@ -293,6 +321,7 @@ class Rounds:
         for ended in work.ended():
             owned.remember(ended)
         owned.next_offset = work.next_offset
+        owned.stalls = 0
         self._report(work)
         self._start_more(work, lanes)
         self._run_commands(work, began)
@@ -348,9 +377,11 @@ class Rounds:
                 if self.partitions.get(owned.partition) is owned:
                     self.drop(owned.partition)
                 continue
-            owned.inbox.extendleft(reversed(work.taken_deliveries))
+            owned.inbox.put_back(work.taken_deliveries)
             for birth, event in reversed(work.taken_inputs):
                 owned.put_back(birth, event)
+            if owned.partition in outcome.stalled:
+                self._stall(owned)
             if owned.partition in refused:
                 owned.stopped = refused[owned.partition]
                 self._observer.partition_stopped(owned.partition, owned.stopped)
@@ -358,3 +389,8 @@ class Rounds:
             for birth in reversed(work.grants):
                 self.starts.push_back(owned, birth)
         self._work.set()
+
+    def _stall(self, owned: OwnedPartition) -> None:
+        """Its records were not acknowledged: it is tried again later, so that it does not hold up the others."""
+        owned.stalled_until = self._clock.monotonic() + min(60.0, 2.0 ** min(1 + owned.stalls, 6))
+        owned.stalls += 1
