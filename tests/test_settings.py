@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -153,9 +154,9 @@ def test_every_problem_has_one_line_that_names_the_setting_and_where_it_came_fro
         "kafak: unknown section in settings.toml; did you mean kafka?",
         "VCD_BRIDGE_VCD_URL: unknown variable; did you mean VCD_BRIDGE__VCD__URL?",
         "VCD_BRIDGE__KAFKA__GROUPID: unknown setting; did you mean VCD_BRIDGE__KAFKA__GROUP_ID?",
-        "topics.partitions: Input should be greater than or equal to 1 (from file settings.toml)",
+        "topics.partitions: must be at least 1 (from file settings.toml)",
         "vcd.url: must be http://HOST[:PORT] or https://HOST[:PORT] (from file settings.toml)",
-        "log.level: Input should be 'debug', 'info', 'warning' or 'error' (from environment VCD_BRIDGE__LOG__LEVEL)",
+        "log.level: must be 'debug', 'info', 'warning' or 'error' (from environment VCD_BRIDGE__LOG__LEVEL)",
     ]
 
 
@@ -168,16 +169,22 @@ def test_every_problem_has_one_line_that_names_the_setting_and_where_it_came_fro
         ('[vcd]\nurl="https://u:secret-word@vcd.example.com"', "must not hold credentials"),
         ("[vcd]\nlease_seconds=0", "greater than 0"),
         ("[vcd]\nlease_seconds=inf", "finite number"),
-        ('[vcd]\nca_file="nowhere.pem"', "does not point to a file"),
+        ('[vcd]\nca_file="nowhere.pem"', "there is no such file"),
         ('[vcd]\ntransport="curl"', "'fast' or 'httpx'"),
         ('[kafka]\nbootstrap_servers="kafka"', "host:port"),
         ('[kafka]\ngroup_id="my group"', "legal topic name"),
         ('[topics]\ndead_letters="vcd.task-events"', "name the same topic"),
         ('[management]\nlisten="8085"', "host:port"),
         ('[registry]\nusername="u"', "go together"),
-        ("[events]\nprogress_step_percent=101", "less than or equal to 100"),
+        ("[events]\nprogress_step_percent=101", "must be at most 100"),
         ("[following]\ninterval_seconds=120", "overdue_interval_seconds"),
         ('kafka = "localhost"', "must be a table"),
+        ('[kafka]\nproperties="x"', "kafka.properties: must be a table (from file settings.toml)"),
+        ('[kafka.properties]\n"sasl.password"=["x"]', "sasl.password must be text, a number, or true or false"),
+        ("[policy]\ndeny_operations=5", "policy.deny_operations: must be a list (from file"),
+        ("[policy]\norganizations=[5]", "policy.organizations.0: must be text (from file"),
+        ("[topics]\npartitions={a=1}", "topics.partitions: must be a whole number (from file"),
+        ('[vcd]\napi_version_max="38"', "must be MAJOR.MINOR, e.g. 38.1"),
         (f'[kafka]\ngroup_id="{"g" * 240}"', "together"),
     ],
 )
@@ -185,6 +192,44 @@ def test_values_that_cannot_work_are_refused(text: str, expected: str) -> None:
     lines = refusal(text)
     assert any(expected in line for line in lines), lines
     assert "secret-word" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "value", ['""', '"x"', "5", "-1", "1.5", "true", "[1]", "[[1]]", "{a=[1]}", "1979-05-27", "nan"]
+)
+def test_no_refusal_speaks_of_pythons_types(value: str) -> None:
+    told = []
+    for name in KNOWN:
+        section, _, key = name.partition(".")
+        with contextlib.suppress(ConfigurationError):
+            from_toml(f"[{section}]\n{key} = {value}")
+            continue
+        told += refusal(f"[{section}]\n{key} = {value}")
+    assert told
+    words = ("Input", "tuple", "string", "dictionary", "instance", "function", "pydantic", "<class")
+    assert [line for line in told if any(word in line for word in words)] == []
+
+
+def test_a_property_from_the_environment_is_a_plain_value() -> None:
+    (line,) = refusal("", {"VCD_BRIDGE__KAFKA__PROPERTIES": '{"sasl.password": ["hunter2"]}'})
+    assert line.startswith("kafka.properties: sasl.password must be text")
+    loaded = load(None, {"VCD_BRIDGE__KAFKA__PROPERTIES": '{"linger.ms": 5, "socket.keepalive.enable": true}'})
+    assert loaded.settings.kafka.properties == {"linger.ms": "5", "socket.keepalive.enable": "true"}
+
+
+def test_what_to_do_about_it_is_where_every_setting_is_listed() -> None:
+    for text in ("[kafka\n", "[kafka]\nname = value\n", "[kafak]\n"):
+        with pytest.raises(ConfigurationError) as caught:
+            from_toml(text)
+        assert "docs/settings.md" in caught.value.hint
+
+
+def test_properties_are_a_row_also_when_there_are_none() -> None:
+    assert {row.name: row.value for row in load(None, {}).effective()}["kafka.properties"] == {}
+
+
+def test_descriptions_are_marked_up_as_in_the_documents() -> None:
+    assert [row.name for row in load(None, {}).effective() if "``" in row.description] == []
 
 
 def test_a_secret_is_given_once() -> None:

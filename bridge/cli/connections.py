@@ -13,10 +13,19 @@ if TYPE_CHECKING:
 
 def kafka_config(settings: Settings) -> KafkaConfig:
     """Raises ConfigurationError when Kafka's address is missing or a property is refused."""
+    return _kafka_config(settings, settings.require_kafka())
+
+
+def refuse_properties(settings: Settings) -> None:
+    """Raises ConfigurationError when a property is refused, whether Kafka's address is there or not."""
+    _kafka_config(settings, settings.kafka.bootstrap_servers or "")
+
+
+def _kafka_config(settings: Settings, servers: str) -> KafkaConfig:
     from bridge.kafka.config import KafkaConfig
 
     return KafkaConfig(
-        bootstrap_servers=settings.require_kafka(),
+        bootstrap_servers=servers,
         group_id=settings.kafka.group_id,
         properties=settings.kafka.librdkafka_properties(),
         session_timeout_seconds=settings.kafka.session_timeout_seconds,

@@ -31,7 +31,12 @@ class UsageError(BridgeError):
 
 
 def load_settings(config: Path | None) -> LoadedSettings:
-    """Settings of this run. Raises ConfigurationError."""
+    """Settings of this run. Every verb refuses what no client may be given. Raises ConfigurationError."""
     from bridge.settings import load
 
-    return load(config, os.environ)
+    loaded = load(config, os.environ)
+    if loaded.settings.kafka.properties:
+        from bridge.cli.connections import refuse_properties
+
+        refuse_properties(loaded.settings)
+    return loaded

@@ -29,19 +29,27 @@ class FromEnvironment:
     """What the environment sets: plain variables, librdkafka properties, where each came from, and what is wrong."""
 
     variables: dict[str, str] = field(default_factory=dict)
-    properties: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, object] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def take(self, name: str, text: str, origin: Origin) -> None:
+        if name.startswith(PROPERTIES):
+            self.take_property(name, text, origin)
+        elif self._is_first(name, origin):
+            self.variables[variable_of(name)] = text
+
+    def take_property(self, name: str, value: object, origin: Origin) -> None:
+        """``value``: text, or whatever JSON has."""
+        if self._is_first(name, origin):
+            self.properties[name.removeprefix(PROPERTIES)] = value
+
+    def _is_first(self, name: str, origin: Origin) -> bool:
         if name in self.origins:
             self.problems.append(f"{name}: set by both {self.origins[name].detail} and {origin.detail}; keep one")
-            return
+            return False
         self.origins[name] = origin
-        if name.startswith(PROPERTIES):
-            self.properties[name.removeprefix(PROPERTIES)] = text
-        else:
-            self.variables[variable_of(name)] = text
+        return True
 
 
 def variable_of(name: str) -> str:
@@ -102,9 +110,7 @@ def _read_properties(found: FromEnvironment, variable: str, text: str) -> None:
         found.problems.append(f"kafka.properties: {variable} must be a JSON object of librdkafka properties")
         return
     for name, value in flatten(table).items():
-        found.take(
-            PROPERTIES + name, value if isinstance(value, str) else json.dumps(value), Origin("environment", variable)
-        )
+        found.take_property(PROPERTIES + name, value, Origin("environment", variable))
 
 
 def _read_secret(found: FromEnvironment, name: str, variable: str, path: str) -> None:

@@ -24,7 +24,7 @@ SECTIONS = _models()
 """Model by section name."""
 
 KNOWN: dict[str, str] = {
-    f"{section}.{name}": " ".join((info.description or "").split())
+    f"{section}.{name}": " ".join((info.description or "").split()).replace("``", "`")
     for section, model in SECTIONS.items()
     for name, info in model.model_fields.items()
 }

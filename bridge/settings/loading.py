@@ -22,6 +22,7 @@ from bridge.settings.known import KNOWN, SECTIONS, nearest
 from bridge.settings.origin import DEFAULT, Effective, Origin
 from bridge.settings.sections import Settings
 from bridge.settings.types import MASK, flatten
+from bridge.settings.wording import told
 
 DEFAULT_FILE = "vcd-bridge.toml"
 
@@ -42,7 +43,7 @@ class LoadedSettings:
         for name, description in KNOWN.items():
             section, _, key = name.partition(".")
             value = getattr(getattr(self.settings, section), key)
-            if isinstance(value, dict):
+            if value and isinstance(value, dict):
                 rows += [
                     Effective(f"{name}.{key}", _shown(item), self.origin(f"{name}.{key}"), description)
                     for key, item in value.items()
@@ -68,14 +69,14 @@ def load(config_path: Path | None, environ: Mapping[str, str]) -> LoadedSettings
     except SettingsError as error:
         problems.append(f"environment: {error}")
         exploded = {}
-    for name, text in from_environment.properties.items():
-        exploded.setdefault("kafka", {}).setdefault("properties", {})[name] = text
+    for name, value in from_environment.properties.items():
+        exploded.setdefault("kafka", {}).setdefault("properties", {})[name] = value
     try:
         settings = Settings(**_merge(_known_only(from_file), exploded))
     except ValidationError as error:
         problems += [_problem(dict(item), origins) for item in error.errors(include_input=False, include_url=False)]
     if settings is None or problems:
-        raise ConfigurationError("\n".join(problems), hint="`vcd-bridge config` lists every setting")
+        raise ConfigurationError("\n".join(problems), hint="docs/settings.md lists every setting")
     return LoadedSettings(settings, origins)
 
 
@@ -85,9 +86,11 @@ def _read_file(path: Path) -> dict[str, Any]:
             raise ConfigurationError(f"{path}: no such settings file", hint="--config FILE names a TOML file")
         return dict(TomlConfigSettingsSource(Settings, toml_file=path)())
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+        hint = "a table is [section], a setting is name = value with text in quotes; docs/settings.md has an example"
+        raise ConfigurationError(f"{path}: not valid TOML: {error}", hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+        hint = "it must be a file in UTF-8 that this user may read"
+        raise ConfigurationError(f"{path}: cannot be read: {error}", hint=hint) from None
 
 
 def _unknown_in_file(tables: Mapping[str, Any], path: Path) -> list[str]:
@@ -133,10 +136,11 @@ def _dotted(tables: Mapping[str, Any]) -> list[str]:
 
 
 def _problem(item: dict[str, Any], origins: Mapping[str, Origin]) -> str:
-    name = ".".join(str(part) for part in item["loc"] if part not in {"str", "is-instance[SecretStr]"})
-    message = str(item["msg"]).removeprefix("Value error, ")
-    origin = next((origins[known] for known in (name, ".".join(name.split(".")[:2])) if known in origins), None)
-    return f"{name or 'settings'}: {message}{f' (from {origin})' if origin else ''}"
+    name = ".".join(map(str, item["loc"]))
+    setting = ".".join(name.split(".")[:2])
+    # A table where one value belongs has the origins of its members.
+    origin = next((found for known, found in origins.items() if f"{known}.".startswith(f"{setting}.")), None)
+    return f"{name or 'settings'}: {told(item)}{f' (from {origin})' if origin and '.' in setting else ''}"
 
 
 def _shown(value: object) -> object:

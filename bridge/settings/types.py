@@ -44,6 +44,12 @@ def _vcd_url(text: str) -> str:
     return _http_url(text).removesuffix("/api")
 
 
+def _api_version(text: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+", text, re.ASCII):
+        raise ValueError("must be MAJOR.MINOR, e.g. 38.1")
+    return text
+
+
 def parse_listen(text: str) -> tuple[str, int]:
     """``host:port`` or ``[ipv6]:port`` to its parts. Raises ValueError. Port 0 takes any free port."""
     host, separator, port = text.rpartition(":")
@@ -115,19 +121,20 @@ def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _property(name: str, value: object) -> object:
+def _property(name: str, value: object) -> str | SecretStr:
     if isinstance(value, bool):
         value = "true" if value else "false"
     elif isinstance(value, int | float):
         value = str(value)
-    if isinstance(value, str) and is_secret_property(name):
-        return SecretStr(value)
-    return value
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be text, a number, or true or false")  # noqa: TRY004  # pydantic's way to say it
+    return SecretStr(value) if is_secret_property(name) else value
 
 
 TopicName = Annotated[str, AfterValidator(_topic)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 VcdUrl = Annotated[str, AfterValidator(_vcd_url)]
+ApiVersion = Annotated[str, AfterValidator(_api_version)]
 Listen = Annotated[str, AfterValidator(_listen)]
 BootstrapServers = Annotated[str, AfterValidator(_bootstrap)]
 Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_patterns)]

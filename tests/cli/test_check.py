@@ -92,6 +92,7 @@ def test_what_depends_on_kafka_is_not_tried_without_it(site: Shell) -> None:
     site.set(kafka__bootstrap_servers="127.0.0.1:1")
     found = marks(site, 1)
     assert (found["Kafka"], found["topics"], found["Cloud Director"]) == (False, None, True)
+    assert site.err == ""
 
 
 def test_check_changes_nothing(site: Shell, simulator: Simulator) -> None:

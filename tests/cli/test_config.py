@@ -43,6 +43,25 @@ def test_the_table_shows_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize("verb", [("config",), ("check",), ("topics", "plan"), ("run",)], ids=" ".join)
+def test_every_verb_refuses_what_the_bridge_cannot_run_with(
+    verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("VCD_BRIDGE__VCD__PASSWORD")
+    monkeypatch.setenv("VCD_BRIDGE__KAFKA__PROPERTIES__ENABLE_AUTO_COMMIT", "true")
+    assert main(verb) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[0].startswith("error: kafka.properties: enable.auto.commit is refused: ")
+    assert "cannot be reached" not in err
+
+
+def test_no_properties_are_a_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("VCD_BRIDGE__VCD__PASSWORD")
+    assert main(["config"]) == 0
+    assert "kafka.properties " in capsys.readouterr().out
+
+
 def test_a_misspelt_setting_is_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("VCD_BRIDGE__VCD__PASWORD", "x")
     assert main(["config"]) == 2
