@@ -27,7 +27,7 @@ from bridge.core.lifecycle import Lifecycle
 from bridge.engine.engine import Engine
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits
-from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries, StoredRecord, TopicNames
+from bridge.ports import Committed, Headers, NotCommitted, OutRecord, PartitionEntries, StoredRecord, TopicNames
 from tests.engine.scripted_vcd import ScriptedVcd
 from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
 from tests.simulation.loop import VirtualClock, run_virtually
@@ -36,6 +36,7 @@ from tests.support.observer import SilentObserver
 
 TOPIC = "requests"
 NAMES = TopicNames(action_requests=TOPIC, task_events="events", dead_letters="dead-letters", group_id="g")
+CHANGELOG = NAMES.changelog(TOPIC)
 CATALOGUE = load()
 
 Document = dict[str, Any]
@@ -103,6 +104,7 @@ class Site:
     outcomes: deque[Outcome] = field(default_factory=deque)
     before_commit: Callable[[Sequence[PartitionEntries]], Awaitable[None]] | None = None
     noted: Noting = field(default_factory=Noting)
+    requests: AvroRequestCodec = field(default_factory=AvroRequestCodec)
     kafka: SimKafka = field(init=False)
     started: int = 0
     failures: list[BaseException] = field(default_factory=list)
@@ -127,7 +129,7 @@ class Site:
             inbox=self.inbox,
             journal=ScriptedJournal(self.process, self.kafka, self.inbox, self),
             store=SimStore(self.process, self.kafka, NAMES.group_id),
-            requests=AvroRequestCodec(),
+            requests=self.requests,
             events=AvroEventCodec("test"),
             store_codec=AvroStoreCodec(),
             gateway=self.vcd,
@@ -158,6 +160,10 @@ class Site:
         self._stop.set()
         await self._running
 
+    def fail_commits(self, times: int) -> None:
+        """The next transactions are aborted; nothing of them is visible."""
+        self.outcomes.extend([lambda entries: NotCommitted()] * times)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failures.append(error)
@@ -171,10 +177,17 @@ class Site:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def send(self, record: Document | bytes | None, *, partition: int = 0, key: bytes | None = b"key") -> Birth:
+    def send(
+        self,
+        record: Document | bytes | None,
+        *,
+        partition: int = 0,
+        key: bytes | None = b"key",
+        headers: Headers = (),
+    ) -> Birth:
         """Append an input record."""
         value = json.dumps(record).encode() if isinstance(record, dict) else record
-        offset = self.kafka.append(TopicPartition(TOPIC, partition), OutRecord(TOPIC, partition, key, value))
+        offset = self.kafka.append(TopicPartition(TOPIC, partition), OutRecord(TOPIC, partition, key, value, headers))
         return Birth(TOPIC, partition, offset)
 
     def events(self, request_id: str | None = None) -> list[Document]:
@@ -187,14 +200,16 @@ class Site:
         return [_in_short(event) for event in self.events(request_id)]
 
     def committed(self, topic: str) -> list[OutRecord]:
-        """What a read_committed reader sees of a topic."""
+        """What a read_committed reader sees of a topic. Raises what has broken the process."""
+        for failure in self.failures:
+            raise failure
         logs = (TopicPartition(topic, number) for number in range(self.partitions))
         return [entry.record for log in logs for entry in self.kafka.visible(log) if entry.record is not None]
 
     def stored(self) -> dict[str, StoredRecord]:
         """What the store holds, by key (``0|state`` for offset 0 of the input), without the cursor."""
         latest: dict[str, StoredRecord] = {}
-        for record in self.committed(NAMES.changelog(TOPIC)):
+        for record in self.committed(CHANGELOG):
             name = (record.key or b"").decode().rpartition("/")[2]
             latest.pop(name, None)
             if record.value is not None and name != "cursor":
@@ -213,7 +228,7 @@ class Site:
     def damage(self, key: str) -> None:
         """The disk has lost a record of the store: ``0|request`` or ``cursor``."""
         for number in range(self.partitions):
-            for entry in self.kafka.logs[TopicPartition(NAMES.changelog(TOPIC), number)]:
+            for entry in self.kafka.logs[TopicPartition(CHANGELOG, number)]:
                 if entry.record is not None and (entry.record.key or b"").decode().rpartition("/")[2] == key:
                     record = entry.record
                     entry.record = OutRecord(record.topic, record.partition, record.key, b"\xff broken", record.headers)
