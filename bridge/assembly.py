@@ -128,7 +128,10 @@ def assemble(
 
 
 def _facts(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:
-    known = {operation.name: OperationFacts(operation.recovery) for operation in catalogue.values()}
+    known = {
+        operation.name: OperationFacts(operation.recovery, makes_task=operation.makes_task)
+        for operation in catalogue.values()
+    }
     # An operation that a newer catalogue dropped can only be finished, never called again.
     unknown = OperationFacts(RecoveryClass.NEVER_RETRY)
 

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from bridge.catalogue.probes import Probe
+
+__all__ = [
+    "AnswerShape", "BodyRule", "Destroys", "Lane", "Operation", "Parameter", "Probe", "Recovery", "TaskSign",
+]  # fmt: skip
+
+_LAST_PARAMETER = re.compile(r"\{([A-Za-z]+)\}$")
+_BEYOND_ORGANIZATIONS = (
+    "/admin/extension/",
+    "/admin/orgs",
+    "/admin/providervdc/",
+    "/admin/pvdcStorageProfile/",
+    "/site/",
+)
 
 
 class AnswerShape(StrEnum):
@@ -17,6 +34,7 @@ class AnswerShape(StrEnum):
     HEADER = "header"
     """200 with ``X-VMWARE-VCLOUD-TASK-LOCATION``."""
     SYNCHRONOUS = "synchronous"
+    """No Task of its own: a Task in the answer was there before the call."""
 
 
 class Recovery(StrEnum):
@@ -27,7 +45,7 @@ class Recovery(StrEnum):
     PROBE = "probe"
     """A GET, a field and a value prove that it happened."""
     KEYED = "keyed"
-    """Carries operationKey, which helps recognition; recovers like PROBE."""
+    """Carries operationKey, which helps recognition; recovers like PROBE where a GET shows the new entity by name."""
     NEVER_RETRY = "never_retry"
     """Never called twice."""
 
@@ -37,6 +55,17 @@ class Lane(StrEnum):
 
     ENTITY = "entity"
     NONE = "none"
+
+
+class TaskSign(StrEnum):
+    """By what a Task of an operation is told from all others when the answer that named it was lost."""
+
+    ENTITY = "entity"
+    """It belongs to the entity that the path names."""
+    NAME = "name"
+    """It belongs to a new entity of the name that the body gives."""
+    NONE = "none"
+    """Nothing: it belongs to something that neither path nor body names by an id, or there is no Task."""
 
 
 class BodyRule(StrEnum):
@@ -56,18 +85,19 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """Proof that a call happened: ``GET path`` (a template like the operation's), the dotted ``field``, the ``value``.
+class Destroys:
+    """A body that makes the call destructive: ``field`` (dotted, through lists: any element) is given and not null.
 
-    ``value`` is JSON text; ``body:<dotted name>`` means the value the request's body had there, ``present`` that the
-    field exists, ``absent`` that it is missing or null. An empty ``field`` is the entity itself: ``absent`` then means
-    that the GET answers 403 or 404. A step ``name[key={parameter}]`` of the field is the element of the list ``name``
-    whose ``key`` equals the path parameter.
+    With ``value`` only where the field means it; an empty list as ``value``: the list is empty or not given at all.
     """
 
-    path: str
     field: str
-    value: str
+    value: str | bool | tuple[()] | None = None
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"body.{self.field}"
+        return f"body.{self.field} = {'[]' if self.value == () else json.dumps(self.value)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +123,8 @@ class Operation:
     """Dotted field of the body where operationKey travels; exactly for ``keyed``."""
     destructive: bool
     """Removes or overwrites something that a person cannot get back by an opposite operation."""
-    destructive_when: str | None = None
-    """Dotted field of the body that makes the call destructive when it is given."""
+    destructive_when: tuple[Destroys, ...] = ()
+    """Bodies that make the call destructive where the operation as such is not."""
     recovery: Recovery
     recovery_reason: str
     """One line: why this class and no other."""
@@ -108,3 +138,23 @@ class Operation:
     stream: str | None
     """Name of the topic setting where this operation has a stream of its own, else None."""
     source: str
+
+    @property
+    def makes_task(self) -> bool:
+        """Whether a Task in the answer can be of this call."""
+        return self.answer is not AnswerShape.SYNCHRONOUS
+
+    @property
+    def task_sign(self) -> TaskSign:
+        """By what recovery finds its Task. Owners are compared by uuid: a path that ends in a name finds nothing."""
+        if not self.makes_task:
+            return TaskSign.NONE
+        last = _LAST_PARAMETER.search(self.entity or "")
+        if last is not None and any(one.name == last[1] and one.kinds for one in self.parameters):
+            return TaskSign.ENTITY
+        return TaskSign.NAME if self.created_name is not None else TaskSign.NONE
+
+    @property
+    def provider_wide(self) -> bool:
+        """What the path names belongs to the provider or to all organizations, not to one."""
+        return self.path.startswith(_BEYOND_ORGANIZATIONS)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from bridge.catalogue.operation import AnswerShape, BodyRule, Lane, Operation, Parameter, Probe, Recovery
+from bridge.catalogue.operation import AnswerShape, BodyRule, Destroys, Lane, Operation, Parameter, Probe, Recovery
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -38,7 +38,7 @@ def read(row: Mapping[str, Any]) -> Operation:
         created_name=_optional(row, "created_name"),
         key_field=_optional(row, "key_field"),
         destructive=_flag(row, "destructive"),
-        destructive_when=_optional(row, "destructive_when"),
+        destructive_when=_destroys(row.get("destructive_when", [])),
         recovery=_word(row, "recovery", Recovery),
         recovery_reason=_text(row, "recovery_reason"),
         probe=_probe(row["probe"]) if "probe" in row else None,
@@ -85,9 +85,24 @@ def _word(row: Mapping[str, Any], field: str, words: type[_Word]) -> _Word:
     raise ValueError(f"{field}: {value!r} is none of {', '.join(words)}")
 
 
+def _destroys(tables: Any) -> tuple[Destroys, ...]:
+    if not isinstance(tables, list) or not all(_is_condition(table) for table in tables):
+        raise ValueError(
+            "destructive_when: a list of tables is needed: field and, if any, value (text, true, false, [])"
+        )
+    return tuple(Destroys(table["field"], () if table.get("value") == [] else table.get("value")) for table in tables)
+
+
+def _is_condition(table: Any) -> bool:
+    if not isinstance(table, dict) or not {"field"} <= set(table) <= {"field", "value"}:
+        return False
+    value = table.get("value")
+    return isinstance(table["field"], str) and (isinstance(value, str | bool | None) or value == [])
+
+
 def _probe(table: Any) -> Probe:
-    if not isinstance(table, dict) or set(table) != {"path", "field", "value"}:
-        raise ValueError("probe: path, field and value are needed, and nothing else")
-    if not all(isinstance(value, str) for value in table.values()):
-        raise ValueError("probe: path, field and value are texts")
-    return Probe(**table)
+    if not isinstance(table, dict) or set(table) != {"path", "field", "proved_by", "disproved_by"}:
+        raise ValueError("probe: path, field, proved_by and disproved_by are needed, and nothing else")
+    if not all(isinstance(table[name], str) for name in ("path", "field")):
+        raise ValueError("probe: path and field are texts")
+    return Probe(table["path"], table["field"], _texts(table, "proved_by"), _texts(table, "disproved_by"))

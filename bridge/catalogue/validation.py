@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 
 from bridge.catalogue.kinds import KINDS
-from bridge.catalogue.operation import AnswerShape, BodyRule, Lane, Operation, Probe, Recovery
+from bridge.catalogue.operation import AnswerShape, BodyRule, Lane, Operation, Recovery, TaskSign
+from bridge.catalogue.probes import problems_of_probe
 
 PARAMETER = re.compile(r"\{([A-Za-z]+)\}")
 STREAMS = frozenset({"action_requests", "approvals", "external_tasks"})
@@ -19,7 +19,6 @@ _PATH = re.compile(r"(/([A-Za-z]+|\{[A-Za-z]+\}))+")
 _MEDIA_TYPE = re.compile(r"application/(vnd\.vmware\.[A-Za-z.]+|\*)\+json")
 _VERSION = re.compile(r"\d+\.\d+")
 _DOTTED = re.compile(r"[A-Za-z]+(\.[A-Za-z]+)*")
-_PROBE_STEP = re.compile(r"[A-Za-z]+(\[[A-Za-z]+=\{[A-Za-z]+\}\])?")
 
 
 def problems_of(operation: Operation) -> Iterator[str]:
@@ -75,11 +74,12 @@ def _body(operation: Operation) -> Iterator[str]:
         yield "body_type: there is no body"
     if operation.media_type is not None and not _MEDIA_TYPE.fullmatch(operation.media_type):
         yield f"media_type: {operation.media_type!r} is not a JSON media type of VCD"
-    for field in ("created_name", "key_field", "destructive_when"):
-        dotted = getattr(operation, field)
+    named = [("created_name", operation.created_name), ("key_field", operation.key_field)]
+    named += [("destructive_when", one.field) for one in operation.destructive_when]
+    for field, dotted in named:
         if dotted is not None and (without or not _DOTTED.fullmatch(dotted)):
             yield f"{field}: a dotted field of the body is needed"
-    if operation.destructive and operation.destructive_when is not None:
+    if operation.destructive and operation.destructive_when:
         yield "destructive_when: the operation is destructive anyway"
 
 
@@ -93,31 +93,19 @@ def _entity(operation: Operation) -> Iterator[str]:
 
 
 def _recovery(operation: Operation) -> Iterator[str]:
-    if (operation.recovery is Recovery.PROBE) != (operation.probe is not None):
-        yield "probe: belongs to recovery = probe, and to it alone"
+    probed = operation.probe is not None
+    if operation.recovery is Recovery.PROBE and not probed:
+        yield "probe: recovery = probe needs one"
+    if probed and operation.recovery not in {Recovery.PROBE, Recovery.KEYED}:
+        yield "probe: belongs to recovery = probe or keyed"
     if (operation.recovery is Recovery.KEYED) != (operation.key_field is not None):
         yield "key_field: belongs to recovery = keyed, and to it alone"
+    if operation.recovery is Recovery.IDEMPOTENT and operation.makes_task and operation.task_sign is TaskSign.NONE:
+        yield "recovery: finding no Task of it means nothing, so its repeat would be blind"
     if operation.probe is not None:
-        yield from _probe(operation.probe)
-
-
-def _probe(probe: Probe) -> Iterator[str]:
-    if not _PATH.fullmatch(probe.path):
-        yield f"probe.path: {probe.path!r} is not a path below /api"
-    if probe.field and not all(_PROBE_STEP.fullmatch(step) for step in probe.field.split(".")):
-        yield f"probe.field: {probe.field!r} is not a dotted field"
-    if not probe.field and probe.value != "absent":
-        yield "probe.value: of the entity itself only its absence is proof"
-    if probe.value in {"absent", "present"}:
-        return
-    if probe.value.startswith("body:"):
-        if not _DOTTED.fullmatch(probe.value.removeprefix("body:")):
-            yield f"probe.value: {probe.value!r} names no field of the body"
-        return
-    try:
-        json.loads(probe.value)
-    except ValueError:
-        yield f"probe.value: {probe.value!r} is neither a word of probes nor JSON"
+        if not _PATH.fullmatch(operation.probe.path):
+            yield f"probe.path: {operation.probe.path!r} is not a path below /api"
+        yield from problems_of_probe(operation.probe)
 
 
 def problems_between(operations: Sequence[Operation]) -> Iterator[str]:

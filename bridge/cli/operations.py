@@ -19,6 +19,8 @@ def operations(
     json: JsonOption = False,
 ) -> None:
     """What can be asked of VCD."""
+    if name is not None and search is not None:
+        raise UsageError("a name shows one operation and --search finds some: give one of the two")
     chosen = _chosen(name, search)
     if json:
         write_json([as_document(operation) for operation in chosen])
@@ -51,8 +53,9 @@ def as_document(operation: Operation) -> dict[str, object]:
     return as_json(operation) | {
         "parameter_kinds": {parameter.name: list(parameter.kinds) for parameter in operation.parameters},
         "recovery_reason": operation.recovery_reason,
+        "task_found_by": operation.task_sign,
         "probe": _probe(operation),
-        "destructive_when": f"body.{operation.destructive_when}" if operation.destructive_when else None,
+        "destructive_when": [str(condition) for condition in operation.destructive_when],
         "body": operation.body_rule,
         "entity": operation.entity,
         "stream": operation.stream,
@@ -64,7 +67,7 @@ def _probe(operation: Operation) -> str | None:
     probe = operation.probe
     if probe is None:
         return None
-    return f"GET /api{probe.path}: {probe.field or 'the whole'} = {probe.value}"
+    return f"GET /api{probe.path}, {probe}"
 
 
 def _write_one(operation: Operation) -> None:

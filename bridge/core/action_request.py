@@ -95,7 +95,7 @@ def _apply_call(story: Story, event: Granted | Answered | Looked, facts: Operati
             granted(story, rules)
         case Answered(attempt=attempt, answer=answer, jitter=jitter):
             if attempt == story.lifecycle.attempt:
-                answered(story, answer, jitter, rules)
+                answered(story, answer, jitter, facts, rules)
         case Looked():
             if event.attempt == story.lifecycle.attempt:
                 looked(story, event, facts, rules)

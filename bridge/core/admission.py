@@ -12,7 +12,7 @@ from bridge.core.content import Content, ContentRefused, content_of, dotted, jso
 from bridge.core.coordinates import Birth
 from bridge.core.events import Reason
 from bridge.core.lifecycle import StoredRequest
-from bridge.core.policy import Policy, refused_operation, refused_organization
+from bridge.core.policy import Policy, refused_operation, refused_organization, what_destroys
 from bridge.core.requests import ActionRequest, JsonValue
 from bridge.core.versions import at_least
 
@@ -20,7 +20,6 @@ __all__ = ["CODES", "Admission", "AdmissionContext", "Policy", "Rejection", "jud
 
 CODES: dict[str, str] = {
     "invalid_request_id": "a request_id has 1 to 256 printable characters",
-    "missing_operation": "a request names no operation",
     "unknown_operation": "the catalogue has no operation of this name",
     "missing_parameter": "a path parameter is not given",
     "surplus_parameter": "a parameter that the operation's path does not have",
@@ -99,8 +98,8 @@ def judge(
         stored = _stored(content, operation, birth)
     except ContentRefused as refused:
         # What may not be asked at all is told before what is wrong with it.
-        return Rejection(reason=_not_allowed(request, operation, None, context) or refused.reason)
-    reason = _not_allowed(request, operation, content, context) or _too_late(request, now)
+        return Rejection(reason=_not_allowed(operation, None, context) or refused.reason)
+    reason = _not_allowed(operation, content, context) or _too_late(request, now)
     if reason is not None:
         return Rejection(reason=reason, content_hash=content.hash)
     entity = operation.entity.format_map(content.parameters) if operation.entity is not None else None
@@ -135,13 +134,12 @@ def _operation(request: ActionRequest, catalogue: Catalogue) -> Operation | Reas
         return Reason(
             "invalid_request_id", f"request_id must have 1 to 256 printable characters, {given}", "request_id"
         )
-    if not request.operation:
-        return Reason("missing_operation", "operation is missing: a request names one of the catalogue", "operation")
-    operation = catalogue.get(request.operation)
+    name = request.operation or ""
+    operation = catalogue.get(name)
     if operation is None:
-        near = catalogue.nearest(request.operation[:200])
+        near = catalogue.nearest(name[:200])
         hint = f"did you mean {' or '.join(near)}?" if near else "`vcd-bridge operations` lists them"
-        return Reason("unknown_operation", f"no operation is called {request.operation[:80]!r}; {hint}", "operation")
+        return Reason("unknown_operation", f"no operation is called {name[:80]!r}; {hint}", "operation")
     return operation
 
 
@@ -169,21 +167,16 @@ def _with(body: Mapping[str, JsonValue], path: list[str], value: str) -> dict[st
     return {**body, path[0]: _with(inner, path[1:], value)}
 
 
-def _not_allowed(
-    request: ActionRequest, operation: Operation, content: Content | None, context: AdmissionContext
-) -> Reason | None:
+def _not_allowed(operation: Operation, content: Content | None, context: AdmissionContext) -> Reason | None:
     if not _in_version(operation, context.api_version):
         return Reason("not_in_api_version", _span(operation, context.api_version), "operation")
-    destructive = f"{operation.name} is destructive" if operation.destructive else None
-    when = operation.destructive_when
-    if when is not None and content is not None and dotted(content.body, when) is not None:
-        destructive = f"{operation.name} with body.{when} is destructive"
+    destructive = what_destroys(operation, content.body if content is not None else None)
     reason = refused_operation(
         context.policy, operation, destructive=destructive, stream_topics=context.stream_topics
     )  # fmt: skip
     if reason is not None or content is None:
         return reason
-    return refused_organization(context.policy, request.organization, content.organization)
+    return refused_organization(context.policy, operation, content)
 
 
 def _too_late(request: ActionRequest, now: datetime) -> Reason | None:

@@ -19,7 +19,7 @@ from bridge.core.events import Change, Outcome, Reason
 from bridge.core.lifecycle import Phase
 from bridge.core.observing import accept
 from bridge.core.reconciling import become_unsure, park_unknown
-from bridge.core.rules import Rules
+from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
 from bridge.core.task import ErrorDocument
 
@@ -32,14 +32,15 @@ AT_ONCE = frozenset({"lease_expired", "handed_over", "held_back"})
 """Calls that this process itself did not let leave: made again without a pause, the first time."""
 
 
-def answered(story: Story, answer: CallAnswer, jitter: float, rules: Rules) -> None:
+def answered(story: Story, answer: CallAnswer, jitter: float, facts: OperationFacts, rules: Rules) -> None:
     match answer:
+        case Accepted() if not facts.makes_task:
+            _done(story, Done(http_status=answer.http_status, vcd_request_id=answer.vcd_request_id))
         case Accepted():
             story.become(http_status=answer.http_status, vcd_request_id=answer.vcd_request_id)
             accept(story, answer.task)
         case Done():
-            story.become(http_status=answer.http_status, vcd_request_id=answer.vcd_request_id)
-            story.end(Outcome.SUCCESS, http_status=answer.http_status)
+            _done(story, answer)
         case Refused():
             _refused(story, answer)
         case Busy():
@@ -54,6 +55,11 @@ def answered(story: Story, answer: CallAnswer, jitter: float, rules: Rules) -> N
             _unknown(story, answer)
         case _:
             assert_never(answer)
+
+
+def _done(story: Story, answer: Done) -> None:
+    story.become(http_status=answer.http_status, vcd_request_id=answer.vcd_request_id)
+    story.end(Outcome.SUCCESS, http_status=answer.http_status)
 
 
 def _refused(story: Story, answer: Refused) -> None:

@@ -122,6 +122,9 @@ def _query(given: Mapping[str, str], operation: Operation) -> dict[str, str]:
 def _body(given: Mapping[str, JsonValue] | None, operation: Operation) -> Mapping[str, JsonValue] | None:
     match operation.body_rule:
         case BodyRule.NONE:
+            if given is not None and _only_nulls(given):
+                # Flat records have a place for every field and null where nothing is meant.
+                given = None
             if given is not None:
                 raise _refused("body_not_allowed", f"{operation.name} takes no body", "body")
         case BodyRule.REQUIRED:
@@ -136,15 +139,32 @@ def _body(given: Mapping[str, JsonValue] | None, operation: Operation) -> Mappin
     return given
 
 
+def _only_nulls(body: Mapping[str, JsonValue]) -> bool:
+    """True where there are members, and each is null or again an object of nothing but nulls."""
+    level: list[JsonValue] = [dict(body)]
+    while level:
+        if not all(isinstance(one, dict) and one for one in level):
+            return False
+        members = (value for one in level if isinstance(one, dict) for value in one.values())
+        level = [value for value in members if value is not None]
+    return True
+
+
+def organization_uuid(text: str) -> str | None:
+    """The bare uuid of an organization that is given by uuid or URN; None for a name."""
+    identified = _ORGANIZATION.fullmatch(text)
+    return identified[1].casefold() if identified is not None else None
+
+
 def _organization(given: str | None) -> str | None:
     """Bare uuids and URNs are one; names are taken as they are, only VCD knows whose they are."""
     if given is None:
         return None
     if not 1 <= len(given) <= 256 or not given.isprintable():
         raise _refused("malformed_organization", "organization must have 1 to 256 printable characters", "organization")
-    identified = _ORGANIZATION.fullmatch(given)
-    if identified is not None:
-        return identified[1].casefold()
+    uuid = organization_uuid(given)
+    if uuid is not None:
+        return uuid
     if given.casefold().startswith("urn:"):
         message = f"organization {given[:80]!r} is not the URN of an organization (urn:vcloud:org:<uuid>)"
         raise _refused("malformed_organization", message, "organization")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from bridge.catalogue.operation import Operation
+from bridge.catalogue.operation import Destroys, Operation
+from bridge.core.content import Content, dotted, organization_uuid
 from bridge.core.events import Reason
+from bridge.core.requests import JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +18,9 @@ class Policy:
 
     An empty ``allow_operations`` allows all operations but those with a stream of their own; one that is not empty
     allows what it names and nothing else. Neither allows what is destructive: that is ``allow_destructive`` alone.
-    An empty ``organizations`` allows all, and requests that name none.
+    An empty ``organizations`` allows all, and requests that name none. One that is not empty allows what a request
+    shows to be about them: patterns are compared with names, whole ids (or ``*``) with ids, since only VCD knows which
+    belong together. Whose a vApp or a vDC is, VCD judges, in the organization whose context the call carries.
     """
 
     allow_destructive: bool = False
@@ -46,16 +50,80 @@ def refused_operation(
     return None
 
 
-def refused_organization(policy: Policy, organization: str | None, also_known_as: str | None) -> Reason | None:
-    """Why requests for this organization may not be made, or None. ``also_known_as``: its bare uuid, where known."""
+def refused_organization(policy: Policy, operation: Operation, content: Content) -> Reason | None:
+    """Why a request may not be about the organizations that it is about, or None."""
     if not policy.organizations:
         return None
-    names = [name for name in (organization, also_known_as) if name is not None]
-    if any(_matches(name, policy.organizations) for name in names):
-        return None
-    asked = f"{organization!r}" if organization is not None else "a request that names none"
-    message = f"policy.organizations does not allow {asked}"
-    return Reason("organization_not_allowed", message, "organization")
+    if operation.provider_wide:
+        message = f"{operation.name} reaches beyond single organizations, and policy.organizations allows single ones"
+        return Reason("organization_not_allowed", message, "operation")
+    named = content.organization
+    if named is None or not _allows_organization(policy, named):
+        asked = repr(named) if named is not None else "a request that names none"
+        return Reason("organization_not_allowed", f"policy.organizations does not allow {asked}", "organization")
+    for parameter in operation.parameters:
+        uuid = content.parameters[parameter.name]
+        if "org" in parameter.kinds and not _allows_organization(policy, uuid):
+            message = f"policy.organizations does not show that {uuid} is allowed: it has to name this id as well"
+            return Reason("organization_not_allowed", message, f"parameters.{parameter.name}")
+    return None
+
+
+def _allows_organization(policy: Policy, named: str) -> bool:
+    uuid = organization_uuid(named)
+    if uuid is None:
+        return _matches(named, policy.organizations)
+    # A pattern of names must not meet an id by chance: a* is no organization whose id begins with a.
+    return any(pattern == "*" or organization_uuid(pattern) == uuid for pattern in policy.organizations)
+
+
+# --- destructive ------------------------------------------------------------------------------------------------------
+
+
+def what_destroys(operation: Operation, body: Mapping[str, JsonValue] | None) -> str | None:
+    """What makes this call remove or overwrite something for good, or None. ``body`` None: none, or not read."""
+    if operation.destructive:
+        return f"{operation.name} is destructive"
+    for condition in operation.destructive_when if body is not None else ():
+        if _destroys(condition, body):
+            return f"{operation.name} with {condition} is destructive"
+    return None
+
+
+def _destroys(condition: Destroys, body: Mapping[str, JsonValue] | None) -> bool:
+    if condition.value == ():
+        return dotted(body, condition.field) in (None, [], {})
+    return any(_meets(value, condition) for value in _values(body or {}, condition.field.split(".")))
+
+
+def _values(body: Mapping[str, JsonValue], path: list[str]) -> Iterator[JsonValue]:
+    """What stands at a dotted field, not null; of each element where there is a list on the way or at the end."""
+    level: list[JsonValue] = [dict(body)]
+    for name in path:
+        level = [one.get(name) for one in _elements(level) if isinstance(one, dict)]
+    return (one for one in _elements(level) if one is not None)
+
+
+def _elements(values: list[JsonValue]) -> Iterator[JsonValue]:
+    """Lists taken apart, however deep: strangers write them."""
+    left = list(values)
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left.extend(one)
+        else:
+            yield one
+
+
+def _meets(value: JsonValue, condition: Destroys) -> bool:
+    """VCD coerces what it is given, so a flag counts as set unless it is plainly the other way."""
+    spelled = str(value).strip().casefold()
+    if isinstance(condition.value, bool):
+        return spelled != str(not condition.value).casefold()
+    return condition.value is None or spelled == str(condition.value).casefold()
+
+
+# --- patterns ---------------------------------------------------------------------------------------------------------
 
 
 def _hint(operation: Operation, stream: str, stream_topics: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ CODES: dict[str, str] = {
     "session_expired": "VCD did not accept the session's token; the call is made again with a new one",
     "unsendable_request": "the request cannot be written as HTTP; nothing was sent",
     "unknown_organization": "VCD shows no organization of this name to the bridge's user",
-    "proven_by_state": "the answer was lost; the entity's state proves that the call took effect",
+    "proven_by_state": "the answer was lost; the wanted state holds, whether by this call or by something else",
     "outcome_unknown": "parked: the call's outcome is unknown, and calling again is not allowed",
     "ambiguous": "parked: several Tasks could be this request's",
     "task_vanished": "parked: VCD no longer shows the Task, so its end is unknown",

@@ -1,26 +1,26 @@
-"""Which Tasks could be the trace of a call whose answer was lost, and what an entity's state proves. Pure."""
+"""Which Tasks could be the trace of a call whose answer was lost. Pure."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from bridge.catalogue.operation import Probe
+from bridge.catalogue.operation import Operation, TaskSign
 from bridge.core.answers import TaskRecord
 from bridge.core.coordinates import OPERATION_KEY_PREFIX
 from bridge.core.lifecycle import Lifecycle
-from bridge.core.requests import JsonValue
 from bridge.core.task import Task
 
 CLOCK_MARGIN = timedelta(seconds=30)
 """How much earlier a start window begins: startTime is the server's, whose cells have a clock each, and the difference
 to ours is known to the second only."""
 
-_STEP = re.compile(r"(?P<name>[A-Za-z]+)(\[(?P<key>[A-Za-z]+)=\{(?P<parameter>[A-Za-z]+)\}\])?")
+_UUID_AT_END = re.compile(
+    r"(?:^|[/:-])([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/?$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,28 +42,45 @@ class Trace:
     not_ours: frozenset[str] = frozenset()
     """Tasks that VCD named as standing in our way before any of our calls was in doubt."""
 
+    @property
+    def is_recognisable(self) -> bool:
+        """Whether there is anything to tell its Task by. Otherwise no look for Tasks concludes anything."""
+        return not (self.entity is None and self.created_name is None and self.operation_key is None)
+
 
 def trace_of(
     lifecycle: Lifecycle,
+    operation: Operation | None,
     user_name: str,
-    operation_name: str | None,
-    foreign_names: Collection[str],
+    sourced_names: Collection[str],
     clock_ahead: timedelta,
 ) -> Trace:
-    """The trace of a lifecycle's calls in doubt. ``clock_ahead``: how far VCD's clock is ahead of ours."""
+    """The trace of a lifecycle's calls in doubt.
+
+    Args:
+        operation: The catalogue's, which says by what a Task of it is told; None: this version does not have it.
+        sourced_names: VCD's own names of all operations where they are sourced.
+        clock_ahead: How far VCD's clock is ahead of ours.
+    """
     # The first call in doubt counts: after a repeat, the Task of the call before it may still turn up. Calls before it
     # are known to have started nothing.
     began = lifecycle.unsure_since or lifecycle.intent_at or lifecycle.received_at
+    own_name = operation.vcd_operation_name if operation is not None else None
+    keyed = operation is None or operation.key_field is not None
     return Trace(
-        entity=lifecycle.entity,
-        created_name=lifecycle.created_name,
+        entity=lifecycle.entity if _told_by(operation, TaskSign.ENTITY) else None,
+        created_name=lifecycle.created_name if _told_by(operation, TaskSign.NAME) else None,
         user_name=user_name,
         since=began + clock_ahead - CLOCK_MARGIN,
-        operation_name=operation_name,
-        foreign_names=foreign_names,
-        operation_key=lifecycle.birth.operation_key,
+        operation_name=own_name,
+        foreign_names=frozenset(sourced_names) - {own_name},
+        operation_key=lifecycle.birth.operation_key if keyed else None,
         not_ours=frozenset(lifecycle.blockers),
     )
+
+
+def _told_by(operation: Operation | None, sign: TaskSign) -> bool:
+    return operation is None or operation.task_sign is sign
 
 
 def could_be(task: Task, trace: Trace) -> bool:
@@ -124,14 +141,16 @@ def _owner_fits(task: Task, trace: Trace) -> bool:
 def same_entity(reference: str, entity: str) -> bool:
     """Whether an href or URN names the entity at ``entity`` (a path relative to ``/api``), in any view of it.
 
-    Compares the last uuid: ``/admin/vdc/<uuid>``, ``/vdc/<uuid>`` and ``urn:vcloud:vdc:<uuid>`` are one entity.
+    Compares the uuid at the end: ``/admin/vdc/<uuid>``, ``/vdc/<uuid>`` and ``urn:vcloud:vdc:<uuid>`` are one entity.
+    What does not end in a uuid is the same as nothing.
     """
-    return bool(reference) and _last_uuid(urlsplit(reference).path) == _last_uuid(entity)
+    uuid = _uuid_at_end(entity)
+    return uuid is not None and _uuid_at_end(urlsplit(reference).path) == uuid
 
 
-def _last_uuid(text: str) -> str:
-    segment = text.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
-    return segment[-36:].casefold()
+def _uuid_at_end(text: str) -> str | None:
+    found = _UUID_AT_END.search(text)
+    return found[1].casefold() if found is not None else None
 
 
 def narrowed(tasks: Collection[Task], trace: Trace, claimed: Container[str]) -> tuple[Task, ...]:
@@ -146,51 +165,3 @@ def narrowed(tasks: Collection[Task], trace: Trace, claimed: Container[str]) -> 
         if named:
             return tuple(named)
     return tuple(fitting.values())
-
-
-def probe_says(
-    probe: Probe,
-    document: Mapping[str, JsonValue] | None,
-    body: Mapping[str, JsonValue] | None,
-    parameters: Mapping[str, str],
-) -> bool | None:
-    """What an entity's state proves; ``document`` None: the GET answered 403 or 404.
-
-    ``parameters`` are the path parameters as they stand in the path, quoted.
-    Returns True (it happened), False (it did not), None (cannot tell).
-    """
-    if document is None:
-        # Only the removal of the very entity asked for is proven by its absence. (403 means hidden as well as gone, as
-        # VCD answers both alike; a hidden list says nothing about its elements.)
-        return True if probe.value == "absent" and not probe.field else None
-    found, actual = _dotted(document, probe.field, parameters)
-    if probe.value == "absent":
-        return not found or actual is None
-    if probe.value == "present":
-        return found and actual is not None
-    if probe.value.startswith("body:"):
-        known, expected = _dotted(body or {}, probe.value.removeprefix("body:"), {})
-        return (found and actual == expected) if known else None
-    return found and bool(actual == json.loads(probe.value))
-
-
-def _dotted(document: Mapping[str, JsonValue], path: str, parameters: Mapping[str, str]) -> tuple[bool, JsonValue]:
-    value: JsonValue = dict(document)
-    for part in path.split(".") if path else ():
-        step = _STEP.fullmatch(part)
-        if step is None or not isinstance(value, dict) or step["name"] not in value:
-            return False, None
-        value = value[step["name"]]
-        if step["key"] is not None:
-            wanted = unquote(parameters[step["parameter"]])
-            value = _element(value, step["key"], wanted)
-            if value is None:
-                return False, None
-    return True, value
-
-
-def _element(elements: JsonValue, key: str, wanted: str) -> JsonValue:
-    for element in elements if isinstance(elements, list) else ():
-        if isinstance(element, dict) and element.get(key) == wanted:
-            return element
-    return None

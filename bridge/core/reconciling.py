@@ -43,7 +43,7 @@ def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> N
         _found(story, look)
     elif look.happened:
         story.notes.append("recovery_proven")
-        reason = Reason("proven_by_state", "the answer was lost; the entity's state proves that it happened")
+        reason = Reason("proven_by_state", "the answer was lost; the wanted state holds, whatever brought it about")
         story.end(Outcome.SUCCESS, reason=reason)
     elif (why := _why_not_again(story, look, facts, rules)) is not None:
         story.notes.append("recovery_parked")

@@ -47,3 +47,5 @@ class OperationFacts:
     """What a decision needs to know of the catalogue's operation."""
 
     recovery: Recovery
+    makes_task: bool = True
+    """False: a Task in the answer was there before the call, so it is somebody else's story."""

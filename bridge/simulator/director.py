@@ -240,6 +240,8 @@ class Director:
         self._router.add(
             "GET", "/api/admin/org/{id}/associations/{associationId}", Target("getEntity", reader.org_association)
         )
+        rules = Target("getSection", reader.affinity_rules, collection="vdc", tail="vmAffinityRules")
+        self._router.add("GET", "/api/vdc/{id}/vmAffinityRules", rules)
 
     def _add_access(self, access: Access) -> None:
         sessions = "/cloudapi/1.0.0/sessions"

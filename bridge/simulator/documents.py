@@ -174,9 +174,18 @@ class Documents:
                 machines = [self.entity(child, now, provider=provider) for child in entity.children]
                 return {"children": {"vm": machines}} if machines else {"children": None}
             case "vdc":
-                members = [self.references.to(child) for child in entity.children]
-                return {"resourceEntities": {"resourceEntity": members}}
+                return {
+                    "resourceEntities": {
+                        "resourceEntity": self._members(entity, "vApp", "vAppTemplate", "media", "disk")
+                    },
+                    "availableNetworks": {"network": self._members(entity, "network")},
+                }
             case "catalog":
-                return {"catalogItems": {"catalogItem": [self.references.to(child) for child in entity.children]}}
+                return {"catalogItems": {"catalogItem": self._members(entity, "catalogItem")}}
+            case "org":
+                return {"catalogs": {"catalogReference": self._members(entity, "catalog")}}
             case _:
                 return {}
+
+    def _members(self, entity: Entity, *kinds: str) -> list[JsonObject]:
+        return [self.references.to(child) for child in entity.children if child.kind.name in kinds]

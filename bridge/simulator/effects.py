@@ -212,17 +212,16 @@ def _keep(name: str) -> Effect:
     return keep
 
 
-def _configure_gateway(occasion: Occasion, **values: Any) -> None:
-    properties = occasion.owner.properties
-    properties["configuration"] = {**(properties.get("configuration") or {}), **values}
+def _set_configuration(entity: Entity, **values: Any) -> None:
+    entity.properties["configuration"] = {**(entity.properties.get("configuration") or {}), **values}
 
 
-def _advanced_gateway(occasion: Occasion) -> None:
-    _configure_gateway(occasion, advancedNetworkingEnabled=True)
+def _configure(**values: Any) -> Effect:
+    return lambda occasion: _set_configuration(occasion.owner, **values)
 
 
 def _resize_gateway(occasion: Occasion) -> None:
-    _configure_gateway(occasion, gatewayBackingConfig=occasion.body.get("gatewayType"))
+    _set_configuration(occasion.owner, gatewayBackingConfig=occasion.body.get("gatewayType"))
 
 
 _BY_NAME: dict[str, Effect] = {
@@ -244,7 +243,10 @@ _BY_NAME: dict[str, Effect] = {
     "disableNestedHypervisor": _flag("nestedHypervisorEnabled", value=False),
     "updateVmBootOptions": _keep("bootOptions"),
     "editTrustedPlatformModule": _keep("trustedPlatformModule"),
-    "convertToAdvancedGateway": _advanced_gateway,
+    "convertToAdvancedGateway": _configure(advancedNetworkingEnabled=True),
+    "convertNetworkToSubInterface": _configure(subInterface=True, distributedInterface=False),
+    "convertNetworkToDistributedInterface": _configure(subInterface=False, distributedInterface=True),
+    "convertNetworkToInternalInterface": _configure(subInterface=False, distributedInterface=False),
     "modifyEdgeGatewayFormFactor": _resize_gateway,
     "removeOrgAssociation": _remove_association,
     "unregisterVimServer": _delete,

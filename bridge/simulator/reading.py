@@ -90,6 +90,17 @@ class EntityReader:
         }  # fmt: skip
         return call.reply(document, f"application/vnd.vmware.vcloud.{tail.split('/')[0]}")
 
+    def affinity_rules(self, call: Call) -> Answer:
+        """GET /api/vdc/{id}/vmAffinityRules: all rules of the vDC, whole."""
+        documents, vdc = self.cloud.documents, self._entity(call)
+        rules = [one for one in vdc.children if one.kind.name == "vmAffinityRule"]
+        document = {
+            "otherAttributes": {}, "href": f"{self.cloud.references.href(vdc)}/vmAffinityRules", "link": [],
+            "vmAffinityRule": [documents.entity(rule, call.now, provider=call.is_provider) for rule in rules],
+            "vCloudExtension": [],
+        }  # fmt: skip
+        return call.reply(document, "application/vnd.vmware.vcloud.vmaffinityrules")
+
     def org_association(self, call: Call) -> Answer:
         """GET /api/admin/org/{id}/associations/{associationId}."""
         kind, uuid = KINDS["orgAssociation"], call.parameters["associationId"].lower()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.catalogue.load import CatalogueError, load, parse
+from bridge.catalogue.operation import Destroys
+from bridge.catalogue.probes import Step
 
 ROW = {
     "name": '"deployVApp"',
@@ -20,7 +22,7 @@ ROW = {
     "destructive": "false",
     "recovery": '"probe"',
     "recovery_reason": '"status 4 proves it"',
-    "probe": '{ path = "/vApp/{id}", field = "status", value = "4" }',
+    "probe": '{ path = "/vApp/{id}", field = "status", proved_by = ["4"], disproved_by = ["8"] }',
     "source": '"docs"',
 }
 
@@ -33,8 +35,27 @@ def row(**changes: str | None) -> dict[str, str]:
     return {key: value for key, value in {**ROW, **changes}.items() if value is not None}
 
 
+def probe(*proved_by: str, path: str = "/vApp/{id}", field: str = "status", disproved_by: str = "[]") -> str:
+    proves = ", ".join(f'"{reading}"' for reading in proved_by)
+    return f'{{ path = "{path}", field = "{field}", proved_by = [{proves}], disproved_by = {disproved_by} }}'
+
+
 def test_the_unchanged_row_loads() -> None:
     assert list(parse(toml(ROW))) == ["deployVApp"]
+
+
+def test_conditions_and_selectors_are_read() -> None:
+    conditions = (
+        '[{ field = "a" }, { field = "b.c", value = true }, { field = "d", value = "x" }, { field = "e", value = [] }]'
+    )
+    selector = probe("absent", field="list.entry[name=body:disk.name]", disproved_by='["present"]')
+    operation = parse(toml(row(destructive_when=conditions, probe=selector)))["deployVApp"]
+    assert operation.destructive_when == (
+        Destroys("a"), Destroys("b.c", True), Destroys("d", "x"), Destroys("e", ()),
+    )  # fmt: skip
+    assert operation.probe is not None
+    assert operation.probe.steps == (Step("list"), Step("entry", "name", None, "disk.name"))
+    assert str(operation.probe) == "list.entry[name=body:disk.name]: absent proves, present disproves"
 
 
 @pytest.mark.parametrize(
@@ -62,18 +83,32 @@ def test_the_unchanged_row_loads() -> None:
         ({"body": '"none"', "media_type": None}, "body_type: there is no body"),
         ({"since": '"v38"'}, "since: 'v38' is not an API version"),
         ({"stream": '"approval"'}, "stream: 'approval' is none of action_requests, approvals, external_tasks"),
-        ({"probe": None}, "probe: belongs to recovery = probe, and to it alone"),
-        ({"recovery": '"idempotent"'}, "probe: belongs to recovery = probe, and to it alone"),
+        ({"probe": None}, "probe: recovery = probe needs one"),
+        ({"recovery": '"idempotent"'}, "probe: belongs to recovery = probe or keyed"),
+        ({"entity": '"/vApp"', "recovery": '"idempotent"', "probe": None}, "so its repeat would be blind"),
         ({"recovery": '"keyed"', "probe": None}, "key_field: belongs to recovery = keyed, and to it alone"),
-        ({"probe": '{ path = "/vApp/{id}", field = "status" }'}, "probe: path, field and value are needed"),
-        ({"probe": '{ path = "/vApp/{vm}", field = "status", value = "4" }'}, "probe.path: no such parameters: vm"),
-        ({"probe": '{ path = "/vApp/{id}", field = "a[key={key}]", value = "4" }'}, "probe.field: no such parameters"),
-        ({"probe": '{ path = "/vApp/{id}", field = "a[0]", value = "4" }'}, "probe.field: 'a[0]' is not a dotted"),
-        ({"probe": '{ path = "/vApp/{id}", field = "", value = "4" }'}, "probe.value: of the entity itself only its"),
-        ({"probe": '{ path = "/vApp/{id}", field = "status", value = "on" }'}, "probe.value: 'on' is neither a word"),
-        ({"probe": '{ path = "/vApp/{id}", field = "status", value = "body:" }'}, "names no field of the body"),
+        ({"probe": '{ path = "/vApp/{id}", field = "status" }'}, "probe: path, field, proved_by and disproved_by are"),
+        ({"probe": probe('4', path="/vApp/{vm}")}, "probe.path: no such parameters: vm"),
+        ({"probe": probe("absent", field="a[key={key}]")}, "probe.field: no such parameters: key"),
+        ({"probe": probe('4', field="a[0]")}, "probe.field: 'a[0]' is not a dotted field"),
+        ({"probe": probe('4', field="a.")}, "probe.field: 'a.' is not a dotted field"),
+        ({"probe": probe('4', field="")}, "probe.proved_by: '4': an entity or a list's element is present or absent"),
+        ({"probe": probe('4', field="a[key={id}]")}, "probe.proved_by: '4': an entity or a list's element is present"),
+        ({"probe": probe("absent")}, "probe.proved_by: absent: a missing field tells nothing"),
+        ({"probe": probe("on")}, "probe.proved_by: 'on' is neither a word of probes nor JSON"),
+        ({"probe": probe("[1]")}, "probe.proved_by: '[1]' is no single value"),
+        ({"probe": probe("body:")}, "probe.proved_by: 'body:' names no field of the body"),
+        ({"probe": probe("other")}, "probe.proved_by: other is what is left over, it proves nothing"),
+        ({"probe": probe()}, "probe: it can tell nothing"),
+        ({"probe": probe('4', disproved_by='["off"]')}, "probe.disproved_by: 'off' is neither a word of probes"),
+        ({"probe": probe('4', disproved_by='"8"')}, "disproved_by: a list of texts is needed"),
         ({"created_name": '"name"'}, "created_name: the Task of a create belongs to the new entity"),
-        ({"destructive": "true", "destructive_when": '"x"'}, "destructive_when: the operation is destructive anyway"),
+        ({"destructive": "true", "destructive_when": '[{ field = "x" }]'}, "the operation is destructive anyway"),
+        ({"destructive_when": '"x"'}, "destructive_when: a list of tables is needed"),
+        ({"destructive_when": '[{ value = true }]'}, "destructive_when: a list of tables is needed"),
+        ({"destructive_when": '[{ field = "x", value = 1 }]'}, "destructive_when: a list of tables is needed"),
+        ({"destructive_when": '[{ field = "x", value = [1] }]'}, "destructive_when: a list of tables is needed"),
+        ({"destructive_when": '[{ field = "a[]" }]'}, "destructive_when: a dotted field of the body is needed"),
         ({"method": '"GET"'}, "method: a GET is synchronous, idempotent, without body and never destructive"),
         ({"method": '"DELETE"'}, "destructive: a DELETE removes something"),
     ],

@@ -39,6 +39,19 @@ def test_one_operation_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert "destructive: yes" in text
 
 
+def test_what_makes_a_call_destructive_and_what_proves_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["operations", "undeployVApp"]) == 0
+    text = capsys.readouterr().out
+    assert 'body.undeployPowerAction = "force"' in text
+    assert "GET /api/vApp/{id}, deployed: false proves, nothing disproves" in text
+    assert "task found by: entity" in text
+
+
+def test_a_name_and_a_search_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["operations", "deployVApp", "--search", "snapshot"]) == 2
+    assert "give one of the two" in capsys.readouterr().err
+
+
 def test_a_misspelt_name_is_usage_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["operations", "deployVap"]) == 2
     assert "did you mean deployVApp" in capsys.readouterr().err

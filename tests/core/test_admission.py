@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.catalogue.load import Catalogue, load
+from bridge.catalogue.operation import BodyRule
 from bridge.core import admission, content, entity_ids, policy
 from bridge.core.admission import CODES, Admission, AdmissionContext, Policy, Rejection, judge, lane_of
 from bridge.core.coordinates import Birth
@@ -205,14 +206,16 @@ def test_a_refused_request_is_still_recognised_where_its_content_is_in_order() -
 BIG = {"name": "x" * content.BODY_LIMIT_BYTES}
 FITS = {"name": "x" * (content.BODY_LIMIT_BYTES - len('{"name":""}'))}
 ID: dict[str, Any] = {"parameters": {"id": VM}}
+ORG: dict[str, Any] = {"parameters": {"id": UUID}, "body": {"metadataEntry": []}}
+OTHER = "00000000-0000-4000-8000-00000000000b"
 
 REFUSED: list[tuple[str, str | None, dict[str, Any], str, str]] = [
     ("invalid_request_id", "deployVApp", {"request_id": None}, "request_id", "none was given"),
     ("invalid_request_id", "deployVApp", {"request_id": ""}, "request_id", "0 were given"),
     ("invalid_request_id", "deployVApp", {"request_id": "x" * 257}, "request_id", "257 were given"),
     ("invalid_request_id", "deployVApp", {"request_id": "a\nb"}, "request_id", "'a\\nb' was given"),
-    ("missing_operation", None, {}, "operation", "operation is missing"),
-    ("missing_operation", "", {}, "operation", "operation is missing"),
+    ("unknown_operation", None, {}, "operation", "no operation is called ''"),
+    ("unknown_operation", "", {}, "operation", "`vcd-bridge operations` lists them"),
     ("unknown_operation", "deployVapps", {}, "operation",
      "no operation is called 'deployVapps'; did you mean deployVApp"),
     ("unknown_operation", "qqqqqqqq", {}, "operation", "`vcd-bridge operations` lists them"),
@@ -264,6 +267,18 @@ REFUSED: list[tuple[str, str | None, dict[str, Any], str, str]] = [
      "policy.organizations does not allow 'other'"),
     ("organization_not_allowed", "deployVApp", {**ID, "policy": Policy(organizations=("acme",))}, "organization",
      "a request that names none"),
+    ("organization_not_allowed", "mergeOrgMetadata",
+     {**ORG, "organization": "acme", "policy": Policy(allow_destructive=True, organizations=("acme",))},
+     "parameters.id", f"does not show that {UUID} is allowed"),
+    ("organization_not_allowed", "getTasksList",
+     {"parameters": {"id": UUID}, "organization": OTHER, "policy": Policy(organizations=(OTHER,))}, "parameters.id",
+     f"does not show that {UUID} is allowed"),
+    ("organization_not_allowed", "refreshVimServer",
+     {"parameters": {"id": UUID}, "organization": "acme", "policy": Policy(organizations=("*",))}, "operation",
+     "refreshVimServer reaches beyond single organizations"),
+    ("destructive_not_allowed", "undeployVApp",
+     {**ID, "body": {"undeployPowerAction": "force"}, "policy": Policy()}, "operation",
+     'undeployVApp with body.undeployPowerAction = "force" is destructive'),
     ("watch_until_past", "deployVApp", {**ID, "watch_until": NOW}, "watch_until", "was already past"),
 ]  # fmt: skip
 
@@ -278,6 +293,16 @@ def test_refused_with_field_and_cause(
     assert message in verdict.reason.message
 
 
+@pytest.mark.parametrize("nulls", [{"powerOn": None}, {"a": {"b": None}, "c": None}])
+def test_a_body_of_only_nulls_is_none_where_none_is_taken(nulls: dict[str, JsonValue]) -> None:
+    """A flat record has a place for every field of every operation."""
+    without = admitted("powerOnVApp", **ID)
+    assert admitted("powerOnVApp", **ID, body=nulls).stored == without.stored
+    assert admitted("powerOnVApp", **ID, body=nulls).content_hash == without.content_hash
+    assert ask("powerOnVApp", **ID, body={**nulls, "d": 0}).reason.code == "body_not_allowed"
+    assert json.loads(admitted("deployVApp", **ID, body=nulls).stored.body or "") == nulls
+
+
 def test_a_body_of_exactly_the_limit_is_taken() -> None:
     assert len((admitted("deployVApp", **ID, body=FITS).stored.body or "").encode()) == content.BODY_LIMIT_BYTES
 
@@ -287,6 +312,7 @@ def test_a_body_nested_too_deep_for_json_is_refused() -> None:
     for _ in range(100_000):
         body = {"a": body}
     assert ask("deployVApp", **ID, body=body).reason.code == "malformed_body"
+    assert ask("powerOnVApp", **ID, body=body).reason.code == "body_not_allowed"
     while body:  # taken apart by hand: freeing it whole would recurse as deep
         body = body.pop("a")  # type: ignore[assignment]
 
@@ -314,10 +340,42 @@ def test_capturing_to_a_new_item_is_not_destructive() -> None:
     assert isinstance(verdict, Admission)
 
 
-@pytest.mark.parametrize("organization", [UUID, f"urn:vcloud:org:{UUID}", UUID.upper()])
-def test_an_allowed_organization_in_every_spelling(organization: str) -> None:
-    policy = Policy(organizations=(UUID,))
+SPELLINGS = (UUID, f"urn:vcloud:org:{UUID}", UUID.upper())
+
+
+@pytest.mark.parametrize("organization", SPELLINGS)
+@pytest.mark.parametrize("allowed", SPELLINGS)
+def test_an_allowed_organization_in_every_spelling(organization: str, allowed: str) -> None:
+    policy = Policy(allow_destructive=True, organizations=("acme", allowed))
     assert isinstance(ask("deployVApp", **ID, organization=organization, policy=policy), Admission)
+    assert isinstance(ask("mergeOrgMetadata", **ORG, organization="acme", policy=policy), Admission)
+
+
+def test_a_pattern_of_names_meets_no_id_by_chance() -> None:
+    policy = Policy(organizations=("6*", "dev-*"))
+    assert ask("deployVApp", **ID, organization=UUID, policy=policy).reason.code == "organization_not_allowed"
+    assert isinstance(ask("deployVApp", **ID, organization="dev-1", policy=policy), Admission)
+    assert isinstance(ask("deployVApp", **ID, organization=UUID, policy=Policy(organizations=("*",))), Admission)
+
+
+PROVIDER_WIDE = (
+    "createOrg", "migrateTenant", "addSiteAssociation", "removeSiteAssociation", "mergeProviderVdcMetadata",
+    "deletePvdcStorageProfileMetadataItem", "resumeBlockingTask", "listBlockingTasks", "importVmIntoExistingVApp",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROVIDER_WIDE)
+def test_what_reaches_beyond_organizations_is_not_for_those_who_are_bound_to_some(name: str) -> None:
+    operation = load()[name]
+    fields: dict[str, Any] = {
+        "parameters": {one.name: UUID if one.kinds else "key" for one in operation.parameters},
+        "body": {"name": "n"} if operation.body_rule is BodyRule.REQUIRED else None,
+        "organization": "acme",
+    }
+    bound = Policy(allow_destructive=True, allow_operations=("*",), organizations=("acme",))
+    told = ask(name, **fields, policy=bound)
+    assert (told.reason.code, told.reason.field) == ("organization_not_allowed", "operation")
+    assert isinstance(ask(name, **fields, policy=replace(bound, organizations=())), Admission)
 
 
 def test_removed_operations_are_refused_with_their_span() -> None:

@@ -1,15 +1,19 @@
-"""Which Tasks could be the trace of a call whose answer was lost, and what an entity's state proves."""
+"""Which Tasks could be the trace of a call whose answer was lost; where to start reading; delays."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from bridge.catalogue.load import load
+from bridge.core.coordinates import Birth
 from bridge.core.cursor import starting_offset
-from bridge.core.lifecycle import FORMAT_VERSION, Cursor
-from bridge.core.recognition import same_entity
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Lifecycle, Phase
+from bridge.core.recognition import Trace, could_be, narrowed, same_entity, trace_of
 from bridge.core.rules import Backoff
+from bridge.core.task import Task, empty_document
 from bridge.errors import StoreConflict
 
 UUID = "00000000-0000-4000-8000-00000000000a"
@@ -23,10 +27,106 @@ UUID = "00000000-0000-4000-8000-00000000000a"
         (f"urn:vcloud:vm:{UUID}", f"/vApp/vm-{UUID}", True),
         (f"https://vcd.example/api/vApp/vm-{UUID[:-1]}b", f"/vApp/vm-{UUID}", False),
         ("", f"/vApp/vm-{UUID}", False),
+        ("https://vcd.example/api/site", "/site", False),
+        ("https://vcd.example/api/admin/extension/vmGroup/name/group", "/admin/extension/vmGroup/name/group", False),
+        (f"https://vcd.example/api/vApp/vm-{UUID}", f"/admin/extension/vmGroup/name/a{UUID}", False),
     ],
 )
 def test_an_entity_is_the_same_in_every_view(reference: str, entity: str, same: bool) -> None:
     assert same_entity(reference, entity) is same
+
+
+# --- which Task is ours ----------------------------------------------------------------------------------------------
+
+
+def trace(**changes: Any) -> Trace:
+    fields: dict[str, Any] = {
+        "entity": None,
+        "created_name": None,
+        "user_name": "bridge",
+        "since": datetime(2026, 1, 1, tzinfo=UTC),
+        "operation_name": None,
+        "foreign_names": (),
+        "operation_key": "vb-1",
+    }
+    return Trace(**{**fields, **changes})
+
+
+def task(uuid: str, **fields: Any) -> Task:
+    document = empty_document()
+    document.update({"id": f"urn:vcloud:task:{uuid}", **fields})  # type: ignore[typeddict-item]
+    return Task(document)
+
+
+OWNER = {"href": None, "id": None, "type": None, "name": "data"}
+
+
+def test_our_operation_key_beats_all_that_only_look_alike() -> None:
+    ours, alike = task("1", operationKey="vb-1"), task("2", owner=OWNER)
+    assert narrowed([alike, ours], trace(created_name="data"), ()) == (ours,)
+    assert narrowed([alike], trace(created_name="data"), ()) == (alike,)
+    assert narrowed([ours], trace(created_name="data"), ("urn:vcloud:task:1",)) == ()
+
+
+def test_the_key_of_another_request_of_a_bridge_is_not_ours_and_a_foreign_key_says_nothing() -> None:
+    assert not could_be(task("1", owner=OWNER, operationKey="vb-2"), trace(created_name="data"))
+    assert could_be(task("1", owner=OWNER, operationKey="ticket-7"), trace(created_name="data"))
+
+
+def test_without_entity_name_or_key_no_task_is_taken_for_ours() -> None:
+    assert not could_be(task("1", owner=OWNER), trace())
+    assert not could_be(task("1"), trace())
+    assert could_be(task("1", operationKey="vb-1"), trace())
+
+
+def lifecycle(**changes: Any) -> Lifecycle:
+    fields: dict[str, Any] = {
+        "birth": Birth("t", 0, 1), "phase": Phase.UNSURE, "request_id": "r", "key": None,
+        "received_at": datetime(2026, 1, 1, tzinfo=UTC), "entity": f"/vApp/vm-{UUID}", "created_name": None,
+    }  # fmt: skip
+    return Lifecycle(**{**fields, **changes})
+
+
+def trace_for(name: str, **changes: Any) -> Trace:
+    return trace_of(lifecycle(operation=name, **changes), load()[name], "bridge", ["vappDeploy"], timedelta())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("addVmsToNamedVmGroup", {"entity": "/admin/extension/vmGroup/name/group"}),
+        ("regenerateSiteAssociationKeyPair", {"entity": "/site"}),
+        ("migrateTenant", {"entity": "/admin/extension"}),
+        ("createStandaloneVm", {"entity": None}),
+        ("updateTask", {"entity": f"/task/{UUID}"}),
+        ("getTask", {"entity": None}),
+    ],
+)
+def test_of_some_operations_no_task_is_taken_for_ours(name: str, changes: dict[str, Any]) -> None:
+    """Whatever the Task's owner is called or left out: nothing that the request names is its owner."""
+    told = trace_for(name, **changes)
+    assert not told.is_recognisable
+    href = f"https://vcd/api{changes['entity']}"
+    for owner in (None, OWNER, {**OWNER, "href": href}, {**OWNER, "href": "https://vcd/api/site"}):
+        assert not could_be(task("1", owner=owner), told)
+
+
+def test_a_new_disk_is_told_by_its_name_or_by_our_key() -> None:
+    told = trace_for("createDisk", entity=None, created_name="data")
+    assert told.is_recognisable
+    assert could_be(task("1", owner=OWNER), told)
+    assert not could_be(task("1", owner={**OWNER, "name": "other"}), told)
+    assert could_be(task("1", owner={**OWNER, "name": "other"}, operationKey=told.operation_key), told)
+
+
+def test_an_operation_that_carries_no_key_is_not_told_by_one() -> None:
+    assert trace_for("deployVApp").operation_key is None
+    assert trace_for("deployVApp").entity == f"/vApp/vm-{UUID}"
+
+
+def test_a_dropped_operation_is_still_told_by_all_that_is_known() -> None:
+    told = trace_of(lifecycle(operation="gone", created_name="n"), None, "bridge", [], timedelta())
+    assert (told.entity, told.created_name) == (f"/vApp/vm-{UUID}", "n")
 
 
 # --- where to start reading -------------------------------------------------------------------------------------------

@@ -96,7 +96,8 @@ class _Player:
         return self._tell(decision)
 
     def _open(self, arguments: dict[str, str]) -> list[str]:
-        self.facts = OperationFacts(Recovery(arguments.get("recovery", "idempotent")))
+        recovery = Recovery(arguments.get("recovery", "idempotent"))
+        self.facts = OperationFacts(recovery, makes_task=arguments.get("makes_task") != "no")
         self.rules = replace(self.rules, max_tries=int(arguments.get("max_tries", 10)))
         opening = Opening(
             organization=None, content_hash=CONTENT, entity="/vApp/vapp-1", lane="/vApp/vapp-1", created_name=None,
