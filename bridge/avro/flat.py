@@ -5,6 +5,7 @@ Ticketing systems can often emit only one flat object of scalars; both forms, al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,14 @@ from bridge.core.requests import JsonValue
 _ONE_LEVEL = ("parameters", "query", "resolution")
 """Objects whose members are scalars: what follows the first dot is the member's name, dots and all."""
 
+EXTENSION = re.compile(r"[xX][-_]")
+"""Names that begin so are the producer's own and are passed over, dots and all."""
 
 _MAX_PARTS = 32
 
 
 def nest(document: Mapping[str, JsonValue]) -> tuple[dict[str, JsonValue], list[Flaw]]:
-    """The nested form of a document and what contradicts itself in it.
+    """The nested form of a document and what contradicts itself in it. A null outside of ``body`` is nothing given.
 
     Objects inside ``document`` are completed in place: copies would cost the square of the number of dotted names.
     """
@@ -27,7 +30,7 @@ def nest(document: Mapping[str, JsonValue]) -> tuple[dict[str, JsonValue], list[
     flaws: list[Flaw] = []
     _open_body(nested, flaws)
     for name, value in document.items():
-        if "." not in name:
+        if "." not in name or EXTENSION.match(name):
             continue
         flaw = _place(nested, name, value)
         if flaw is not None:
@@ -78,7 +81,10 @@ def _put(nested: dict[str, JsonValue], root: str, path: list[str], value: JsonVa
         holder = inner
     leaf = path[-1]
     if leaf in holder and not _same(holder[leaf], value):
-        return Flaw("conflicting_field", f"{name} is given twice, nested and dotted, with different values", name)
+        if root != "body" and value is None:
+            return None
+        if root == "body" or holder[leaf] is not None:
+            return Flaw("conflicting_field", f"{name} is given twice, nested and dotted, with different values", name)
     holder[leaf] = value
     return None
 

@@ -18,7 +18,7 @@ MAX_DEPTH = 64
 """Nesting that is taken. VCD's own bodies stay below 20; later steps may recurse over the document."""
 
 _MAX_NUMBER_CHARACTERS = 309
-"""Digits of the largest double."""
+"""Digits of the largest double: not every number of as many is one."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -95,7 +95,8 @@ class _Reader:
         return number if math.isfinite(number) else self._too_large(text)
 
     def _int(self, text: str) -> int:
-        return int(text) if len(text) <= _MAX_NUMBER_CHARACTERS else self._too_large(text)
+        fits = len(text) < _MAX_NUMBER_CHARACTERS or math.isfinite(float(text))
+        return int(text) if fits else self._too_large(text)
 
     def _too_large(self, text: str) -> int:
         self.flaws.append(Flaw("invalid_number", f"the number {text[:20]}… is beyond the range of a double"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
+from bridge.avro.flat import EXTENSION
 from bridge.avro.json_text import Flaw, is_text
 from bridge.avro.times import parse_time
 from bridge.core.events import Outcome
@@ -39,8 +39,6 @@ FIELDS = (
     "requested_by", "start_by", "watch_until", "target_request_id", "resolution",
 )  # fmt: skip
 RESOLUTION_FIELDS = ("outcome", "task_href", "reason", "decided_by")
-EXTENSION = re.compile(r"[xX][-_]")
-"""Names that begin so are the producer's own and are passed over."""
 MAX_TEXT = 1024
 """Characters of a text that travels to every event: headers and key of the event hold it again."""
 MAX_REQUEST_ID = 256
@@ -205,6 +203,8 @@ def _strings(document: Mapping[str, JsonValue], name: str) -> Mapping[str, str]:
         raise _wrong_type(name, "an object of strings", value)
     strings: dict[str, str] = {}
     for member, text in value.items():
+        if text is None:
+            continue
         if not isinstance(text, str):
             raise _wrong_type(f"{name}.{member[:100]}", "a string", text)
         strings[member] = text
