@@ -8,10 +8,12 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import typer
+
 from bridge import __version__
 from bridge.cli.console import announce
 from bridge.cli.options import ConfigOption, load_settings
-from bridge.errors import BridgeError, InvariantViolation
+from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -24,7 +26,7 @@ def run(config: ConfigOption = None) -> None:
     """Run the bridge.
 
     Prints `ready` on standard output when it has joined its group and restored what it was given. SIGTERM or SIGINT
-    drains and ends it; a second one ends it at once.
+    drains and ends it; a second one ends it at once. What ends it otherwise is the last line of the log.
     """
     import uvloop
 
@@ -32,11 +34,16 @@ def run(config: ConfigOption = None) -> None:
     from bridge.telemetry import Telemetry, configure_logging
 
     settings = load_settings(config).settings
-    settings.require_all()
     configure_logging(level=settings.log.level, form=settings.log.format, secrets=settings.secrets())
     telemetry = Telemetry(operations=load_catalogue(), version=__version__)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, telemetry))
+    try:
+        settings.require_all()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, telemetry))
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is told as the logs are
+        telemetry.failed(error)
+        raise typer.Exit(getattr(error, "exit_code", BridgeError.exit_code)) from None
+    telemetry.fact("bridge.stopped")
 
 
 async def _serve(settings: Settings, telemetry: Telemetry) -> None:
@@ -44,13 +51,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
 
     stop = asyncio.Event()
     _stop_on_signals(stop, telemetry)
-    try:
-        await app.run(settings, telemetry, on_ready=lambda: announce("ready"), stop=stop)
-    except Exception as error:
-        if not isinstance(error, BridgeError) or isinstance(error, InvariantViolation):
-            telemetry.failed(error)
-        raise
-    telemetry.fact("bridge.stopped")
+    await app.run(settings, telemetry, on_ready=lambda: announce("ready"), stop=stop)
 
 
 def _stop_on_signals(stop: asyncio.Event, telemetry: Telemetry) -> None:

@@ -24,6 +24,7 @@ from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, StatusEvent
 from bridge.core.lifecycle import Ended, Lifecycle, Phase
 from bridge.core.requests import SchemaAnswer
+from bridge.errors import BridgeError
 from bridge.telemetry.identity import story, task_of, who
 from bridge.telemetry.metrics import Metrics
 
@@ -198,8 +199,11 @@ class Telemetry:
         self._log.warning("trouble", where=where, message=message, **facts)
 
     def failed(self, error: BaseException) -> None:
-        """A bug that ends the process, with its traceback."""
-        self._log.critical("bridge.failed", error=str(error), exc_info=error)
+        """What ends the process: an error with what to do about it, a bug with its traceback."""
+        if isinstance(error, BridgeError) and error.exit_code != BridgeError.exit_code:
+            self._log.critical("bridge.failed", code=error.code, error=error.message, hint=error.hint)
+        else:
+            self._log.critical("bridge.failed", code="internal", error=str(error), exc_info=error)
 
     def count_open(self, source: Callable[[], Mapping[Phase, int]]) -> None:
         """Where the number of open lifecycles by phase comes from; asked at each scrape."""

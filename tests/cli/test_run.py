@@ -139,17 +139,28 @@ def test_a_port_in_use_is_configuration(site: Shell, start: Run, port: int) -> N
         ({"vcd__password": "wrong"}, 2, "credentials"),
         ({"vcd__url": "http://127.0.0.1:1"}, 75, "cannot be reached"),
         ({"kafka__bootstrap_servers": "127.0.0.1:1"}, 75, "cannot be reached"),
-        ({"kafka__properties": '{"enable.auto.commit": "true"}'}, 2, "enable.auto.commit"),
+        ({"kafka__properties": '{"no.such.property": "true"}'}, 2, "no.such.property"),
         ({"registry__url": "http://127.0.0.1:1"}, 75, "127.0.0.1:1"),
     ],
 )
-def test_what_keeps_it_from_starting_is_one_line_and_an_exit_code(
+def test_what_keeps_it_from_starting_is_the_last_line_of_the_log_and_an_exit_code(
     site: Shell, start: Run, settings: dict[str, str], code: int, told: str
 ) -> None:
     site.set(**settings)
     process = start()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, "")
-    last = [line for line in err.splitlines() if line.startswith(("error: ", "hint: "))]
-    assert any(told in line for line in last), err
+    *_, last = [json.loads(line) for line in err.splitlines()]
+    assert (last["level"], last["event"]) == ("critical", "bridge.failed")
+    assert last["code"] in {"configuration_error", "temporary_error"}
+    assert told in last["error"] + last["hint"]
     assert "Traceback" not in err
+
+
+def test_the_log_is_for_people_where_that_is_set(site: Shell, start: Run) -> None:
+    site.set(vcd__password="wrong", log__format="text")
+    process = start()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "bridge.failed" in err.splitlines()[-1]
+    assert not err.startswith("{")
