@@ -31,7 +31,7 @@ from bridge.core.answers import (
 from bridge.core.task import Task, empty_document, is_final
 from tests.simulation.kafka import Process
 from tests.simulation.loop import EPOCH
-from tests.support.checker import LedgerCall
+from tests.support.checker.evidence import LedgerCall, VcdTask
 
 USER = "bridge"
 
@@ -104,14 +104,31 @@ class SimVcd:
         self.ledger.append(
             LedgerCall(
                 number=len(self.ledger) + 1,
+                at=EPOCH.timestamp() + self.now(),
                 call_id=call.call_id,
                 operation=call.operation,
-                entity=entity,
                 status=status,
                 effect=task is not None,
                 task_id=task.id if task else None,
             )
         )
+
+    def note_cancel(self, call_id: str, task: SimTask, status: int) -> None:
+        self.ledger.append(
+            LedgerCall(
+                number=len(self.ledger) + 1,
+                at=EPOCH.timestamp() + self.now(),
+                call_id=call_id,
+                operation="cancelTask",
+                status=status,
+                effect=status == 204,
+                task_id=task.id,
+            )
+        )
+
+    def truth(self) -> dict[str, VcdTask]:
+        now = self.now()
+        return {task.id: VcdTask(status=task.status(now)) for task in self.tasks}
 
 
 class SimGateway:
@@ -178,8 +195,12 @@ class SimGateway:
         if self._unavailable():
             return CancelAnswer.UNAVAILABLE
         task = self._find(task_id)
-        if task is None or is_final(task.status(self.vcd.now())):
+        if task is None:
             return CancelAnswer.REFUSED
+        if is_final(task.status(self.vcd.now())):
+            self.vcd.note_cancel(call_id, task, 400)
+            return CancelAnswer.REFUSED
+        self.vcd.note_cancel(call_id, task, 204)
         task.cancel_requested = True
         if self.vcd.random.random() < 0.5 and task.canceled_at is None:
             task.canceled_at = self.vcd.now() + 1.0

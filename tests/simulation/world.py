@@ -15,7 +15,6 @@ from bridge.avro.event_codec import AvroEventCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import Catalogue, load
-from bridge.catalogue.operation import Recovery
 from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.coordinates import TopicPartition
 from bridge.core.rules import Rules
@@ -23,9 +22,11 @@ from bridge.engine.permits import Limits
 from bridge.engine.rounds import RoundLimits
 from bridge.ports import OutRecord, StoredRecord, TopicNames
 from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
-from tests.simulation.loop import VirtualClock, run_virtually
+from tests.simulation.loop import EPOCH, VirtualClock, run_virtually
 from tests.simulation.vcd import SimGateway, SimVcd
-from tests.support.checker import Evidence, InputRecord, violations
+from tests.support.changelog import ended_of, write_of
+from tests.support.checker import violations
+from tests.support.checker.evidence import EndedRecord, Evidence, InputRecord, StateWrite, Write, operation_facts
 from tests.support.decoding import decoded
 from tests.support.observer import SilentObserver
 
@@ -143,33 +144,49 @@ class World:
                 assert entry.record is not None
                 assert entry.record.value is not None
                 events.append(decoded(entry.record.value, entry.record.headers))
-        never = frozenset(o.name for o in self.catalogue.values() if o.recovery is Recovery.NEVER_RETRY)
-        again = frozenset(o.name for o in self.catalogue.values() if o.recovery is Recovery.IDEMPOTENT)
         return Evidence(
             inputs=self.inputs,
             ledger=self.vcd.ledger,
             events=events,
             dead_letters=self._dead_letters(),
-            store=self.store(),
-            never_retry=never,
-            repeatable=again,
-            lanes={r.birth: str((r.document or {}).get("parameters", {}).get("id")) for r in self.inputs},
+            writes=self.changelog(),
+            ended=self.endings(),
+            offsets={partition.partition: offset for partition, (offset, _) in self.kafka.committed.items()},
+            operations=operation_facts(self.catalogue),
+            tasks=self.vcd.truth(),
+            lease_seconds=5.0,
+            travel_seconds=0.06,
+            clock_seconds=0.001,
+            patience_seconds=60.0,
+            parked_lane_release_seconds=60.0,
         )
+
+    def changelog(self) -> list[Write]:
+        found: list[Write] = []
+        for number in range(self.plan.partitions):
+            for entry in self.kafka.visible(TopicPartition(NAMES.changelog(TOPIC), number)):
+                assert entry.record is not None
+                assert entry.transaction is not None
+                stored = StoredRecord(entry.record.key or b"", entry.record.value or b"", entry.record.headers)
+                writer = self.kafka.transactions[entry.transaction].owner
+                at = EPOCH.timestamp() + entry.timestamp_ms / 1000
+                found.append(
+                    write_of(stored, entry.record.value, partition=number, offset=entry.offset, at=at, writer=writer)
+                )
+        return found
+
+    def endings(self) -> list[EndedRecord]:
+        found = []
+        for number in range(self.plan.partitions):
+            for entry in self.kafka.visible(TopicPartition(NAMES.ended(TOPIC), number)):
+                assert entry.record is not None
+                found.append(ended_of(StoredRecord(b"", entry.record.value or b"", entry.record.headers)))
+        return found
 
     def store(self) -> dict[str, str]:
         """Open lifecycles that the store holds, with their phases."""
-        codec, latest = AvroStoreCodec(), {}
-        for number in range(self.plan.partitions):
-            log = TopicPartition(NAMES.changelog(TOPIC), number)
-            for entry in self.kafka.visible(log):
-                assert entry.record is not None
-                latest[(number, entry.record.key)] = entry.record
-        phases = {}
-        for (_, key), record in latest.items():
-            if record.value is not None and key is not None and key.endswith(b"|state"):
-                lifecycle = codec.decode_state(StoredRecord(key, record.value, record.headers))
-                phases[str(lifecycle.birth)] = lifecycle.phase.value
-        return phases
+        latest = {write.birth: write.phase for write in self.changelog() if isinstance(write, StateWrite)}
+        return {birth: phase for birth, phase in latest.items() if phase is not None}
 
     def _dead_letters(self) -> list[str]:
         found = []

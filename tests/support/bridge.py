@@ -17,19 +17,20 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import load
-from bridge.catalogue.operation import Recovery
 from bridge.kafka.polling import headers_of
-from bridge.ports import Headers, StoredRecord
 from bridge.settings import Settings
 from bridge.settings import load as load_settings
-from tests.support.checker import Evidence, InputRecord, LedgerCall, violations
+from tests.support.checker import violations
+from tests.support.checker.evidence import Evidence, InputRecord, StateWrite, Write, operation_facts
 from tests.support.decoding import decoded
+from tests.support.gathering import changelog_of, dead_letters_of, endings_of, ledger_of, offsets_of, tasks_of
 from tests.support.kafka import create_topics, read, unique
 from tests.support.simulator import REPOSITORY, Simulator, running_simulator
 
 START_SECONDS = 60.0
+USER = "administrator"
+"""The bridges' own user in VCD."""
 KILLED = -signal.SIGKILL
 
 
@@ -155,13 +156,21 @@ class Site:
                 bridge.kill()
 
     def _environment(self, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        return {
+            f"VCD_BRIDGE__{section.upper()}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for section, values in self._sections(settings).items()
+            for name, value in values.items()
+        }
+
+    def _sections(self, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The settings of a process by section."""
         every: dict[str, dict[str, Any]] = {
             "kafka": {"bootstrap_servers": self.bootstrap, "group_id": self.group, "session_timeout_seconds": 4},
             "topics": {
                 "action_requests": self.requests, "task_events": self.events, "dead_letters": self.dead_letters,
             },
             "vcd": {
-                "url": self.simulator.url, "username": "administrator", "password": "secret",
+                "url": self.simulator.url, "username": USER, "password": "secret",
                 "answer_timeout_seconds": 3, "lease_seconds": 2, "connect_timeout_seconds": 1,
             },
             "following": {"interval_seconds": 0.2},
@@ -172,11 +181,7 @@ class Site:
         for source in (self.settings, settings):
             for section, values in source.items():
                 every.setdefault(section, {}).update(values)
-        return {
-            f"VCD_BRIDGE__{section.upper()}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for section, values in every.items()
-            for name, value in values.items()
-        }
+        return every
 
     # --- records --------------------------------------------------------------------------------------------------
 
@@ -240,33 +245,33 @@ class Site:
             time.sleep(0.1)  # the topic is polled: there is nothing to be woken by
 
     def evidence(self, *, allow_open: bool = False) -> Evidence:
-        operations = load().values()
-        lanes = {
-            record.birth: str((record.document or {}).get("parameters", {}).get("id", "")) or record.birth
-            for record in self.inputs
-        }
+        ledger = ledger_of(self.simulator, USER)
+        settings = self._sections({})
         return Evidence(
             inputs=self.inputs,
-            ledger=[_call(row) for row in self.simulator.ledger(changes=True)],
+            ledger=ledger,
             events=self.read_events(),
-            dead_letters=[_coordinates(headers_of(message)) for message in read(self.bootstrap, self.dead_letters)],
-            store=self.store(),
-            never_retry=frozenset(o.name for o in operations if o.recovery is Recovery.NEVER_RETRY),
-            repeatable=frozenset(o.name for o in operations if o.recovery is Recovery.IDEMPOTENT),
+            dead_letters=dead_letters_of(self.bootstrap, self.dead_letters),
+            writes=self.read_changelog(),
+            ended=endings_of(self.bootstrap, self.ended),
+            offsets=offsets_of(self.bootstrap, self.group, self.requests, self.partitions),
+            operations=operation_facts(load()),
+            tasks=tasks_of(self.simulator, ledger),
             allow_open=allow_open,
-            lanes=lanes,
+            lease_seconds=settings["vcd"]["lease_seconds"],
+            parked_lane_release_seconds=settings.get("intake", {}).get("parked_lane_release_seconds", 3600.0),
+            max_open=settings.get("intake", {}).get("max_open_per_partition"),
+            max_waiting_bytes=settings.get("intake", {}).get("max_waiting_bytes_per_partition"),
         )
+
+    def read_changelog(self) -> list[Write]:
+        """The changelog's whole history."""
+        return changelog_of(self.bootstrap, self.changelog)
 
     def store(self) -> dict[str, str]:
         """Open lifecycles in the store, with their phases."""
-        codec = AvroStoreCodec()
-        latest: dict[tuple[int, bytes], StoredRecord | None] = {}
-        for message in read(self.bootstrap, self.changelog):
-            key, value = message.key() or b"", message.value()
-            record = None if value is None else StoredRecord(key, value, headers_of(message))
-            latest[(message.partition() or 0, key)] = record
-        found = (codec.decode_state(r) for (_, k), r in latest.items() if r is not None and k.endswith(b"|state"))
-        return {str(lifecycle.birth): lifecycle.phase.value for lifecycle in found}
+        latest = {write.birth: write.phase for write in self.read_changelog() if isinstance(write, StateWrite)}
+        return {birth: phase for birth, phase in latest.items() if phase is not None}
 
     def check(self, *, allow_open: bool = False) -> None:
         """The checker is content."""
@@ -294,21 +299,3 @@ def running_site(
 def _key(document: Mapping[str, Any] | None) -> str:
     parameters = (document or {}).get("parameters") or {}
     return str(parameters.get("id") or (document or {}).get("target_request_id") or (document or {}).get("request_id"))
-
-
-def _call(row: Mapping[str, Any]) -> LedgerCall:
-    return LedgerCall(
-        number=row["sequence"],
-        call_id=row["client_request_id"] or "",
-        operation=row["operation"] or "",
-        entity=row["entity"],
-        status=row["status"],
-        effect=bool(row["effect"]),
-        changes=bool(row["changes"]),
-        task_id=row["task"],
-    )
-
-
-def _coordinates(headers: Headers) -> str:
-    told = dict(headers)
-    return "/".join((told[f"__connect.errors.{part}"] or b"").decode() for part in ("topic", "partition", "offset"))

@@ -1,0 +1,52 @@
+"""Store records as the checker reads them."""
+
+from __future__ import annotations
+
+from bridge.avro.store_codec import AvroStoreCodec
+from bridge.core.lifecycle import Lifecycle
+from bridge.engine.records import CURSOR_KEY
+from bridge.ports import StoredRecord
+from tests.support.checker.evidence import CursorWrite, EndedRecord, RequestWrite, StateWrite, Write
+
+_CODEC = AvroStoreCodec()
+
+
+def write_of(
+    record: StoredRecord, value: bytes | None, *, partition: int, offset: int, at: float, writer: str
+) -> Write:
+    """A record of the changelog; ``record`` holds key and headers, ``value`` None is a tombstone."""
+    if record.key == CURSOR_KEY:
+        next_offset = _CODEC.decode_cursor(record).next_offset
+        return CursorWrite(partition=partition, offset=offset, at=at, writer=writer, next_offset=next_offset)
+    birth, _, part = record.key.decode().rpartition("|")
+    if part == "request":
+        size = None if value is None else _CODEC.decode_request(record).size_bytes
+        return RequestWrite(partition=partition, offset=offset, at=at, writer=writer, birth=birth, size_bytes=size)
+    if value is None:
+        return StateWrite(partition=partition, offset=offset, at=at, writer=writer, birth=birth, phase=None)
+    return _state(_CODEC.decode_state(record), partition=partition, offset=offset, at=at, writer=writer)
+
+
+def ended_of(record: StoredRecord) -> EndedRecord:
+    """A record of the topic that remembers endings."""
+    ended = _CODEC.decode_ended(record)
+    return EndedRecord(
+        birth=str(ended.birth), outcome=ended.outcome.value, sequence=ended.sequence, task_id=ended.task_id
+    )
+
+
+def _state(lifecycle: Lifecycle, *, partition: int, offset: int, at: float, writer: str) -> StateWrite:
+    return StateWrite(
+        partition=partition,
+        offset=offset,
+        at=at,
+        writer=writer,
+        birth=str(lifecycle.birth),
+        phase=lifecycle.phase.value,
+        kind=lifecycle.kind.value,
+        sequence=lifecycle.sequence,
+        attempt=lifecycle.attempt,
+        intent_at=lifecycle.intent_at.timestamp() if lifecycle.intent_at is not None else None,
+        cancel_wanted=lifecycle.cancel_wanted,
+        task_id=lifecycle.task_id,
+    )

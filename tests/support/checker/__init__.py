@@ -1,0 +1,50 @@
+"""Judges a finished run from outside: input records, VCD's ledger and Tasks, events, dead letters, store, offsets.
+
+Knows nothing of the engine. Each rule yields what violates it, in words that tell where to look. Used by every test
+that injects faults; the guarantees' wording is in ``docs/guarantees.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tests.support.checker import accounting, calls, controls, lanes, owners, store, stories, tasks
+from tests.support.checker.evidence import Evidence
+from tests.support.checker.joined import Joined
+
+__all__ = ["RULES", "violations"]
+
+Rule = Callable[[Joined], Iterable[str]]
+
+RULES: tuple[Rule, ...] = (
+    accounting.everything_has_a_record,
+    accounting.every_record_is_accounted_for,
+    stories.stories_are_whole,
+    stories.parked_is_told,
+    stories.deadlines_are_kept,
+    calls.calls_are_ours,
+    calls.calls_have_intents,
+    calls.nothing_is_done_twice,
+    calls.ends_match_calls,
+    calls.answers_are_told,
+    controls.cancels_reach_vcd,
+    tasks.tasks_belong_to_their_callers,
+    tasks.ends_are_those_of_the_tasks,
+    tasks.started_tasks_are_told,
+    tasks.parks_are_explained,
+    lanes.lanes_hold,
+    owners.calls_leave_within_their_lease,
+    owners.calls_are_made_by_owners,
+    owners.those_who_lost_a_partition_keep_quiet,
+    store.states_build_on_each_other,
+    store.store_equals_stories,
+    store.requests_are_dropped_in_time,
+    store.cursors_go_forward,
+    store.memory_is_bounded,
+)
+
+
+def violations(evidence: Evidence) -> list[str]:
+    """Everything that contradicts the guarantees; empty when the run is clean."""
+    joined = Joined(evidence)
+    return [found for rule in RULES for found in rule(joined)]

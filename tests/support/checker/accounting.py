@@ -1,0 +1,109 @@
+"""I1 and I3: what became of each input record, and that a request id stands for one lifecycle only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from tests.support.checker.controls import control_is_accounted_for
+from tests.support.checker.evidence import InputRecord
+from tests.support.checker.joined import Joined, code, is_repeat_answer
+
+
+def everything_has_a_record(joined: Joined) -> Iterator[str]:
+    """I1: every story, dead letter and store record is some input record's."""
+    evidence = joined.evidence
+    places: dict[str, Iterable[str]] = {
+        "story": joined.stories,
+        "dead letter": dict.fromkeys(evidence.dead_letters),
+        "store record": joined.states,
+        "ended record": joined.ended,
+    }
+    for place, births in places.items():
+        for birth in births:
+            if birth not in joined.records:
+                yield f"I1 {place} of {birth}: there is no such input record"
+    for birth, count in Counter(evidence.dead_letters).items():
+        if count > 1:
+            yield f"I1 {birth}: {count} dead letters"
+    for birth, count in Counter(record.birth for record in evidence.ended).items():
+        if count > 1:
+            yield f"I1 {joined.name(birth)}: the store remembers {count} endings"
+
+
+def every_record_is_accounted_for(joined: Joined) -> Iterator[str]:
+    """I1: a lifecycle, a rejection, a dead letter, or recognised as belonging to one of these; exactly one of them."""
+    dead = set(joined.evidence.dead_letters)
+    for record in joined.evidence.inputs:
+        if record.birth in dead:
+            yield from _dead_letter(joined, record)
+        elif joined.taken_at(record) is None:
+            if not joined.evidence.allow_open:
+                yield f"I1 {joined.name(record.birth)}: never taken, the partition's cursor stands before it"
+        elif record.kind == "request":
+            yield from _request(joined, record)
+        else:
+            yield from control_is_accounted_for(joined, record)
+
+
+def _dead_letter(joined: Joined, record: InputRecord) -> Iterator[str]:
+    name = joined.name(record.birth)
+    if record.birth in joined.stories or joined.opened(record.birth):
+        yield f"I1 {name}: a dead letter, and a story besides"
+    if record.readable:
+        yield f"I1 {name}: a dead letter, though it can be read"
+
+
+def _request(joined: Joined, record: InputRecord) -> Iterator[str]:
+    occupant = joined.occupant(record, record.request_id)
+    story = joined.stories.get(record.birth, [])
+    name = joined.name(record.birth)
+    if joined.opened(record.birth):
+        if occupant is not None and occupant.certain:
+            yield f"I3 {name}: opened again, its request_id belongs to {occupant.birth}"
+        yield from _lifecycle(joined, record)
+    elif occupant is None:
+        yield from _stands_alone(joined, record, "nothing became of it")
+    elif not occupant.certain:
+        return
+    elif joined.records[occupant.birth].content == record.content:
+        if story and not is_repeat_answer(story):
+            yield f"I3 {name}: repeats {occupant.birth}, but is answered {story[0]['change']} ({code(story[0])})"
+        yield from _repeat_answer(joined, record, occupant.birth)
+    else:
+        yield from _stands_alone(joined, record, f"conflicts with {occupant.birth}, and nobody was told")
+
+
+def _lifecycle(joined: Joined, record: InputRecord) -> Iterator[str]:
+    """It ended, or it is parked for an operator."""
+    name = joined.name(record.birth)
+    standing, final = joined.standing(record.birth), joined.final(record.birth)
+    if final is not None:
+        if standing is not None:
+            yield f"I1 {name}: ended {final['outcome']}, but the store still holds it as {standing.phase}"
+    elif standing is None:
+        yield f"I1 {name}: gone from the store without a final event"
+    elif standing.phase != "parked" and not joined.evidence.allow_open:
+        yield f"I1 {name}: still {standing.phase} though everything should have ended"
+
+
+def _stands_alone(joined: Joined, record: InputRecord, otherwise: str) -> Iterator[str]:
+    """A request that opened no lifecycle and repeats none is told a rejection, in a story of one event."""
+    story = joined.stories.get(record.birth, [])
+    name = joined.name(record.birth)
+    if not story:
+        yield f"I1 {name}: {otherwise}"
+    elif len(story) != 1 or story[0]["outcome"] != "rejected":
+        told = [event["outcome"] or event["change"] for event in story]
+        yield f"I1 {name}: told {told} without a lifecycle; only a rejection needs none"
+
+
+def _repeat_answer(joined: Joined, record: InputRecord, original: str) -> Iterator[str]:
+    """What another ticket is told is what became of the original."""
+    story = joined.stories.get(record.birth, [])
+    if not is_repeat_answer(story) or story[0]["outcome"] is None:
+        return
+    final = joined.final(original)
+    if final is None or final["outcome"] != story[0]["outcome"]:
+        told = final["outcome"] if final is not None else "nothing yet"
+        yield f"I3 {joined.name(record.birth)}: told {story[0]['outcome']} as a repeat; {original} was told {told}"

@@ -1,0 +1,107 @@
+"""I2: every call has its committed intent, nothing is done twice, and nothing is repeated without a look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
+
+from tests.support.checker.evidence import LedgerCall
+from tests.support.checker.joined import Joined, code, is_repeat_answer, seconds
+
+_NEVER_STARTED = {"rejected", "expired", "canceled"}
+
+
+def calls_are_ours(joined: Joined) -> Iterator[str]:
+    """Each call carries an id of its own that names the request it is for."""
+    for call in joined.unknown_calls:
+        yield f"I2 {call}: its id {call.call_id!r} belongs to no input record"
+    ids = Counter(call.call_id for call in joined.evidence.ledger if call.ours and call.story)
+    for call_id, count in ids.items():
+        if count > 1:
+            yield f"I2 {call_id}: reached VCD {count} times"
+    for birth, calls in joined.calls.items():
+        if birth in joined.evidence.dead_letters:
+            yield f"I2 {joined.name(birth)}: a dead letter was called ({calls[0]})"
+        elif joined.records[birth].kind == "request" and not joined.opened(birth):
+            yield f"I2 {joined.name(birth)}: was called ({calls[0]}), but no lifecycle was opened for it"
+
+
+def calls_have_intents(joined: Joined) -> Iterator[str]:
+    """No call leaves before its intent is committed; none is decided after a cancel was."""
+    margin = joined.evidence.clock_seconds
+    for birth, calls in joined.calls.items():
+        for call in calls:
+            intent = joined.intent(call)
+            if intent is None:
+                yield f"I2 {joined.name(birth)}: {call} left without a committed intent"
+            elif call.at < intent.at - margin:
+                yield f"I2 {joined.name(birth)}: {call} left {intent.at - call.at:.2f} s before its intent was written"
+        writes = joined.states.get(birth, [])
+        for before, after in pairwise(writes):
+            if before.cancel_wanted and after.cancel_wanted and after.attempt > before.attempt:
+                yield f"I2 {joined.name(birth)}: attempt {after.attempt} was decided though a cancel was wanted"
+
+
+def nothing_is_done_twice(joined: Joined) -> Iterator[str]:
+    """After a call that may have worked, the next one has a reason that the story tells."""
+    for birth in joined.calls:
+        if joined.facts(birth).recovery == "never_retry" and joined.retried_at(birth):
+            yield f"I2 {joined.name(birth)}: never_retry was put back by a retry"
+        for span in joined.spans(birth):
+            for earlier, later in combinations(span, 2):
+                if earlier.maybe_done and (found := _repeated(joined, birth, earlier, later)) is not None:
+                    yield found
+                    break
+
+
+def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall) -> str | None:
+    name, recovery = joined.name(birth), joined.facts(birth).recovery
+    if recovery == "never_retry":
+        return f"I2 {name}: never_retry, and {later} left after {earlier}"
+    if earlier.started and joined.is_visible(earlier.task_id or ""):
+        return f"I2 {name}: {later} left though {earlier} had started {earlier.task_id}"
+    if earlier.effect and later.effect and recovery != "idempotent":
+        return f"I2 {name}: done twice, by {earlier} and {later}"
+    looked = any(event["evidence"] for event in joined.stories[birth] if seconds(event) >= later.at - 0.1)
+    over = joined.final(birth) is not None or not joined.evidence.allow_open
+    if over and not looked:
+        return f"I2 {name}: {later} repeats {earlier}, and the story tells of no look"
+    return None
+
+
+def ends_match_calls(joined: Joined) -> Iterator[str]:
+    """What a final event without a Task claims is what the ledger shows."""
+    for birth, story in joined.stories.items():
+        final = joined.final(birth)
+        if final is None or code(final) == "resolved" or is_repeat_answer(story):
+            continue
+        name, outcome = joined.name(birth), final["outcome"]
+        reads = joined.facts(birth).reads
+        done = [call for call in joined.spans(birth)[-1] if call.effect or (reads and call.succeeded)]
+        told = final.get("task") is not None
+        if outcome in _NEVER_STARTED and not told and done and code(final) != "canceled_while_parked":
+            yield f"I2 {name}: told {outcome} ({code(final)}), but {done[0]} was carried out"
+        if outcome == "success" and not told:
+            yield from _success(name, final, done)
+        if outcome in {"error", "aborted"} and not told:
+            yield f"I4 {name}: told {outcome} without a Task that says so"
+
+
+def _success(name: str, final: object, done: Sequence[LedgerCall]) -> Iterator[str]:
+    assert isinstance(final, dict)
+    if code(final) == "proven_by_state":
+        if not final["evidence"]:
+            yield f"I2 {name}: told success as proven, without evidence"
+    elif not done:
+        yield f"I2 {name}: told success, but no call of its own was carried out"
+
+
+def answers_are_told(joined: Joined) -> Iterator[str]:
+    """VCD's request id on an event is that of the story's own call."""
+    for birth, story in joined.stories.items():
+        stem = next((stem for stem, known in joined.births.items() if known == birth), None)
+        for event in story:
+            told = event.get("vcd_request_id")
+            if told is not None and stem is not None and not told.startswith(stem):
+                yield f"I2 {joined.name(birth)}#{event['sequence']}: vcd_request_id {told!r} is another call's"

@@ -1,0 +1,95 @@
+"""I1 for cancel, retry and resolve: each takes effect on its target, waits for it, or is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.support.checker.evidence import InputRecord, StateWrite
+from tests.support.checker.joined import Joined, code, seconds
+
+_CANCELED = {"canceled_before_start", "canceled_while_parked"}
+
+
+def control_is_accounted_for(joined: Joined, record: InputRecord) -> Iterator[str]:
+    name = joined.name(record.birth)
+    story = joined.stories.get(record.birth, [])
+    standing = joined.standing(record.birth)
+    if joined.calls.get(record.birth):
+        yield f"I2 {name}: a {record.kind} record was called as if it were a request"
+    if standing is not None:
+        if story:
+            yield f"I1 {name}: answered, but still waiting for its target"
+        elif not joined.evidence.allow_open:
+            yield f"I1 {name}: still {standing.phase} though everything should have ended"
+    elif story:
+        if len(story) != 1 or story[0]["outcome"] != "rejected":
+            yield f"I1 {name}: told more than a rejection: {[event['change'] for event in story]}"
+    else:
+        yield from _took_effect(joined, record)
+
+
+def _took_effect(joined: Joined, record: InputRecord) -> Iterator[str]:
+    name = joined.name(record.birth)
+    occupant = joined.occupant(record, record.target)
+    waited = record.birth in joined.states
+    target = joined.later_target(record) if waited else occupant.birth if occupant is not None else None
+    if target is None:
+        yield f"I1 {name}: swallowed, there is no request it could be about"
+        return
+    taken = joined.states[record.birth][-1].at if waited else joined.taken_at(record) or 0.0
+    final = joined.final(target)
+    margin = joined.evidence.clock_seconds
+    if final is not None and seconds(final) < taken - margin:
+        yield f"I1 {name}: swallowed, {target} had ended already and nobody was told"
+    elif not _shows(joined, record, target, taken - margin):
+        yield f"I1 {name}: swallowed, {target} shows nothing of it"
+
+
+def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bool:
+    final = joined.final(target)
+    ended = code(final) if final is not None else None
+    writes = joined.states.get(target, [])
+    match record.kind:
+        case "cancel":
+            return ended in _CANCELED or any(write.cancel_wanted for write in writes)
+        case "resolve":
+            return ended == "resolved" or _left_parking(writes, since)
+        case _:
+            return _left_parking(writes, since)
+
+
+def _left_parking(writes: list[StateWrite], since: float) -> bool:
+    parked = [index for index, write in enumerate(writes) if write.phase == "parked"]
+    return any(
+        write.at >= since and write.phase != "parked" for index in parked for write in writes[index + 1 : index + 2]
+    )
+
+
+def cancels_reach_vcd(joined: Joined) -> Iterator[str]:
+    """A Task that runs on after somebody wanted it canceled was asked to stop; nothing else is canceled."""
+    evidence = joined.evidence
+    wanted = {(r.partition, r.target) for r in evidence.inputs if r.kind == "cancel"}
+    for birth, calls in joined.cancels.items():
+        record = joined.records[birth]
+        for call in calls:
+            told = joined.tasks_told(birth)
+            if (record.partition, record.request_id) not in wanted:
+                yield f"I2 {joined.name(birth)}: {call} cancels, and nobody asked for it"
+            if not any(w.cancel_wanted and w.at <= call.at + evidence.clock_seconds for w in joined.states[birth]):
+                yield f"I2 {joined.name(birth)}: {call} cancels before the wish is durable"
+            if call.task_id is not None and told and call.task_id not in told:
+                yield f"I2 {joined.name(birth)}: {call} cancels {call.task_id}, which is another's Task"
+    for birth in joined.states:
+        yield from _reaches_vcd(joined, birth)
+
+
+def _reaches_vcd(joined: Joined, birth: str) -> Iterator[str]:
+    wished = next((w for w in joined.states[birth] if w.cancel_wanted and w.phase == "following"), None)
+    if wished is None or joined.cancels.get(birth):
+        return
+    final = joined.final(birth)
+    told = joined.last_told(birth)
+    if final is None and (joined.evidence.allow_open or (told is not None and told["change"] == "parked")):
+        return
+    if final is None or seconds(final) > wished.at + joined.evidence.patience_seconds:
+        yield f"I1 {joined.name(birth)}: canceled while VCD worked on it, but VCD was never asked to cancel"

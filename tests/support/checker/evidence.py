@@ -1,0 +1,253 @@
+"""What an outsider can read after a run: input records, VCD's ledger and Tasks, events, dead letters, store, offsets.
+
+Times are seconds on one clock: Kafka's record timestamps, the ledger's and the events' ``observed_at`` are of one host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.catalogue.load import Catalogue
+
+Event = Mapping[str, Any]
+"""One status event as a document."""
+
+_CALL_ID = re.compile(r"(?P<story>vb-[0-9a-f]{32})-(?P<attempt>[1-9][0-9]*)(?P<cancel>-cancel(-[0-9a-f]+)?)?")
+_URN = re.compile(r"urn:vcloud:(?P<kind>[a-z]+):(?P<uuid>[0-9a-f-]{36})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class InputRecord:
+    """One record that a producer wrote. ``document`` is its JSON object, None when it cannot be one."""
+
+    topic: str
+    partition: int
+    offset: int
+    document: Mapping[str, Any] | None
+
+    @property
+    def birth(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def kind(self) -> str:
+        return str((self.document or {}).get("kind") or "request")
+
+    @property
+    def request_id(self) -> str | None:
+        return self._text("request_id")
+
+    @property
+    def target(self) -> str | None:
+        """What a cancel, retry or resolve is about."""
+        return self._text("target_request_id")
+
+    @property
+    def operation(self) -> str | None:
+        return self._text("operation")
+
+    @property
+    def readable(self) -> bool:
+        """Its sender can be answered."""
+        return self.document is not None and isinstance(self.document.get("request_id"), str | None)
+
+    @property
+    def content(self) -> str:
+        """What makes two records the same request, in one spelling."""
+        document = self.document or {}
+        fields = {name: document.get(name) or None for name in ("operation", "query", "body", "organization")}
+        parameters = {name: plain_id(str(value)) for name, value in (document.get("parameters") or {}).items()}
+        return json.dumps({**fields, "parameters": parameters}, sort_keys=True)
+
+    def _text(self, name: str) -> str | None:
+        value = (self.document or {}).get(name)
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCall:
+    """One call of a request that reached VCD, or one that could change something, in the order of their effects.
+
+    ``status`` None: the connection ended without an answer. ``effect``: this one changed something. ``task_id``: the
+    Task that it started, or is about. ``delayed``: VCD took its time before it carried it out, so ``at`` is not when it
+    left. ``process``: who sent it, where that is known.
+    """
+
+    number: int
+    at: float
+    call_id: str
+    operation: str
+    status: int | None
+    effect: bool
+    task_id: str | None = None
+    ours: bool = True
+    delayed: bool = False
+    process: str | None = None
+
+    @property
+    def story(self) -> str:
+        """The part of the call id that names the lifecycle; empty for an id that is none of ours."""
+        match = _CALL_ID.fullmatch(self.call_id)
+        return match["story"] if match else ""
+
+    @property
+    def attempt(self) -> int:
+        match = _CALL_ID.fullmatch(self.call_id)
+        return int(match["attempt"]) if match else 0
+
+    @property
+    def is_cancel(self) -> bool:
+        match = _CALL_ID.fullmatch(self.call_id)
+        return match is not None and match["cancel"] is not None
+
+    @property
+    def maybe_done(self) -> bool:
+        """Whoever lost this answer cannot know that nothing happened."""
+        return self.status is None or self.status >= 500 or self.succeeded
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def started(self) -> bool:
+        return self.effect and self.task_id is not None and not self.is_cancel
+
+    def __str__(self) -> str:
+        return f"call {self.number} ({self.call_id[-12:]} {self.operation}, {self.status or 'unanswered'})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VcdTask:
+    """A Task as VCD has it when the run is over. ``visible`` False: VCD shows it to nobody any more.
+
+    ``look_alike``: somebody else started it as the bridge's own user, on the same entity; nobody can tell it apart.
+    """
+
+    status: str
+    visible: bool = True
+    look_alike: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """A committed record of the changelog. ``writer`` is the transactional id that wrote it, ``at`` when."""
+
+    partition: int
+    offset: int
+    at: float
+    writer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateWrite(Write):
+    """A lifecycle's state; ``phase`` None: its tombstone, which says nothing else."""
+
+    birth: str
+    phase: str | None
+    kind: str = "action_request"
+    sequence: int = 0
+    attempt: int = 0
+    intent_at: float | None = None
+    cancel_wanted: bool = False
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestWrite(Write):
+    """The part of a request that a call needs; ``size_bytes`` None: its tombstone."""
+
+    birth: str
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorWrite(Write):
+    """The position of a partition."""
+
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRecord:
+    """What the store remembers of an ended lifecycle."""
+
+    birth: str
+    outcome: str
+    sequence: int
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """From ``since`` to ``until`` this process knew that ``partition`` was not its own."""
+
+    process: str
+    partition: int
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """What the catalogue says of an operation. ``entity`` is the path of what it works on, None for a create."""
+
+    recovery: str
+    entity: str | None
+    reads: bool = False
+    """It changes nothing: nothing is started by it, and a Task that it tells is one that it was asked about."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """Everything an outsider can read after a run; ``events`` and ``writes`` in log order per partition."""
+
+    inputs: Sequence[InputRecord]
+    ledger: Sequence[LedgerCall]
+    events: Sequence[Event]
+    dead_letters: Sequence[str]
+    """Coordinates (birth form) that dead letters name."""
+    writes: Sequence[Write]
+    """The changelog's whole history."""
+    ended: Sequence[EndedRecord]
+    offsets: Mapping[int, int]
+    """The group's committed offset by partition."""
+    operations: Mapping[str, OperationFacts]
+    tasks: Mapping[str, VcdTask] = field(default_factory=dict)
+    """By URN; a Task that VCD has forgotten may be missing."""
+    absences: Sequence[Absence] = ()
+    allow_open: bool = False
+    """Lifecycles may still be on their way when the run is judged."""
+
+    lease_seconds: float | None = None
+    travel_seconds: float = 1.0
+    """How long a call may take from its process to where VCD notes it."""
+    clock_seconds: float = 0.1
+    """How far the clocks of ledger, events and records may be apart."""
+    patience_seconds: float = 10.0
+    """How long something that nothing holds up may take: a cancel call, an overdue event."""
+    parked_lane_release_seconds: float = 3600.0
+    max_open: int | None = None
+    max_waiting_bytes: int | None = None
+
+
+def operation_facts(catalogue: Catalogue) -> dict[str, OperationFacts]:
+    """Of all operations by name."""
+    return {o.name: OperationFacts(o.recovery.value, o.entity, o.method == "GET") for o in catalogue.values()}
+
+
+def story_id(birth: str) -> str:
+    """The call id's stem of a lifecycle: ``vb-`` and the first 32 hex digits of SHA-256 of its birth."""
+    return f"vb-{hashlib.sha256(birth.encode()).hexdigest()[:32]}"
+
+
+def plain_id(text: str) -> str:
+    """One spelling for an id, a URN and an address of the same entity."""
+    last = text.rstrip("/").rsplit("/", 1)[-1]
+    urn = _URN.fullmatch(last)
+    return f"{urn['kind']}-{urn['uuid']}".lower() if urn else last.lower()

@@ -1,0 +1,198 @@
+"""The evidence of one run, joined by birth: a record, its story, its calls, its Tasks, its store records."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tests.support.checker.evidence import (
+    CursorWrite,
+    EndedRecord,
+    Event,
+    Evidence,
+    InputRecord,
+    LedgerCall,
+    OperationFacts,
+    StateWrite,
+    VcdTask,
+    story_id,
+)
+
+_NOTHING_KNOWN = OperationFacts(recovery="never_retry", entity=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """The lifecycle that had a request id when a record was taken; ``certain`` False: it may have been gone by then."""
+
+    birth: str
+    certain: bool
+
+
+class Joined:
+    """Looks things up; judges nothing."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.records = {record.birth: record for record in evidence.inputs}
+        self.births = {story_id(birth): birth for birth in self.records}
+        self.stories: dict[str, list[Event]] = defaultdict(list)
+        for event in evidence.events:
+            self.stories[event["birth"]].append(event)
+        self.calls: dict[str, list[LedgerCall]] = defaultdict(list)
+        self.cancels: dict[str, list[LedgerCall]] = defaultdict(list)
+        self.unknown_calls: list[LedgerCall] = []
+        self.starters: dict[str, LedgerCall] = {}
+        self._sort_calls()
+        self.states: dict[str, list[StateWrite]] = defaultdict(list)
+        self._cursors: dict[int, list[CursorWrite]] = defaultdict(list)
+        for write in evidence.writes:
+            if isinstance(write, StateWrite):
+                self.states[write.birth].append(write)
+            elif isinstance(write, CursorWrite):
+                self._cursors[write.partition].append(write)
+        self.ended: dict[str, EndedRecord] = {record.birth: record for record in evidence.ended}
+        self._by_request: dict[tuple[int, str], list[InputRecord]] = defaultdict(list)
+        for record in evidence.inputs:
+            if record.kind == "request" and record.request_id is not None:
+                self._by_request[(record.partition, record.request_id)].append(record)
+
+    def _sort_calls(self) -> None:
+        for call in self.evidence.ledger:
+            birth = self.births.get(call.story)
+            if not call.ours:
+                continue
+            if birth is None:
+                self.unknown_calls.append(call)
+            elif call.is_cancel:
+                self.cancels[birth].append(call)
+            else:
+                self.calls[birth].append(call)
+                if call.started and call.task_id is not None:
+                    self.starters[call.task_id] = call
+
+    # --- words for violations -----------------------------------------------------------------------------------------
+
+    def name(self, birth: str) -> str:
+        """How a violation names a story: where it was born, what it was called, what it wanted."""
+        record = self.records.get(birth)
+        if record is None:
+            return birth
+        wanted = record.operation or record.kind
+        return f"{birth} ({record.request_id or record.target}, {wanted})"
+
+    # --- one story ----------------------------------------------------------------------------------------------------
+
+    def facts(self, birth: str) -> OperationFacts:
+        record = self.records.get(birth)
+        return self.evidence.operations.get((record.operation if record else None) or "", _NOTHING_KNOWN)
+
+    def final(self, birth: str) -> Event | None:
+        return next((event for event in self.stories.get(birth, ()) if event["final"]), None)
+
+    def last_told(self, birth: str) -> Event | None:
+        """The last event that says where the story stands; ``overdue`` rides along."""
+        told = [event for event in self.stories.get(birth, ()) if event["change"] != "overdue"]
+        return told[-1] if told else None
+
+    def standing(self, birth: str) -> StateWrite | None:
+        """The state that a restore would find; None: nothing is open."""
+        writes = self.states.get(birth)
+        return writes[-1] if writes and writes[-1].phase is not None else None
+
+    def opened(self, birth: str) -> bool:
+        """A lifecycle was opened for this record, not just an answer written."""
+        stored = any(write.kind == "action_request" for write in self.states.get(birth, ()) if write.phase is not None)
+        return stored or birth in self.ended
+
+    def tasks_told(self, birth: str) -> list[str]:
+        """Tasks that the story tells, in order, each once."""
+        told = (event["task"]["id"] for event in self.stories.get(birth, ()) if event.get("task"))
+        return list(dict.fromkeys(told))
+
+    def task(self, task_id: str) -> VcdTask | None:
+        return self.evidence.tasks.get(task_id)
+
+    def is_visible(self, task_id: str) -> bool:
+        task = self.task(task_id)
+        return task is None or task.visible
+
+    def retried_at(self, birth: str) -> list[float]:
+        """When an operator's retry put a parked story back."""
+        moves = self._moves(birth)
+        return [after.at for before, after in moves if (before.phase, after.phase) == ("parked", "waiting")]
+
+    def resumed_at(self, birth: str) -> list[float]:
+        """When an operator's word ended its being parked, without ending it."""
+        return [after.at for before, after in self._moves(birth) if before.phase == "parked" and _works(after)]
+
+    def spans(self, birth: str) -> list[list[LedgerCall]]:
+        """Its calls, cut where an operator took the calls before for void; the last span is the present one."""
+        spans: list[list[LedgerCall]] = [[]]
+        cuts = self.retried_at(birth)
+        for call in self.calls.get(birth, ()):
+            while cuts and call.at >= cuts[0]:
+                cuts.pop(0)
+                spans.append([])
+            spans[-1].append(call)
+        return [*spans, *([] for _ in cuts)]
+
+    def intent(self, call: LedgerCall) -> StateWrite | None:
+        """The committed intent of a call."""
+        writes = self.states.get(self.births.get(call.story, ""), ())
+        return next((w for w in writes if w.phase == "intent" and w.attempt == call.attempt), None)
+
+    def _moves(self, birth: str) -> Iterator[tuple[StateWrite, StateWrite]]:
+        return pairwise(self.states.get(birth, ()))
+
+    # --- intake -------------------------------------------------------------------------------------------------------
+
+    def taken_at(self, record: InputRecord) -> float | None:
+        """When the record's own offset was passed for good; None: not yet."""
+        cursors = self._cursors.get(record.partition, [])
+        index = bisect_right(cursors, record.offset, key=lambda cursor: cursor.next_offset)
+        return cursors[index].at if index < len(cursors) else None
+
+    def occupant(self, record: InputRecord, request_id: str | None) -> Occupant | None:
+        """Whose a request id was when ``record`` was taken. A rejected request does not occupy its id."""
+        taken = self.taken_at(record)
+        margin = self.evidence.clock_seconds
+        for earlier in reversed(self._by_request.get((record.partition, request_id or ""), ())):
+            if earlier.offset >= record.offset or not self.opened(earlier.birth):
+                continue
+            final = self.final(earlier.birth)
+            if final is None or final["outcome"] != "rejected" or taken is None:
+                return Occupant(earlier.birth, certain=True)
+            if seconds(final) > taken - margin:
+                return Occupant(earlier.birth, certain=seconds(final) > taken + margin)
+            return None
+        return None
+
+    def later_target(self, record: InputRecord) -> str | None:
+        """A lifecycle opened behind a control record that waited for it."""
+        for later in self._by_request.get((record.partition, record.target or ""), ()):
+            if later.offset > record.offset and self.opened(later.birth):
+                return later.birth
+        return None
+
+
+def seconds(event: Event) -> float:
+    """When an event was decided."""
+    return float(event["observed_at"]) / 1000
+
+
+def code(event: Event) -> str | None:
+    """The reason code of an event."""
+    return (event.get("reason") or {}).get("code")
+
+
+def is_repeat_answer(story: Sequence[Event]) -> bool:
+    """A repeat that another ticket sent is answered once, by where the request stands."""
+    return len(story) == 1 and code(story[0]) == "repeat"
+
+
+def _works(write: StateWrite) -> bool:
+    return write.phase is not None and write.phase != "parked"

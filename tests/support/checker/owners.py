@@ -1,0 +1,64 @@
+"""I6: who calls and commits for a partition is who owns it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.support.checker.evidence import LedgerCall, StateWrite, Write
+from tests.support.checker.joined import Joined
+
+
+def calls_leave_within_their_lease(joined: Joined) -> Iterator[str]:
+    """From the decision of the intent on a call has its lease to leave; later it is nobody's to make."""
+    evidence = joined.evidence
+    if evidence.lease_seconds is None:
+        return
+    longest = evidence.lease_seconds + evidence.travel_seconds
+    for birth, call, intent in _with_intents(joined):
+        age = call.at - (intent.intent_at or intent.at)
+        if age > longest and not call.delayed:
+            late = f"{age:.1f} s after its intent, of {evidence.lease_seconds:g} s"
+            yield f"I6 {joined.name(birth)}: {call} outlived its lease: it reached VCD {late}"
+
+
+def calls_are_made_by_owners(joined: Joined) -> Iterator[str]:
+    """No call of an intent once another process has committed for the partition, or while its own knew better."""
+    writes: dict[int, list[Write]] = defaultdict(list)
+    for write in joined.evidence.writes:
+        writes[write.partition].append(write)
+    for birth, call, intent in _with_intents(joined):
+        taken = next(
+            (w for w in writes[intent.partition] if w.offset > intent.offset and w.writer != intent.writer), None
+        )
+        if taken is not None and call.at > taken.at + joined.evidence.clock_seconds and not call.delayed:
+            late = call.at - taken.at
+            yield (
+                f"I6 {joined.name(birth)}: {call} of {intent.writer} reached VCD {late:.1f} s after {taken.writer} had"
+                f" committed for partition {intent.partition}"
+            )
+
+
+def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[str]:
+    """From the callback on a process calls and commits nothing for the partition, until it is given it again."""
+    for absence in joined.evidence.absences:
+        where = f"{absence.process}, which had no partition {absence.partition} since {absence.since:.2f}"
+        for births in (joined.calls, joined.cancels):
+            for birth, calls in births.items():
+                if joined.records[birth].partition != absence.partition:
+                    continue
+                for call in calls:
+                    if call.process == absence.process and absence.since < call.at < absence.until:
+                        yield f"I6 {joined.name(birth)}: {call} at {call.at:.2f} by {where}"
+        for write in joined.evidence.writes:
+            if (write.partition, write.writer) == (absence.partition, absence.process):
+                if absence.since < write.at < absence.until:
+                    yield f"I6 store offset {write.offset} written at {write.at:.2f} by {where}"
+
+
+def _with_intents(joined: Joined) -> Iterator[tuple[str, LedgerCall, StateWrite]]:
+    for birth, calls in joined.calls.items():
+        for call in calls:
+            intent = joined.intent(call)
+            if intent is not None:
+                yield birth, call, intent

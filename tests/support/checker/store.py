@@ -1,0 +1,124 @@
+"""I7 and I8: the changelog replayed record by record, as a restore reads it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tests.support.checker.evidence import CursorWrite, RequestWrite, StateWrite, Write
+from tests.support.checker.joined import Joined, is_repeat_answer
+
+_WITHOUT_REQUEST = {"following", None}
+
+
+def states_build_on_each_other(joined: Joined) -> Iterator[str]:
+    """Nothing is written from a state that was not the last one committed: nothing falls back, nothing comes back."""
+    for birth, writes in joined.states.items():
+        name = joined.name(birth)
+        for before, after in pairwise(writes):
+            if before.phase is None:
+                yield f"I7 {name}: offset {after.offset} ({after.phase}, {after.writer}) brings an ended one back"
+            elif after.phase is not None and after.sequence < before.sequence:
+                told = f"sequence {after.sequence} after {before.sequence}"
+                yield f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}"
+            elif after.phase is not None and after.attempt < before.attempt:
+                told = f"attempt {after.attempt} after {before.attempt}"
+                yield f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}"
+        record = joined.records.get(birth)
+        if record is not None and any(write.partition != record.partition for write in writes):
+            yield f"I7 {name}: stored on another partition than its record's"
+
+
+def store_equals_stories(joined: Joined) -> Iterator[str]:
+    """What a restore would find is what was told: sequence, endings, and nothing more than that."""
+    for birth, story in joined.stories.items():
+        name, final, standing = joined.name(birth), joined.final(birth), joined.standing(birth)
+        if standing is not None and standing.kind == "action_request" and standing.sequence != len(story):
+            yield f"I7 {name}: the store knows {standing.sequence} events, {len(story)} were told"
+        if final is None or is_repeat_answer(story) or birth not in joined.states:
+            continue
+        ended = joined.ended.get(birth)
+        if ended is None and joined.opened(birth):
+            yield f"I7 {name}: ended, and the store does not remember it"
+    for birth, ended in joined.ended.items():
+        final = joined.final(birth)
+        if final is None:
+            yield f"I7 {joined.name(birth)}: the store remembers {ended.outcome}, no final event was told"
+        elif (ended.outcome, ended.sequence) != (final["outcome"], final["sequence"]):
+            told = f"{final['outcome']} at {final['sequence']}"
+            yield f"I7 {joined.name(birth)}: the store remembers {ended.outcome} at {ended.sequence}, told was {told}"
+
+
+def requests_are_dropped_in_time(joined: Joined) -> Iterator[str]:
+    """Bodies hold secrets: what VCD has accepted, or what has ended, keeps none in the store."""
+    live: dict[str, RequestWrite] = {}
+    for write in joined.evidence.writes:
+        if isinstance(write, RequestWrite):
+            live[write.birth] = write
+    for birth, request in live.items():
+        standing = joined.standing(birth)
+        phase = standing.phase if standing is not None else None
+        if request.size_bytes is not None and phase in _WITHOUT_REQUEST:
+            yield f"I7 {joined.name(birth)}: {phase or 'ended'}, but its request is still stored"
+
+
+def cursors_go_forward(joined: Joined) -> Iterator[str]:
+    """The position of a partition only advances, and is the group's committed offset."""
+    last: dict[int, CursorWrite] = {}
+    for write in joined.evidence.writes:
+        if isinstance(write, CursorWrite):
+            before = last.get(write.partition)
+            if before is not None and write.next_offset <= before.next_offset:
+                where = f"partition {write.partition}: {write.writer}"
+                yield f"I7 {where} moved the cursor from {before.next_offset} to {write.next_offset}"
+            last[write.partition] = write
+    for partition, cursor in last.items():
+        committed = joined.evidence.offsets.get(partition)
+        if committed != cursor.next_offset:
+            yield f"I7 partition {partition}: offset {committed} is committed, the cursor says {cursor.next_offset}"
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What a partition's owner holds."""
+
+    phases: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def take(self, write: Write) -> None:
+        if isinstance(write, StateWrite):
+            if write.phase is None:
+                self.phases.pop(write.birth, None)
+            else:
+                self.phases[write.birth] = write.phase
+        elif isinstance(write, RequestWrite):
+            if write.size_bytes is None:
+                self.sizes.pop(write.birth, None)
+            else:
+                self.sizes[write.birth] = write.size_bytes
+
+    @property
+    def open(self) -> int:
+        return sum(phase != "parked" for phase in self.phases.values())
+
+    @property
+    def waiting_bytes(self) -> int:
+        return sum(size for birth, size in self.sizes.items() if self.phases.get(birth) != "parked")
+
+
+def memory_is_bounded(joined: Joined) -> Iterator[str]:
+    """I8: no request is opened while a cap is reached. What an operator puts back is not refused."""
+    evidence = joined.evidence
+    memory: dict[int, _Memory] = defaultdict(_Memory)
+    for write in evidence.writes:
+        held = memory[write.partition]
+        if isinstance(write, StateWrite) and write.kind == "action_request" and write.birth not in held.phases:
+            where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
+            if write.phase is not None and evidence.max_open is not None and held.open >= evidence.max_open:
+                yield f"I8 {where} {held.open} open requests, the cap is {evidence.max_open}"
+            cap = evidence.max_waiting_bytes
+            if write.phase is not None and cap is not None and held.waiting_bytes >= cap:
+                yield f"I8 {where} {held.waiting_bytes} bytes, the cap is {cap}"
+        held.take(write)

@@ -1,0 +1,123 @@
+"""I4: each story by itself, as a reader of the event topic sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from tests.support.checker.evidence import Event, InputRecord
+from tests.support.checker.joined import Joined, is_repeat_answer, seconds
+
+_RANK = {"queued": 0, "preRunning": 1, "running": 2, "postRunning": 3}
+_ENDS = {"success", "error", "aborted", "canceled"}
+_OUTCOMES = _ENDS | {"rejected", "expired"}
+
+
+def stories_are_whole(joined: Joined) -> Iterator[str]:
+    """Numbered without gap or repeat, known statuses never backward, exactly one final event and nothing after it."""
+    for birth, story in joined.stories.items():
+        name = joined.name(birth)
+        sequences = [event["sequence"] for event in story]
+        if sequences != list(range(1, len(story) + 1)):
+            yield f"I4 {name}: sequences {sequences}"
+        finals = [index for index, event in enumerate(story) if event["final"]]
+        if len(finals) > 1:
+            yield f"I4 {name}: {len(finals)} final events"
+        if finals and finals[0] != len(story) - 1:
+            yield f"I4 {name}: {len(story) - 1 - finals[0]} events after the final one"
+        overdue = [event for event in story if event["change"] == "overdue"]
+        if len(overdue) > 1:
+            yield f"I4 {name}: overdue is told {len(overdue)} times"
+        yield from _statuses(name, story)
+        for event in story:
+            yield from _event(joined, event)
+
+
+def _statuses(name: str, story: Sequence[Event]) -> Iterator[str]:
+    highest, previous = -1, None
+    for event in story:
+        status = (event.get("task") or {}).get("status")
+        if event.get("previous_status") != previous:
+            yield f"I4 {name}#{event['sequence']}: previous_status {event.get('previous_status')!r}, not {previous!r}"
+            return
+        if status is None:
+            continue
+        previous = status
+        rank = 4 if status in _ENDS else _RANK.get(status)
+        if rank is not None and rank < highest:
+            yield f"I4 {name}#{event['sequence']}: {status} after a later status"
+            return
+        highest = highest if rank is None else rank
+
+
+def _event(joined: Joined, event: Event) -> Iterator[str]:
+    name = f"{joined.name(event['birth'])}#{event['sequence']}"
+    if event["event_id"] != f"{event['birth']}#{event['sequence']}":
+        yield f"I4 {name}: event_id is {event['event_id']!r}"
+    if event["final"] is not (event["outcome"] is not None):
+        yield f"I4 {name}: final is {event['final']}, outcome {event['outcome']}"
+    if event["outcome"] is not None and event["outcome"] not in _OUTCOMES:
+        yield f"I4 {name}: no outcome is called {event['outcome']!r}"
+    if event["final"] is not (event["change"] in {"finished", "rejected"}):
+        yield f"I4 {name}: change {event['change']!r}, final {event['final']}"
+    if (event["change"] == "rejected") is not (event["outcome"] == "rejected"):
+        yield f"I4 {name}: change {event['change']!r}, outcome {event['outcome']!r}"
+    record = joined.records.get(event["birth"])
+    if record is not None and record.document is not None:
+        yield from _repeats_record(name, event, record)
+
+
+def _repeats_record(name: str, event: Event, record: InputRecord) -> Iterator[str]:
+    """What the asker gave comes back on every event, so that a ticket can be answered."""
+    document = record.document or {}
+    for field, wanted in (("request_id", record.request_id), ("catalogue_operation", record.operation)):
+        if event.get(field) != wanted:
+            yield f"I4 {name}: {field} is {event.get(field)!r}, its record has {wanted!r}"
+    for field in ("correlation_id", "requested_by"):
+        wanted = document.get(field)
+        if (wanted is None or isinstance(wanted, str)) and event.get(field) != wanted:
+            yield f"I4 {name}: {field} is {event.get(field)!r}, its record has {wanted!r}"
+
+
+def parked_is_told(joined: Joined) -> Iterator[str]:
+    """Parked in the store exactly while the story's last word is that it is parked."""
+    for birth in {*joined.stories, *joined.states}:
+        standing, told = joined.standing(birth), joined.last_told(birth)
+        in_store = standing is not None and standing.phase == "parked"
+        is_told = told is not None and told["change"] == "parked"
+        if in_store and not is_told:
+            last = told["change"] if told is not None else "nothing"
+            yield f"I1 {joined.name(birth)}: parked in the store, but told {last} last"
+        if is_told and not in_store and (standing is None or not joined.evidence.allow_open):
+            phase = standing.phase if standing is not None else "not there"
+            yield f"I1 {joined.name(birth)}: told as parked, but the store has it {phase}"
+
+
+def deadlines_are_kept(joined: Joined) -> Iterator[str]:
+    """``watch_until`` is told when it passes before the end; nothing is called at or after ``start_by``."""
+    for birth, story in joined.stories.items():
+        record = joined.records.get(birth)
+        if record is None or not joined.opened(birth) or is_repeat_answer(story):
+            continue
+        until, end = _time(record, "watch_until"), joined.final(birth)
+        overdue = any(event["change"] == "overdue" for event in story)
+        if until is not None and end is not None and not overdue:
+            late = seconds(end) - until
+            if late > joined.evidence.patience_seconds:
+                yield f"I4 {joined.name(birth)}: ended {late:.1f} s after watch_until, and overdue was never told"
+        yield from _start_by(joined, birth, record)
+
+
+def _start_by(joined: Joined, birth: str, record: InputRecord) -> Iterator[str]:
+    start_by = _time(record, "start_by")
+    if start_by is None or joined.retried_at(birth):
+        return
+    for call in joined.calls.get(birth, ()):
+        intent = joined.intent(call)
+        if intent is not None and intent.intent_at is not None and intent.intent_at >= start_by:
+            yield f"I2 {joined.name(birth)}: {call} was decided {intent.intent_at - start_by:.1f} s after start_by"
+
+
+def _time(record: InputRecord, name: str) -> float | None:
+    value = (record.document or {}).get(name)
+    return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else None

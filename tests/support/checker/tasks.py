@@ -1,0 +1,86 @@
+"""I2 and I4: which Task belongs to whom, and that its story tells what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.support.checker.joined import Joined, code
+
+_GIVEN_UP = {"resolved", "canceled_while_parked"}
+
+
+def tasks_belong_to_their_callers(joined: Joined) -> Iterator[str]:
+    """A story tells the Task that its own call started, one, and no other story tells it."""
+    tellers: dict[str, str] = {}
+    for birth, story in joined.stories.items():
+        told = [] if joined.facts(birth).reads else joined.tasks_told(birth)
+        resumed = bool(joined.resumed_at(birth)) or any(code(event) == "resolved" for event in story)
+        if len(told) > 1 and not resumed:
+            yield f"I2 {joined.name(birth)}: tells {len(told)} Tasks, {', '.join(told)}"
+        for task_id in told:
+            other = tellers.setdefault(task_id, birth)
+            if other != birth and not resumed:
+                yield f"I2 {joined.name(birth)}: tells {task_id}, and so does {joined.name(other)}"
+            if not resumed:
+                yield from _is_its_own(joined, birth, task_id)
+
+
+def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[str]:
+    starter = joined.starters.get(task_id)
+    known = joined.task(task_id)
+    if starter is not None:
+        owner = joined.births[starter.story]
+        if owner != birth:
+            yield f"I2 {joined.name(birth)}: tells {task_id}, which {joined.name(owner)} started"
+    elif known is None or not known.look_alike:
+        yield f"I2 {joined.name(birth)}: tells {task_id}, which no call of it started"
+    elif not any(event["evidence"] for event in joined.stories[birth]):
+        yield f"I2 {joined.name(birth)}: tells {task_id} of somebody else, and of no look"
+
+
+def ends_are_those_of_the_tasks(joined: Joined) -> Iterator[str]:
+    """The outcome is how VCD ended the Task, no more and no less."""
+    for birth in joined.stories:
+        final = joined.final(birth)
+        task = (final or {}).get("task")
+        if final is None or task is None:
+            continue
+        name, outcome = joined.name(birth), final["outcome"]
+        if task["status"] != outcome and code(final) != "resolved":
+            yield f"I4 {name}: told {outcome}, but its own Task says {task['status']}"
+        known = joined.task(task["id"])
+        if known is not None and known.visible and known.status != outcome:
+            yield f"I4 {name}: told {outcome}, but VCD has {task['id']} as {known.status}"
+
+
+def started_tasks_are_told(joined: Joined) -> Iterator[str]:
+    """A Task that a call started is not lost: its story tells it, or an operator gave it up."""
+    for birth in joined.calls:
+        told, last = joined.tasks_told(birth), joined.last_told(birth)
+        if last is None or code(last) in _GIVEN_UP:
+            continue
+        for call in joined.spans(birth)[-1]:
+            if not call.started or call.task_id in told or not joined.is_visible(call.task_id or ""):
+                continue
+            name, task_id = joined.name(birth), call.task_id
+            if last["final"]:
+                yield f"I2 {name}: told {last['outcome']}, and never {task_id}, which {call} started"
+            elif code(last) == "outcome_unknown":
+                yield f"I2 {name}: parked as unknown, though VCD shows {task_id}, which {call} started"
+
+
+def parks_are_explained(joined: Joined) -> Iterator[str]:
+    """A parked story says why, and what was looked at; a vanished Task has vanished."""
+    for birth, story in joined.stories.items():
+        for event in story:
+            if event["change"] != "parked":
+                continue
+            name = f"{joined.name(birth)}#{event['sequence']}"
+            if code(event) is None:
+                yield f"I1 {name}: parked without a reason"
+            elif code(event) in {"outcome_unknown", "ambiguous"} and not event["evidence"]:
+                yield f"I2 {name}: parked as {code(event)} without telling what was looked at"
+            elif code(event) == "task_vanished":
+                told = joined.tasks_told(birth)
+                if told and all(joined.task(task_id) is not None and joined.is_visible(task_id) for task_id in told):
+                    yield f"I2 {name}: parked as vanished, but VCD shows {told[-1]}"

@@ -1,0 +1,105 @@
+"""Collects what an outsider can read of a group of bridges, for the checker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, Message
+from confluent_kafka import TopicPartition as ClientPartition
+
+from bridge.kafka.polling import headers_of
+from bridge.kafka.transaction import WRITER_HEADER
+from bridge.ports import Headers, StoredRecord
+from tests.support.changelog import ended_of, write_of
+from tests.support.checker.evidence import EndedRecord, LedgerCall, VcdTask, Write
+from tests.support.kafka import read
+from tests.support.simulator import Simulator
+
+ERROR_HEADER = "__connect.errors."
+
+
+def changelog_of(bootstrap: str, topic: str) -> list[Write]:
+    """Every committed record of a changelog that was not compacted yet: the tests' are not."""
+    return [_write(message) for message in read(bootstrap, topic)]
+
+
+def endings_of(bootstrap: str, topic: str) -> list[EndedRecord]:
+    return [ended_of(_stored(message)) for message in read(bootstrap, topic)]
+
+
+def dead_letters_of(bootstrap: str, topic: str) -> list[str]:
+    """Coordinates of the records that dead letters name, in birth form."""
+    return [coordinates(headers_of(message)) for message in read(bootstrap, topic)]
+
+
+def coordinates(headers: Headers) -> str:
+    """Where the record of a dead letter stood."""
+    told = dict(headers)
+    return "/".join((told[ERROR_HEADER + part] or b"").decode() for part in ("topic", "partition", "offset"))
+
+
+def offsets_of(bootstrap: str, group: str, topic: str, partitions: int) -> dict[int, int]:
+    """The group's committed offsets; partitions without one are left out."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+    try:
+        asked = [ClientPartition(topic, number) for number in range(partitions)]
+        found = consumer.committed(asked, timeout=20)
+        return {one.partition: one.offset for one in found if one.offset >= 0}
+    finally:
+        consumer.close()
+
+
+def ledger_of(simulator: Simulator, user: str) -> list[LedgerCall]:
+    """Calls of requests, and whatever else could change something; those of ``user`` are the bridges' too."""
+    rows = simulator.ledger()
+    return [_call(row, user) for row in rows if row["changes"] or (row["client_request_id"] or "").startswith("vb-")]
+
+
+def tasks_of(simulator: Simulator, calls: Sequence[LedgerCall]) -> dict[str, VcdTask]:
+    """All Tasks as VCD has them now; those that calls started and VCD shows no more are invisible."""
+    simulator.settings(query_lag_seconds=0)
+    client = simulator.log_in("administrator@System")
+    found: dict[str, VcdTask] = {}
+    page, total = 1, 1
+    while len(found) < total and page <= 1 + total // 128:
+        query = f"/api/query?type=adminTask&format=idrecords&pageSize=128&page={page}"
+        answer: Mapping[str, Any] = client.get(query).json()
+        total, page = int(answer["total"]), page + 1
+        found |= {row["id"]: VcdTask(status=row["status"]) for row in answer["record"]}
+    started = {call.task_id for call in calls if call.started and call.task_id is not None}
+    return found | {task_id: VcdTask(status="gone", visible=False) for task_id in started - set(found)}
+
+
+def _write(message: Message) -> Write:
+    headers = headers_of(message)
+    kind, milliseconds = message.timestamp()
+    assert kind != TIMESTAMP_NOT_AVAILABLE
+    return write_of(
+        _stored(message),
+        message.value(),
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        at=milliseconds / 1000,
+        writer=(dict(headers).get(WRITER_HEADER) or b"").decode(),
+    )
+
+
+def _stored(message: Message) -> StoredRecord:
+    return StoredRecord(message.key() or b"", message.value() or b"", headers_of(message))
+
+
+def _call(row: Mapping[str, Any], user: str) -> LedgerCall:
+    call_id = row["client_request_id"] or ""
+    return LedgerCall(
+        number=row["sequence"],
+        at=datetime.fromisoformat(row["time"]).timestamp(),
+        call_id=call_id,
+        operation=row["operation"] or "",
+        status=row["status"],
+        effect=bool(row["effect"]),
+        task_id=f"urn:vcloud:task:{row['task']}" if row["task"] else None,
+        ours=call_id.startswith("vb-") or row["user"] == user,
+        delayed=row["fault"] == "delay",
+    )
