@@ -153,7 +153,6 @@ def test_no_probe_of_the_catalogue_takes_an_empty_document_for_an_answer(operati
 
 
 POWER: dict[str, dict[int, bool | None]] = {
-    "deployVApp": {3: False, 4: True, 8: False, 10: None, 20: None},
     "powerOnVApp": {3: False, 4: True, 8: False, 10: None, 20: False},
     "powerOffVApp": {3: None, 4: None, 8: True, 10: None, 20: True},
     "shutdownVApp": {3: None, 4: False, 8: True, 10: None, 20: True},

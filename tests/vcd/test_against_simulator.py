@@ -12,6 +12,7 @@ from typing import Literal
 
 import pytest
 
+from bridge.catalogue.load import load as catalogue
 from bridge.core.answers import (
     Accepted,
     Busy,
@@ -31,6 +32,7 @@ from bridge.core.answers import (
     TaskVanished,
     Unavailable,
 )
+from bridge.core.proof import probe_says
 from bridge.core.task import Task
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.simulator.inventory import PASSWORD
@@ -342,6 +344,28 @@ async def test_a_late_call_does_not_leave(gateway: HttpGateway, cloud: Simulator
     assert isinstance(found, NeverSent)
     assert found.code == "lease_expired"
     assert seen(cloud, call) == 0
+
+
+async def test_what_the_state_of_a_vapp_says_about_a_lost_deploy() -> None:
+    """Deployed without power, it is not said not to have happened; one VM of two deployed, it is not said to have."""
+    probe = catalogue()["deployVApp"].probe
+    assert probe is not None
+
+    with running_simulator(task_seconds=0.1, virtual_machines=2) as cloud:
+        gateway = HttpGateway(config(cloud), RealClock())
+        await gateway.open()
+
+        async def says(entity: str) -> bool | None:
+            reading = await gateway.read_entity(f"/vApp/{entity}", "acme")
+            assert isinstance(reading, EntityRead)
+            return probe_says(probe, reading.document, {}, {"id": entity})
+
+        assert [await says(one) for one in (acme_vm(1), acme_vm(2), ACME_VAPP)] == [False, False, False]
+        path, kind = f"/vApp/{acme_vm(1)}/action/deploy", "application/vnd.vmware.vcloud.deployVAppParams+json"
+        call = replace(power_on(acme_vm(1)), path=path, body={"powerOn": False}, media_type=kind)
+        assert (await ended(gateway, await accepted(gateway, call))).status == "success"
+        assert [await says(one) for one in (acme_vm(1), acme_vm(2), ACME_VAPP)] == [None, False, None]
+        await gateway.close()
 
 
 # --- opening ----------------------------------------------------------------------------------------------------------
