@@ -55,8 +55,8 @@ def virtually(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
 
 
 class ScriptedJournal(SimJournal):
-    """``sizes``: largest record by topic. ``outcomes``: of the next commits, which are not made. ``pause``: before a
-    commit, seconds or something to await."""
+    """``sizes``: largest record by topic. ``outcomes``: of the next commits, which are not made. ``before_commit`` and
+    ``after_commit``: what else happens then."""
 
     def __init__(self, process: Process, kafka: SimKafka, inbox: SimInbox, site: Site) -> None:
         super().__init__(process, kafka, inbox, abort_rate=0.0)
@@ -70,7 +70,11 @@ class ScriptedJournal(SimJournal):
             await self._site.before_commit(entries)
         if self._site.outcomes:
             return self._site.outcomes.popleft()(entries)
-        return await super().commit(entries)
+        outcome = await super().commit(entries)
+        if self._site.after_commit is not None:
+            self._site.after_commit()
+            await asyncio.sleep(0.01)
+        return outcome
 
 
 @dataclass(slots=True)
@@ -103,6 +107,7 @@ class Site:
     sizes: dict[str, int] = field(default_factory=dict)
     outcomes: deque[Outcome] = field(default_factory=deque)
     before_commit: Callable[[Sequence[PartitionEntries]], Awaitable[None]] | None = None
+    after_commit: Callable[[], None] | None = None
     noted: Noting = field(default_factory=Noting)
     requests: AvroRequestCodec = field(default_factory=AvroRequestCodec)
     kafka: SimKafka = field(init=False)
