@@ -13,12 +13,12 @@ import typer
 
 from bridge.cli.app import app
 from bridge.cli.console import write_error
+from bridge.cli.interrupting import EXIT_INTERRUPTED
 from bridge.cli.streams import ReaderLeft, guarded
 from bridge.errors import BridgeError
 
 EXIT_USAGE = 2
 EXIT_BUG = 70
-EXIT_INTERRUPTED = 130
 
 
 def command() -> NoReturn:

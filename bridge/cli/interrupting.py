@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import ParamSpec
 
 P = ParamSpec("P")
+EXIT_INTERRUPTED = 130
 
 
 def interruptible(verb: Callable[P, None]) -> Callable[P, None]:

@@ -12,6 +12,7 @@ import typer
 
 from bridge import __version__
 from bridge.cli.console import announce
+from bridge.cli.interrupting import EXIT_INTERRUPTED
 from bridge.cli.options import ConfigOption, load_settings
 from bridge.errors import BridgeError
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from bridge.telemetry import Telemetry
 
 EXIT_STOPPED_AT_ONCE = 75
+START_PATIENCE_SECONDS = 1.0
+"""How long a start that is interrupted may take to end by itself."""
 
 
 def run(config: ConfigOption = None) -> None:
@@ -49,21 +52,33 @@ def run(config: ConfigOption = None) -> None:
 async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     from bridge import app
 
-    stop = asyncio.Event()
-    _stop_on_signals(stop, telemetry)
-    await app.run(settings, telemetry, on_ready=lambda: announce("ready"), stop=stop)
+    stop, started = asyncio.Event(), asyncio.Event()
+    _stop_on_signals(stop, started, telemetry)
+
+    def ready() -> None:
+        started.set()
+        announce("ready")
+
+    await app.run(settings, telemetry, on_ready=ready, stop=stop)
 
 
-def _stop_on_signals(stop: asyncio.Event, telemetry: Telemetry) -> None:
-    def asked(name: str) -> None:
-        if stop.is_set():
-            telemetry.fact("bridge.stopped_at_once", signal=name)
-            sys.stderr.flush()
-            # No cleanup: what was committed is the truth, the rest is decided again by the next owner.
-            os._exit(EXIT_STOPPED_AT_ONCE)
-        telemetry.fact("bridge.draining", signal=name)
-        stop.set()
-
+def _stop_on_signals(stop: asyncio.Event, started: asyncio.Event, telemetry: Telemetry) -> None:
     loop = asyncio.get_running_loop()
+
+    def end_at_once(number: signal.Signals, code: int) -> None:
+        telemetry.fact("bridge.stopped_at_once", signal=number.name)
+        sys.stderr.flush()
+        # No cleanup: what was committed is the truth, the rest is decided again by the next owner.
+        os._exit(code)
+
+    def asked(number: signal.Signals) -> None:
+        if stop.is_set():
+            end_at_once(number, EXIT_STOPPED_AT_ONCE)
+        telemetry.fact("bridge.draining", signal=number.name)
+        stop.set()
+        if number is signal.SIGINT and not started.is_set():
+            # A person waits, and the start may hang in a client's call to a peer that is not there.
+            loop.call_later(START_PATIENCE_SECONDS, end_at_once, number, EXIT_INTERRUPTED)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked, number.name)
+        loop.add_signal_handler(number, asked, number)

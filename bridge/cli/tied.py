@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import threading
 
-from bridge.cli.entry import EXIT_INTERRUPTED, command
+from bridge.cli.entry import command
+from bridge.cli.interrupting import EXIT_INTERRUPTED
 
 _INPUT = 0
 

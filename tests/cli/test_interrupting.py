@@ -18,6 +18,7 @@ from bridge.cli.interrupting import interruptible
 from bridge.errors import TemporaryError
 from tests.cli.conftest import Shell
 from tests.cli.test_send_and_watch import EVENT, publish
+from tests.support.simulator import running_simulator
 
 ROOT = Path(__file__).parents[2]
 SOON = 2.0
@@ -72,6 +73,19 @@ def test_a_peer_that_does_not_answer_keeps_nobody_waiting(
         connection, _ = silent.accept()
         with connection:
             assert interrupted(process) == 130
+
+
+def test_a_start_that_hangs_can_be_interrupted_too(shell: Shell, tmp_path: Path, silent: socket.socket) -> None:
+    host, port = silent.getsockname()
+    with running_simulator() as simulator:
+        shell.set(
+            kafka__bootstrap_servers=f"{host}:{port}", vcd__url=simulator.url, vcd__username="administrator",
+            vcd__password="secret", management__listen="127.0.0.1:0",
+        )  # fmt: skip
+        with running(tmp_path, "run") as process:
+            connection, _ = silent.accept()
+            with connection:
+                assert interrupted(process) == 130
 
 
 def test_watch_ends_while_it_waits_for_events(kafka_shell: Shell, tmp_path: Path) -> None:
