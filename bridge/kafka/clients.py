@@ -19,6 +19,7 @@ from bridge.ports import Headers, OutRecord
 
 SEND_SECONDS = 30.0
 _BATCH = 500
+_CREATE = "`vcd-bridge topics apply` creates the topics of the settings; any other has to be there"
 _BY_KEY = -1
 """librdkafka's RD_KAFKA_PARTITION_UA: the partitioner decides."""
 
@@ -52,7 +53,7 @@ def send(config: KafkaConfig, records: Sequence[OutRecord]) -> list[Birth]:
     cluster = look(config)
     missing = sorted({record.topic for record in records if not cluster.partitions(record.topic)})
     if missing:
-        raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint="create it: `vcd-bridge topics apply`")
+        raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint=_CREATE)
     producer: Producer = make(lambda settings: Producer(settings, logger=LOG), config.plain_producer())
     written: dict[int, Birth] = {}
     failed: list[KafkaError] = []
@@ -87,7 +88,7 @@ def tail(
     waiting = {(topic, number) for topic in topics for number in range(cluster.partitions(topic))}
     missing = [topic for topic in topics if not cluster.partitions(topic)]
     if missing:
-        raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint="create it: `vcd-bridge topics apply`")
+        raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint=_CREATE)
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
     try:
         reader.assign([ClientPartition(topic, number, start) for topic, number in sorted(waiting)])

@@ -183,11 +183,15 @@ def compare(required: list[RequiredTopic], existing: Mapping[str, ExistingTopic]
     for topic in required:
         found = existing.get(topic.name)
         if found is None:
-            wanted = f"{topic.partitions} partitions, {topic.replication_factor} replicas"
+            wanted = f"{_counted(topic.partitions, 'partition')}, {_counted(topic.replication_factor, 'replica')}"
             differences.append(Difference(topic=topic.name, change=Change.CREATE, wanted=wanted))
         else:
             differences += _compare(topic, found)
     return TopicPlan(tuple(differences), {topic.name: topic for topic in required})
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _compare(topic: RequiredTopic, found: ExistingTopic) -> Iterator[Difference]:

@@ -162,6 +162,9 @@ def test_a_missing_topic_says_what_to_do(kafka_shell: Shell) -> None:
     error = kafka_shell.error("send", "--operation", "x", code=2)
     assert "no such topic" in error["message"]
     assert "topics apply" in error["hint"]
+    other = kafka_shell.error("send", "--operation", "x", "--topic", "no-such", code=2)
+    assert "no-such" in other["message"]
+    assert "any other has to be there" in other["hint"]
 
 
 def test_watch_shows_events_decoded_and_ends_with_the_final_one(ready: Shell) -> None:

@@ -8,6 +8,7 @@ from tests.cli.conftest import Shell
 def test_apply_makes_what_plan_wants_and_may_be_repeated(kafka_shell: Shell) -> None:
     planned = kafka_shell.json("topics", "plan", code=3)["differences"]
     assert [difference["change"] for difference in planned] == ["create"] * 5
+    assert {difference["wanted"] for difference in planned} == {"2 partitions, 1 replica"}
     done = kafka_shell.json("topics", "apply")
     assert done == {"done": planned, "impossible": []}
     assert kafka_shell.json("topics", "plan") == {"differences": []}
