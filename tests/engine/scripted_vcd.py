@@ -53,6 +53,7 @@ class ScriptedVcd:
     """
 
     session_ready: bool = True
+    travel_seconds: float = TRAVEL_SECONDS
     before_leaving: float = TRAVEL_SECONDS
     clock_ahead: timedelta = timedelta()
     calls: list[Left] = field(default_factory=list)
@@ -111,22 +112,22 @@ class ScriptedVcd:
         return answer
 
     async def read_task(self, task_id: str, href: str | None) -> TaskReading:
-        await asyncio.sleep(TRAVEL_SECONDS)
+        await asyncio.sleep(self.travel_seconds)
         found = self.tasks.get(task_id)
         return TaskRead(found) if found is not None else TaskVanished(403, "no access")
 
     async def cancel_task(self, task_id: str, call_id: str) -> CancelAnswer:
-        await asyncio.sleep(TRAVEL_SECONDS)
+        await asyncio.sleep(self.travel_seconds)
         self.cancels.append(task_id)
         return CancelAnswer.REQUESTED
 
     async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
-        await asyncio.sleep(TRAVEL_SECONDS)
+        await asyncio.sleep(self.travel_seconds)
         self.queries.append(query)
         return self.query(query)
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
-        await asyncio.sleep(TRAVEL_SECONDS)
+        await asyncio.sleep(self.travel_seconds)
         return self.entity(path)
 
     def shows(self, *numbers: int) -> None:
