@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
+from bridge.catalogue.load import load
 from bridge.kafka.polling import headers_of
 from bridge.kafka.transaction import WRITER_HEADER
 from bridge.ports import Headers, StoredRecord
@@ -18,6 +19,7 @@ from tests.support.kafka import read
 from tests.support.simulator import Simulator
 
 ERROR_HEADER = "__connect.errors."
+_MAKE_TASKS = frozenset(operation.name for operation in load().values() if operation.makes_task)
 
 
 def changelog_of(bootstrap: str, topic: str) -> list[Write]:
@@ -90,6 +92,11 @@ def _stored(message: Message) -> StoredRecord:
     return StoredRecord(message.key() or b"", message.value() or b"", headers_of(message))
 
 
+def _has_task(row: Mapping[str, Any], call_id: str) -> bool:
+    """Whether the Task that a row names is one that the call started, or asks to cancel for a request."""
+    return bool(row["task"]) and (row["operation"] in _MAKE_TASKS or "-cancel" in call_id)
+
+
 def _call(row: Mapping[str, Any], user: str) -> LedgerCall:
     call_id = row["client_request_id"] or ""
     return LedgerCall(
@@ -99,7 +106,7 @@ def _call(row: Mapping[str, Any], user: str) -> LedgerCall:
         operation=row["operation"] or "",
         status=row["status"],
         effect=bool(row["effect"]),
-        task_id=f"urn:vcloud:task:{row['task']}" if row["task"] else None,
+        task_id=f"urn:vcloud:task:{row['task']}" if _has_task(row, call_id) else None,
         ours=call_id.startswith("vb-") or row["user"] == user,
         delayed=row["fault"] == "delay",
     )
