@@ -115,6 +115,9 @@ class KafkaConfig:
             # A lost EndTxn is asked again after this, well within the transaction's time.
             "socket.timeout.ms": timeout_ms // 2,
             "linger.ms": 5,
+            # A topic that is gone is told of after this, not after half a minute: one partition's dead letter must not
+            # hold up the transaction of all for longer than a transaction may take.
+            "topic.metadata.propagation.max.ms": 1000,
             "message.max.bytes": largest_record_bytes,
             **self._passed(without=CONSUMERS_ONLY | MEMBERS_ONLY),
             "batch.size": batch_bytes,

@@ -136,8 +136,9 @@ class TransactionalJournal:
             self._limits = limits
             writer.resize(limits)
             return replace(attempt, refused=self._too_large(work.entries))
+        # Tried once more, each alone: a broker refuses whole batches, and a topic can be unknown for a moment.
         suspects = [entry for entry in work.entries if entry.partition in attempt.refused]
-        return attempt if len(suspects) == 1 else replace(attempt, refused=writer.refusals(suspects))
+        return replace(attempt, refused=writer.refusals(suspects))
 
     def _undone(self, entries: Sequence[PartitionEntries], attempt: Attempt | None = None) -> NotCommitted:
         membership = self._inbox.membership
@@ -145,7 +146,10 @@ class TransactionalJournal:
         refused = dict(attempt.refused) if attempt is not None else {}
         if attempt is not None and attempt.end is End.ABORTED and attempt.detail:
             self._trouble("kafka journal", f"transaction aborted: {attempt.detail}")
-        return NotCommitted(lost=lost, refused=refused or None)
+        stalled = attempt.stalled if attempt is not None else frozenset[TopicPartition]()
+        if len(stalled) == len(entries):
+            stalled = frozenset()  # nobody is to blame: it is Kafka that does not answer
+        return NotCommitted(lost=lost, refused=refused or None, stalled=stalled)
 
     def _too_large(self, entries: Sequence[PartitionEntries]) -> dict[TopicPartition, str]:
         """One record too large would poison the transaction of all partitions."""

@@ -74,11 +74,13 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """``refused``: partitions with records that no attempt will write, with the reason."""
+    """``refused``: partitions with records that no attempt will write, with the reason. ``stalled``: those with records
+    that were not acknowledged in time."""
 
     end: End
     detail: str = ""
     refused: Mapping[TopicPartition, str] = field(default_factory=dict)
+    stalled: frozenset[TopicPartition] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,9 +311,7 @@ class TransactionalWriter:
         self, producer: Producer, error: KafkaError | None, failures: Sequence[tuple[TopicPartition, KafkaError]]
     ) -> Attempt:
         detail = describe(error) if error is not None else ""
-        refused: dict[TopicPartition, str] = {}
         if error is None or not (error.fatal() or error.code() in _DOUBTFUL):
-            refused = _permanent(failures)
             detail = detail or "; ".join(describe(failed) for _, failed in failures[:1])
             try:
                 self._step("abort_transaction")
@@ -323,9 +323,9 @@ class TransactionalWriter:
                 # After a failed record librdkafka changes its epoch in the background and then purges what the next
                 # transaction has queued by then (measured).
                 self._suspect = self._suspect or bool(failures)
-                return Attempt(End.ABORTED, detail, refused)
+                return Attempt(End.ABORTED, detail, _permanent(failures), _unacknowledged(error, failures))
         self._suspect = True
-        return Attempt(End.DOUBT, describe(error), refused)
+        return Attempt(End.DOUBT, describe(error))
 
     # --- producers ----------------------------------------------------------------------------------------------------
 
@@ -366,6 +366,15 @@ def _delivered(
     # Nothing is asked of the error here: with a fenced producer that ends in a SystemError (measured).
     if error is not None:
         failures.append((partition, error))
+
+
+def _unacknowledged(
+    error: KafkaError | None, failures: Sequence[tuple[TopicPartition, KafkaError]]
+) -> frozenset[TopicPartition]:
+    """Whose records were not acknowledged in time: they say so, or the abort that followed has purged them."""
+    late = frozenset(partition for partition, failed in failures if failed.code() == KafkaError._MSG_TIMED_OUT)
+    timed_out = error is not None and error.code() == KafkaError._TIMED_OUT
+    return late or (frozenset(partition for partition, _ in failures) if timed_out else frozenset())
 
 
 def _permanent(failures: Sequence[tuple[TopicPartition, KafkaError]]) -> dict[TopicPartition, str]:
