@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bridge.errors import ConfigurationError
 from bridge.settings.types import (
+    ApiVersion,
     BootstrapServers,
     Count,
     HttpUrl,
@@ -149,12 +150,12 @@ class VcdSettings(Section):
     """Connections per process for everything else: reads, queries, cancels, logins. Calls that VCD answers slowly do
     not hold these up."""
     max_calls_per_second: Rate = 100.0
-    """Requests to VCD per second and process, calls and reads together, logins apart. Calls go first and get four fifths
-    at most, so that Tasks are followed under any load. A VCD behind a gateway with a quota needs less."""
+    """Requests to VCD per second and process, calls and reads together, logins apart. Calls go first and get four
+    fifths at most, so that Tasks are followed under any load. A VCD behind a gateway with a quota needs less."""
     lease_seconds: Seconds = 5.0
     """A call that changes VCD leaves within this time from before its intent's commit, or not at all. A new owner of
     the work waits as long before it concludes that a call never left. 5 s: a slow commit fits, failover stays quick."""
-    api_version_max: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None = None
+    api_version_max: ApiVersion | None = None
     """Highest API version to negotiate, e.g. ``38.1``; absent: the highest that both sides know."""
     ca_file: FilePath | None = None
     """PEM file of the authority that signed VCD's certificate; absent: the system's. Verification cannot be
@@ -197,15 +198,15 @@ class RetrySettings(Section):
     """How refused and unanswered calls are tried again. Delays have full jitter."""
 
     max_tries: Count = 10
-    """Calls that may fail before VCD accepts one (token not accepted, outcome unknown); then the request is rejected with
-    ``retries_exhausted``, or parked where an outcome is unknown."""
+    """Calls that may fail before VCD accepts one (token not accepted, outcome unknown); then the request is rejected
+    with ``retries_exhausted``, or parked where an outcome is unknown."""
     base_delay_seconds: Seconds = 1.0
     """Ceiling of the first delay; each further one doubles it."""
     max_delay_seconds: Seconds = 60.0
     """Ceiling of every delay."""
     longest_wait_seconds: Seconds = 7200.0
-    """How long a request waits, from its first call, for an entity that other work keeps busy, for VCD's limits, or for a
-    VCD that cannot be reached. 2 h: longer than most vApp operations and outages."""
+    """How long a request waits, from its first call, for an entity that other work keeps busy, for VCD's limits, or for
+    a VCD that cannot be reached. 2 h: longer than most vApp operations and outages."""
     busy_max_delay_seconds: Seconds = 30.0
     """Ceiling of the delay between two tries on a busy entity."""
     repeat_within_seconds: Seconds = 900.0
@@ -247,7 +248,8 @@ class PolicySettings(Section):
     deny_operations: OperationPatterns = ()
     """Operations that never run."""
     organizations: Patterns = ()
-    """Organizations that requests may name. Empty: all."""
+    """Organizations that requests may be about: patterns of names, and whole ids. Empty: all. Otherwise a request names
+    one of them, an organization in a path is listed here by its id, and provider-wide operations are refused."""
 
 
 class EventSettings(Section):
