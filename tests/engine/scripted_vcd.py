@@ -56,11 +56,15 @@ class ScriptedVcd:
     travel_seconds: float = TRAVEL_SECONDS
     before_leaving: float = TRAVEL_SECONDS
     clock_ahead: timedelta = timedelta()
+    asked: int = 0
+    """How often the engine wanted to call."""
     calls: list[Left] = field(default_factory=list)
-    cancels: list[str] = field(default_factory=list)
+    cancels: list[tuple[str, str]] = field(default_factory=list)
+    """Task id and call id."""
     queries: list[TaskQuery] = field(default_factory=list)
     tasks: dict[str, Task] = field(default_factory=dict)
     on_call: Callable[[HttpCall], Answer] | None = None
+    on_cancel: Callable[[str], CancelAnswer] = field(default=lambda task_id: CancelAnswer.REQUESTED)
     entity: Callable[[str], EntityReading] = field(default=lambda path: EntityRead({}, ()))
     query: Callable[[TaskQuery], TaskPage | ReadRefused | Unavailable] = field(default=lambda query: page_of(query, []))
     user_name: str = USER
@@ -100,6 +104,7 @@ class ScriptedVcd:
     # --- the port -------------------------------------------------------------------------------------------------
 
     async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
+        self.asked += 1
         await asyncio.sleep(self.before_leaving)
         if self.now() >= leave_by:
             return NeverSent(code="lease_expired", message="too late to leave")
@@ -118,8 +123,8 @@ class ScriptedVcd:
 
     async def cancel_task(self, task_id: str, call_id: str) -> CancelAnswer:
         await asyncio.sleep(self.travel_seconds)
-        self.cancels.append(task_id)
-        return CancelAnswer.REQUESTED
+        self.cancels.append((task_id, call_id))
+        return self.on_cancel(task_id)
 
     async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
         await asyncio.sleep(self.travel_seconds)
