@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,46 +12,82 @@ from bridge.catalogue.kinds import KINDS
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import BodyRule, Operation
 from bridge.simulator.inventory import well_known_uuid
-from tests.support.bridge import running_site
+from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode
-from tests.support.simulator import ACME_ORG, acme_vapp
+from tests.support.simulator import ACME_ORG, Simulator, acme_vapp
 
-REFUSED_THERE = {
-    "updateTask", "cancelTask", "resumeBlockingTask", "abortBlockingTask", "failBlockingTask",
-    "updateBlockingTaskProgress",
+FACTS = Path(__file__).parents[1] / "catalogue" / "facts.csv"
+EXTERNAL = {
+    "name": "task", "status": "running", "serviceNamespace": "org.example.test", "operation": "Firewall ticket",
+    "user": {"href": f"/api/admin/user/{well_known_uuid('user', 'acme')}"},
 }  # fmt: skip
-"""Called all the same; VCD refuses them, because the Task they name is VCD's own and ended, or no blocking task."""
-
 BODIES: dict[str, dict[str, Any]] = {
-    "createExternalTask": {
-        "name": "task", "status": "success", "serviceNamespace": "org.example.test", "operation": "Firewall ticket",
-        "user": {"href": f"/api/admin/user/{well_known_uuid('user', 'acme')}"},
-    },
-}  # fmt: skip
+    "createExternalTask": {**EXTERNAL, "status": "success"},
+    "updateTask": {**EXTERNAL, "progress": 50},
+    "updateBlockingTaskProgress": {"message": "still being looked at", "timeoutValueInMilliseconds": 600_000},
+}
+ON_EXTERNAL = ("getTask", "updateTask", "cancelTask")
+ON_BLOCKING = ("resumeBlockingTask", "abortBlockingTask", "failBlockingTask", "updateBlockingTaskProgress")
 
 
-def _id(operation: Operation, kinds: tuple[str, ...], number: int) -> str:
-    if not kinds:
-        return f"key{number}"
-    return f"{KINDS[kinds[0]].prefix}00000000-0000-4000-8000-{number:012d}"
+def running_external_tasks(site: Site) -> dict[str, str]:
+    """One for each operation that needs one, made by requests of their own: operation -> Task."""
+    creation = {"operation": "createExternalTask", "parameters": {"id": ACME_ORG}, "body": EXTERNAL}
+    site.send(*({"request_id": f"for {name}", **creation} for name in ON_EXTERNAL))
+    wanted = {f"for {name}" for name in ON_EXTERNAL}
+    events = site.wait_events(lambda events: wanted <= {event["request_id"] for event in events})
+    return {event["request_id"].removeprefix("for "): event["task"]["id"] for event in events}
 
 
-def _request(operation: Operation, number: int, task: str) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "request_id": operation.name,
-        "operation": operation.name,
-        "parameters": {p.name: _id(operation, p.kinds, number) for p in operation.parameters},
+def end_external_tasks(site: Site, tasks: Mapping[str, str]) -> None:
+    """Their stories end too, all of them at last."""
+    for task in tasks.values():
+        site.simulator.force_task(task[-36:], status="success")
+    site.wait_ended([f"for {name}" for name in tasks])
+
+
+def waiting_blocking_tasks(simulator: Simulator) -> dict[str, str]:
+    """One for each decision, from what a person of acme asked for: operation -> blocking task."""
+    simulator.settings(blocking_operations=["deployVApp"], blocking_timeout_seconds=600)
+    person = simulator.log_in("admin@acme")
+    for number in range(1, 1 + len(ON_BLOCKING)):
+        assert person.post(f"/api/vApp/{acme_vapp(number)}/action/deploy", {}).status == 202
+    simulator.settings(blocking_operations=[])
+    listed = simulator.log_in("administrator@System").get("/api/admin/extension/blockingTasks").json()["reference"]
+    return {name: one["href"].rsplit("/", 1)[-1] for name, one in zip(ON_BLOCKING, listed, strict=True)}
+
+
+def parameters_of(operation: Operation, number: int) -> dict[str, str]:
+    """Ids that no other operation of the run has."""
+    uuid = f"00000000-0000-4000-8000-{number:012d}"
+    return {
+        one.name: KINDS[one.kinds[0]].prefix + uuid if one.kinds else f"key{number}" for one in operation.parameters
     }
-    if operation.path.startswith("/task/"):
-        document["parameters"] = {"id": task}
-    elif operation.path.startswith("/tasksList/"):
-        document["parameters"] = {"id": ACME_ORG}
-    if operation.body_rule is BodyRule.REQUIRED:
-        document["body"] = BODIES.get(operation.name, {"name": f"n{number}"})
-    return document
+
+
+def request_of(operation: Operation, parameters: Mapping[str, str], number: int) -> dict[str, Any]:
+    """A body wherever one is taken, also where it may be left out."""
+    document = {"request_id": operation.name, "operation": operation.name, "parameters": dict(parameters)}
+    if operation.body_rule is BodyRule.NONE:
+        return document
+    return {**document, "body": BODIES.get(operation.name, {"name": f"n{number}"})}
+
+
+def wanted_call(fact: Mapping[str, str], parameters: Mapping[str, str], *, with_body: bool) -> tuple[Any, ...]:
+    """Method, path and media type by the collected facts, whatever the catalogue says."""
+    plain = {name: value.removeprefix("urn:vcloud:task:") for name, value in parameters.items()}
+    media_type = "application/*+json" if fact["media_type"] == "unsourced" else fact["media_type"]
+    return fact["method"], "/api" + fact["path"].format_map(plain), media_type if with_body else None, with_body
+
+
+def seen_call(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    media_type = row["media_type"].split(";")[0] if row["media_type"] else None
+    return row["method"], row["path"], media_type, row["body_bytes"] > 0
 
 
 def test_every_operation_from_record_to_final_event(kafka: KafkaNode, tmp_path: Path) -> None:
+    with FACTS.open(newline="") as file:
+        facts = {row["operation_name"]: row for row in csv.DictReader(file)}
     operations = list(load().values())
     # Those with a stream of their own run here through a policy that names them.
     policy = {"allow_destructive": True, "allow_operations": ["*"]}
@@ -57,24 +95,30 @@ def test_every_operation_from_record_to_final_event(kafka: KafkaNode, tmp_path: 
         kafka.bootstrap, tmp_path, policy=policy, simulator={"task_seconds": 0.3}, vcd={"max_calls_per_second": 500}
     ) as site:
         site.start().wait_ready()
-        site.send({"request_id": "first", "operation": "deployVApp", "parameters": {"id": acme_vapp(1)}})
-        task = site.wait_ended(["first"])[-1]["task"]["id"]
-        requests = [_request(operation, number, task) for number, operation in enumerate(operations)]
-        site.send(*requests)
+        external = running_external_tasks(site)
+        living = external | waiting_blocking_tasks(site.simulator)
+        living |= {"createExternalTask": ACME_ORG, "getTasksList": ACME_ORG}
+        parameters = {
+            operation.name: {"id": living[operation.name]} if operation.name in living else parameters_of(operation, n)
+            for n, operation in enumerate(operations)
+        }
+        site.send(*(request_of(one, parameters[one.name], number) for number, one in enumerate(operations)))
         events = site.wait_ended([operation.name for operation in operations], 90)
         outcomes = {e["request_id"]: (e["outcome"], json.dumps(e["reason"])) for e in events if e["final"]}
-        called: dict[str, dict[str, Any]] = {}
-        for call in site.simulator.ledger():
-            if call["operation"] in outcomes and (call["client_request_id"] or "").startswith("vb-"):
-                called.setdefault(call["operation"], call)
+        end_external_tasks(site, external)
+        called: dict[str, list[dict[str, Any]]] = {name: [] for name in facts}
+        for row in site.simulator.ledger():
+            if (row["client_request_id"] or "").startswith("vb-") and row["operation"] in called:
+                called[row["operation"]].append(row)
         wrong = []
         for operation in operations:
-            row = called.get(operation.name)
-            expected = 4 if operation.name in REFUSED_THERE else 2
-            if row is None or (row["method"], row["status"] // 100) != (operation.method, expected):
-                wrong.append(f"{operation.name}: {row} {outcomes.get(operation.name)}")
-            elif operation.body_rule is BodyRule.REQUIRED and row["media_type"].split(";")[0] != operation.media_type:
-                wrong.append(f"{operation.name}: media type {row['media_type']}, not {operation.media_type}")
+            with_body = operation.body_rule is not BodyRule.NONE
+            wanted = wanted_call(facts[operation.name], parameters[operation.name], with_body=with_body)
+            made = [(*seen_call(row), row["status"] // 100) for row in called[operation.name]]
+            before = len(external) if operation.name == "createExternalTask" else 0
+            if made[before:] != [(*wanted, 2)]:
+                wrong.append(f"{operation.name}: {made} instead of {wanted}; {outcomes.get(operation.name)}")
         assert not wrong, "\n".join(wrong)
-        assert set(outcomes) - {"first"} == {operation.name for operation in operations}
+        assert set(outcomes) == set(facts)
+        assert {outcome for outcome, _ in outcomes.values()} == {"success"}
         site.check()
