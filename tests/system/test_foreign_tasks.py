@@ -1,4 +1,4 @@
-"""A Task that is somebody else's stays theirs, also where a call's answer shows it; a create is settled by its list."""
+"""A Task that is somebody else's stays theirs, also where a call's answer shows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from bridge.simulator.inventory import well_known_uuid
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode
-from tests.support.simulator import ACME_ORG, ACME_VDC, Simulator, acme_vapp
+from tests.support.simulator import ACME_ORG, Simulator, acme_vapp
 
 EXTERNAL = {
     "name": "task", "status": "running", "serviceNamespace": "org.example.test", "operation": "Firewall ticket",
@@ -73,19 +73,4 @@ def test_updates_of_a_task_do_not_wait_for_its_end(kafka: KafkaNode, tmp_path: P
         assert status_of(site.simulator, task) == ("success", False)
         calls = [row["operation"] for row in site.simulator.ledger(changes=True)]
         assert calls == ["createExternalTask", *["updateTask"] * 3]
-        site.check()
-
-
-def test_a_create_that_never_arrived_is_made_again(kafka: KafkaNode, tmp_path: Path) -> None:
-    """The vDC lists no disk of that name, and no Task of it is found: the call is made again, once."""
-    with running_site(kafka.bootstrap, tmp_path, vcd={"answer_timeout_seconds": 1}) as site:
-        site.start().wait_ready()
-        site.simulator.fault(do="drop", operation="createDisk")
-        body = {"disk": {"name": "logs", "sizeMb": 1024}}
-        site.send({"request_id": "disk", "operation": "createDisk", "parameters": {"id": ACME_VDC}, "body": body})
-        events = site.wait_ended(["disk"])
-        assert events[-1]["outcome"] == "success"
-        assert [row["status"] for row in site.simulator.ledger() if row["operation"] == "createDisk"] == [None, 201]
-        found = site.simulator.log_in("admin@acme").get(f"/api/vdc/{ACME_VDC}").json()["resourceEntities"]
-        assert [one["name"] for one in found["resourceEntity"]].count("logs") == 1
         site.check()
