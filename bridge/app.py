@@ -82,9 +82,11 @@ async def run(
     names = topic_names(settings)
     kafka = kafka_config(settings)
     schemas = await _settle_schemas(settings, registry, kafka, names, telemetry)
-    inbox = KafkaInbox(kafka, [names.action_requests], trouble=telemetry.trouble)
-    journal = TransactionalJournal(
-        kafka, inbox, names, reach=reach, trouble=telemetry.trouble, on_hung=_end_process(telemetry)
+    trouble, hung = telemetry.trouble, _end_process(telemetry)
+    inbox = KafkaInbox(kafka, [names.action_requests], trouble=trouble, on_hung=hung)
+    journal = TransactionalJournal(kafka, inbox, names, reach=reach, trouble=trouble, on_hung=hung)
+    store = KafkaStore(
+        kafka, inbox.membership, names, writer_id=journal.transactional_id, trouble=trouble, on_hung=hung
     )
     clock = SystemClock()
     gateway = vcd_gateway(settings, telemetry, clock)
@@ -92,7 +94,7 @@ async def run(
         clock=clock,
         inbox=inbox,
         journal=journal,
-        store=KafkaStore(kafka, inbox.membership, names, writer_id=journal.transactional_id, trouble=telemetry.trouble),
+        store=store,
         requests=AvroRequestCodec(registry),
         events=AvroEventCodec(settings.kafka.group_id, schemas.ids.get(EVENT) if schemas is not None else None),
         store_codec=AvroStoreCodec(schemas.header if schemas is not None else ()),

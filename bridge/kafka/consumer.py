@@ -43,13 +43,22 @@ class _Posted:
 class KafkaInbox:
     """Implements ``bridge.ports.Inbox``; also tells the journal and the store what is owned.
 
-    ``trouble(where, message)`` is told of what the client recovers from by itself; it is called from other threads.
+    ``trouble(where, message)`` is told of what the client recovers from by itself; ``on_hung(message)`` ends the
+    process when a call of the consumer hangs. Both are called from other threads.
     """
 
-    def __init__(self, config: KafkaConfig, topics: Sequence[str], *, trouble: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        config: KafkaConfig,
+        topics: Sequence[str],
+        *,
+        trouble: Callable[[str, str], None],
+        on_hung: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self._config = config
         self._topics = list(topics)
         self._trouble = trouble
+        self._on_hung = on_hung
         self.membership = Membership()
         self._events: deque[_Posted] = deque()
         self._arrived = asyncio.Event()
@@ -75,6 +84,7 @@ class KafkaInbox:
             post=self._post,
             died=self._thread_died,
             trouble=self._trouble,
+            on_hung=self._on_hung,
         )
         self._thread.start()
 

@@ -19,6 +19,7 @@ from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import describe
 from bridge.kafka.membership import Membership
+from bridge.kafka.watchdog import Watchdog
 from bridge.ports import Assigned, AtEnd, Delivery, InboxEvent, Lost, Records, Revoking
 
 BATCH = 500
@@ -30,6 +31,8 @@ HANDOVER_SECONDS = 20.0
 HELD_RECORDS = 5_000
 HELD_BYTES = 32 * 1024 * 1024
 """What may wait in memory between this thread and the engine; beyond it nothing more is read."""
+HUNG_SECONDS = 45.0
+"""A single call of the consumer beyond this will not return any more."""
 _REPEAT_SECONDS = 30.0
 _NO_ASSIGNMENT_SECONDS = 2.0
 """A member that has an epoch and after this no partition gets none for now: partitions come with heartbeats."""
@@ -66,6 +69,7 @@ class PollingThread:
         post: Post,
         died: Callable[[BaseException | None], None],
         trouble: Callable[[str, str], None],
+        on_hung: Callable[[str], None],
     ) -> None:
         self._config = config
         self._topics = list(topics)
@@ -90,6 +94,7 @@ class PollingThread:
         self._consumer: Consumer = make(
             lambda settings: Consumer(settings, logger=LOG, error_cb=self._client_error), config.consumer()
         )
+        self._watchdog = Watchdog("kafka-polling", bound_seconds=HUNG_SECONDS, on_hung=on_hung)
         self._thread = threading.Thread(target=self._run, name="kafka-polling", daemon=True)
 
     def start(self) -> None:
@@ -162,6 +167,7 @@ class PollingThread:
                 failure = KafkaException(self._fatal)
         except BaseException as error:  # noqa: BLE001  # whatever ends this thread has to end the process
             failure = error
+        self._watchdog.close()
         if failure is None:
             failure = self._close()
         # Otherwise it is not closed: closing a fatally fenced member was seen to hang for good (measured).
@@ -188,6 +194,7 @@ class PollingThread:
 
     def _serve(self) -> None:
         self.last_progress = time.monotonic()
+        self._watchdog.begin("polling")
         for _ in range(len(self._commands)):
             self._commands.popleft()()
 

@@ -23,6 +23,7 @@ from bridge.kafka.fencing import Fence
 from bridge.kafka.polling import headers_of
 from bridge.kafka.queries import high_watermarks, log_starts, readable_ranges, topic_facts
 from bridge.kafka.transaction import let_go
+from bridge.kafka.watchdog import Watchdog
 from bridge.ports import RestoredPartition, StoredRecord
 
 GRACE_SECONDS = 1.0
@@ -31,6 +32,8 @@ handover, has none open here at all; so what is open longer belongs to one that 
 STALLED_SECONDS = 60.0
 """Without any progress for this long the store counts as unreadable: transaction time-out plus the broker's clean-up
 interval (10 s by default) and a leader election fit in."""
+HUNG_SECONDS = 120.0
+"""One turn asks several questions of ten seconds at most each; beyond this one of them will not return any more."""
 _RETRY_SECONDS = 0.3
 _IDLE_SECONDS = 1.0
 _BATCH = 2000
@@ -101,7 +104,13 @@ class Restore:
 class RestoreThread:
     """Owns the reader. ``own_id``: the transactional id of this process, which is never fenced here."""
 
-    def __init__(self, config: KafkaConfig, own_id: str, trouble: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        config: KafkaConfig,
+        own_id: str,
+        trouble: Callable[[str, str], None],
+        on_hung: Callable[[str], None],
+    ) -> None:
         self._config = config
         self._trouble = trouble
         self._fence = Fence(config, own_id)
@@ -113,6 +122,7 @@ class RestoreThread:
         self._logs: dict[TopicPartition, tuple[Restore, Log]] = {}
         self._wake = threading.Condition()
         self._closed = False
+        self._watchdog = Watchdog("kafka-store", bound_seconds=HUNG_SECONDS, on_hung=on_hung)
         self._thread = threading.Thread(target=self._run, name="kafka-store", daemon=True)
         self._thread.start()
 
@@ -132,9 +142,11 @@ class RestoreThread:
         while not self._closed:
             with self._wake:
                 if not self._new and not self._active:
+                    self._watchdog.rest()
                     self._wake.wait(_IDLE_SECONDS)
                 self._active += self._new
                 self._new = []
+            self._watchdog.begin("a look at the store")
             try:
                 self._turn()
             except KafkaException as error:
@@ -146,6 +158,7 @@ class RestoreThread:
             except BaseException as error:  # noqa: BLE001  # belongs to those who wait
                 self._end(list(self._active), error)
             self._expire()
+        self._watchdog.close()
         self._end([*self._active, *self._new], TemporaryError("the store is closed"))
         if self._reader is not None:
             let_go(self._reader)

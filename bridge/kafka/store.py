@@ -17,7 +17,8 @@ from bridge.ports import RestoredPartition, TopicNames
 class KafkaStore:
     """Implements ``bridge.ports.Store``. ``writer_id``: the transactional id of this process's journal.
 
-    ``trouble(where, message)`` is called from another thread.
+    ``trouble(where, message)``, and ``on_hung(message)`` when a call of the reader hangs, are called from another
+    thread.
     """
 
     def __init__(
@@ -28,10 +29,11 @@ class KafkaStore:
         *,
         writer_id: str,
         trouble: Callable[[str, str], None],
+        on_hung: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._membership = membership
         self._names = names
-        self._thread = RestoreThread(config, writer_id, trouble)
+        self._thread = RestoreThread(config, writer_id, trouble, on_hung)
 
     async def restore(self, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
         """None when the partition was lost meanwhile. Raises TemporaryError when the store cannot be read."""

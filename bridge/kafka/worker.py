@@ -9,20 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bridge.errors import ProcessMustEnd
+from bridge.kafka.watchdog import Watchdog
 
 Result = TypeVar("Result")
-
-_CHECK_SECONDS = 0.5
-_LONGEST_STEP_SECONDS = 1.0
-"""What one look of the watchdog counts at most: while this whole process was stopped (SIGSTOP, a paused virtual
-machine) the call had no time to return, so that time says nothing about it."""
 
 
 @dataclass(slots=True)
@@ -42,17 +37,13 @@ class Worker:
 
     def __init__(self, name: str, *, bound_seconds: float, on_hung: Callable[[str], None] | None = None) -> None:
         self._name = name
-        self._bound = bound_seconds
         self._on_hung = on_hung
         self._calls: deque[_Call] = deque()
         self._wake = threading.Condition()
         self._closed = False
-        self._ended = threading.Event()
         self._current: _Call | None = None
-        self._doing = ""
-        self._busy_seconds = 0.0
+        self._watchdog = Watchdog(name, bound_seconds=bound_seconds, on_hung=self._hung)
         threading.Thread(target=self._run, name=name, daemon=True).start()
-        threading.Thread(target=self._watch, name=f"{name}-watchdog", daemon=True).start()
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """``work()``'s result or exception. Raises ProcessMustEnd when it hangs."""
@@ -67,8 +58,7 @@ class Worker:
 
     def step(self, doing: str) -> None:
         """From inside a call: the next blocking call of the client begins; the watchdog counts from here."""
-        self._doing = doing
-        self._busy_seconds = 0.0
+        self._watchdog.begin(doing)
 
     def close(self) -> None:
         """Take no more calls; the thread ends after the one it is in."""
@@ -82,12 +72,11 @@ class Worker:
                 while not self._calls and not self._closed:
                     self._wake.wait()
                 if not self._calls:
-                    self._ended.set()
+                    self._watchdog.close()
                     return
                 call = self._calls.popleft()
-                self._busy_seconds = 0.0
-                self._doing = ""
                 self._current = call
+                self._watchdog.begin("a call")
             try:
                 result = call.work()
             except BaseException as error:  # noqa: BLE001  # belongs to whoever awaits the call
@@ -95,25 +84,13 @@ class Worker:
             else:
                 _settle(call, result, None)
             finally:
+                self._watchdog.rest()
                 self._current = None
 
-    def _watch(self) -> None:
-        last = time.monotonic()
-        while not self._ended.is_set():
-            self._ended.wait(_CHECK_SECONDS)
-            now = time.monotonic()
-            passed, last = min(now - last, _LONGEST_STEP_SECONDS), now
-            call = self._current
-            if call is None:
-                continue
-            self._busy_seconds += passed
-            if self._busy_seconds > self._bound:
-                self._hung(call)
-                return
-
-    def _hung(self, call: _Call) -> None:
-        message = f"{self._name}: {self._doing or 'a call'} has not returned for {self._bound:.0f} s"
-        _settle(call, None, ProcessMustEnd(message))
+    def _hung(self, message: str) -> None:
+        call = self._current
+        if call is not None:
+            _settle(call, None, ProcessMustEnd(message))
         if self._on_hung is not None:
             self._on_hung(message)
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from bridge.errors import ProcessMustEnd
-from bridge.kafka import worker as module
+from bridge.kafka import watchdog as module
 from bridge.kafka.worker import Worker
 
 
