@@ -43,7 +43,7 @@ class Recovery(StrEnum):
     IDEMPOTENT = "idempotent"
     """The same call again leaves the same state."""
     PROBE = "probe"
-    """A GET, a field and a value prove that it happened."""
+    """A GET shows whether what the call wanted is so."""
     KEYED = "keyed"
     """Carries operationKey, which helps recognition; recovers like PROBE where a GET shows the new entity by name."""
     NEVER_RETRY = "never_retry"
@@ -97,7 +97,7 @@ class Destroys:
     def __str__(self) -> str:
         if self.value is None:
             return f"body.{self.field}"
-        return f"body.{self.field} = {'[]' if self.value == () else json.dumps(self.value)}"
+        return f"body.{self.field} {'empty or missing' if self.value == () else f'= {json.dumps(self.value)}'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def test_every_condition_of_the_catalogue_is_in_that_table() -> None:
 
 
 def test_a_condition_reads_as_it_is_meant() -> None:
-    assert str(Destroys("item", ())) == "body.item = []"
+    assert str(Destroys("item", ())) == "body.item empty or missing"
     assert str(Destroys("isSourceDelete", True)) == "body.isSourceDelete = true"
     assert str(Destroys("undeployPowerAction", "force")) == 'body.undeployPowerAction = "force"'
     assert str(Destroys("targetCatalogItem")) == "body.targetCatalogItem"
