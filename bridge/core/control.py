@@ -64,10 +64,11 @@ def not_possible(why: str) -> Reason:
     return Reason("not_possible", why, "target_request_id")
 
 
-def unknown_target(target: str | None) -> Reason:
-    """Nobody of that name came within the wait."""
+def unknown_target(target: str | None, *, waited: bool = True) -> Reason:
+    """Nobody of that name came within the wait, or is there while there is no room to wait."""
+    so_far = "within the wait" if waited else "so far, and too much waits there for this record to wait too"
     message = (
-        f"no request {target!r} on this partition within the wait; "
+        f"no request {target!r} on this partition {so_far}; "
         "all records about one request or entity must carry the same Kafka key"
     )
     return Reason("unknown_request", message, "target_request_id")

@@ -16,7 +16,7 @@ from bridge.core.story import Story, event_key
 CODES: dict[str, str] = {
     "request_id_conflict": "the request_id belongs to a request with other content",
     "repeat": "an identical request is known already; this tells where it stands",
-    "unknown_request": "no request with this id was found on the partition of the record, within the wait",
+    "unknown_request": "no request with this id was found on the partition of the record, within the wait (if any)",
     "not_possible": "the target exists, but this cannot be done to it now",
     "too_much_parked": "so many requests of the partition wait for an operator that no new one is taken",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.core.commands import Decision
-from bridge.core.control import ControlInput, TargetCame, decide_control, not_possible
+from bridge.core.control import ControlInput, TargetCame, decide_control, not_possible, unknown_target
 from bridge.core.coordinates import Birth
 from bridge.core.inputs import CancelWanted, ResolveWanted, RetryWanted
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
@@ -12,11 +12,14 @@ from bridge.core.requests import ActionRequest, RequestKind, Resolution
 from bridge.engine.round import PartitionRound
 
 
-def take_control(work: PartitionRound, who: Asker, record: ActionRequest) -> None:
-    """A control record: act on its target, wait for it, or say why neither."""
+def take_control(work: PartitionRound, who: Asker, record: ActionRequest, *, may_wait: bool) -> None:
+    """A control record: act on its target, wait for it where there is room to, or say why neither."""
     target = work.known(record.target_request_id or "")
     if target is None:
-        work.open(Decision(open_control(work.now, who, record, work.rules)), None)
+        if may_wait:
+            work.open(Decision(open_control(work.now, who, record, work.rules)), None)
+        else:
+            work.answer(reject(work.now, who, unknown_target(record.target_request_id, waited=False)))
         return
     if isinstance(target, Ended):
         refusal: str | None = f"request {target.request_id!r} has already ended ({target.outcome})"

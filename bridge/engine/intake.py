@@ -69,7 +69,8 @@ class Intake:
             case ActionRequest(kind=RequestKind.REQUEST):
                 taken = self._request(work, delivery, decoded, room)
             case ActionRequest():
-                take_control(work, asker(delivery.birth, delivery.key, decoded), decoded)
+                who = asker(delivery.birth, delivery.key, decoded)
+                take_control(work, who, decoded, may_wait=room is Room.FREE)
         work.owned.waits_for_schema = None
         work.taken_deliveries.append(delivery)
         work.next_offset = delivery.offset + 1
