@@ -9,7 +9,6 @@ from pathlib import Path
 
 import grimp
 
-from bridge.core.inputs import Input
 from bridge.core.lifecycle import Phase
 from bridge.core.transitions import TRANSITIONS
 
@@ -24,9 +23,9 @@ def mermaid(lines: Iterable[str]) -> str:
 # --- the lifecycle ------------------------------------------------------------------------------------------------
 
 
-def state_diagram(table: Mapping[Phase, Mapping[type[Input], frozenset[Phase]]] = TRANSITIONS) -> str:
+def state_diagram(table: Mapping[Phase, Mapping[type, frozenset[Phase]]] = TRANSITIONS) -> str:
     """Every move from one phase to another. Inputs that leave the phase as it is are not drawn."""
-    lines = ["stateDiagram-v2", "    direction TB", f"    [*] --> {Phase.RECEIVED}"]
+    lines = ["stateDiagram-v2", "    direction TB", f"    [*] --> {next(iter(table))}"]
     for phase, inputs in table.items():
         causes: dict[Phase, list[str]] = defaultdict(list)
         for kind, targets in inputs.items():

@@ -9,11 +9,13 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
+from bridge.core.control import CONTROL_TRANSITIONS
 from tools import describe_code
 from tools.draw_architecture import ROOT, file_map, import_graph, state_diagram
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "states of an action request": state_diagram,
+    "states of a control record": lambda: state_diagram(CONTROL_TRANSITIONS),
     "imports": import_graph,
     "files": file_map,
     "settings": describe_code.settings,

@@ -72,8 +72,9 @@ async def _check(loaded: LoadedSettings) -> list[Checked]:
     results.append(reached)
     if reached.ok:
         results.append(await _tried("topics", lambda: asyncio.to_thread(_topics, settings)))
+        results.append(await _tried("rights", lambda: asyncio.to_thread(_rights, settings)))
     else:
-        results.append(Checked("topics", ok=None, detail="not tried without Kafka"))
+        results += [Checked(name, ok=None, detail="not tried without Kafka") for name in ("topics", "rights")]
     results += await _schemas(settings)
     results.append(await _tried("Cloud Director", lambda: _vcd(settings)))
     return results
@@ -113,6 +114,18 @@ def _topics(settings: Settings) -> str:
         told = ", ".join(f"{d.topic} {d.setting}: {d.current} instead of {d.wanted}" for d in differences)
         raise ConfigurationError(told, hint="vcd-bridge topics apply")
     return f"{len(layout.topics())} topics as they should be"
+
+
+def _rights(settings: Settings) -> str:
+    from bridge.cli.connections import kafka_config, topic_layout
+    from bridge.kafka.clients import look
+    from bridge.kafka.rights import check_rights
+
+    config = kafka_config(settings)
+    if look(config).is_embedded:
+        return "the embedded broker lets everybody do everything"
+    check_rights(config, topic_layout(settings).names)
+    return "reads inputs and store, writes events, dead letters and store, joins its group"
 
 
 async def _schemas(settings: Settings) -> list[Checked]:

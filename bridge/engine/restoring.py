@@ -71,8 +71,7 @@ def _read(
         if record.key == CURSOR_KEY:
             contents.cursor = _cursor(record, codec)
             continue
-        text, _, part = record.key.decode().rpartition("|")
-        birth = Birth.parse(text)
+        birth, part = _named(record.key)
         if part == "state":
             _read_state(contents, birth, record, codec, now)
         else:
@@ -87,6 +86,18 @@ def _read(
             continue
     contents.ended.sort(key=lambda one: one.ended_at)
     return contents
+
+
+def _named(key: bytes) -> tuple[Birth, str]:
+    """Which lifecycle's record it is, and which of its two."""
+    try:
+        text, _, part = key.decode().rpartition("|")
+        return Birth.parse(text), part
+    except ValueError:
+        raise StoreConflict(
+            f"the store holds a record that the bridge does not write (key {key[:80]!r})",
+            hint="somebody else writes to the changelog: write a tombstone for that key, and restart",
+        ) from None
 
 
 def _cursor(record: StoredRecord, codec: StoreCodec) -> Cursor:

@@ -11,7 +11,9 @@ from confluent_kafka import KafkaError, KafkaException
 
 from bridge.errors import ConfigurationError
 from bridge.kafka.admin import AclOperation, TopicCollection
+from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import REACH_SECONDS, Connection, describe
+from bridge.ports import TopicNames
 
 DENIED = frozenset(
     {
@@ -25,6 +27,23 @@ HINT = (
     "grant Read on inputs and store, Write on events, dead letters and store, Read on the group, "
     "Write on the transactional ids that begin with the group's name"
 )
+
+
+def check_rights(config: KafkaConfig, names: TopicNames) -> None:
+    """Raises ConfigurationError that names every right that ``run`` would miss, TemporaryError without Kafka."""
+    require_rights(Connection(config), group=config.group_id, read=inputs_and_stores(names), write=written(names))
+
+
+def inputs_and_stores(names: TopicNames) -> frozenset[str]:
+    """What the bridge reads."""
+    source = names.action_requests
+    return frozenset({source, names.changelog(source), names.ended(source)})
+
+
+def written(names: TopicNames) -> frozenset[str]:
+    """What the bridge writes."""
+    source = names.action_requests
+    return frozenset({names.task_events, names.dead_letters, names.changelog(source), names.ended(source)})
 
 
 def require_rights(connection: Connection, *, group: str, read: Collection[str], write: Collection[str]) -> None:

@@ -31,7 +31,8 @@ def marks(shell: Shell, code: int) -> dict[str, bool | None]:
 def test_all_is_well(site: Shell, schema_registry: Registry) -> None:
     site.run("topics", "apply")
     assert marks(site, 0) == {
-        "settings": True, "Kafka": True, "topics": True, "schema registry": None, "Cloud Director": True,
+        "settings": True, "Kafka": True, "topics": True, "rights": True, "schema registry": None,
+        "Cloud Director": True,
     }  # fmt: skip
     text = site.run("check")
     assert "admin@acme" in text
@@ -82,7 +83,8 @@ def test_each_ill_is_told_with_what_to_do_and_the_rest_is_tried_all_the_same(sit
     site.set(vcd__password="wrong", registry__url="http://127.0.0.1:1")
     results = {one["name"]: one for one in site.json("check", code=1)}
     assert {name: one["ok"] for name, one in results.items()} == {
-        "settings": True, "Kafka": True, "topics": False, "schema registry": False, "Cloud Director": False,
+        "settings": True, "Kafka": True, "topics": False, "rights": True, "schema registry": False,
+        "Cloud Director": False,
     }  # fmt: skip
     assert "topics apply" in results["topics"]["hint"]
     assert "credentials" in results["Cloud Director"]["hint"]
