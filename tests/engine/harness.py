@@ -11,7 +11,7 @@ import functools
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any, ParamSpec
@@ -230,13 +230,11 @@ class Site:
         states = (record for key, record in self.stored().items() if key.endswith("|state"))
         return [AvroStoreCodec().decode_state(record) for record in states]
 
-    def damage(self, key: str) -> None:
+    def damage(self, key: str, *, partition: int = 0) -> None:
         """The disk has lost a record of the store: ``0|request`` or ``cursor``."""
-        for number in range(self.partitions):
-            for entry in self.kafka.logs[TopicPartition(CHANGELOG, number)]:
-                if entry.record is not None and (entry.record.key or b"").decode().rpartition("/")[2] == key:
-                    record = entry.record
-                    entry.record = OutRecord(record.topic, record.partition, record.key, b"\xff broken", record.headers)
+        for entry in self.kafka.logs[TopicPartition(CHANGELOG, partition)]:
+            if entry.record is not None and (entry.record.key or b"").decode().rpartition("/")[2] == key:
+                entry.record = replace(entry.record, value=b"\xff broken")
 
 
 def vapp(number: int) -> str:
