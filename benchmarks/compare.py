@@ -1,6 +1,6 @@
-"""The bridge against a hand-written loop, side by side on one Kafka and one simulator, in alternating rounds.
+"""The bridge against hand-written loops, side by side on one Kafka and one simulator, in alternating rounds.
 
-python -m benchmarks.compare [--actions N] [--rounds N] [--profile]
+python -m benchmarks [--actions N] [--rounds N] [--task-seconds S] [--profile]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import platform
 import pstats
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,8 +18,6 @@ from benchmarks.contestants import CALLS, running_bridge, running_loop
 from benchmarks.measuring import Measurement, measure, medians, requests_per_action
 from tests.support.kafka import KAFKA_VERSION, KafkaCluster
 from tests.support.simulator import Simulator, running_simulator
-
-TASK_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cluster = KafkaCluster(Path(directory))
         cluster.start()
         try:
-            with running_simulator(task_seconds=TASK_SECONDS, lenient_entities=True) as simulator:
+            with running_simulator(task_seconds=options.task_seconds, lenient_entities=True) as simulator:
                 _run(options, cluster, simulator, Path(directory))
         finally:
             cluster.stop()
@@ -37,11 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks", description="the bridge against a hand-written loop")
+    parser = argparse.ArgumentParser(prog="benchmarks", description="the bridge against hand-written loops")
     parser.add_argument("which", nargs="?", choices=["compare"], default="compare", help="the one there is")
     parser.add_argument("--actions", type=int, default=2000, help="actions per run (2000)")
     parser.add_argument("--rounds", type=int, default=2, help="runs of each, alternating (2)")
-    parser.add_argument("--calls", type=int, default=CALLS, help=f"the loop's concurrent HTTP calls ({CALLS})")
+    parser.add_argument("--task-seconds", type=float, default=2.0, help="how long each Task takes (2)")
+    parser.add_argument("--calls", type=int, default=CALLS, help=f"the tuned loop's concurrent HTTP calls ({CALLS})")
     parser.add_argument("--profile", action="store_true", help="afterwards one run of the bridge under cProfile")
     options = parser.parse_args(arguments)
     if min(options.actions, options.rounds, options.calls) < 1:
@@ -54,6 +53,7 @@ def _run(options: argparse.Namespace, cluster: KafkaCluster, simulator: Simulato
     if broker is None:
         raise RuntimeError("Kafka does not run")
     bridge: list[Measurement] = []
+    tuned: list[Measurement] = []
     loop: list[Measurement] = []
     where = cluster.bootstrap
     print(machine(), flush=True)
@@ -61,10 +61,11 @@ def _run(options: argparse.Namespace, cluster: KafkaCluster, simulator: Simulato
         with running_bridge(where, simulator, directory) as contestant:
             bridge.append(measure(contestant, where, simulator, broker.pid, options.actions))
         _tell(number, "bridge", bridge[-1])
-        with running_loop(where, simulator, directory, calls=options.calls) as contestant:
-            loop.append(measure(contestant, where, simulator, broker.pid, options.actions))
-        _tell(number, "loop", loop[-1])
-    print(table(bridge, loop))
+        for calls, runs in ((options.calls, tuned), (0, loop)):
+            with running_loop(where, simulator, directory, calls=calls) as contestant:
+                runs.append(measure(contestant, where, simulator, broker.pid, options.actions))
+            _tell(number, contestant.name, runs[-1])
+    print(table({"bridge": bridge, "tuned loop": tuned, "loop": loop}, options.task_seconds))
     if options.profile:
         profile = directory / "bridge.profile"
         with running_bridge(where, simulator, directory, profile=profile) as contestant:
@@ -84,18 +85,24 @@ def machine() -> str:
     )
 
 
-def table(bridge: Sequence[Measurement], loop: Sequence[Measurement]) -> str:
-    """Medians side by side with the ratio bridge / loop."""
-    ours, theirs = medians(bridge), medians(loop)
+def table(runs: Mapping[str, Sequence[Measurement]], task_seconds: float) -> str:
+    """Medians side by side, with the ratios bridge / loop."""
+    figures = {name: medians(measurements) for name, measurements in runs.items()}
+    ours, tuned, loop = figures["bridge"], figures["tuned loop"], figures["loop"]
+    rounds = runs["bridge"]
     lines = [
         "",
-        f"{bridge[0].actions} actions, Tasks of {TASK_SECONDS:g} s, medians of {len(bridge)} alternating rounds",
+        f"{rounds[0].actions} actions, Tasks of {task_seconds:g} s, medians of {len(rounds)} alternating rounds",
         "",
-        f"| {'':34} | {'bridge':>8} | {'loop':>8} | {'bridge/loop':>11} |",
-        f"|{'-' * 36}|{'-' * 9}:|{'-' * 9}:|{'-' * 12}:|",
+        f"| {'':34} | {'bridge':>8} | {'tuned':>8} | {'loop':>8} | {'bridge/tuned':>12} | {'bridge/loop':>11} |",
+        f"|{'-' * 36}|{'-' * 9}:|{'-' * 9}:|{'-' * 9}:|{'-' * 13}:|{'-' * 12}:|",
     ]
-    lines += [f"| {n:34} | {ours[n]:8.2f} | {theirs[n]:8.2f} | {ours[n] / theirs[n]:11.2f} |" for n in ours]
-    for name, measurements in (("bridge", bridge), ("loop", loop)):
+    lines += [
+        f"| {n:34} | {ours[n]:8.2f} | {tuned[n]:8.2f} | {loop[n]:8.2f} | {ours[n] / tuned[n]:12.2f} |"
+        f" {ours[n] / loop[n]:11.2f} |"
+        for n in ours
+    ]
+    for name, measurements in runs.items():
         told = ", ".join(f"{operation} {count:.3f}" for operation, count in requests_per_action(measurements).items())
         lines.append(f"\nVCD requests per action, {name}: {told}")
     return "\n".join(lines)
@@ -104,7 +111,7 @@ def table(bridge: Sequence[Measurement], loop: Sequence[Measurement]) -> str:
 def _tell(number: int, name: str, one: Measurement) -> None:
     figures = one.figures
     print(
-        f"round {number} {name:6} {one.seconds:6.1f} s {figures['actions/s']:7.1f} actions/s "
+        f"round {number} {name:10} {one.seconds:6.1f} s {figures['actions/s']:7.1f} actions/s "
         f"{one.own_cpu:6.2f} own CPU-s {one.simulator_cpu:6.2f} simulator CPU-s",
         flush=True,
     )

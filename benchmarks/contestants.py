@@ -93,7 +93,7 @@ def running_loop(bootstrap: str, simulator: Simulator, directory: Path, *, calls
         )
     try:
         reader = Reader(bootstrap, results, loop_end)
-        yield Contestant("loop", requests, psutil.Process(process.pid), reader)
+        yield Contestant("tuned loop" if calls else "loop", requests, psutil.Process(process.pid), reader)
         reader.close()
         process.terminate()
         process.wait(20)

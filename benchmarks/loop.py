@@ -1,10 +1,10 @@
 """The loop that people write by hand: consume, POST, GET each Task once a second until it ends, publish the result.
 
-Written with care, so that the comparison is fair: asyncio on uvloop, as many actions in flight as are read, one shared
-httpx.AsyncClient with a bounded pool, a semaphore of the pool's size in front of it (without it requests queue inside
-the pool, which looks through all of them on every event), idempotent publishing, offsets committed only when everything
-before them is published. What it leaves out is what the bridge is about: intents, recovery, order per entity,
-recognition of repeats, events in between.
+Asyncio on uvloop, as many actions in flight as are read, one shared httpx.AsyncClient, idempotent publishing, offsets
+committed only when everything before them is published. ``--calls N`` makes it the tuned one: a pool of N connections
+and a semaphore of that size in front of it. With ``--calls 0`` it is what one writes first: httpx's own limits, and
+requests that queue inside its pool, which looks through all of them on every event. What both leave out is what the
+bridge is about: intents, recovery, order per entity, recognition of repeats, events in between.
 
     python -m benchmarks.loop BOOTSTRAP GROUP REQUESTS RESULTS URL
 """
@@ -56,9 +56,12 @@ class Loop:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        limits = httpx.Limits(max_connections=options.calls, max_keepalive_connections=options.calls)
-        self._client = httpx.AsyncClient(base_url=options.url, limits=limits, timeout=30.0, trust_env=False)
-        self._calls = asyncio.Semaphore(options.calls)
+        if options.calls:
+            limits = httpx.Limits(max_connections=options.calls, max_keepalive_connections=options.calls)
+            self._client = httpx.AsyncClient(base_url=options.url, limits=limits, timeout=30.0, trust_env=False)
+        else:
+            self._client = httpx.AsyncClient(base_url=options.url, timeout=None, trust_env=False)
+        self._calls = asyncio.Semaphore(options.calls or options.in_flight)
         self._in_flight = asyncio.Semaphore(options.in_flight)
         self._producer = Producer({"bootstrap.servers": options.bootstrap, "enable.idempotence": True, "linger.ms": 5})
         self._consumer = Consumer(
@@ -166,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="consume, POST, GET each Task once a second, publish")
     for name in ("bootstrap", "group", "requests", "results", "url"):
         parser.add_argument(name)
-    parser.add_argument("--calls", type=int, default=64, help="HTTP calls and connections at a time (64)")
+    parser.add_argument("--calls", type=int, default=64, help="HTTP calls at a time (64); 0: httpx's own")
     parser.add_argument("--in-flight", type=int, default=10_000, help="actions at a time (10,000)")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
