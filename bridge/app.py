@@ -86,7 +86,13 @@ async def run(
     inbox = KafkaInbox(kafka, [names.action_requests], trouble=trouble, on_hung=hung)
     journal = TransactionalJournal(kafka, inbox, names, reach=reach, trouble=trouble, on_hung=hung)
     store = KafkaStore(
-        kafka, inbox.membership, names, writer_id=journal.transactional_id, trouble=trouble, on_hung=hung
+        kafka,
+        inbox.membership,
+        names,
+        writer_id=journal.transactional_id,
+        trouble=trouble,
+        on_hung=hung,
+        reach=reach,
     )
     clock = SystemClock()
     gateway = vcd_gateway(settings, telemetry, clock)

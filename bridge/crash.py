@@ -1,27 +1,38 @@
-"""Named points at which a test can make the process die, exactly as ``kill -9`` would.
+"""Named points at which a test can make the process die, exactly as ``kill -9`` would, or stand still.
 
-``VCD_BRIDGE_CRASH_AT=<name>[:<n>]`` (the n-th time the point is reached, 1 by default), honoured only with
-``VCD_BRIDGE_TESTING=1``.
+``VCD_BRIDGE_CRASH_AT=<name>[:<n>][:stop]`` (the n-th time the point is reached, 1 by default; ``stop``: SIGSTOP instead
+of SIGKILL, until somebody sends SIGCONT), honoured only with ``VCD_BRIDGE_TESTING=1``.
 """
 
 from __future__ import annotations
 
-import os
+import re
 import signal
+import threading
 from collections.abc import Callable, Mapping
 
 from bridge.errors import ConfigurationError
 
 CRASH_POINTS: dict[str, str] = {
     "round_before_commit": "decided, nothing written",
+    "records_produced": "records are in the transaction, offsets are not: the fence has not been asked",
     "offsets_sent": "records and offsets are in the transaction, the commit has not been asked for",
+    "commit_answered": "committed, the engine has not been told",
     "round_committed": "committed, nothing of it applied or called yet",
+    "answer_committed": "an answer of VCD is durable, nothing has followed from it",
+    "end_committed": "an end is durable and told, its lane has not been given on",
     "intent_committed": "the intent is durable, the call has not left",
+    "request_leaving": "the intent is durable, the request would go to the wire next",
     "call_answered": "VCD has answered, nothing of the answer is durable",
+    "looked": "an unknown outcome has been looked into, nothing of what was seen is durable",
+    "cancel_answered": "VCD has answered a cancel, nothing of the answer is durable",
+    "restoring": "a part of a partition's store is read",
     "restored": "a partition is restored, nothing of it read or called yet",
     "handover": "a rebalance takes partitions away, nothing drained yet",
 }
 """Name -> what is durable there."""
+
+_WANTED = re.compile(r"(?P<name>\w+)(:(?P<times>[1-9][0-9]*))?(?P<stop>:stop)?")
 
 
 def crash_points(environ: Mapping[str, str]) -> Callable[[str], None]:
@@ -32,19 +43,21 @@ def crash_points(environ: Mapping[str, str]) -> Callable[[str], None]:
     wanted = environ.get("VCD_BRIDGE_CRASH_AT")
     if not wanted or environ.get("VCD_BRIDGE_TESTING") != "1":
         return _nothing
-    name, _, times = wanted.partition(":")
-    if name not in CRASH_POINTS:
+    match = _WANTED.fullmatch(wanted)
+    if match is None or match["name"] not in CRASH_POINTS:
         raise ConfigurationError(
-            f"VCD_BRIDGE_CRASH_AT names no crash point: {name!r}", hint=f"one of {', '.join(CRASH_POINTS)}"
+            f"VCD_BRIDGE_CRASH_AT is no <name>[:<n>][:stop]: {wanted!r}", hint=f"names: {', '.join(CRASH_POINTS)}"
         )
-    left = int(times or 1)
+    name, left = match["name"], int(match["times"] or 1)
+    what = signal.SIGSTOP if match["stop"] else signal.SIGKILL
 
     def reach(point: str) -> None:
         nonlocal left
         if point == name:
             left -= 1
             if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                # To this very thread: a stop that is sent to the process lets it run on until another has taken it.
+                signal.pthread_kill(threading.get_ident(), what)
 
     return reach
 

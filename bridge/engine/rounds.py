@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.core.action_request import next_wake
 from bridge.core.commands import Command, MakeCall
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.inputs import Input, Looked, Woke
+from bridge.core.inputs import Answered, Input, Looked, Woke
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.rules import Rules
 from bridge.engine.claims import Claims
@@ -178,7 +178,7 @@ class Rounds:
             self._done(works)
         if isinstance(outcome, Committed):
             self._undone = 0
-            self._reach("round_committed")
+            self._reach_committed(works)
             self._observer.committed(self._clock.monotonic() - began, sum(work.size for work in works))
             for work in works:
                 self._apply(work, began)
@@ -188,6 +188,13 @@ class Rounds:
             self._undone += 1
         await self.settle()
         return True
+
+    def _reach_committed(self, works: Sequence[PartitionRound]) -> None:
+        self._reach("round_committed")
+        if any(isinstance(event, Answered) for work in works for _, event in work.taken_inputs):
+            self._reach("answer_committed")
+        if any(not lifecycle.is_open for work in works for lifecycle in work.changed.values()):
+            self._reach("end_committed")
 
     def _under_way(self, works: Iterable[PartitionRound]) -> None:
         self._committing = True

@@ -98,6 +98,7 @@ class Runner:
         use = Use.UNUSED
 
         def may_leave() -> bool:
+            self._reach("request_leaving")
             return self._held_back(owned, lifecycle.birth) is None
 
         try:
@@ -136,6 +137,7 @@ class Runner:
             call_id = f"{lifecycle.birth.call_id(lifecycle.attempt)}-cancel-{unique}"
             answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id)
             if answer is not CancelAnswer.UNAVAILABLE:
+                self._reach("cancel_answered")
                 self._feed(owned, lifecycle, CancelAnswered(answer))
                 self._follower.hurry(lifecycle.birth)
                 return
@@ -146,6 +148,7 @@ class Runner:
     async def _look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> None:
         looked = await self._recovery.look(owned, lifecycle, settle=settle)
         if looked is not None:
+            self._reach("looked")
             self._feed(owned, lifecycle, looked)
 
     # --- plumbing -------------------------------------------------------------------------------------------------

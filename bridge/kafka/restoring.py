@@ -110,9 +110,11 @@ class RestoreThread:
         own_id: str,
         trouble: Callable[[str, str], None],
         on_hung: Callable[[str], None],
+        reach: Callable[[str], None],
     ) -> None:
         self._config = config
         self._trouble = trouble
+        self._reach = reach
         self._fence = Fence(config, own_id)
         self._connection: Connection | None = None
         self._embedded = False
@@ -242,6 +244,7 @@ class RestoreThread:
             error = message.error()
             if error is None:
                 log.take(message)
+                self._reach("restoring")
             elif error.code() == KafkaError._PARTITION_EOF:
                 log.stopped_at(message.offset() or 0)
             else:

@@ -17,8 +17,8 @@ from bridge.ports import RestoredPartition, TopicNames
 class KafkaStore:
     """Implements ``bridge.ports.Store``. ``writer_id``: the transactional id of this process's journal.
 
-    ``trouble(where, message)``, and ``on_hung(message)`` when a call of the reader hangs, are called from another
-    thread.
+    ``trouble(where, message)``, ``on_hung(message)`` when a call of the reader hangs, and ``reach``, the crash points'
+    function, are called from another thread.
     """
 
     def __init__(
@@ -30,10 +30,11 @@ class KafkaStore:
         writer_id: str,
         trouble: Callable[[str, str], None],
         on_hung: Callable[[str], None] = lambda message: None,
+        reach: Callable[[str], None] = lambda point: None,
     ) -> None:
         self._membership = membership
         self._names = names
-        self._thread = RestoreThread(config, writer_id, trouble, on_hung)
+        self._thread = RestoreThread(config, writer_id, trouble, on_hung, reach)
 
     async def restore(self, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
         """None when the partition was lost meanwhile. Raises TemporaryError when the store cannot be read."""

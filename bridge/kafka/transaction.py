@@ -223,6 +223,7 @@ class TransactionalWriter:
         self._produce_all(producer, work.entries, failures)
         if failures:
             return
+        self._reach("records_produced")
         self._step("send_offsets_to_transaction")
         producer.send_offsets_to_transaction(work.offsets(), work.group_metadata, self._timeout)
 
@@ -305,6 +306,7 @@ class TransactionalWriter:
             # A request of the broken connection may still be on its way to the broker and would end the next
             # transaction with its own outcome.
             self._suspect = self._disconnects != disconnects
+            self._reach("commit_answered")
             return Attempt(End.COMMITTED)
 
     def _undo(

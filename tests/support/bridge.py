@@ -25,7 +25,7 @@ from tests.support.checker import violations
 from tests.support.checker.evidence import Evidence, InputRecord, StateWrite, Write, operation_facts
 from tests.support.decoding import decoded
 from tests.support.gathering import changelog_of, dead_letters_of, endings_of, ledger_of, offsets_of, tasks_of
-from tests.support.kafka import create_topics, read, unique
+from tests.support.kafka import Tail, create_topics, read, unique
 from tests.support.simulator import REPOSITORY, Simulator, running_simulator
 
 START_SECONDS = 60.0
@@ -100,6 +100,8 @@ class Site:
     inputs: list[InputRecord] = field(default_factory=list)
     processes: list[BridgeProcess] = field(default_factory=list)
     producer: Producer = field(init=False)
+    sending: threading.Lock = field(default_factory=threading.Lock)
+    """Several threads may send."""
 
     def __post_init__(self) -> None:
         self.producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
@@ -208,9 +210,9 @@ class Site:
             whose = key if key is not None else _key(parsed)
             self.producer.produce(self.requests, value, whose, headers=list(headers), on_delivery=acknowledged(parsed))
         assert self.producer.flush(20) == 0
-        sent.sort(key=lambda record: (record.partition, record.offset))
-        self.inputs += sent
-        self.inputs.sort(key=lambda record: (record.partition, record.offset))
+        sent.sort(key=_place)
+        with self.sending:
+            self.inputs = sorted([*self.inputs, *sent], key=_place)
         return sent
 
     # --- what an outsider sees ------------------------------------------------------------------------------------
@@ -222,27 +224,43 @@ class Site:
         return [event for event in self.read_events() if event["request_id"] == request_id]
 
     def wait_ended(self, request_ids: Sequence[str], seconds: float = 60.0) -> list[dict[str, Any]]:
-        """Until each of these requests has a final or parked event. Returns all events."""
-        wanted = set(request_ids)
+        """Until the first request of each of these ids has ended or is parked. Returns all events."""
+        first: dict[str, InputRecord] = {}
+        for record in self.inputs:
+            if record.request_id is not None:
+                first.setdefault(record.request_id, record)
+        return self.wait_over(*(first[request_id] for request_id in request_ids), seconds=seconds)
+
+    def wait_over(self, *records: InputRecord, seconds: float = 60.0) -> list[dict[str, Any]]:
+        """Until the story of each of these records has ended or is parked. Returns all events."""
+        wanted = {record.birth for record in records}
 
         def told(events: list[dict[str, Any]]) -> bool:
-            ended = {event["request_id"] for event in events if event["final"] or event["change"] == "parked"}
-            return wanted <= ended
+            return wanted <= {event["birth"] for event in events if event["final"] or event["change"] == "parked"}
 
         return self.wait_events(told, seconds)
 
     def wait_events(
         self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60.0
     ) -> list[dict[str, Any]]:
+        """Until the events told so far fulfil ``condition``. Returns them, by partition and offset."""
         deadline = time.monotonic() + seconds
-        while True:
-            events = self.read_events()
-            if condition(events):
-                return events
-            if time.monotonic() > deadline:
-                shown = [(e["request_id"], e["sequence"], e["change"], e["outcome"], e["reason"]) for e in events]
-                raise AssertionError(f"not told in {seconds} s; events: {shown[-30:]}\n{self._logs()}")
-            time.sleep(0.1)  # the topic is polled: there is nothing to be woken by
+        tail = Tail(self.bootstrap, self.events)
+        events: list[tuple[tuple[int, int], dict[str, Any]]] = []
+        try:
+            while True:
+                for one in tail.more(0.1):
+                    place = (one.partition() or 0, one.offset() or 0)
+                    events.append((place, decoded(one.value(), headers_of(one))))
+                events.sort(key=lambda entry: entry[0])
+                told = [event for _, event in events]
+                if condition(told):
+                    return told
+                if time.monotonic() > deadline:
+                    shown = [(e["request_id"], e["sequence"], e["change"], e["outcome"], e["reason"]) for e in told]
+                    raise AssertionError(f"not told in {seconds} s; events: {shown[-30:]}\n{self._logs()}")
+        finally:
+            tail.close()
 
     def evidence(self, *, allow_open: bool = False) -> Evidence:
         ledger = ledger_of(self.simulator, USER)
@@ -294,6 +312,10 @@ def running_site(
             yield site
         finally:
             site.close()
+
+
+def _place(record: InputRecord) -> tuple[int, int]:
+    return record.partition, record.offset
 
 
 def _key(document: Mapping[str, Any] | None) -> str:

@@ -313,6 +313,36 @@ def produce(
 
 def read(bootstrap: str, topic: str, *, committed: bool = True) -> list[Message]:
     """All records that are visible now, by partition and offset; ``committed``: to read_committed readers."""
+    consumer, partitions = _reader(bootstrap, topic, committed=committed)
+    try:
+        return sorted(_until_ends(consumer, partitions), key=_place)
+    finally:
+        consumer.close()
+
+
+class Tail:
+    """A topic as read_committed readers come to see it. Made once, asked often."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._consumer, _ = _reader(bootstrap, topic, committed=True)
+
+    def more(self, seconds: float) -> list[Message]:
+        """What came since the last time; waits so long when there is nothing."""
+        found = []
+        for message in self._consumer.consume(2000, seconds):
+            error = message.error()
+            if error is None:
+                found.append(message)
+            elif error.code() != error._PARTITION_EOF and not error.retriable():
+                raise KafkaException(error)
+        return found
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _reader(bootstrap: str, topic: str, *, committed: bool) -> tuple[Consumer, set[int]]:
+    """A consumer that reads all partitions from their beginning, and their numbers."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -324,12 +354,13 @@ def read(bootstrap: str, topic: str, *, committed: bool = True) -> list[Message]
             "isolation.level": "read_committed" if committed else "read_uncommitted",
         }
     )
-    try:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-        return sorted(_until_ends(consumer, set(partitions)), key=lambda m: (m.partition() or 0, m.offset() or 0))
-    finally:
-        consumer.close()
+    partitions = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+    return consumer, partitions
+
+
+def _place(message: Message) -> tuple[int, int]:
+    return message.partition() or 0, message.offset() or 0
 
 
 def _until_ends(consumer: Consumer, open_partitions: set[int]) -> Iterator[Message]:

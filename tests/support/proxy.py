@@ -52,6 +52,9 @@ class KafkaProxy:
         if self._server is not None:
             self._server.close()
         self.cut()
+        if self._tasks:
+            # Cut, they end by themselves; asyncio's streams complain of one that is canceled.
+            await asyncio.wait(self._tasks, timeout=2)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -37,9 +37,9 @@ def _took_effect(joined: Joined, record: InputRecord) -> Iterator[str]:
         yield f"I1 {name}: swallowed, there is no request it could be about"
         return
     taken = joined.states[record.birth][-1].at if waited else joined.taken_at(record) or 0.0
-    final = joined.final(target)
+    gone = joined.gone_at(target)
     margin = joined.evidence.clock_seconds
-    if final is not None and seconds(final) < taken - margin:
+    if gone is not None and gone < taken - margin:
         yield f"I1 {name}: swallowed, {target} had ended already and nobody was told"
     elif not _shows(joined, record, target, taken - margin):
         yield f"I1 {name}: swallowed, {target} shows nothing of it"

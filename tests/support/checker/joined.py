@@ -103,6 +103,11 @@ class Joined:
         writes = self.states.get(birth)
         return writes[-1] if writes and writes[-1].phase is not None else None
 
+    def gone_at(self, birth: str) -> float | None:
+        """When its end was written to the store, on the clock of ``taken_at``."""
+        writes = self.states.get(birth)
+        return writes[-1].at if writes and writes[-1].phase is None else None
+
     def opened(self, birth: str) -> bool:
         """A lifecycle was opened for this record, not just an answer written."""
         stored = any(write.kind == "action_request" for write in self.states.get(birth, ()) if write.phase is not None)
@@ -164,10 +169,11 @@ class Joined:
             if earlier.offset >= record.offset or not self.opened(earlier.birth):
                 continue
             final = self.final(earlier.birth)
-            if final is None or final["outcome"] != "rejected" or taken is None:
+            gone = self.gone_at(earlier.birth)
+            if final is None or final["outcome"] != "rejected" or taken is None or gone is None:
                 return Occupant(earlier.birth, certain=True)
-            if seconds(final) > taken - margin:
-                return Occupant(earlier.birth, certain=seconds(final) > taken + margin)
+            if gone > taken - margin:
+                return Occupant(earlier.birth, certain=gone > taken + margin)
             return None
         return None
 
