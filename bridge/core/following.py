@@ -10,6 +10,10 @@ PAGE = 128
 """Largest page of VCD's query service (API programming guide)."""
 BATCH = 20
 """Ids per query: about 55 characters each, so that the address stays near 1.2 kB; no limit is documented."""
+FEW = 2
+"""So few are read one by one: a single GET shows everything (cancelRequested, error) and needs no second look."""
+SWEEP_EVERY = 5
+"""Looks from one sweep to the next: ends matter at once, progress of thousands of Tasks does not."""
 
 
 class Method(StrEnum):
@@ -19,8 +23,10 @@ class Method(StrEnum):
     """One GET per Task."""
     BATCH = "batch"
     """Task queries by id, ``BATCH`` ids each."""
+    WINDOW = "window"
+    """The Tasks of our own user that ended since the last look, by endDate: says nothing of those that still run."""
     SWEEP = "sweep"
-    """A window of ended Tasks by endDate, and pages of all active ones, both of our own user."""
+    """That window, and pages of all active Tasks of our own user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Plan:
     cost: dict[Method, int]
 
 
-def plan(followed: int, *, processes: int, active: int | None, ended_per_round: int) -> Plan:
+def plan(followed: int, *, processes: int, active: int | None, ended_per_round: int, looks_since_sweep: int) -> Plan:
     """Choose the cheapest way to look at ``followed`` Tasks once.
 
     Args:
@@ -39,15 +45,20 @@ def plan(followed: int, *, processes: int, active: int | None, ended_per_round: 
         processes: bridge processes with the same VCD user; each sweeps all of that user's Tasks.
         active: active Tasks of our user, all processes together, as the last sweep counted; None: not known yet.
         ended_per_round: Tasks of our user that end within one window, all processes together.
+        looks_since_sweep: windows looked at since the last sweep. While ``active`` is not known a sweep is due.
     """
     everyone = active if active is not None else followed * max(1, processes)
+    window = max(1, ceil(ended_per_round / PAGE))
     cost = {
         Method.SINGLE: followed,
         Method.BATCH: ceil(followed / BATCH),
-        Method.SWEEP: max(1, ceil(everyone / PAGE)) + max(1, ceil(ended_per_round / PAGE)),
+        Method.WINDOW: window,
+        Method.SWEEP: window + max(1, ceil(everyone / PAGE)),
     }
-    # A single GET shows everything (cancelRequested, error) and needs no second look, so it wins ties up to a few.
-    if followed <= 2:
+    if followed <= FEW:
         return Plan(Method.SINGLE, cost)
-    cheapest = min((Method.BATCH, Method.SWEEP), key=lambda method: cost[method])
-    return Plan(cheapest, cost)
+    # Over SWEEP_EVERY looks: one sweep and windows for the rest, against a batch each time.
+    if SWEEP_EVERY * cost[Method.BATCH] <= cost[Method.SWEEP] + (SWEEP_EVERY - 1) * window:
+        return Plan(Method.BATCH, cost)
+    due = active is None or looks_since_sweep >= SWEEP_EVERY - 1
+    return Plan(Method.SWEEP if due else Method.WINDOW, cost)

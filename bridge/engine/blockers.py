@@ -40,7 +40,10 @@ class Blockers:
                 hurry(owned, birth)
 
     async def _ended(self, task_ids: list[str]) -> list[str]:
-        if plan(len(task_ids), processes=1, active=None, ended_per_round=0).method is not Method.SINGLE:
+        if (
+            plan(len(task_ids), processes=1, active=None, ended_per_round=0, looks_since_sweep=0).method
+            is not Method.SINGLE
+        ):
             rows = await self._rows.by_id(task_ids) or {}
             return [task_id for task_id, row in rows.items() if task_id in task_ids and is_final(row.status)]
         ended = []

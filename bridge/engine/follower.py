@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from heapq import nsmallest
 
-from bridge.core.answers import TaskRead, TaskVanished
+from bridge.core.answers import TaskRead, TaskRecord, TaskVanished
 from bridge.core.coordinates import Birth
 from bridge.core.following import Method, plan
 from bridge.core.inputs import Input, Observed, Vanished
@@ -87,6 +87,7 @@ class Follower:
         self.feed: Feed | None = None
         self.hurry_waiting: Hurry | None = None
         self.last_method: Method | None = None
+        self._looks_since_sweep = 0
         self.last_progress = clock.monotonic()
 
     @property
@@ -105,7 +106,7 @@ class Follower:
             href=lifecycle.task_href,
             due=now + (self._interval if known else 0.0),
             read_at=now,
-            in_full=lifecycle.cancel_wanted and not lifecycle.cancel_requested,
+            in_full=not known or (lifecycle.cancel_wanted and not lifecycle.cancel_requested),
         )
         self._more.set()
 
@@ -180,19 +181,26 @@ class Follower:
             processes=self._processes(),
             active=census.active if census is not None else None,
             ended_per_round=census.ended_per_round if census is not None else 0,
+            looks_since_sweep=self._looks_since_sweep,
         )
         self.last_method = chosen.method
         if chosen.method is Method.SINGLE:
             return {}
         if chosen.method is Method.BATCH:
             return await self._rows.by_id([followed.task_id for followed in due])
-        rows = await self._rows.sweep(self._pace.interval)
+        if chosen.method is Method.WINDOW:
+            rows = await self._rows.window(self._pace.interval)
+            self._looks_since_sweep += 1
+        else:
+            rows = await self._rows.sweep(self._pace.interval)
+            if rows is not None:
+                self._looks_since_sweep = 0
         if rows is not None:
             self._join(due, rows)
         return rows
 
     def _join(self, due: list[_Followed], rows: Rows) -> None:
-        """A sweep shows all Tasks at once: those that were not due yet share it, and from now on its rhythm."""
+        """Such a look is for all Tasks: those that it shows and that were not due yet share it, and its rhythm."""
         taken = {followed.birth for followed in due}
         again = self._clock.monotonic() + self._interval
         for followed in self._followed.values():
@@ -210,7 +218,11 @@ class Follower:
         return max(1, round(partitions / len(owned))) if owned else 1
 
     def _to_read(self, due: Sequence[_Followed], rows: Rows) -> list[_Followed]:
-        """Those without a row, with news in it, or asked for; and of the others the ones not read for longest."""
+        """Those without a row, with news in it, or asked for; and of the others the ones not read for longest.
+
+        A window has rows of ended Tasks only: there a missing row says nothing, not even that a read is due.
+        """
+        absence_counts = self.last_method is not Method.WINDOW
         reads: list[_Followed] = []
         quiet: list[_Followed] = []
         for followed in due:
@@ -218,12 +230,13 @@ class Follower:
             if lifecycle is None:
                 continue
             row = rows.get(followed.task_id)
-            news = row is None or worth_telling(
-                lifecycle, row.status, row.progress, cancel_requested=None, rules=self._rules
-            )
+            news = absence_counts if row is None else self._is_news(lifecycle, row)
             (reads if news or followed.in_full else quiet).append(followed)
         budget = max(1, int(self._pace.flag_reads_per_second * self._interval))
         return reads + nsmallest(budget, quiet, key=lambda followed: followed.read_at)
+
+    def _is_news(self, lifecycle: Lifecycle, row: TaskRecord) -> bool:
+        return worth_telling(lifecycle, row.status, row.progress, cancel_requested=None, rules=self._rules)
 
     async def _read(self, followed: _Followed) -> None:
         async with self._reads:

@@ -54,24 +54,31 @@ class TaskRows:
             rows.update((record.id, record) for record in answer[0])
         return rows
 
-    async def sweep(self, interval: timedelta) -> Rows | None:
-        """All active Tasks of our user, and those that ended since the last sweep; None: VCD could not be asked."""
+    async def window(self, interval: timedelta) -> Rows | None:
+        """The Tasks of our user that ended since the last look; None: VCD could not be asked."""
         began = self._clock.now()
         since = self._window_from or began - self._overlap - interval
-        active = await self._pages(TaskQuery(statuses=ACTIVE_STATUSES, own_only=True, sort_ascending="startDate"))
-        if active is None:
-            return None
         finals = tuple(sorted(FINAL_STATUSES))
         ended = await self._pages(
             TaskQuery(statuses=finals, own_only=True, ended_at_or_after=since, sort_ascending="endDate")
         )
         if ended is None:
             return None
-        self.census = Census(len(active[0]), len(ended[0]), self._clock.monotonic())
         # endDate is the server's time: the next window begins an overlap before the server's clock of this look.
-        self._window_from = (active[1] or ended[1] or began) - self._overlap
+        self._window_from = (ended[1] or began) - self._overlap
+        return {record.id: record for record in ended[0]}
+
+    async def sweep(self, interval: timedelta) -> Rows | None:
+        """All active Tasks of our user, and those that ended since the last look; None: VCD could not be asked."""
+        active = await self._pages(TaskQuery(statuses=ACTIVE_STATUSES, own_only=True, sort_ascending="startDate"))
+        if active is None:
+            return None
+        ended = await self.window(interval)
+        if ended is None:
+            return None
+        self.census = Census(len(active[0]), len(ended), self._clock.monotonic())
         # The later answer wins: a Task that ended between the two is told as ended.
-        return {record.id: record for record in (*active[0], *ended[0])}
+        return {**{record.id: record for record in active[0]}, **ended}
 
     async def _pages(self, query: TaskQuery) -> tuple[list[TaskRecord], datetime | None] | None:
         """All rows of a query; rows shift between pages, so what is missed here is read one by one."""
