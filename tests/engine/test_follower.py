@@ -291,7 +291,7 @@ def test_the_number_of_processes_is_told_by_the_share_of_the_partitions() -> Non
 def test_a_count_of_long_ago_is_not_believed() -> None:
     async def main() -> None:
         many = _Followed(200)
-        many.vcd.strangers = 20_000
+        many.vcd.strangers = 6_500
         methods = []
         for pause in (0.0, 0.0, CENSUS_SECONDS):
             await many.clock.sleep(pause)
