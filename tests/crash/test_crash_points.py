@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from tests.support.simulator import acme_vapp
 
 Durable = Callable[[Site], bool]
 
-QUICK: dict[str, Mapping[str, Any]] = {
+QUICK: dict[str, Any] = {
     "kafka": {"session_timeout_seconds": 3},
     "vcd": {"answer_timeout_seconds": 2.5, "lease_seconds": 1.5, "connect_timeout_seconds": 1},
 }
@@ -215,8 +214,7 @@ def _vcd_takes_its_time(kafka: KafkaNode, directory: Path) -> None:
         request = {"request_id": "snapshot", "operation": "createSnapshot", "parameters": {"id": acme_vapp(1)}}
         site.send({**request, "body": {"name": "s"}})
         first = site.start(kafka={"properties": {"group.instance.id": "one"}})
-        while any(fault["id"] == taken for fault in site.simulator.admin("GET", "faults")):
-            time.sleep(0.01)  # the simulator is polled: there is nothing to be woken by
+        site.simulator.wait_met(taken)
         first.kill()
         site.start(kafka={"properties": {"group.instance.id": "one"}}).wait_ready()
         assert ends(site) == {"snapshot": "success"}

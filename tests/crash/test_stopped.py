@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
-
 from tests.crash.work import CALLED_AT_ONCE, DOUBT, SUCCESS, ends, requests, send_work
-from tests.support.bridge import USER, BridgeProcess, running_site
+from tests.support.bridge import USER, running_site
 from tests.support.gathering import ledger_of
 from tests.support.kafka import KafkaNode
 
@@ -40,7 +37,7 @@ def _stop_and_go_on(kafka: KafkaNode, directory: Path, point: str, protocol: str
     with running_site(kafka.bootstrap, place, partitions=2, kafka=group, vcd=QUICK) as site:
         send_work(site)
         zombie = site.start(crash_at=f"{point}:stop")
-        _wait_stopped(zombie)
+        zombie.wait_stopped()
         site.start().wait_ready()
         assert ends(site) == expected, place.name
         before = ledger_of(site.simulator, USER)
@@ -52,11 +49,3 @@ def _stop_and_go_on(kafka: KafkaNode, directory: Path, point: str, protocol: str
         assert ends(site) == expected
         assert len(requests(site)) == len(expected)
         site.check()
-
-
-def _wait_stopped(bridge: BridgeProcess) -> None:
-    process = psutil.Process(bridge.process.pid)
-    deadline = time.monotonic() + 60
-    while process.status() != psutil.STATUS_STOPPED:
-        assert time.monotonic() < deadline, f"it did not get there: {bridge.told()}"
-        time.sleep(0.02)  # a process's state is polled: there is nothing to be woken by

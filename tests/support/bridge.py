@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from confluent_kafka import Producer
 
 from bridge.catalogue.load import load
@@ -47,9 +48,10 @@ class BridgeProcess:
 
     def _watch(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.strip() == "ready":
-                self.ready.set()
+        with self.process.stdout:
+            for line in self.process.stdout:
+                if line.strip() == "ready":
+                    self.ready.set()
 
     def wait_ready(self) -> BridgeProcess:
         """Until it has joined its group and restored. Fails with its log."""
@@ -65,6 +67,13 @@ class BridgeProcess:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the bridge did not end: {self.told()}") from None
+
+    def wait_stopped(self, seconds: float = 60.0) -> None:
+        """Until it stands still at a crash point (SIGSTOP)."""
+        deadline = time.monotonic() + seconds
+        while psutil.Process(self.process.pid).status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < deadline, f"the bridge did not get there: {self.told()}"
+            time.sleep(0.01)  # a process's state is polled: there is nothing to be woken by
 
     def kill(self) -> None:
         """kill -9."""
@@ -95,6 +104,7 @@ class Site:
     simulator: Simulator
     directory: Path
     partitions: int = 3
+    replication: int = 1
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     group: str = field(default_factory=lambda: unique("bridge"))
     inputs: list[InputRecord] = field(default_factory=list)
@@ -102,12 +112,15 @@ class Site:
     producer: Producer = field(init=False)
     sending: threading.Lock = field(default_factory=threading.Lock)
     """Several threads may send."""
+    documents: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
+    """What was sent, by its bytes."""
 
     def __post_init__(self) -> None:
         self.producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
         store = dict.fromkeys((self.changelog, self.ended), self.partitions)
         shown = dict.fromkeys((self.requests, self.events, self.dead_letters), self.partitions)
-        create_topics(self.bootstrap, {**store, **shown}, configs={self.changelog: {"cleanup.policy": "compact"}})
+        configs = {self.changelog: {"cleanup.policy": "compact"}}
+        create_topics(self.bootstrap, {**store, **shown}, replication=self.replication, configs=configs)
 
     @property
     def requests(self) -> str:
@@ -207,6 +220,8 @@ class Site:
         for document in documents:
             parsed = document if isinstance(document, Mapping) else None
             value = document if isinstance(document, bytes | None) else encode(document)
+            if parsed is not None and value is not None:
+                self.documents[value] = parsed
             whose = key if key is not None else _key(parsed)
             self.producer.produce(self.requests, value, whose, headers=list(headers), on_delivery=acknowledged(parsed))
         assert self.producer.flush(20) == 0
@@ -216,6 +231,13 @@ class Site:
         return sent
 
     # --- what an outsider sees ------------------------------------------------------------------------------------
+
+    def read_inputs(self) -> list[InputRecord]:
+        """The records that the topic holds, also what a producer sent twice without knowing."""
+        return [
+            InputRecord(self.requests, one.partition() or 0, one.offset() or 0, self.documents.get(one.value() or b""))
+            for one in read(self.bootstrap, self.requests)
+        ]
 
     def read_events(self) -> list[dict[str, Any]]:
         return [decoded(one.value(), headers_of(one)) for one in read(self.bootstrap, self.events)]
@@ -266,7 +288,7 @@ class Site:
         ledger = ledger_of(self.simulator, USER)
         settings = self._sections({})
         return Evidence(
-            inputs=self.inputs,
+            inputs=self.read_inputs(),
             ledger=ledger,
             events=self.read_events(),
             dead_letters=dead_letters_of(self.bootstrap, self.dead_letters),
@@ -291,9 +313,12 @@ class Site:
         latest = {write.birth: write.phase for write in self.read_changelog() if isinstance(write, StateWrite)}
         return {birth: phase for birth, phase in latest.items() if phase is not None}
 
-    def check(self, *, allow_open: bool = False) -> None:
-        """The checker is content."""
-        found = violations(self.evidence(allow_open=allow_open))
+    def check(self, *, allow_open: bool = False, max_open: int | None = None) -> None:
+        """The checker is content. ``max_open``: the largest cap that a process was started with."""
+        evidence = self.evidence(allow_open=allow_open)
+        if max_open is not None:
+            evidence.max_open = max_open
+        found = violations(evidence)
         assert not found, "\n".join([*found, self._logs()])
 
     def _logs(self) -> str:
@@ -302,12 +327,18 @@ class Site:
 
 @contextlib.contextmanager
 def running_site(
-    bootstrap: str, directory: Path, *, partitions: int = 3, simulator: Mapping[str, Any] | None = None, **settings: Any
+    bootstrap: str,
+    directory: Path,
+    *,
+    partitions: int = 3,
+    replication: int = 1,
+    simulator: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> Iterator[Site]:
     """Topics and a simulator; bridges are started by the test. Everything is stopped at the end."""
     options: dict[str, Any] = {"lenient_entities": True, "task_seconds": 0.6, **(simulator or {})}
     with running_simulator(**options) as running:
-        site = Site(bootstrap, running, directory, partitions=partitions, settings=dict(settings))
+        site = Site(bootstrap, running, directory, partitions, replication, dict(settings))
         try:
             yield site
         finally:

@@ -210,6 +210,8 @@ def _properties(node: KafkaNode, voters: str, size: int) -> dict[str, str]:
         "group.consumer.session.timeout.ms": "3000",
         "group.consumer.min.heartbeat.interval.ms": "200",
         "group.consumer.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
         "log.cleaner.backoff.ms": "500",
         "log.cleaner.dedupe.buffer.size": "4194304",

@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -137,6 +138,13 @@ class Simulator:
     def fault(self, **fault: Any) -> int:
         """Adds a fault (``do=``, ``operation=``, ``times=``, …) and returns its id."""
         return int(self.admin("POST", "faults", fault)["id"])
+
+    def wait_met(self, fault: int, times: int = 1) -> None:
+        """Until a fault has met so many calls, which then may still be waiting for their answers."""
+        deadline = time.monotonic() + 60
+        while any(one["id"] == fault and one["met"] < times for one in self.admin("GET", "faults")):
+            assert time.monotonic() < deadline, f"fault {fault} was not met"
+            time.sleep(0.01)  # the simulator is polled: there is nothing to be woken by
 
     def clear_faults(self) -> None:
         self.admin("DELETE", "faults")
