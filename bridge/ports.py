@@ -13,6 +13,8 @@ from bridge.core.answers import (
     EntityReading,
     HttpCall,
     ReadRefused,
+    ReferenceKind,
+    ReferenceReading,
     TaskPage,
     TaskQuery,
     TaskReading,
@@ -20,6 +22,7 @@ from bridge.core.answers import (
 )
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import StatusEvent
+from bridge.core.external_commands import DecodedExternal
 from bridge.core.lifecycle import Cursor, Ended, Lifecycle, StoredRequest
 from bridge.core.requests import Decoded, SchemaAnswer
 
@@ -249,9 +252,18 @@ class TopicNames:
     """The topics one input belongs with."""
 
     action_requests: str
+    external_tasks: str | None = None
+    """None: external tasks are off, and their topic is not read."""
     task_events: str
+    ticket_updates: str | None = None
+    """None: outcomes are told on ``task_events`` only."""
     dead_letters: str
     group_id: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The topics that are read."""
+        return (self.action_requests,) if self.external_tasks is None else (self.action_requests, self.external_tasks)
 
     def changelog(self, input_topic: str) -> str:
         return f"{self.group_id}.{input_topic}.changelog"
@@ -267,6 +279,16 @@ class RequestCodec(Protocol):
     """Bytes of ``vcd.action-requests`` to requests."""
 
     def decode(self, delivery: Delivery) -> Decoded: ...
+
+    async def refresh(self, schema_id: int) -> SchemaAnswer:
+        """Try to learn an unknown schema id from the registry. Bounded in time; never raises."""
+        ...
+
+
+class ExternalCodec(Protocol):
+    """Bytes of ``vcd.external-tasks`` to commands."""
+
+    def decode(self, delivery: Delivery) -> DecodedExternal: ...
 
     async def refresh(self, schema_id: int) -> SchemaAnswer:
         """Try to learn an unknown schema id from the registry. Bounded in time; never raises."""
@@ -349,6 +371,15 @@ class VcdGateway(Protocol):
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         """GET ``path`` (relative to ``/api``)."""
+        ...
+
+    @property
+    def is_provider(self) -> bool:
+        """The login is one of the provider (System): nobody else may make external tasks."""
+        ...
+
+    async def read_reference(self, kind: ReferenceKind, text: str | None) -> ReferenceReading:
+        """Read what an external task shall name, so that VCD finds no reason to refuse it."""
         ...
 
     async def close(self) -> None: ...

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.core.requests import JsonValue
-from bridge.core.task import ErrorDocument, Task
+from bridge.core.task import ErrorDocument, ReferenceDocument, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +187,7 @@ class TaskQuery:
     own_only: bool = False
     object_href: str | None = None
     operation_name: str | None = None
+    service_namespace: str | None = None
     started_at_or_after: datetime | None = None
     ended_at_or_after: datetime | None = None
     sort_ascending: str | None = None
@@ -222,3 +223,35 @@ class EntityAbsent:
 
 
 EntityReading = EntityRead | EntityAbsent | ReadRefused | Unavailable
+
+
+class ReferenceKind(StrEnum):
+    """What a reference of an external task names."""
+
+    ORGANIZATION = "organization"
+    """By name, uuid, URN or href; it is given."""
+    OWNER = "owner"
+    """Any object, by URN or href."""
+    USER = "user"
+    """By URN or href; None is the bridge's own user."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRead:
+    """The object exists and we see it: its reference in VCD's own words, ``type`` and ``name`` included.
+
+    ``uuid`` is the last part of its ``id``: an organization's names its task list.
+    """
+
+    reference: ReferenceDocument
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceAbsent:
+    """Nothing of that name exists, or we may not see it; ``message`` says what was looked for and what VCD said."""
+
+    message: str
+
+
+ReferenceReading = ReferenceRead | ReferenceAbsent | ReadRefused | Unavailable

@@ -66,6 +66,7 @@ class Malformed:
     message: str
     field: str | None
     request_id: str | None = None
+    external_key: str | None = None
     correlation_id: str | None = None
     requested_by: str | None = None
     operation: str | None = None
