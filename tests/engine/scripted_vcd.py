@@ -18,6 +18,8 @@ from bridge.core.answers import (
     NeverSent,
     OutcomeUnknown,
     ReadRefused,
+    ReferenceKind,
+    ReferenceReading,
     TaskPage,
     TaskQuery,
     TaskRead,
@@ -28,6 +30,7 @@ from bridge.core.answers import (
 )
 from bridge.core.task import Task, empty_document, is_final
 from tests.simulation.loop import EPOCH
+from tests.simulation.references import References
 
 USER = "bridge"
 TRAVEL_SECONDS = 0.01
@@ -67,7 +70,13 @@ class ScriptedVcd:
     on_cancel: Callable[[str], CancelAnswer] = field(default=lambda task_id: CancelAnswer.REQUESTED)
     entity: Callable[[str], EntityReading] = field(default=lambda path: EntityRead({}, ()))
     query: Callable[[TaskQuery], TaskPage | ReadRefused | Unavailable] = field(default=lambda query: page_of(query, []))
+    references: References = field(default_factory=References)
+    on_reference: Callable[[ReferenceKind, str | None], ReferenceReading] | None = None
+    """Answers instead of ``references``."""
+    read_references: list[tuple[ReferenceKind, str | None]] = field(default_factory=list)
+    """What references were read, in order."""
     user_name: str = USER
+    is_provider: bool = True
     api_version: str = "39.1"
 
     async def open(self) -> None:
@@ -134,6 +143,11 @@ class ScriptedVcd:
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         await asyncio.sleep(self.travel_seconds)
         return self.entity(path)
+
+    async def read_reference(self, kind: ReferenceKind, text: str | None) -> ReferenceReading:
+        await asyncio.sleep(self.travel_seconds)
+        self.read_references.append((kind, text))
+        return (self.on_reference or self.references.read)(kind, text)
 
     def shows(self, *numbers: int) -> None:
         """From now on the task query has rows of these Tasks, as far as they fit its start window and statuses."""

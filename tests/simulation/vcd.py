@@ -19,6 +19,8 @@ from bridge.core.answers import (
     Limited,
     NeverSent,
     OutcomeUnknown,
+    ReferenceKind,
+    ReferenceReading,
     SessionExpired,
     TaskPage,
     TaskQuery,
@@ -31,6 +33,7 @@ from bridge.core.answers import (
 from bridge.core.task import Task, empty_document, is_final
 from tests.simulation.kafka import Process
 from tests.simulation.loop import EPOCH
+from tests.simulation.references import References
 from tests.support.checker.evidence import LedgerCall, VcdTask
 
 USER = "bridge"
@@ -83,6 +86,7 @@ class SimVcd:
     fault_rate: float
     tasks: list[SimTask] = field(default_factory=list)
     ledger: list[LedgerCall] = field(default_factory=list)
+    references: References = field(default_factory=References)
     calm: bool = False
     """Faults have stopped: from here on everything must end."""
 
@@ -136,6 +140,7 @@ class SimGateway:
 
     user_name = USER
     api_version = "39.1"
+    is_provider = True
     clock_ahead = timedelta()
 
     def __init__(self, process: Process, vcd: SimVcd) -> None:
@@ -225,6 +230,10 @@ class SimGateway:
         shown = [t for t in recent if not is_final(t.status(now)) or self.vcd.random.random() < 0.7]
         document: Mapping[str, None] = {}
         return EntityRead(dict(document), tuple(task.read(now) for task in shown))
+
+    async def read_reference(self, kind: ReferenceKind, text: str | None) -> ReferenceReading:
+        await self._travel()
+        return Unavailable("no answer") if self._unavailable() else self.vcd.references.read(kind, text)
 
     async def _travel(self) -> None:
         await self.process.step(self.vcd.random, 0.05)
