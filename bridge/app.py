@@ -30,6 +30,7 @@ from bridge.kafka.store import KafkaStore
 from bridge.management import ManagementServer
 from bridge.ports import Clock, TopicNames
 from bridge.settings import Settings
+from bridge.settings.naming import topic_names
 from bridge.telemetry import Telemetry
 from bridge.wiring import (
     EVENT,
@@ -38,7 +39,6 @@ from bridge.wiring import (
     own_schemas,
     policies,
     registry_access,
-    topic_names,
     vcd_gateway,
 )
 
@@ -83,7 +83,7 @@ async def run(
     kafka = kafka_config(settings)
     schemas = await _settle_schemas(settings, registry, kafka, names, telemetry)
     trouble, hung = telemetry.trouble, _end_process(telemetry)
-    inbox = KafkaInbox(kafka, [names.action_requests], trouble=trouble, on_hung=hung)
+    inbox = KafkaInbox(kafka, names.inputs, trouble=trouble, on_hung=hung)
     journal = TransactionalJournal(kafka, inbox, names, reach=reach, trouble=trouble, on_hung=hung)
     store = KafkaStore(
         kafka,
@@ -174,7 +174,7 @@ async def _settle_schemas(
         register=settings.registry.auto_register,
         needed=EVENT,
         kafka=kafka,
-        changelog=names.changelog(names.action_requests),
+        changelogs=[names.changelog(topic) for topic in names.inputs],
     )
     return schemas
 

@@ -18,25 +18,17 @@ from bridge.engine.rounds import RoundLimits
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.registry import RegistryAccess
 from bridge.kafka.subjects import OwnSchema
-from bridge.ports import Clock, TopicNames
+from bridge.ports import Clock
 from bridge.settings import Settings
+from bridge.settings.naming import topic_names
 from bridge.telemetry import Telemetry
 from bridge.vcd.config import HIGHEST_KNOWN, VcdConfig
 from bridge.vcd.gateway import HttpGateway
 from bridge.vcd.pace import CALL_SHARE
 
 REQUEST = "action-request"
+EXTERNAL = "external-task-command"
 EVENT = "task-status-event"
-
-
-def topic_names(settings: Settings) -> TopicNames:
-    topics = settings.topics
-    return TopicNames(
-        action_requests=topics.action_requests,
-        task_events=topics.task_events,
-        dead_letters=topics.dead_letters,
-        group_id=settings.kafka.group_id,
-    )
 
 
 def kafka_config(settings: Settings) -> KafkaConfig:
@@ -133,8 +125,9 @@ def own_schema(name: str, topic: str) -> OwnSchema:
 
 def own_schemas(settings: Settings) -> tuple[OwnSchema, ...]:
     """What belongs in the registry. The store never needs it."""
-    topics = settings.topics
-    return own_schema(REQUEST, topics.action_requests), own_schema(EVENT, topics.task_events)
+    names = topic_names(settings)
+    external = () if names.external_tasks is None else (own_schema(EXTERNAL, names.external_tasks),)
+    return own_schema(REQUEST, names.action_requests), *external, own_schema(EVENT, names.task_events)
 
 
 def registry_access(settings: Settings) -> RegistryAccess | None:

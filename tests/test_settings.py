@@ -34,7 +34,7 @@ def test_nothing_set_gives_the_pinned_defaults() -> None:
     settings = load(None, {}).settings
     assert settings.kafka.group_id == "vcd-bridge"
     assert settings.topics.action_requests == "vcd.action-requests"
-    assert settings.topics.ticket_updates == "vcd.ticket-updates"
+    assert settings.topics.ticket_updates is None, "off"
     assert (settings.topics.partitions, settings.topics.replication_factor) == (6, 3)
     assert (settings.vcd.organization, settings.vcd.transport) == ("System", "fast")
     assert (settings.vcd.answer_timeout_seconds, settings.vcd.connect_timeout_seconds) == (30, 5)

@@ -48,16 +48,11 @@ def topic_layout(settings: Settings) -> Layout:
     from datetime import timedelta
 
     from bridge.kafka.layout import Layout
-    from bridge.ports import TopicNames
+    from bridge.settings.naming import topic_names
 
     topics = settings.topics
     return Layout(
-        names=TopicNames(
-            action_requests=topics.action_requests,
-            task_events=topics.task_events,
-            dead_letters=topics.dead_letters,
-            group_id=settings.kafka.group_id,
-        ),
+        names=topic_names(settings),
         partitions=topics.partitions,
         replication_factor=topics.replication_factor,
         dedupe_window=timedelta(days=settings.intake.dedupe_window_days),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
@@ -38,18 +38,13 @@ class LoadedSettings:
         return self.origins.get(name, DEFAULT)
 
     def effective(self) -> list[Effective]:
-        """Every setting in the order of the sections; properties one by one; secrets masked."""
+        """Every setting in the order of the sections; what is in a table one by one; secrets masked."""
         rows: list[Effective] = []
         for name, description in KNOWN.items():
             section, _, key = name.partition(".")
             value = getattr(getattr(self.settings, section), key)
-            if value and isinstance(value, dict):
-                rows += [
-                    Effective(f"{name}.{key}", _shown(item), self.origin(f"{name}.{key}"), description)
-                    for key, item in value.items()
-                ]
-            else:
-                rows.append(Effective(name, _shown(value), self.origin(name), description))
+            for dotted, item in _rows(name, value):
+                rows.append(Effective(dotted, _shown(item), self.origin(dotted), description))
         return rows
 
 
@@ -141,6 +136,15 @@ def _problem(item: dict[str, Any], origins: Mapping[str, Origin]) -> str:
     # A table where one value belongs has the origins of its members.
     origin = next((found for known, found in origins.items() if f"{known}.".startswith(f"{setting}.")), None)
     return f"{name or 'settings'}: {told(item)}{f' (from {origin})' if origin and '.' in setting else ''}"
+
+
+def _rows(name: str, value: object) -> list[tuple[str, object]]:
+    """A setting, or the members of one that is a table."""
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    if not isinstance(value, dict) or not value:
+        return [(name, value)]
+    return [row for key, item in value.items() for row in _rows(f"{name}.{key}", item)]
 
 
 def _shown(value: object) -> object:

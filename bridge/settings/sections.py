@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, model_validator
+from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.errors import ConfigurationError
+from bridge.settings.external import ExternalTaskSettings
+from bridge.settings.section import Section
 from bridge.settings.types import (
     ApiVersion,
     BootstrapServers,
@@ -28,12 +30,6 @@ from bridge.settings.types import (
 )
 
 Text = Annotated[str, Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """One table of the settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class KafkaSettings(Section):
@@ -93,7 +89,8 @@ class TopicSettings(Section):
     approvals: TopicName = "vcd.approvals"
     """Where decisions on blocking tasks belong; named in the answer to one that came on ``action_requests``."""
     external_tasks: TopicName = "vcd.external-tasks"
-    """Where external tasks belong; named in the answer to one that came on ``action_requests``."""
+    """Input: work done elsewhere that is shown in Cloud Director. Read when ``external_tasks`` has a namespace;
+    named in the answer to one that came on ``action_requests``."""
     observations: TopicName = "vcd.observations"
     """Where the observation of an organization's Tasks is asked for. Not used yet."""
     task_events: TopicName = "vcd.task-events"
@@ -102,8 +99,8 @@ class TopicSettings(Section):
     """Output: the status events of observed Tasks. Not used yet."""
     blocking_tasks: TopicName = "vcd.blocking-tasks"
     """Output: blocking tasks that wait for a decision. Not used yet."""
-    ticket_updates: TopicName = "vcd.ticket-updates"
-    """Output: final outcomes as flat JSON. Not used yet."""
+    ticket_updates: TopicName | None = None
+    """Output: each final outcome as one flat JSON object, e.g. on ``vcd.ticket-updates``. Absent: off."""
     dead_letters: TopicName = "vcd.dead-letters"
     """Output: records that could not be read, as received."""
     partitions: Count = 6
@@ -296,6 +293,7 @@ class Settings(BaseSettings):
     intake: IntakeSettings = Field(default_factory=IntakeSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     events: EventSettings = Field(default_factory=EventSettings)
+    external_tasks: ExternalTaskSettings = Field(default_factory=ExternalTaskSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

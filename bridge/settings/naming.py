@@ -1,0 +1,19 @@
+"""The topics that the settings name, in the engine's words."""
+
+from __future__ import annotations
+
+from bridge.ports import TopicNames
+from bridge.settings.sections import Settings
+
+
+def topic_names(settings: Settings) -> TopicNames:
+    """What is read and written. What is switched off has no name."""
+    topics = settings.topics
+    return TopicNames(
+        action_requests=topics.action_requests,
+        external_tasks=topics.external_tasks if settings.external_tasks.is_on else None,
+        task_events=topics.task_events,
+        ticket_updates=topics.ticket_updates,
+        dead_letters=topics.dead_letters,
+        group_id=settings.kafka.group_id,
+    )
