@@ -1,19 +1,25 @@
-"""A round as Kafka records: events, state, requests, tombstones, endings, cursor, dead letters; all sized to fit."""
+"""A round as Kafka records: events, ticket updates, state, requests, tombstones, endings, cursor, dead letters.
+
+All sized to fit.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 from bridge.core.coordinates import Birth
 from bridge.core.events import StatusEvent
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Lifecycle, StoredRequest
 from bridge.core.requests import Undecodable
+from bridge.core.ticket_update import ticket_key, ticket_value
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound
 from bridge.ports import Delivery, EventCodec, Headers, Journal, OutRecord, PartitionEntries, StoreCodec, TopicNames
 
 CURSOR_KEY = b"cursor"
 ERROR_HEADER = "__connect.errors."
+TICKET_TYPE = b"vcdbridge.v1.TicketUpdate"
 
 
 def state_key(birth: Birth) -> bytes:
@@ -44,7 +50,7 @@ class RecordWriter:
     def entries(self, work: PartitionRound) -> PartitionEntries:
         """All records of one partition's round, in order: events first, then the state that follows from them."""
         owned = work.owned
-        records = [self.event(event) for event in work.events]
+        records = [record for event in work.events for record in self._told(event)]
         records += self._states(work)
         records += self._endings(work)
         records += work.dead_letters
@@ -60,6 +66,14 @@ class RecordWriter:
         record = self._event_record(topic, event)
         if record_bytes(record) > self._journal.max_record_bytes(topic):
             record = self._event_record(topic, self._events.shrink(event))
+        return record
+
+    def ticket_update(self, topic: str, event: StatusEvent, headers: Headers) -> OutRecord:
+        """A final event as flat JSON, cut where ``topic`` could not take it whole. ``headers``: those of the event."""
+        record = _ticket_record(topic, event, headers)
+        if record_bytes(record) > self._journal.max_record_bytes(topic):
+            cut = self._events.shrink(event)
+            record = _ticket_record(topic, cut, self._event_record(topic, cut).headers)
         return record
 
     def dead_letter(self, delivery: Delivery, error: Undecodable) -> OutRecord:
@@ -85,6 +99,12 @@ class RecordWriter:
         value, headers = self._store.encode_request(request)
         record = OutRecord(changelog, None, request_key(request.birth), value, headers)
         return record_bytes(record) <= self._journal.max_record_bytes(changelog)
+
+    def _told(self, event: StatusEvent) -> Iterator[OutRecord]:
+        record = self.event(event)
+        yield record
+        if self._names.ticket_updates is not None and event.final:
+            yield self.ticket_update(self._names.ticket_updates, event, record.headers)
 
     def _event_record(self, topic: str, event: StatusEvent) -> OutRecord:
         value, headers = self._events.encode(event)
@@ -123,6 +143,24 @@ class RecordWriter:
         cursor = Cursor(topic_id=owned.topic_id, next_offset=next_offset, format_version=FORMAT_VERSION)
         value, headers = self._store.encode_cursor(cursor)
         return OutRecord(self._names.changelog(partition.topic), partition.partition, CURSOR_KEY, value, headers)
+
+
+def _ticket_record(topic: str, event: StatusEvent, headers: Headers) -> OutRecord:
+    return OutRecord(topic, None, ticket_key(event), ticket_value(event), tuple(_ticket_headers(headers)))
+
+
+def _ticket_headers(headers: Headers) -> Iterator[tuple[str, bytes | None]]:
+    """What a sink finds in an event's headers it finds in these; as CloudEvents the two are told apart by source."""
+    for name, value in headers:
+        match name:
+            case "content-type":
+                yield name, b"application/json"
+            case "ce_type":
+                yield name, TICKET_TYPE
+            case "ce_source":
+                yield name, (value or b"") + b"/ticket-updates"
+            case _:
+                yield name, value
 
 
 def _request_is_done(before: Lifecycle | None, after: Lifecycle) -> bool:
