@@ -72,6 +72,7 @@ class AvroEventCodec:
             ("vcd_request_id", event.request_id),
             ("vcd_correlation_id", event.correlation_id),
             ("vcd_status", task.status if task is not None else None),
+            ("vcd_cancel_requested", "true" if task is not None and task.cancel_requested else None),
             ("vcd_outcome", event.outcome),
             ("vcd_operation", event.catalogue_operation),
         )
