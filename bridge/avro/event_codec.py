@@ -14,7 +14,7 @@ from bridge.avro.schemas import load
 from bridge.avro.shrinking import shrunk
 from bridge.avro.times import to_millis, to_text
 from bridge.core.events import StatusEvent
-from bridge.core.task import TaskDocument
+from bridge.core.task import Task, TaskDocument
 from bridge.ports import Headers
 
 CONTENT_TYPE = b"application/avro"
@@ -72,7 +72,7 @@ class AvroEventCodec:
             ("vcd_request_id", event.request_id),
             ("vcd_correlation_id", event.correlation_id),
             ("vcd_status", task.status if task is not None else None),
-            ("vcd_cancel_requested", "true" if task is not None and task.cancel_requested else None),
+            ("vcd_cancel_requested", "true" if task is not None and _is_cancel_wanted(task) else None),
             ("vcd_outcome", event.outcome),
             ("vcd_operation", event.catalogue_operation),
         )
@@ -83,6 +83,11 @@ class AvroEventCodec:
             ("vcd_change", event.change.encode()),
             *((name, text.encode(errors="replace")) for name, text in optional if text is not None),
         )
+
+
+def _is_cancel_wanted(task: Task) -> bool:
+    """Only where VCD says exactly so: work is stopped for it."""
+    return task.document.get("cancelRequested") is True
 
 
 def _plain(event: StatusEvent) -> dict[str, Any]:
