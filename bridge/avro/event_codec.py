@@ -74,6 +74,7 @@ class AvroEventCodec:
             ("vcd_status", task.status if task is not None else None),
             ("vcd_cancel_requested", "true" if task is not None and _is_cancel_wanted(task) else None),
             ("vcd_outcome", event.outcome),
+            ("vcd_reason", _reason_code(event)),
             ("vcd_operation", event.catalogue_operation),
         )
         return (
@@ -88,6 +89,15 @@ class AvroEventCodec:
 def _is_cancel_wanted(task: Task) -> bool:
     """Only where VCD says exactly so: work is stopped for it."""
     return task.document.get("cancelRequested") is True
+
+
+def _reason_code(event: StatusEvent) -> str | None:
+    """What a ticket is reopened with: the reason's code, else VCD's of the answer or of the Task."""
+    if event.reason is not None:
+        return event.reason.code
+    error = event.vcd_error or (event.task.document.get("error") if event.task is not None else None)
+    code = error.get("minorErrorCode") if isinstance(error, dict) else None
+    return code if isinstance(code, str) else None
 
 
 def _plain(event: StatusEvent) -> dict[str, Any]:

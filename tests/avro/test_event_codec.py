@@ -137,6 +137,25 @@ def test_a_cancel_that_somebody_asked_for_is_told_in_a_header(wanted: object, to
     assert headers.get("vcd_cancel_requested") == told
 
 
+BUSY = {**NO_ERROR, "minorErrorCode": "BUSY_ENTITY"}
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({"reason": Reason("repeat", "m"), "vcd_error": BUSY}, b"repeat"),
+        ({"vcd_error": BUSY, "task": task(error={**BUSY, "minorErrorCode": "OTHER"})}, b"BUSY_ENTITY"),
+        ({"task": task(error=BUSY)}, b"BUSY_ENTITY"),
+        ({"task": task(error=NO_ERROR)}, None),
+        ({"task": task(error="broken")}, None),
+        ({"task": task(error={"minorErrorCode": 7})}, None),
+        ({}, None),
+    ],
+)
+def test_the_reason_for_a_ticket_is_told_in_a_header(members: dict[str, Any], told: bytes | None) -> None:
+    assert dict(CODEC.encode(event(**members))[1]).get("vcd_reason") == told
+
+
 def test_an_empty_text_is_not_null_but_no_subject() -> None:
     headers = dict(CODEC.encode(event(request_id=None, correlation_id="", task=task(id=None)))[1])
     assert headers["vcd_correlation_id"] == b""
