@@ -73,14 +73,15 @@ def encoder(settings: Settings, topic: str, form: str) -> Encoder:
     """Raises ConfigurationError when the registry lacks the schema, TemporaryError when it cannot be asked."""
     if form == "json":
         return lambda document: json.dumps(document, ensure_ascii=False).encode()
-    from bridge.avro.request_encoder import RequestUnwritableError, encode_request
+    from bridge.avro.record_encoder import RecordUnwritableError
+    from bridge.avro.request_encoder import encode_request
 
     schema_id = asyncio.run(_schema_id(settings, topic))
 
     def encode(document: Mapping[str, Any]) -> bytes:
         try:
             return encode_request(document, schema_id)
-        except RequestUnwritableError as error:
+        except RecordUnwritableError as error:
             raise UsageError(f"cannot be written as Avro: {error}", hint="--format json sends it as it is") from None
 
     return encode

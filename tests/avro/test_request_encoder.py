@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from bridge.avro.record_encoder import RecordUnwritableError
 from bridge.avro.request_codec import AvroRequestCodec
-from bridge.avro.request_encoder import RequestUnwritableError, encode_request
+from bridge.avro.request_encoder import encode_request
 from bridge.core.coordinates import TopicPartition
 from bridge.core.requests import ActionRequest, Decoded
 from bridge.ports import Delivery
@@ -57,5 +58,5 @@ def test_with_an_id_the_registrys_framing_is_used() -> None:
     ],
 )
 def test_what_the_schema_cannot_hold_is_said(document: dict[str, Any], told: str) -> None:
-    with pytest.raises(RequestUnwritableError, match=told):
+    with pytest.raises(RecordUnwritableError, match=told):
         encode_request(document)
