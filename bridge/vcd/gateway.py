@@ -11,6 +11,8 @@ from bridge.core.answers import (
     EntityReading,
     HttpCall,
     ReadRefused,
+    ReferenceKind,
+    ReferenceReading,
     TaskPage,
     TaskQuery,
     TaskReading,
@@ -21,13 +23,14 @@ from bridge.vcd.calls import Calls
 from bridge.vcd.config import CallObserver, EventLog, VcdConfig
 from bridge.vcd.credentials import Credential, credential_of
 from bridge.vcd.guard import Guard
-from bridge.vcd.lenient import host_of
+from bridge.vcd.hosts import Hosts
 from bridge.vcd.line import Line, open_transports
 from bridge.vcd.organizations import Organizations
 from bridge.vcd.pace import Pace
 from bridge.vcd.reach import Reach
 from bridge.vcd.reader import Reader
 from bridge.vcd.readings import Readings
+from bridge.vcd.references import References
 from bridge.vcd.sessions import Sessions
 from bridge.vcd.transports import Departure
 
@@ -52,9 +55,11 @@ class HttpGateway:
         self._sessions = Sessions(self._line, credential or credential_of(config), clock, versions=versions, log=log)
         self._guard = Guard(log)
         reader = Reader(self._line, self._sessions, clock)
-        organizations = Organizations(config, reader, self._sessions, clock)
+        organizations = Organizations(reader, self._sessions, clock)
+        self._hosts = Hosts(config.url, self._sessions)
         self._calls = Calls(self._line, self._sessions, organizations, clock, self._guard)
-        self._readings = Readings(config, reader, organizations, self._sessions, log)
+        self._readings = Readings(config, reader, organizations, self._sessions, self._hosts, log)
+        self._references = References(config.url, reader, organizations, self._sessions, self._hosts, clock)
 
     # --- session --------------------------------------------------------------------------------------------------
 
@@ -76,15 +81,19 @@ class HttpGateway:
         return session.user_name if session is not None else ""
 
     @property
+    def is_provider(self) -> bool:
+        """As VCD says at the login; before the first, as the settings have it."""
+        session = self._sessions.latest
+        return session.is_provider if session is not None else self._config.is_provider
+
+    @property
     def clock_ahead(self) -> timedelta:
         return self._line.clock_ahead
 
     @property
     def own_hosts(self) -> frozenset[str]:
-        """``host[:port]`` under which this VCD is known: as dialled, as its login addresses and its Tasks name it."""
-        dialled = host_of(self._config.url)
-        named = self._sessions.public_hosts | self._readings.named_hosts
-        return named | ({dialled} if dialled is not None else set())
+        """``host[:port]`` under which this VCD is known: as dialled, as its login addresses and its hrefs name it."""
+        return self._hosts.own
 
     async def close(self) -> None:
         await self._sessions.close()
@@ -109,6 +118,9 @@ class HttpGateway:
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         return await self._guard.reading(self._readings.entity(path, organization))
+
+    async def read_reference(self, kind: ReferenceKind, text: str | None) -> ReferenceReading:
+        return await self._guard.reading(self._references.read(kind, text))
 
 
 def open_line(config: VcdConfig, clock: Clock, observer: CallObserver | None, log: EventLog | None) -> Line:

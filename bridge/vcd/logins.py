@@ -9,6 +9,7 @@ from httpx import Request
 from bridge.core.requests import JsonValue
 from bridge.errors import ConfigurationError
 from bridge.ports import Clock
+from bridge.vcd.config import SYSTEM
 from bridge.vcd.credentials import Credential, Grant, LoginUnavailable
 from bridge.vcd.documents import UnreadableBody, read_body
 from bridge.vcd.lenient import is_object, name, uuid_in
@@ -32,10 +33,16 @@ class Session:
     token: str = field(repr=False)
     api_version: str
     user_name: str
+    user_uuid: str | None
     organization: str
     organization_uuid: str | None
     renew_at: float | None
     expires_at: float | None
+
+    @property
+    def is_provider(self) -> bool:
+        """VCD says that it is the provider's. Roles tell nothing more: providers make and name their own."""
+        return self.organization.casefold() == SYSTEM.casefold()
 
     def headers(self, accept: str = "application/*+json") -> dict[str, str]:
         return {"Accept": f"{accept};version={self.api_version}", "Authorization": f"Bearer {self.token}"}
@@ -115,6 +122,7 @@ class _Names:
     """Whose session it is."""
 
     user: str
+    user_uuid: str | None
     organization: str
     organization_uuid: str | None
 
@@ -127,6 +135,7 @@ def _session(grant: Grant, version: str, began: float, reply: Reply) -> Session:
         token=grant.token,
         api_version=version,
         user_name=names.user,
+        user_uuid=names.user_uuid,
         organization=names.organization,
         organization_uuid=names.organization_uuid,
         renew_at=None if life is None else began + RENEW_AT * life,
@@ -146,7 +155,7 @@ def _read_names(reply: Reply) -> _Names:
     user, organization = _named(content.get("user")), _named(content.get("org"))
     if user[0] is None or organization[0] is None:
         raise LoginUnavailable(f"{CURRENT} names no user or organization")
-    return _Names(user[0], organization[0], uuid_in(organization[1]))
+    return _Names(user[0], uuid_in(user[1]), organization[0], uuid_in(organization[1]))
 
 
 def _named(value: JsonValue) -> tuple[str | None, str | None]:

@@ -6,20 +6,18 @@ session: so an organization is looked up before anything is asked in its name.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from bridge.core.answers import Unavailable
 from bridge.ports import Clock
-from bridge.vcd.config import VcdConfig
 from bridge.vcd.errors import Refusal
 from bridge.vcd.lenient import name, uuid_in
+from bridge.vcd.logins import Session
+from bridge.vcd.lookups import Lookups
 from bridge.vcd.queries import compare, records_of, write_filter
 from bridge.vcd.reader import Reader
 from bridge.vcd.sessions import Sessions
-
-CACHE_SECONDS = 600.0
-"""How long a name is believed to mean the same organization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,46 +35,41 @@ class UnknownOrganization:
 
 
 class Organizations:
-    """Looks organizations up, each at most once at a time, and remembers them."""
+    """Looks organizations up, and remembers which uuid a name means."""
 
-    def __init__(self, config: VcdConfig, reader: Reader, sessions: Sessions, clock: Clock) -> None:
-        self._provider = config.is_provider
+    def __init__(self, reader: Reader, sessions: Sessions, clock: Clock) -> None:
         self._reader = reader
         self._sessions = sessions
-        self._clock = clock
-        self._known: dict[str, tuple[float, str]] = {}
-        self._lookups: dict[str, asyncio.Task[str | UnknownOrganization | Unavailable]] = {}
+        self._uuids: Lookups[str | UnknownOrganization | Unavailable] = Lookups(
+            clock, lambda found: isinstance(found, str)
+        )
 
     async def tenant(self, organization: str | None) -> Tenant | UnknownOrganization | Unavailable:
         session = self._sessions.latest
         if organization is None or session is None:
             return Tenant(None)
         uuid = uuid_in(organization)
-        if (
-            organization.casefold() == session.organization.casefold()
-            or (uuid is not None and uuid == session.organization_uuid)
-        ):  # fmt: skip
+        if _is_own(organization, session) or (uuid is not None and uuid == session.organization_uuid):
             return Tenant(None)
-        if not self._provider:
-            message = f"the bridge is logged in to {session.organization} and cannot act in {organization}"
-            return UnknownOrganization(message)
-        found = await self._uuid(organization, uuid)
+        found = await self._another(organization, uuid, session)
         return Tenant(found) if isinstance(found, str) else found
 
-    async def _uuid(self, organization: str, uuid: str | None) -> str | UnknownOrganization | Unavailable:
-        key = organization.casefold()
-        known = self._known.get(key)
-        if known is not None and self._clock.monotonic() - known[0] < CACHE_SECONDS:
-            return known[1]
-        lookup = self._lookups.get(key)
-        if lookup is None:
-            lookup = asyncio.ensure_future(self._look_up(organization, uuid))
-            self._lookups[key] = lookup
-            lookup.add_done_callback(lambda _: self._lookups.pop(key, None))
-        found = await asyncio.shield(lookup)
-        if isinstance(found, str):
-            self._known[key] = (self._clock.monotonic(), found)
-        return found
+    async def uuid_of_name(self, organization: str) -> str | UnknownOrganization | Unavailable:
+        """The bare uuid of the organization that has this name."""
+        session = self._sessions.latest
+        if session is None:
+            return Unavailable("no session with VCD")
+        if _is_own(organization, session) and session.organization_uuid is not None:
+            return session.organization_uuid
+        return await self._another(organization, None, session)
+
+    async def _another(
+        self, organization: str, uuid: str | None, session: Session
+    ) -> str | UnknownOrganization | Unavailable:
+        if not session.is_provider and not _is_own(organization, session):
+            message = f"the bridge is logged in to {session.organization} and cannot act in {organization}"
+            return UnknownOrganization(message)
+        return await self._uuids.find(uuid or organization.casefold(), partial(self._look_up, organization, uuid))
 
     async def _look_up(self, organization: str, uuid: str | None) -> str | UnknownOrganization | Unavailable:
         unknown = UnknownOrganization(f"VCD shows no organization {organization}")
@@ -101,3 +94,7 @@ class Organizations:
                 if found is not None:
                     return found
         return unknown
+
+
+def _is_own(organization: str, session: Session) -> bool:
+    return organization.casefold() == session.organization.casefold()

@@ -47,7 +47,10 @@ def timestamp(moment: datetime) -> str:
 
 
 def task_query_target(query: TaskQuery, *, api_version: str, user_name: str, is_provider: bool) -> str:
-    """Path and query of a task query, written as it goes out."""
+    """Path and query of a task query, written as it goes out.
+
+    VCD compares text regardless of case and takes ``*`` for anything: rows may come that only resemble what was asked.
+    """
 
     def one(selector: str, operator: str, value: str) -> str:
         return compare(selector, operator, value, api_version)
@@ -63,6 +66,8 @@ def task_query_target(query: TaskQuery, *, api_version: str, user_name: str, is_
         conditions.append(one("object", "==", query.object_href))
     if query.operation_name is not None:
         conditions.append(one("name", "==", query.operation_name))
+    if query.service_namespace is not None:
+        conditions.append(one("serviceNamespace", "==", query.service_namespace))
     if query.started_at_or_after is not None:
         conditions.append(one("startDate", "=ge=", timestamp(query.started_at_or_after)))
     if query.ended_at_or_after is not None:

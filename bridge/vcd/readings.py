@@ -18,7 +18,7 @@ from bridge.core.answers import (
 )
 from bridge.vcd.config import EventLog, VcdConfig
 from bridge.vcd.errors import Refusal
-from bridge.vcd.lenient import host_of
+from bridge.vcd.hosts import Hosts
 from bridge.vcd.organizations import Organizations, UnknownOrganization
 from bridge.vcd.queries import read_task_page, task_query_target
 from bridge.vcd.reader import GONE, Reader
@@ -33,16 +33,16 @@ class Readings:
     """Reads, each in the core's words."""
 
     def __init__(
-        self, config: VcdConfig, reader: Reader, organizations: Organizations, sessions: Sessions, log: EventLog | None
-    ) -> None:
+        self, config: VcdConfig, reader: Reader, organizations: Organizations, sessions: Sessions, hosts: Hosts,
+        log: EventLog | None,
+    ) -> None:  # fmt: skip
         self._config = config
         self._reader = reader
         self._organizations = organizations
         self._sessions = sessions
+        self._hosts = hosts
         self._log = log
         self._refused_statuses: frozenset[str] = frozenset()
-        self.named_hosts: set[str] = set()
-        """``host[:port]`` of the hrefs of Tasks read so far."""
 
     async def task(self, task_id: str, href: str | None) -> TaskReading:
         uuid = task_uuid(task_id, href)
@@ -59,8 +59,7 @@ class Readings:
         task = read_task(document.content, self._config.url) if is_task(document.content, document.root, None) else None
         if task is None:
             return Unavailable(f"/api/task/{uuid} answered something else")
-        if (host := host_of(task.href)) is not None:
-            self.named_hosts.add(host)
+        self._hosts.told(task.href)
         return TaskRead(task)
 
     async def tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
@@ -106,5 +105,5 @@ class Readings:
             query,
             api_version=session.api_version if session is not None else self._config.api_version_max,
             user_name=session.user_name if session is not None else "",
-            is_provider=self._config.is_provider,
+            is_provider=session.is_provider if session is not None else self._config.is_provider,
         )
