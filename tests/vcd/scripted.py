@@ -106,6 +106,7 @@ class ScriptedVcd:
     """Versions and logins that work; the rest by ``rest``. ``dates``: Date headers by the last step of a path."""
 
     user: str = "bridge"
+    user_urn: str = "urn:vcloud:user:1"
     organization: str = "System"
     organization_uuid: str = "00000000-0000-4000-8000-000000000000"
     valid: set[str] = field(default_factory=set)
@@ -150,7 +151,7 @@ class ScriptedVcd:
     def current(self) -> dict[str, JsonValue]:
         return {
             "id": "urn:vcloud:session:1",
-            "user": {"name": self.user, "id": "urn:vcloud:user:1"},
+            "user": {"name": self.user, "id": self.user_urn},
             "org": {"name": self.organization, "id": f"urn:vcloud:org:{self.organization_uuid}"},
         }
 

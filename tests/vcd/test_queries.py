@@ -52,6 +52,37 @@ def test_ids_are_alternatives() -> None:
     assert filter_of(target(TaskQuery(ids=ids))) == f"(id=={ids[0]},id=={ids[1]})"
 
 
+@pytest.mark.parametrize("provider", [False, True])
+def test_tasks_of_a_namespace_in_all_organizations(provider: bool) -> None:
+    query = TaskQuery(service_namespace="com.example.change", statuses=("running",), started_at_or_after=SINCE)
+    text = target(query, provider=provider)
+    assert f"type={'adminTask' if provider else 'task'}&" in text
+    assert filter_of(text) == (
+        "(status==running);(serviceNamespace==com.example.change);(startDate=ge=2026-11-24T12:00:00.250Z)"
+    )
+
+
+def test_a_namespace_may_have_any_symbol() -> None:
+    query = TaskQuery(service_namespace="a;b,(c)\\d&e=f %é")
+    assert target(query, "36.0").endswith(
+        "&filter=(serviceNamespace==a%5C%3Bb%5C%2C%5C%28c%5C%29%5C%5Cd%26e%3Df%20%25%C3%A9)"
+    )
+    older = target(query, "34.0").partition("&filterEncoded=true&filter=")[2]
+    assert unquote(older) == "(serviceNamespace==a%3Bb%2C%28c%29%5Cd%26e%3Df%20%25%C3%A9)"
+
+
+@given(
+    st.text(min_size=1, max_size=128).filter(lambda text: "*" not in text and text.strip() == text),
+    st.sampled_from(["34.0", "35.0", "39.1"]),
+)
+def test_an_independent_reader_finds_the_namespace_again(value: str, version: str) -> None:
+    parameters = parse_qs(urlsplit(target(TaskQuery(service_namespace=value), version)).query)
+    expression = parse(parameters["filter"][0], decode_values="filterEncoded" in parameters)
+    holds = compile_filter(expression, {"serviceNamespace": Field(FieldType.TEXT, itemgetter("it"))})
+    assert holds({"it": value})
+    assert not holds({"it": value + "x"})
+
+
 def test_values_are_encoded_once_and_escaped_from_35_on() -> None:
     text = target(TaskQuery(own_only=True), "35.0", user="a(b);c,d\\e&f=g é")
     assert text.endswith("&filter=(ownerName==a%5C%28b%5C%29%5C%3Bc%5C%2Cd%5C%5Ce%26f%3Dg%20%C3%A9)")
