@@ -29,7 +29,8 @@ def simulator(
 ) -> None:
     """Serve a simulated Cloud Director.
 
-    Prints `ready URL` when it serves. Users: administrator@System, admin@acme, admin@beta, password `secret`.
+    Prints `ready URL` when it serves. Users: administrator@System, operator@System, admin@acme, user@acme,
+    admin@beta, user@beta; password `secret`.
     """
     from bridge.simulator.server import run
 

@@ -95,7 +95,7 @@ class Access:
             "href": f"{references.api}/session",
             "type": media_type(_SESSION_STEM),
             "user": session.user.name, "userId": session.user.entity.urn, "org": org.name, "locationId": SITE,
-            "roles": "System Administrator" if session.is_provider else "Organization Administrator",
+            "roles": session.user.role,
             "vCloudExtension": [],
         }  # fmt: skip
         return call.reply(document, _SESSION_STEM)
@@ -107,7 +107,7 @@ class Access:
         return call.session
 
     def _document(self, session: Session) -> JsonObject:
-        user, role = session.user, "System Administrator" if session.is_provider else "Organization Administrator"
+        user, role = session.user, session.user.role
         organization = {"name": user.org.name, "id": user.org.urn}
         return {
             "id": session.urn,

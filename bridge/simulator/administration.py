@@ -14,13 +14,19 @@ from bridge.simulator.behavior import SettingError
 from bridge.simulator.director import Director
 from bridge.simulator.entities import UUID, Entity, initial_state
 from bridge.simulator.exchange import Answer, JsonObject, Refusal, Request, to_json
+from bridge.simulator.external import ExternalTasks
 from bridge.simulator.faults import FaultError
 from bridge.simulator.kinds import KINDS
 from bridge.simulator.router import Router
 from bridge.simulator.scripts import FINAL, ScriptError, Step, read_script
+from bridge.simulator.taskbody import read_task_body
 from bridge.simulator.tasks import Task
 
 PREFIX = "/simulator/"
+
+
+_TOLD = ("seeded", "updates", "terminal_updates", "refused_updates", "updates_after_end", "cancels")
+"""What is told of an external task beside its document, see :class:`External`."""
 
 
 class AdministrationError(ValueError):
@@ -36,6 +42,7 @@ class Administration:
     def __init__(self, director: Director) -> None:
         self.director = director
         self.cloud = director.cloud
+        self.external = ExternalTasks(self.cloud)
         self._router: Router[Handler] = Router()
         for method, path, handler in (
             ("GET", "state", self._state),
@@ -53,6 +60,8 @@ class Administration:
             ("POST", "entities", self._create_entity),
             ("GET", "tasks/{id}", self._task),
             ("POST", "tasks/{id}", self._force_task),
+            ("GET", "external-tasks", self._external_tasks),
+            ("POST", "external-tasks", self._seed_external_tasks),
             ("POST", "sessions/expire", self._expire_sessions),
         ):
             self._router.add(method, PREFIX + path, handler)
@@ -194,6 +203,8 @@ class Administration:
         if task.ended_at is not None:
             raise AdministrationError(f"the Task has ended: {task.step(now).status}")
         task.blocked_until = None
+        if "details" in body:
+            task.details = None  # what somebody wrote into the Task must not hide the script's
         if "script" in body:
             script = read_script(_mapping(body["script"]), self.director.behavior.task_seconds)
             self.cloud.engine.rescript(task, script, now)
@@ -206,6 +217,41 @@ class Administration:
         if task.step(now).status in FINAL:
             self.cloud.blocking.pop(task.blocking_id or "", None)
         return self.cloud.documents.task(task, now, provider=True)
+
+    def _external_tasks(self, request: Request, _parameters: dict[str, str]) -> list[JsonObject]:
+        """``?namespace=…&mark=…``: external tasks in order of creation, with how often each was called.
+
+        ``mark`` is looked for in the operation text.
+        """
+        query = dict(parse_qsl(request.query))
+        unknown = set(query) - {"namespace", "mark"}
+        if unknown:
+            raise AdministrationError(f"unknown parameter '{min(unknown)}'; known: mark, namespace")
+        documents, now = self.cloud.documents, self.cloud.clock()
+        return [
+            {"task": documents.task(task, now, provider=True), **{name: getattr(external, name) for name in _TOLD}}
+            for task, external in self.external.find(**query)
+        ]
+
+    def _seed_external_tasks(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
+        """``{"task": {…}, "organization": name, "count": n}``: Tasks that somebody else made; answers their ids.
+
+        ``task`` is the body of POST /tasksList/{org}; ``name`` is filled in, ``status`` is ``running`` and ``user``
+        operator@System where they are left out. None of it is in the ledger.
+        """
+        body = _body(request)
+        _only(body, {"task", "organization", "count"})
+        org = self.cloud.store.organization(str(body.get("organization", "acme")))
+        if org is None:
+            raise AdministrationError(f"unknown organization '{body.get('organization')}'")
+        count = body.get("count", 1)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise AdministrationError("'count' takes a number, 1 or more")
+        stranger = self.cloud.references.to(self.cloud.store.users["operator", "system"].entity)
+        given = {"name": "task", "status": "running", "user": stranger, **_mapping(body.get("task"))}
+        document, now = read_task_body(given), self.cloud.clock()
+        tasks = [self.external.create(org, document, now, seeded=True) for _ in range(count)]
+        return {"ids": [task.id for task in tasks]}
 
     def _expire_sessions(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
         """``{"user": "name@organization"}`` or ``{}`` for everybody."""

@@ -30,7 +30,10 @@ class Target:
 
 @dataclass(slots=True)
 class Call:
-    """``tenant`` is the organization of the tenant context header; ``entity`` and ``task`` are ids for the ledger."""
+    """``tenant`` is the organization of the tenant context header; ``entity`` and ``task`` are ids for the ledger.
+
+    ``task_status`` and ``task_operation`` are an external Task's after the call.
+    """
 
     request: Request
     now: float
@@ -42,6 +45,8 @@ class Call:
     tenant: Entity | None = None
     entity: str | None = None
     task: str | None = None
+    task_status: str | None = None
+    task_operation: str | None = None
     effect: bool = False
     refusal: Refusal | None = None
     body: JsonObject = field(default_factory=dict)

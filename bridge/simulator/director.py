@@ -18,7 +18,6 @@ from bridge.simulator.clock import Clock, http_date, steady_clock
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.entities import EntityStore
 from bridge.simulator.exchange import Answer, Refusal, Request, cloudapi_error_document, error_document, to_json
-from bridge.simulator.external import TaskCalls
 from bridge.simulator.faults import Fault, Faults
 from bridge.simulator.inventory import build_inventory
 from bridge.simulator.kinds import BY_COLLECTION
@@ -27,6 +26,7 @@ from bridge.simulator.negotiation import accepted_version
 from bridge.simulator.operations import load_operations
 from bridge.simulator.reading import EntityReader, QueryService
 from bridge.simulator.router import Router
+from bridge.simulator.taskcalls import TaskCalls
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]+")
 _ERROR_STEM = "application/vnd.vmware.vcloud.error+json"
@@ -177,6 +177,8 @@ class Director:
             status,
             call.entity or call.parameters.get("id"),
             call.task,
+            call.task_status,
+            call.task_operation,
             call.target.changes,
             call.effect,
             None if fault is None else fault.do,

@@ -62,10 +62,10 @@ class Documents:
             "user": references.to(task.user.entity),
             "organization": references.to(task.org),
             "progress": step.progress,
-            "params": None,
+            "params": None if task.external is None else task.external.params,
             "details": step.details if task.details is None else task.details,
             "vcTaskList": {"vcTask": list(task.script.vc_tasks)} if task.script.vc_tasks else None,
-            "result": (task.result or task.script.result) if final else None,
+            "result": self._result(task, final=final),
             "status": step.status,
             "operation": task.text(step),
             "operationName": task.operation_name,
@@ -74,13 +74,13 @@ class Documents:
             "endTime": None if task.ended_at is None else timestamp(task.ended_at),
             "expiryTime": timestamp(task.created_at + EXPIRY_SECONDS) if started else None,
             "cancelRequested": task.cancel_requested,
-            "vCloudExtension": [],
+            "vCloudExtension": [] if task.external is None else task.external.extensions,
         }
 
     def _owner(self, task: Task) -> JsonObject:
         reference = self.references.to(task.owner)
         every = self.empty_owner_href_every
-        if every and not task.external:
+        if every and task.external is None:
             if task.number % every == every - 1:
                 reference["href"] = ""
             elif task.number % every == every // 2:
@@ -92,22 +92,29 @@ class Documents:
             return []
         href = self.task_href(task)
         links = []
-        if task.external or task.script.cancel != "refuse":
+        if task.external is not None or task.script.cancel != "refuse":
             links.append(self.references.link("task:cancel", f"{href}/action/cancel"))
-        if task.external and provider:
+        if task.external is not None and provider:
             links.append(self.references.link("edit", href, TASK_STEM))
         return links
 
     @staticmethod
     def _error(task: Task, status: str, *, provider: bool) -> JsonObject | None:
-        if task.external:
-            return task.error
-        if status != "error":
+        vcds_own = task.script.error if status == "error" else None
+        given = vcds_own if task.external is None else task.error
+        if given is None:
             return None
-        error = {"otherAttributes": {}, **task.script.error, "vCloudExtension": []}
+        error = {"otherAttributes": {}, **given, "vCloudExtension": []}
         if not provider:
             error.update(error.get("tenantError") or {}, tenantError=None, stackTrace=None)
         return error
+
+    @staticmethod
+    def _result(task: Task, *, final: bool) -> JsonObject | None:
+        """VCD's own results come with the end; a service outside shows its one when it likes."""
+        if task.external is not None:
+            return task.result
+        return (task.result or task.script.result) if final else None
 
     def tasks_list(self, org: Entity, tasks: list[Task], now: float, *, provider: bool) -> JsonObject:
         return {

@@ -74,6 +74,7 @@ class User:
     entity: Entity
     api_token: str
     is_provider: bool
+    role: str
 
 
 class EntityStore:
@@ -90,6 +91,7 @@ class EntityStore:
         self._lenient: OrderedDict[str, Entity] = OrderedDict()
         self.users: dict[tuple[str, str], User] = {}
         self.users_by_api_token: dict[str, User] = {}
+        self.users_by_uuid: dict[str, User] = {}
 
     def __len__(self) -> int:
         return len(self._by_uuid)
@@ -107,6 +109,7 @@ class EntityStore:
     def add_user(self, user: User) -> None:
         self.users[user.name.casefold(), user.org.name.casefold()] = user
         self.users_by_api_token[user.api_token] = user
+        self.users_by_uuid[user.entity.uuid] = user
 
     def get(self, uuid: str) -> Entity | None:
         return self._by_uuid.get(uuid)

@@ -41,12 +41,12 @@ class _Builder:
             )
         )
 
-    def user(self, name: str) -> None:
-        entity = self.entity("user", name, self.org)
+    def user(self, name: str, role: str, number: int = 1) -> None:
+        entity = self.entity("user", name, self.org, number)
         token = f"api-token-{name}-{self.name.lower()}"
         self.store.add_user(
             User(name=name, password=PASSWORD, org=self.org, entity=entity, api_token=token,
-                 is_provider=self.name == "System")
+                 is_provider=self.name == "System", role=role)
         )  # fmt: skip
 
 
@@ -57,16 +57,18 @@ def build_inventory(store: EntityStore, *, virtual_machines: int = 4) -> None:
         virtual_machines: How many vApps with one VM each, in acme and in beta.
     """
     system = _Builder(store, "System", None)
-    system.user("administrator")
+    for number, name in enumerate(("administrator", "operator"), start=1):
+        system.user(name, "System Administrator", number)
     for kind in KINDS.values():
         if kind.provider_only:
             system.entity(kind.name, f"{kind.name}-1")
-    for organization, user in (("acme", "admin"), ("beta", "admin")):
-        _build_tenant(_Builder(store, organization, system.org), user, virtual_machines)
+    for organization in ("acme", "beta"):
+        _build_tenant(_Builder(store, organization, system.org), virtual_machines)
 
 
-def _build_tenant(builder: _Builder, user: str, virtual_machines: int) -> None:
-    builder.user(user)
+def _build_tenant(builder: _Builder, virtual_machines: int) -> None:
+    builder.user("admin", "Organization Administrator")
+    builder.user("user", "vApp User", number=2)
     org = builder.org
     vdc = builder.entity("vdc", f"{builder.name}-vdc", org)
     catalog = builder.entity("catalog", f"{builder.name}-catalog", org)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from bridge.simulator.clock import parse_time, timestamp
@@ -64,27 +64,39 @@ class TaskRecords:
             "serviceNamespace": Field(text, lambda row: row.task.service_namespace),
         }
 
-    def candidates(self, expression: Expression | None) -> Iterable[Task]:
-        """A superset of the Tasks that can match now, from the narrowest index that a part of the filter allows."""
+    def candidates(self, expression: Expression | None) -> Collection[Task]:
+        """A superset of the Tasks that can match now: what the narrowest index that a part of the filter allows has."""
         for part in conjuncts(expression):
             ids = equal_values(part, "id") or equal_values(part, "href")
             if ids is not None:
                 found = (self.engine.get(one[-36:].lower(), 0.0) for one in ids)
                 return list(dict.fromkeys(task for task in found if task is not None))
+        pool = self._pool(expression)
+        return min((pool.values(), *self._narrower(expression, pool)), key=len)
+
+    def _pool(self, expression: Expression | None) -> dict[str, Task]:
+        """The Tasks of the namespaces that the filter names, else all."""
         for part in conjuncts(expression):
-            if isinstance(part, Comparison) and part.selector == "endDate" and part.operator in ("=ge=", "=gt="):
-                return self.engine.ended_since(parse_time(part.value))
-            if isinstance(part, Comparison) and part.selector == "startDate" and part.operator in ("=ge=", "=gt="):
-                return self.engine.started_since(parse_time(part.value) or 0.0)
+            namespaces = equal_values(part, "serviceNamespace")
+            if namespaces is not None:
+                return self.engine.of_namespaces(namespaces)
+        return self.engine.all()
+
+    def _narrower(self, expression: Expression | None, pool: dict[str, Task]) -> Iterator[Collection[Task]]:
+        for part in conjuncts(expression):
+            if isinstance(part, Comparison) and part.operator in ("=ge=", "=gt="):
+                if part.selector == "endDate":
+                    yield self.engine.ended_since(parse_time(part.value))
+                elif part.selector == "startDate":
+                    yield self.engine.started_since(parse_time(part.value) or 0.0, pool)
             statuses = equal_values(part, "status")
             if statuses and not any(status.casefold() in FINAL for status in statuses):
-                return list(self.engine.active())
-        return self.engine.all()
+                yield self.engine.active()
 
     def rows(self, expression: Expression | None, now: float, lag: float, org: Entity | None) -> Iterator[TaskRow]:
         """Tasks of an organization (None: all) that can match, as they stood ``lag`` seconds ago."""
         at = now - lag
-        for task in self.candidates(expression) if lag <= 0 else self.engine.all():
+        for task in self.candidates(expression) if lag <= 0 else self._pool(expression).values():
             if (
                 (org is None or task.org is org)
                 and task.created_at <= at

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from itertools import islice, takewhile
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, takewhile
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from bridge.simulator.exchange import JsonObject
 from bridge.simulator.scripts import FINAL, Script, Step, standing
@@ -22,8 +23,29 @@ NATIVE_NAMESPACE = "com.vmware.vcloud"
 EXPIRY_SECONDS = 90 * 86400.0
 """expiryTime is startTime plus 90 days in every dated sample (libcloud fixtures, VCD API docs)."""
 
+_number = attrgetter("number")
+
 Effect = Callable[[bool], None]
 """What a Task's end does to the cloud; told whether it succeeded."""
+
+
+@dataclass(slots=True)
+class External:
+    """What only a Task of a service outside VCD has: free content, and how often it was called.
+
+    ``updates`` counts the PUTs that took effect, ``terminal_updates`` those of them that ended the Task,
+    ``refused_updates`` the others, ``updates_after_end`` those of the others that came too late. ``seeded``: made
+    without a call, as somebody else's.
+    """
+
+    params: Any = None
+    extensions: list[JsonObject] = field(default_factory=list)
+    seeded: bool = False
+    updates: int = 0
+    terminal_updates: int = 0
+    refused_updates: int = 0
+    updates_after_end: int = 0
+    cancels: int = 0
 
 
 class Task:
@@ -68,7 +90,7 @@ class Task:
         self.details: str | None = None
         self.error: JsonObject | None = None
         self.result: JsonObject | None = None
-        self.external = False
+        self.external: External | None = None
         self.ended_at: float | None = None
         self.cancel_requested = False
         self.version = 0
@@ -113,6 +135,7 @@ class TaskEngine:
         self._active: dict[str, Task] = {}
         self._ended: list[Task] = []
         self._ended_times: list[float] = []
+        self._namespaces: dict[str, dict[str, Task]] = {}
         self._due: list[tuple[float, int, int, Task]] = []
         self.on_blocking_timeout: Callable[[Task, float], None] = lambda _task, _now: None
 
@@ -128,6 +151,8 @@ class TaskEngine:
         self._tasks[task.id] = task
         self._active[task.id] = task
         task.owner.add_task(task)
+        if task.external is not None:
+            self._namespaces.setdefault(task.service_namespace.casefold(), {})[task.id] = task
         if task.script.ends_after == 0.0 and task.blocked_until is None:
             self._end(task, task.anchor)
         else:
@@ -169,7 +194,7 @@ class TaskEngine:
         """Sets cancelRequested; an honoring script ends ``cancel_seconds`` later, unless its own end comes first."""
         task.cancel_requested = True
         script = task.script
-        if script.cancel != "honor" or task.external:
+        if script.cancel != "honor" or task.external is not None:
             return
         due = task.due_at()
         if due is not None and task.blocked_until is None and due <= now + script.cancel_seconds:
@@ -180,21 +205,35 @@ class TaskEngine:
         task.blocked_until = None
         self.rescript(task, replace(script, steps=steps), now)
 
-    def all(self) -> Iterable[Task]:
-        """In order of creation."""
-        return self._tasks.values()
+    def all(self) -> dict[str, Task]:
+        """By id, in order of creation."""
+        return self._tasks
 
-    def active(self) -> Iterable[Task]:
+    def of_namespaces(self, namespaces: Iterable[str]) -> dict[str, Task]:
+        """At least the Tasks of these service namespaces, whose case does not count; by id, in order of creation."""
+        names = {name.casefold() for name in namespaces}
+        if NATIVE_NAMESPACE in names:
+            return self._tasks  # nearly all are VCD's own: no index would be shorter
+        found = [self._namespaces[name] for name in names if name in self._namespaces]
+        if len(found) == 1:
+            return found[0]
+        return {task.id: task for task in sorted(chain.from_iterable(one.values() for one in found), key=_number)}
+
+    def newest(self) -> Iterator[Task]:
+        """All Tasks, the last created first."""
+        return reversed(self._tasks.values())
+
+    def active(self) -> Collection[Task]:
         return self._active.values()
 
-    def started_since(self, at: float) -> list[Task]:
-        """Tasks that started at ``at`` or later."""
-        return list(takewhile(lambda task: task.created_at >= at, reversed(self._tasks.values())))
+    @staticmethod
+    def started_since(at: float, tasks: dict[str, Task]) -> list[Task]:
+        """Those of ``tasks``, which are in order of creation, that started at ``at`` or later."""
+        return list(takewhile(lambda task: task.created_at >= at, reversed(tasks.values())))
 
-    def ended_since(self, at: float | None) -> Iterator[Task]:
+    def ended_since(self, at: float | None) -> list[Task]:
         """Ended Tasks in order of their end, those that ended before ``at`` left out."""
-        start = 0 if at is None else bisect_left(self._ended_times, at)
-        return islice(self._ended, start, None)
+        return self._ended[0 if at is None else bisect_left(self._ended_times, at) :]
 
     def _schedule(self, task: Task) -> None:
         due = task.due_at()
@@ -218,6 +257,8 @@ class TaskEngine:
         for task in self._ended[:count]:
             task.vanish_at = task.ended_at
             self._tasks.pop(task.id, None)
+            if task.external is not None:
+                self._namespaces[task.service_namespace.casefold()].pop(task.id, None)
             self.forgotten += 1
         del self._ended[:count]
         del self._ended_times[:count]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -158,6 +159,24 @@ class Simulator:
     def force_task(self, task: str, **fields: Any) -> Any:
         """Sets ``status``, ``progress``, …, a ``script`` from now on, or ``vanish=True``."""
         return self.admin("POST", f"tasks/{task}", fields)
+
+    def external_tasks(self, namespace: str | None = None, mark: str | None = None) -> list[dict[str, Any]]:
+        """``{"task": document, "seeded", "updates", "terminal_updates", "refused_updates", "updates_after_end",
+        "cancels"}`` of the external tasks of a namespace whose operation text has ``mark`` in it.
+        """
+        asked = {name: value for name, value in (("namespace", namespace), ("mark", mark)) if value is not None}
+        found: list[dict[str, Any]] = self.admin("GET", "external-tasks?" + urllib.parse.urlencode(asked))
+        return found
+
+    def seed_external_tasks(self, *, organization: str = "acme", count: int = 1, **task: Any) -> list[str]:
+        """Makes external tasks as somebody else's, by the fields of a Task's JSON; their uuids. Not in the ledger."""
+        body = {"organization": organization, "count": count, "task": task}
+        ids: list[str] = self.admin("POST", "external-tasks", body)["ids"]
+        return ids
+
+    def press_cancel(self, task: str, user: str = "admin@acme") -> Reply:
+        """A person logs in and asks for a Task's cancel, over VCD's own calls; ``task`` is its uuid or URN."""
+        return self.log_in(user).post(f"/api/task/{task[-36:]}/action/cancel")
 
     def expire_sessions(self, user: str | None = None) -> int:
         return int(self.admin("POST", "sessions/expire", {} if user is None else {"user": user})["ended"])
