@@ -8,7 +8,7 @@ from bridge.simulator.clock import timestamp
 from bridge.simulator.entities import Entity
 from bridge.simulator.exchange import JsonObject, media_type
 from bridge.simulator.references import References
-from bridge.simulator.scripts import FINAL
+from bridge.simulator.scripts import FINAL, Step
 from bridge.simulator.tasks import EXPIRY_SECONDS, Task
 
 TASK_STEM = "application/vnd.vmware.vcloud.task"
@@ -21,7 +21,7 @@ class Documents:
     Args:
         empty_owner_href_every: Each so-manieth Task has an empty ``owner.href`` or ``owner.name``, as real servers
             send now and then (cloud-director-extension-standard-library samples, libcloud fixtures); 0: never.
-        queued_has_start: Whether a queued Task already has a startTime.
+        queued_has_start: Whether a queued Task of VCD's own already has a startTime.
         recent_task_seconds: How long after its end an entity still lists a Task.
     """
 
@@ -45,7 +45,7 @@ class Documents:
         """A Task as somebody sees it now; tenants do not see ``tenantError`` beside the administrator's error."""
         step = task.step(now)
         final = step.status in FINAL
-        started = self.queued_has_start or step.status != "queued"
+        started = self.has_start(task, step)
         references = self.references
         return {
             "otherAttributes": {},
@@ -76,6 +76,10 @@ class Documents:
             "cancelRequested": task.cancel_requested,
             "vCloudExtension": [] if task.external is None else task.external.extensions,
         }
+
+    def has_start(self, task: Task, step: Step) -> bool:
+        """An external task's start is its POST, whose answer is documented to tell it: nothing else starts the Task."""
+        return task.external is not None or self.queued_has_start or step.status != "queued"
 
     def _owner(self, task: Task) -> JsonObject:
         reference = self.references.to(task.owner)

@@ -38,9 +38,7 @@ class TaskRecords:
         self.fields = self._fields()
 
     def _start(self, row: TaskRow) -> float | None:
-        if row.step.status == "queued" and not self.documents.queued_has_start:
-            return None
-        return _milliseconds(row.task.created_at)
+        return _milliseconds(row.task.created_at) if self.documents.has_start(row.task, row.step) else None
 
     def _fields(self) -> dict[str, Field]:
         text, href = FieldType.TEXT, self.documents.references.href

@@ -436,6 +436,16 @@ class TestUpdate:
         )  # fmt: skip
         assert (theirs["stackTrace"], theirs["tenantError"]) == (None, None)
 
+    def test_readers_may_be_unable_to_resolve_its_references(
+        self, provider: Client, tenant: Client, namespace: str
+    ) -> None:
+        owner = {"id": f"urn:vcloud:org:{BETA_ORG}"}
+        task = tenant.get(path(create(provider, namespace, user=user("System"), owner=owner))).json()
+        assert task["user"]["name"] == "administrator"
+        for field in ("user", "owner"):
+            href = task[field]["href"]
+            assert (tenant.get(href).status, provider.get(href).status) == (403, 200)
+
     def test_vcds_own_tasks_are_not_updated(self, provider: Client, tenant: Client, namespace: str) -> None:
         task = tenant.post(f"/api/vApp/{ACME_VAPP}/action/deploy", {}).json()
         reply = provider.call("PUT", path(task), body(namespace))
@@ -487,8 +497,11 @@ class TestQueries:
         assert rows(simulator.log_in("admin@beta"), f"serviceNamespace=={namespace}") == []
 
     @pytest.mark.parametrize("status", ["queued", "preRunning", "running", *FINAL])
-    def test_all_have_a_start(self, provider: Client, namespace: str, status: str) -> None:
+    def test_all_have_a_start(self, simulator: Simulator, provider: Client, namespace: str, status: str) -> None:
+        """Whatever VCD's own queued Tasks have: nothing but the POST starts these."""
+        simulator.settings(queued_has_start=False)
         task = create(provider, namespace, status=status)
+        assert parse_time(task["startTime"]) is not None
         asked = f"serviceNamespace=={namespace};name==backup;startDate=ge={task['startTime']};status=={status}"
         (row,) = rows(provider, asked, "adminTask")
         assert (row["startDate"], row["endDate"]) == (task["startTime"], task["endTime"])
