@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -25,6 +26,8 @@ CODES: dict[str, str] = {
     "structured_event": "a CloudEvent in structured mode; binary mode is needed",
 }
 """Reason codes told by the codecs of all records -> meaning."""
+
+_DIGITS = re.compile(r"-?\d{1,18}", re.ASCII)
 
 MAX_TEXT = 1024
 """Characters of a text that travels to every event: headers and key of the event hold it again."""
@@ -54,6 +57,33 @@ def text(document: Mapping[str, JsonValue], name: str, prefix: str = "", *, most
         raise RefusedError("invalid_text", f"{prefix}{name} holds half of a surrogate pair", prefix + name)
     if len(value) > most:
         raise RefusedError("too_long", f"{prefix}{name} has {len(value)} characters, more than {most}", prefix + name)
+    return value
+
+
+def whole(
+    document: Mapping[str, JsonValue],
+    name: str,
+    prefix: str = "",
+    *,
+    least: int,
+    most: int,
+    code: str = "invalid_value",
+) -> int | None:
+    """A member that is a whole number, also as text, because flat JSON of some tools has nothing else.
+
+    Raises RefusedError, with ``code`` where it is out of range.
+    """
+    value = document.get(name)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong_type(prefix + name, "a whole number", value)
+    if not least <= value <= most:
+        raise RefusedError(code, f"{prefix}{name} must be {least} to {most}, not {str(value)[:30]}", prefix + name)
     return value
 
 

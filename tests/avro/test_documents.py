@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bridge.avro.external_shape import NOT_SETTABLE
 from bridge.avro.schemas import NAMES, load
 from bridge.avro.shrinking import DROPPED
 from bridge.core.task import empty_document
@@ -31,9 +32,13 @@ def test_the_table_tells_where_every_attribute_and_element_of_the_task_type_went
     assert {field for _, _, field in rows} == set(empty_document())
 
 
-def test_every_field_of_a_request_and_every_cut_member_is_named() -> None:
-    for field in load("action-request").document["fields"]:
-        assert f"`{field['name']}`" in TEXT
+def test_every_field_of_an_input_and_every_cut_member_is_named() -> None:
+    for heading, name in (("Action requests", "action-request"), ("External tasks", "external-task-command")):
+        (section,) = re.findall(rf"^## {heading}$(.*?)^## ", TEXT, re.DOTALL | re.MULTILINE)
+        for field in load(name).document["fields"]:
+            assert f"`{field['name']}`" in section
+    for refused in NOT_SETTABLE:
+        assert f"`{refused.rstrip('.').rpartition('.')[2]}`" in TEXT
     for member in DROPPED:
         assert f"`{member}`" in TEXT
     for name in NAMES:
