@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from bridge.assembly import Ports, assemble
 from bridge.avro.event_codec import AvroEventCodec
+from bridge.avro.external_codec import AvroExternalCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import load as load_catalogue
@@ -102,6 +103,7 @@ async def run(
         journal=journal,
         store=store,
         requests=AvroRequestCodec(registry),
+        external=AvroExternalCodec(registry) if names.external_tasks is not None else None,
         events=AvroEventCodec(settings.kafka.group_id, schemas.ids.get(EVENT) if schemas is not None else None),
         store_codec=AvroStoreCodec(schemas.header if schemas is not None else ()),
         gateway=gateway,

@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Recovery as RecoveryClass
 from bridge.core.admission import AdmissionContext
 from bridge.core.coordinates import TopicPartition
 from bridge.core.rules import OperationFacts, Rules
+from bridge.engine.action_desk import ActionDesk
 from bridge.engine.claims import Claims
 from bridge.engine.engine import DrainTimes, Engine, Parts
+from bridge.engine.external_desk import ExternalDesk
+from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.flow import flow_control
 from bridge.engine.follower import Follower, FollowPace
-from bridge.engine.intake import Intake
+from bridge.engine.intake import Desk, Intake
+from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Limits, Permits
 from bridge.engine.records import RecordWriter
 from bridge.engine.recovery import Recovery, SettleTimes
+from bridge.engine.references import References
 from bridge.engine.rounds import RoundLimits, Rounds
-from bridge.engine.runner import Runner
+from bridge.engine.runner import ExternalParts, Runner
 from bridge.engine.schemas import SchemaWaits
+from bridge.engine.watch import Watch, WatchPace
 from bridge.ports import (
     Clock,
     EventCodec,
+    ExternalCodec,
     Inbox,
     Journal,
     Observer,
@@ -46,6 +54,8 @@ class Ports:
     journal: Journal
     store: Store
     requests: RequestCodec
+    external: ExternalCodec | None = None
+    """None: external tasks are off."""
     events: EventCodec
     store_codec: StoreCodec
     gateway: VcdGateway
@@ -61,6 +71,7 @@ class Policies:
     limits: Limits = field(default_factory=Limits)
     rounds: RoundLimits = field(default_factory=RoundLimits)
     pace: FollowPace = field(default_factory=FollowPace)
+    watch: WatchPace = field(default_factory=WatchPace)
     drain: DrainTimes = field(default_factory=DrainTimes)
     answer_timeout: timedelta = timedelta(seconds=30)
     schema_patience: timedelta = timedelta(seconds=60)
@@ -80,17 +91,25 @@ def assemble(
     claims = Claims(owned.values)
     follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
     settle = SettleTimes(lease=policies.rounds.lease, answer=policies.answer_timeout)
+    external = _external_parts(ports, policies, settle, claims)
     runner = Runner(
         clock=ports.clock,
         gateway=ports.gateway,
         permits=permits,
         follower=follower,
         recovery=Recovery(ports.clock, ports.gateway, catalogue, settle, claims),
+        external=external,
         observer=ports.observer,
         reach=reach,
     )
     schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
-    intake = Intake(ports.requests, catalogue, context, writer, schemas)
+    desks: dict[str, Desk[Any]] = {
+        policies.names.action_requests: ActionDesk(ports.requests, catalogue, context, writer)
+    }
+    rules, topic = policies.rules.external, policies.names.external_tasks
+    if rules is not None and topic is not None and ports.external is not None:
+        desks[topic] = ExternalDesk(ports.external, rules, lambda: ports.gateway.is_provider, writer)
+    intake = Intake(desks, writer, schemas)
     rounds = Rounds(
         clock=ports.clock,
         journal=ports.journal,
@@ -118,12 +137,26 @@ def assemble(
             rounds=rounds,
             runner=runner,
             follower=follower,
+            watch=external.watch if external is not None else None,
+            orphans=Orphans(ports.clock, ports.gateway, rules, claims, ports.observer, rounds.wake) if rules else None,
+            external_topic=policies.names.external_tasks,
             rules=policies.rules,
             observer=ports.observer,
             flow=flow_control(ports.inbox, ports.observer),
             reach=reach,
             drain=policies.drain,
         )
+    )
+
+
+def _external_parts(ports: Ports, policies: Policies, settle: SettleTimes, claims: Claims) -> ExternalParts | None:
+    rules = policies.rules.external
+    if rules is None:
+        return None
+    return ExternalParts(
+        watch=Watch(ports.clock, ports.gateway, policies.rules, policies.watch),
+        looks=ExternalLooks(ports.clock, ports.gateway, rules, settle, claims),
+        references=References(ports.clock, ports.gateway),
     )
 
 

@@ -241,7 +241,10 @@ class Store(Protocol):
     """Reads the store topics of input partitions back."""
 
     async def restore(self, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
-        """None when the partition was lost meanwhile. Raises TemporaryError when the store cannot be read."""
+        """None when the partition was lost meanwhile.
+
+        Raises TemporaryError when the store cannot be read, StoreConflict when the input topic is gone.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -264,6 +267,17 @@ class TopicNames:
     def inputs(self) -> tuple[str, ...]:
         """The topics that are read."""
         return (self.action_requests,) if self.external_tasks is None else (self.action_requests, self.external_tasks)
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Changelog and ended topic of each input."""
+        return tuple(name for topic in self.inputs for name in (self.changelog(topic), self.ended(topic)))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The topics that others read."""
+        tickets = () if self.ticket_updates is None else (self.ticket_updates,)
+        return (self.task_events, *tickets, self.dead_letters)
 
     def changelog(self, input_topic: str) -> str:
         return f"{self.group_id}.{input_topic}.changelog"
@@ -440,6 +454,18 @@ class Observer(Protocol):
     def paused(self, partition: TopicPartition, *, paused: bool) -> None: ...
 
     def backlog_admitted(self, partition: TopicPartition) -> None: ...
+
+    def orphan_found(self, partition: TopicPartition, external_key: str, task_id: str, policy: str) -> None:
+        """A running Task bears our mark, and nobody has it; ``policy`` says what becomes of it."""
+        ...
+
+    def orphans_unknown(self, partition: TopicPartition, reason: str) -> None:
+        """VCD does not say which running Tasks bear our mark."""
+        ...
+
+    def strangers_seen(self, partition: TopicPartition, namespace: str, count: int) -> None:
+        """Running Tasks of others under our namespace: they are left alone."""
+        ...
 
     def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
         """The partition's intake waits until the registry tells a schema, or until patience is over."""

@@ -11,10 +11,12 @@ from bridge.avro.compatibility import LEVELS, forbidden
 from bridge.avro.schemas import load as load_schema
 from bridge.avro.schemas import subject
 from bridge.core.admission import AdmissionContext, Policy
+from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.rules import Backoff, Rules
 from bridge.engine.follower import FollowPace
 from bridge.engine.permits import Limits
 from bridge.engine.rounds import RoundLimits
+from bridge.engine.watch import WatchPace
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.registry import RegistryAccess
 from bridge.kafka.subjects import OwnSchema
@@ -101,6 +103,7 @@ def policies(settings: Settings) -> Policies:
             progress_step_percent=settings.events.progress_step_percent,
             unknown_cancel_wait=_seconds(intake.unknown_cancel_wait_seconds),
             parked_lane_release=_seconds(intake.parked_lane_release_seconds),
+            external=external_rules(settings),
         ),
         limits=Limits(concurrent=vcd.max_concurrent_calls, per_second=vcd.max_calls_per_second * CALL_SHARE),
         rounds=RoundLimits(
@@ -113,8 +116,28 @@ def policies(settings: Settings) -> Policies:
             interval=_seconds(settings.following.interval_seconds),
             slowest=_seconds(settings.following.overdue_interval_seconds),
         ),
+        watch=WatchPace(
+            interval=_seconds(settings.external_tasks.cancel_check_seconds),
+            reads_per_second=settings.external_tasks.max_reads_per_second,
+        ),
         answer_timeout=_seconds(vcd.answer_timeout_seconds),
         schema_patience=_seconds(settings.registry.unknown_id_wait_seconds),
+    )
+
+
+def external_rules(settings: Settings) -> ExternalRules | None:
+    """None: external tasks are off."""
+    external = settings.external_tasks
+    if not external.is_on:
+        return None
+    return ExternalRules(
+        group_id=settings.kafka.group_id,
+        default_namespace=external.service_namespace,
+        namespaces={name: _seconds(external.expire_after(name)) for name in sorted(external.allowed)},
+        expired_status=external.expired_status,
+        update_interval=_seconds(external.update_interval_seconds),
+        create_wait=_seconds(external.create_wait_seconds),
+        orphans=OrphanPolicy(external.orphans),
     )
 
 

@@ -1,8 +1,8 @@
 """Store records to bytes and back: Avro in single-object encoding. Never needs a schema registry.
 
 Headers repeat what is needed to tell and park a lifecycle whose value cannot be read: ``vb_kind``, ``vb_format`` and
-for states ``vb_sequence``, ``vb_phase``, ``vb_lane``, ``vb_request_id``, ``vb_correlation_id``, ``vb_operation``,
-``vb_content_hash``, all UTF-8 text.
+for states ``vb_sequence``, ``vb_phase``, ``vb_lifecycle``, ``vb_lane``, ``vb_request_id``, ``vb_external_key``,
+``vb_correlation_id``, ``vb_operation``, ``vb_content_hash``, all UTF-8 text.
 """
 
 from __future__ import annotations
@@ -132,10 +132,12 @@ class AvroStoreCodec:
             *self._state.headers,
             ("vb_sequence", str(lifecycle.sequence).encode()),
             ("vb_phase", lifecycle.phase.encode()),
+            ("vb_lifecycle", lifecycle.kind.encode()),
         )
         told = {
             "vb_lane": lifecycle.lane,
             "vb_request_id": lifecycle.request_id,
+            "vb_external_key": lifecycle.external_key,
             "vb_correlation_id": lifecycle.correlation_id,
             "vb_operation": lifecycle.operation,
             "vb_content_hash": lifecycle.content_hash or None,
@@ -178,6 +180,8 @@ class AvroStoreCodec:
             "ended_at": to_millis(ended.ended_at),
             "task_id": ended.task_id,
             "sequence": ended.sequence,
+            "external_key": ended.external_key,
+            "commands": ended.commands,
         }
         return self._ended.write(document), self._ended.headers
 
@@ -192,6 +196,7 @@ def _to_request(document: dict[str, Any]) -> StoredRequest:
 
 def _to_ended(document: dict[str, Any]) -> Ended:
     document["outcome"] = Outcome(document["outcome"])
+    document["commands"] = tuple(document["commands"])
     return Ended(**document)
 
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from bridge.avro.times import to_millis
+from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 
 _TIMES = (
     "received_at", "start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "unsure_since", "parked_at",
-    "ended_at",
+    "ended_at", "heard_at", "sent_at",
 )  # fmt: skip
 _AS_THEY_ARE = (
     "sequence", "request_id", "key", "correlation_id", "requested_by", "traceparent", "operation", "organization",
@@ -20,7 +21,9 @@ _AS_THEY_ARE = (
     "waiting_code", "blockers", "unsure_code", "task_id", "task_href", "status", "rank", "unknown_told",
     "progress_told", "cancel_requested", "cancel_wanted", "cancel_sent", "overdue", "lane_released", "http_status",
     "vcd_request_id", "evidence", "parked_reason", "target_request_id", "control", "resolution_outcome",
-    "resolution_task_href", "resolution_reason", "resolution_decided_by",
+    "resolution_task_href", "resolution_reason", "resolution_decided_by", "external_key", "service_namespace",
+    "wanted", "sending", "shown", "wanted_status", "revision", "commands", "expire_after_seconds", "ends_because",
+    "refused_code", "refused_message",
 )  # fmt: skip
 
 
@@ -31,6 +34,7 @@ def lifecycle_document(lifecycle: Lifecycle) -> dict[str, Any]:
         time: datetime | None = getattr(lifecycle, name)
         document[name] = to_millis(time) if time is not None else None
     document["birth"] = str(lifecycle.birth)
+    document["wanted_by"] = str(lifecycle.wanted_by) if lifecycle.wanted_by is not None else None
     document["kind"] = lifecycle.kind.value
     document["phase"] = lifecycle.phase.value
     document["parked_from"] = lifecycle.parked_from.value if lifecycle.parked_from is not None else None
@@ -46,6 +50,9 @@ def to_lifecycle(document: Mapping[str, Any]) -> Lifecycle:
     values["unknown_told"] = tuple(values["unknown_told"])
     values["evidence"] = tuple(values["evidence"])
     values["blockers"] = tuple(values["blockers"])
+    values["commands"] = tuple(values["commands"])
+    if values["wanted_by"] is not None:
+        values["wanted_by"] = Birth.parse(values["wanted_by"])
     if values["parked_from"] is not None:
         values["parked_from"] = Phase(values["parked_from"])
     if values["outcome"] is not None:

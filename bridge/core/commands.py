@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.events import StatusEvent
-from bridge.core.lifecycle import Lifecycle
+from bridge.core.lifecycle import Lifecycle, StoredRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,17 @@ class SendCancel:
     """Ask VCD to cancel the Task; repeated until VCD answers or the lifecycle ends."""
 
 
-Command = MakeCall | Look | Follow | SendCancel
+@dataclass(frozen=True, slots=True)
+class ReadReferences:
+    """Read what the external task names, before anything is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """Read the external task's Task now, and tell what it shows whatever that is."""
+
+
+Command = MakeCall | Look | Follow | SendCancel | ReadReferences | ReadTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +59,5 @@ class Decision:
     """What a recovery decision looked at."""
     refusal: str | None = None
     """Why a control record could not take effect; the lifecycle is unchanged."""
+    request: StoredRequest | None = None
+    """The part that a call needs, where it was written anew."""

@@ -1,4 +1,4 @@
-"""The lifecycle of a cancel, retry or resolve record that found no target: it waits, durable and bounded.
+"""The lifecycle of a record about another one that was not there (yet): it waits, durable and bounded.
 
 ``CONTROL_TRANSITIONS`` is the contract; ``decide_control`` is checked against it.
 """
@@ -18,9 +18,9 @@ from bridge.errors import InvariantViolation
 
 @dataclass(frozen=True, slots=True)
 class TargetCame:
-    """The request it is about was opened, and has been asked. ``refusal``: why it could not be done, None: it was."""
+    """The lifecycle it is about was opened, and has been asked. ``refusal``: why it could not be done, None: it was."""
 
-    refusal: str | None
+    refusal: Reason | None
 
 
 ControlInput = Woke | TargetCame
@@ -47,13 +47,14 @@ def decide_control(now: datetime, control: Lifecycle, event: ControlInput) -> De
         raise InvariantViolation(f"{control.birth}: {type(event).__name__} for a control record in {control.phase}")
     story = Story(now, control)
     match event:
-        case TargetCame(refusal=None):
-            story.become(phase=Phase.ENDED, ended_at=now, wake_at=None)
         case TargetCame(refusal=why):
-            _reject(story, not_possible(why or ""))
+            if why is None:
+                story.become(phase=Phase.ENDED, ended_at=now, wake_at=None)
+            else:
+                _reject(story, why)
         case Woke():
             if control.wake_at is None or now >= control.wake_at:
-                _reject(story, unknown_target(control.target_request_id))
+                _reject(story, _nobody_came(control))
     if story.lifecycle.phase not in allowed:
         raise InvariantViolation(f"{control.birth}: {control.phase} -> {story.lifecycle.phase} is not in the table")
     return story.decision()
@@ -72,6 +73,19 @@ def unknown_target(target: str | None, *, waited: bool = True) -> Reason:
         "all records about one request or entity must carry the same Kafka key"
     )
     return Reason("unknown_request", message, "target_request_id")
+
+
+def unknown_external_key(external_key: str | None, *, waited: bool = True) -> Reason:
+    """No create of this key came within the wait, or is there while there is no room to wait."""
+    so_far = "within the wait" if waited else "so far, and too much waits there for this record to wait too"
+    message = f"no create of external key {external_key!r} on this partition {so_far}"
+    return Reason("unknown_external_key", message, "external_key")
+
+
+def _nobody_came(control: Lifecycle) -> Reason:
+    if control.external_key is not None:
+        return unknown_external_key(control.external_key)
+    return unknown_target(control.target_request_id)
 
 
 def _reject(story: Story, reason: Reason) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.core.answers import CallAnswer, CancelAnswer
+from bridge.core.coordinates import Birth
+from bridge.core.external_commands import ExternalCommand
 from bridge.core.requests import Resolution
-from bridge.core.task import Task
+from bridge.core.task import ReferenceDocument, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,10 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A full reading of the followed Task."""
+    """A full reading of the followed Task. ``asked``: something that is due waited for this look."""
 
     task: Task
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,32 @@ class Unreadable:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """An update or finish, found good for this external task. ``birth``: where its record stands."""
+
+    command: ExternalCommand
+    birth: Birth
+    fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referenced:
+    """Everything that an external task names exists."""
+
+    organization_uuid: str
+    owner: ReferenceDocument
+    user: ReferenceDocument
+
+
+@dataclass(frozen=True, slots=True)
+class NotReferenced:
+    """Something that an external task names does not exist, or may not be seen. ``field`` names it."""
+
+    field: str
+    message: str
+
+
 Input = (
     Granted
     | Answered
@@ -118,3 +147,20 @@ Input = (
     | Unreadable
 )
 """Everything an action request's lifecycle reacts to."""
+
+ExternalInput = (
+    Granted
+    | Answered
+    | Looked
+    | Observed
+    | Vanished
+    | Woke
+    | Restored
+    | Unreadable
+    | Commanded
+    | Referenced
+    | NotReferenced
+)
+"""Everything an external task's lifecycle reacts to."""
+
+AnyInput = Input | ExternalInput

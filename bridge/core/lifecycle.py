@@ -7,11 +7,12 @@ large; it is dropped when VCD has answered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
+from bridge.core.task import is_final
 
 FORMAT_VERSION = 1
 """Version of the store's records. A partition whose store carries a higher one is not taken (rolling upgrades)."""
@@ -21,13 +22,17 @@ class Kind(StrEnum):
     """Which transition table drives the lifecycle."""
 
     ACTION_REQUEST = "action_request"
+    EXTERNAL_TASK = "external_task"
+    """Work done outside VCD, shown inside it."""
     CONTROL = "control"
-    """A cancel, retry or resolve record that waits for its target."""
+    """A record about another lifecycle (cancel, retry, resolve; update, finish) that waits for it to be opened."""
 
 
 class Phase(StrEnum):
     """Where a lifecycle stands. The tables in ``core`` say which phase may follow which."""
 
+    RESOLVING = "resolving"
+    """Durable; what an external task names (organization, owner, user) is read before anything is called."""
     RECEIVED = "received"
     """Durable; waits for its lane and for a permit."""
     WAITING = "waiting"
@@ -37,7 +42,7 @@ class Phase(StrEnum):
     UNSURE = "unsure"
     """The call's outcome is unknown: only looking is allowed until the look decides."""
     FOLLOWING = "following"
-    """VCD made a Task; it is followed to its end."""
+    """VCD made a Task; it is followed to its end. Of an external task: VCD shows what is wanted."""
     PARKED = "parked"
     """Waits for an operator's ``retry``, ``resolve`` or ``cancel``."""
     PENDING = "pending"
@@ -129,16 +134,63 @@ class Lifecycle:
     parked_at: datetime | None = None
 
     target_request_id: str | None = None
-    """Control records only."""
+    """Control records only: request id or external key of the lifecycle that they wait for."""
     control: str | None = None
-    """Control records only: ``cancel`` | ``retry`` | ``resolve``."""
+    """Control records only: ``cancel`` | ``retry`` | ``resolve`` | ``update`` | ``finish``."""
     resolution_outcome: str | None = None
     resolution_task_href: str | None = None
     resolution_reason: str | None = None
     resolution_decided_by: str | None = None
 
+    external_key: str | None = None
+    """External tasks, and what waits for one: the key of the ticket."""
+    service_namespace: str | None = None
+    wanted: int = 0
+    """How often the wanted document was changed; ``sending`` and ``shown``: which of these VCD was last asked to show,
+    and shows."""
+    sending: int = 0
+    shown: int = 0
+    wanted_status: str | None = None
+    """Status in the wanted document, VCD's spelling."""
+    wanted_by: Birth | None = None
+    """The command that changed the wanted document last."""
+    revision: int | None = None
+    """Highest revision of a command taken."""
+    commands: tuple[str, ...] = ()
+    """Fingerprints of the last commands taken: their repeats change nothing."""
+    heard_at: datetime | None = None
+    """When its owner was last heard of."""
+    expire_after_seconds: int | None = None
+    """After so much silence the bridge ends the Task."""
+    sent_at: datetime | None = None
+    """When VCD last answered a call."""
+    ends_because: str | None = None
+    """Why the bridge itself ends the Task (a reason code); None: its owner's word."""
+    refused_code: str | None = None
+    refused_message: str | None = None
+    """VCD's word on an update that it did not take, until a look tells how the Task stands."""
+
     outcome: Outcome | None = None
     ended_at: datetime | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What its records call it: the request id, or the external key."""
+        return self.external_key if self.external_key is not None else self.request_id
+
+    @property
+    def told_as(self) -> str:
+        """``lifecycle`` of its events."""
+        external = self.kind is Kind.EXTERNAL_TASK or self.external_key is not None
+        return (Kind.EXTERNAL_TASK if external else Kind.ACTION_REQUEST).value
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the silence of its owner has lasted too long; None while nothing runs that could be left behind."""
+        if self.heard_at is None or self.expire_after_seconds is None or self.task_id is None:
+            return None
+        ending = self.ends_because is not None or is_final(self.wanted_status)
+        return None if ending else self.heard_at + timedelta(seconds=self.expire_after_seconds)
 
     @property
     def is_open(self) -> bool:
@@ -152,6 +204,8 @@ class Lifecycle:
     @property
     def needs_request(self) -> bool:
         """True while the request record (parameters, query, body) may still be needed for a call."""
+        if self.external_key is not None:
+            return self.is_open
         return self.phase in _NEEDS_REQUEST
 
 
@@ -161,6 +215,9 @@ _NEEDS_REQUEST = frozenset({Phase.RECEIVED, Phase.WAITING, Phase.INTENT, Phase.U
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRequest:
     """The part of a request that a call needs: written once, tombstoned when VCD has answered.
+
+    Of an external task it is the next call, with the whole document that VCD shall show: written anew whenever that
+    changes, tombstoned at the end. Of a waiting update or finish it is the command itself.
 
     ``path`` is relative to ``/api`` with parameters filled in; ``body`` is JSON text exactly as it will be sent.
     """
@@ -190,6 +247,14 @@ class Ended:
     ended_at: datetime
     task_id: str | None
     sequence: int
+    external_key: str | None = None
+    commands: tuple[str, ...] = ()
+    """Fingerprints of the last commands that an external task took."""
+
+    @property
+    def name(self) -> str | None:
+        """What its records call it: the request id, or the external key."""
+        return self.external_key if self.external_key is not None else self.request_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

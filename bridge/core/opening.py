@@ -38,6 +38,8 @@ class Asker:
     requested_by: str | None
     operation: str | None
     traceparent: str | None
+    lifecycle: Kind = Kind.ACTION_REQUEST
+    external_key: str | None = None
 
 
 def asker(birth: Birth, key: bytes | None, record: ActionRequest | Malformed) -> Asker:
@@ -149,9 +151,10 @@ def _one_event(now: datetime, who: Asker, change: Change, outcome: Outcome | Non
     return StatusEvent(
         birth=who.birth,
         sequence=1,
-        lifecycle=Kind.ACTION_REQUEST.value,
-        key=event_key(who.request_id, who.key),
+        lifecycle=who.lifecycle.value,
+        key=event_key(who.external_key if who.external_key is not None else who.request_id, who.key),
         request_id=who.request_id,
+        external_key=who.external_key,
         correlation_id=who.correlation_id,
         requested_by=who.requested_by,
         catalogue_operation=who.operation,

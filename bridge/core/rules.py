@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bridge.catalogue.operation import Recovery
+from bridge.core.external_rules import ExternalRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class Rules:
     """Progress is told when it grew by this much; 0: never."""
     unknown_cancel_wait: timedelta = timedelta(seconds=60)
     parked_lane_release: timedelta = timedelta(hours=1)
+    external: ExternalRules | None = None
+    """None: external tasks are off."""
 
 
 @dataclass(frozen=True, slots=True)

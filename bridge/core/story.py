@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.core.commands import Command, Decision
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
-from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
 from bridge.core.task import ErrorDocument, Task, normal_status, rank
 
 
@@ -23,6 +23,8 @@ class Story:
     notes: list[str] = field(default_factory=list)
     evidence: tuple[str, ...] = ()
     """What a recovery decision looked at, for the log; the next event tells it too."""
+    request: StoredRequest | None = None
+    """The part that a call needs, where it was written anew."""
 
     def become(self, **changes: Any) -> None:
         """Change the state."""
@@ -43,9 +45,10 @@ class Story:
         event = StatusEvent(
             birth=lifecycle.birth,
             sequence=lifecycle.sequence + 1,
-            lifecycle=Kind.ACTION_REQUEST.value,
-            key=event_key(lifecycle.request_id, lifecycle.key),
+            lifecycle=lifecycle.told_as,
+            key=event_key(lifecycle.name, lifecycle.key),
             request_id=lifecycle.request_id,
+            external_key=lifecycle.external_key,
             correlation_id=lifecycle.correlation_id,
             requested_by=lifecycle.requested_by,
             catalogue_operation=lifecycle.operation,
@@ -104,12 +107,19 @@ class Story:
         self.tell(Change.PARKED, reason=reason, vcd_error=vcd_error)
 
     def decision(self) -> Decision:
-        return Decision(self.lifecycle, tuple(self.events), tuple(self.commands), tuple(self.notes), self.evidence)
+        return Decision(
+            self.lifecycle,
+            tuple(self.events),
+            tuple(self.commands),
+            tuple(self.notes),
+            self.evidence,
+            request=self.request,
+        )
 
 
-def event_key(request_id: str | None, key: bytes | None) -> bytes | None:
-    """Record key of an event: the request id; where none could be read, the input record's own key."""
-    return request_id.encode() if request_id is not None else key
+def event_key(name: str | None, key: bytes | None) -> bytes | None:
+    """Record key of an event: the request id or external key; where none could be read, the input record's own key."""
+    return name.encode() if name is not None else key
 
 
 def _greater(told: int | None, progress: int | None) -> int | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bridge.core.commands import Decision
-from bridge.core.control import ControlInput, TargetCame, decide_control, not_possible, unknown_target
+from bridge.core.control import TargetCame, not_possible, unknown_target
 from bridge.core.coordinates import Birth
 from bridge.core.inputs import CancelWanted, ResolveWanted, RetryWanted
-from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
+from bridge.core.lifecycle import Ended
 from bridge.core.opening import Asker, open_control, reject
 from bridge.core.requests import ActionRequest, RequestKind, Resolution
 from bridge.engine.round import PartitionRound
@@ -17,7 +17,7 @@ def take_control(work: PartitionRound, who: Asker, record: ActionRequest, *, may
     target = work.known(record.target_request_id or "")
     if target is None:
         if may_wait:
-            work.open(Decision(open_control(work.now, who, record, work.rules)), None)
+            work.open(Decision(open_control(work.now, who, record, work.rules)))
         else:
             work.answer(reject(work.now, who, unknown_target(record.target_request_id, waited=False)))
         return
@@ -31,7 +31,7 @@ def take_control(work: PartitionRound, who: Asker, record: ActionRequest, *, may
 
 def target_came(work: PartitionRound, request_id: str, target: Birth) -> None:
     """A lifecycle was opened: let the control records that waited for it act, in their order."""
-    for control in _waiting_for(work, request_id):
+    for control in work.waiting_for(request_id):
         kind = RequestKind(control.control or RequestKind.CANCEL)
         resolution = Resolution(
             outcome=control.resolution_outcome,
@@ -40,15 +40,7 @@ def target_came(work: PartitionRound, request_id: str, target: Birth) -> None:
             decided_by=control.resolution_decided_by,
         )
         refusal = _act(work, target, _input(kind, resolution, control.requested_by))
-        apply_control(work, control, TargetCame(refusal))
-
-
-def apply_control(work: PartitionRound, control: Lifecycle, event: ControlInput) -> None:
-    """Decide one input of a waiting control record."""
-    decision = decide_control(work.now, control, event)
-    for told in decision.events:
-        work.answer(told)
-    work.changed[control.birth] = decision.lifecycle
+        work.apply(control.birth, TargetCame(not_possible(refusal) if refusal is not None else None))
 
 
 def _act(work: PartitionRound, target: Birth, wanted: CancelWanted | RetryWanted | ResolveWanted) -> str | None:
@@ -67,14 +59,3 @@ def _input(
     if kind is RequestKind.RESOLVE:
         return ResolveWanted(resolution or Resolution(), requested_by)
     return CancelWanted(requested_by)
-
-
-def _waiting_for(work: PartitionRound, request_id: str) -> list[Lifecycle]:
-    births = set(work.owned.pending_controls.get(request_id, ()))
-    births |= {
-        birth
-        for birth, lifecycle in work.changed.items()
-        if lifecycle.kind is Kind.CONTROL and lifecycle.target_request_id == request_id
-    }
-    found = (work.current(birth) for birth in sorted(births))
-    return [control for control in found if control is not None and control.phase is Phase.PENDING]

@@ -6,19 +6,21 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.core.action_request import next_wake
 from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.deciding import next_wake
 from bridge.core.inputs import Restored, Woke
-from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.rules import Rules
 from bridge.engine.follower import Follower
+from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.restoring import build
 from bridge.engine.rounds import Rounds
 from bridge.engine.runner import Runner
+from bridge.engine.watch import Watch
 from bridge.errors import StoreConflict
 from bridge.ports import (
     Assigned,
@@ -62,6 +64,10 @@ class Parts:
     rounds: Rounds
     runner: Runner
     follower: Follower
+    watch: Watch | None
+    """None, and ``orphans`` too: external tasks are off."""
+    orphans: Orphans | None
+    external_topic: str | None
     rules: Rules
     observer: Observer
     flow: Callable[[OwnedPartition], None]
@@ -69,7 +75,8 @@ class Parts:
     drain: DrainTimes
 
 
-_IN_DOUBT = frozenset({Phase.INTENT, Phase.UNSURE})
+_TO_GO_ON_WITH = frozenset({Phase.RESOLVING, Phase.INTENT, Phase.UNSURE})
+"""Phases in which something was under way that is taken up again."""
 
 
 class Engine:
@@ -86,6 +93,8 @@ class Engine:
         self._stopping = False
         parts.runner.feedback = parts.rounds
         parts.follower.feed = parts.rounds.feed
+        if parts.watch is not None:
+            parts.watch.feed = parts.rounds.feed
         parts.follower.hurry_waiting = parts.rounds.hurry
         parts.follower.partitions = lambda: list(parts.rounds.partitions.values())
         parts.rounds.on_applied = self._applied
@@ -122,27 +131,28 @@ class Engine:
         await p.gateway.open()
         await p.journal.open()
         await p.inbox.open()
-        loops = [
-            asyncio.ensure_future(loop)
-            for loop in (self._read(), p.rounds.run(), p.follower.run(), self._keep_time(), self._announce(on_ready))
-        ]
+        work = [self._read(), p.rounds.run(), p.follower.run(), self._keep_time()]
+        if p.watch is not None:
+            work.append(p.watch.run())
+        loops = [asyncio.ensure_future(loop) for loop in work]
+        announcement = asyncio.ensure_future(self._announce(on_ready))
         stopped = asyncio.ensure_future(stop.wait())
         try:
             await self._until_stopped(loops, stopped)
         finally:
             stopped.cancel()
-            for loop in loops:
+            for loop in (*loops, announcement):
                 loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await asyncio.gather(*loops, announcement, return_exceptions=True)
             await self._close()
 
     async def _until_stopped(self, loops: Sequence[asyncio.Task[Any]], stopped: asyncio.Task[Any]) -> None:
-        done, _ = await asyncio.wait({*loops[:4], stopped}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({*loops, stopped}, return_when=asyncio.FIRST_COMPLETED)
         for loop in done - {stopped}:
             loop.result()
         # The reading loop goes on: leaving the group hands the partitions over through it.
         shutdown = asyncio.ensure_future(self._shut_down())
-        done, _ = await asyncio.wait({*loops[:4], shutdown}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({*loops, shutdown}, return_when=asyncio.FIRST_COMPLETED)
         if shutdown not in done:
             shutdown.cancel()
         for finished in done:
@@ -162,6 +172,8 @@ class Engine:
         p = self._p
         for task in (*self._restoring.values(), *self._handovers):
             task.cancel()
+        if p.orphans is not None:
+            await p.orphans.close()
         await p.runner.close()
         await p.journal.close()
         await p.store.close()
@@ -260,6 +272,8 @@ class Engine:
             owned.admitting = False
             self._p.observer.backlog_admitted(owned.partition)
             self._resume_work(owned)
+            if self._p.orphans is not None and owned.partition.topic == self._p.external_topic:
+                self._p.orphans.begin(owned)
 
     def _backlog_done(self, owned: OwnedPartition) -> bool:
         if owned.next_offset >= owned.backlog_end or self._p.rounds.is_full(owned):
@@ -269,14 +283,15 @@ class Engine:
     def _follow_on(self, owned: OwnedPartition) -> None:
         """Tasks are followed from the first moment on: that starts nothing and ends nothing by itself."""
         for lifecycle in list(owned.lifecycles.values()):
-            if lifecycle.phase is Phase.FOLLOWING:
+            shown = lifecycle.kind is Kind.EXTERNAL_TASK and lifecycle.task_id is not None
+            if lifecycle.phase is Phase.FOLLOWING or (shown and lifecycle.phase is Phase.WAITING):
                 owned.feed(lifecycle.birth, Restored())
         self._p.rounds.wake()
 
     def _resume_work(self, owned: OwnedPartition) -> None:
         now = self._p.clock.now()
         for lifecycle in list(owned.lifecycles.values()):
-            if lifecycle.phase in _IN_DOUBT:
+            if lifecycle.phase in _TO_GO_ON_WITH:
                 owned.feed(lifecycle.birth, Restored())
             self._p.rounds.starts.consider(owned, lifecycle, now)
             self._p.rounds.timers.set(lifecycle.birth, next_wake(lifecycle, self._p.rules))
@@ -331,7 +346,7 @@ class Engine:
         if owned is None or lifecycle is None or owned.admitting:
             return
         now = self._p.clock.now()
-        if _only_a_retry(lifecycle):
+        if _only_a_retry(lifecycle, now):
             self._p.rounds.starts.consider(owned, lifecycle, now)
         else:
             owned.feed(birth, Woke())
@@ -340,5 +355,7 @@ class Engine:
         self._p.rounds.wake()
 
 
-def _only_a_retry(lifecycle: Lifecycle) -> bool:
-    return lifecycle.phase is Phase.WAITING and lifecycle.start_by is None and lifecycle.watch_until is None
+def _only_a_retry(lifecycle: Lifecycle, now: datetime) -> bool:
+    deadlines = (lifecycle.start_by, lifecycle.watch_until)
+    silent = lifecycle.expires_at is not None and lifecycle.expires_at <= now
+    return lifecycle.phase is Phase.WAITING and deadlines == (None, None) and not silent

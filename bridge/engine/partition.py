@@ -8,8 +8,9 @@ from datetime import datetime
 from enum import Enum, auto
 
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.inputs import Input
+from bridge.core.inputs import AnyInput
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.task import Task
 from bridge.engine.lanes import Lanes
 from bridge.engine.undecided import Undecided
 
@@ -66,10 +67,12 @@ class OwnedPartition:
         self.claimed: set[str] = set()
         """Ids of Tasks that lifecycles of this partition have, open or ended."""
         self.pending_controls: dict[str, list[Birth]] = {}
-        """Target request id -> control records waiting for it."""
+        """Name of the target -> control records waiting for it."""
 
         self.inbox = Undecided()
-        self.inputs: dict[Birth, deque[Input]] = {}
+        self.inputs: dict[Birth, deque[AnyInput]] = {}
+        self.found: deque[tuple[str, Task]] = deque()
+        """Running Tasks with our mark that nobody has, by their external key: to be taken over."""
         self.calls_out = 0
         self.committing = False
         """Something of it is in the transaction under way."""
@@ -79,17 +82,17 @@ class OwnedPartition:
         """Monotonic time before which nothing of it is tried again: its records were not acknowledged."""
         self.stalls = 0
 
-        self._by_request: dict[str, Birth] = {}
+        self._by_name: dict[str, Birth] = {}
         self._ended: OrderedDict[str, Ended] = OrderedDict()
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def known(self, request_id: str) -> Lifecycle | Ended | None:
-        """The open or remembered lifecycle of a request id."""
-        birth = self._by_request.get(request_id)
+    def known(self, name: str) -> Lifecycle | Ended | None:
+        """The open or remembered lifecycle of a request id or external key."""
+        birth = self._by_name.get(name)
         if birth is not None:
             return self.lifecycles[birth]
-        return self._ended.get(request_id)
+        return self._ended.get(name)
 
     @property
     def open_count(self) -> int:
@@ -116,13 +119,13 @@ class OwnedPartition:
 
     # --- what waits -----------------------------------------------------------------------------------------------
 
-    def feed(self, birth: Birth, event: Input) -> None:
+    def feed(self, birth: Birth, event: AnyInput) -> None:
         """Something happened to a lifecycle. Ignored once the partition is not ours, or cannot go on, or the lifecycle
         has ended."""
         if not self.closed and self.stopped is None and birth in self.lifecycles:
             self.inputs.setdefault(birth, deque()).append(event)
 
-    def put_back(self, birth: Birth, event: Input) -> None:
+    def put_back(self, birth: Birth, event: AnyInput) -> None:
         """An input whose decision was not committed waits again, before what came later."""
         if not self.closed and birth in self.lifecycles:
             self.inputs.setdefault(birth, deque()).appendleft(event)
@@ -145,6 +148,7 @@ class OwnedPartition:
         return lane
 
     def put_request(self, request: StoredRequest) -> None:
+        self.drop_request(request.birth)
         self.requests[request.birth] = request
         self._bytes += request.size_bytes
         if request.birth in self._parked:
@@ -161,18 +165,18 @@ class OwnedPartition:
         """Keep an ended lifecycle for the dedupe window."""
         if ended.task_id:
             self.claimed.add(ended.task_id)
-        if ended.request_id is not None:
-            self._ended[ended.request_id] = ended
-            self._ended.move_to_end(ended.request_id)
+        if ended.name is not None:
+            self._ended[ended.name] = ended
+            self._ended.move_to_end(ended.name)
 
     def forget_before(self, moment: datetime) -> int:
         """Drop what ended before ``moment`` (the end of the dedupe window). Returns how many."""
         dropped = 0
         while self._ended:
-            request_id, oldest = next(iter(self._ended.items()))
+            name, oldest = next(iter(self._ended.items()))
             if oldest.ended_at >= moment:
                 break
-            del self._ended[request_id]
+            del self._ended[name]
             if oldest.task_id:
                 self.claimed.discard(oldest.task_id)
             dropped += 1
@@ -183,6 +187,7 @@ class OwnedPartition:
         self.closed = True
         self.inbox.clear()
         self.inputs.clear()
+        self.found.clear()
 
     def _count_parked(self, birth: Birth) -> None:
         """It was parked, or is not parked any more."""
@@ -200,9 +205,9 @@ class OwnedPartition:
             return
         if after.kind is Kind.CONTROL:
             self.pending_controls.setdefault(after.target_request_id or "", []).append(after.birth)
-        elif after.request_id is not None:
-            self._by_request[after.request_id] = after.birth
-            self._ended.pop(after.request_id, None)
+        elif after.name is not None and after.name not in self._by_name:
+            self._by_name[after.name] = after.birth
+            self._ended.pop(after.name, None)
 
     def _forget(self, before: Lifecycle) -> None:
         del self.lifecycles[before.birth]
@@ -213,5 +218,5 @@ class OwnedPartition:
                 waiting.remove(before.birth)
             if not waiting:
                 self.pending_controls.pop(before.target_request_id or "", None)
-        elif before.request_id is not None and self._by_request.get(before.request_id) == before.birth:
-            del self._by_request[before.request_id]
+        elif before.name is not None and self._by_name.get(before.name) == before.birth:
+            del self._by_name[before.name]

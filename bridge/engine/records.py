@@ -121,7 +121,7 @@ class RecordWriter:
                 records.append(OutRecord(changelog, partition.partition, state_key(birth), value, headers))
             elif stored:
                 records.append(OutRecord(changelog, partition.partition, state_key(birth), None))
-            request = work.opened_requests.get(birth)
+            request = work.requests.get(birth)
             if request is not None and lifecycle.needs_request:
                 value, headers = self._store.encode_request(request)
                 records.append(OutRecord(changelog, partition.partition, request_key(birth), value, headers))

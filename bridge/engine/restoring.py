@@ -10,7 +10,7 @@ from datetime import datetime
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.cursor import starting_offset
 from bridge.core.inputs import Unreadable
-from bridge.core.lifecycle import Cursor, Ended, Lifecycle, Phase, StoredRequest
+from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY
 from bridge.errors import StoreConflict, StoreRecordUnreadable
@@ -121,8 +121,11 @@ def _from_headers(birth: Birth, headers: Headers, now: datetime) -> Lifecycle:
     """A lifecycle whose value cannot be read, as far as its headers tell: whose it is, its sequence and its lane."""
     told = {name: value.decode(errors="replace") for name, value in headers if value is not None}
     sequence = told.get("vb_sequence", "")
+    external = told.get("vb_lifecycle") == Kind.EXTERNAL_TASK
     return Lifecycle(
         birth=birth,
+        kind=Kind.EXTERNAL_TASK if external else Kind.ACTION_REQUEST,
+        external_key=told.get("vb_external_key") if external else None,
         phase=Phase.PARKED,
         sequence=int(sequence) if sequence.isdecimal() else 0,
         request_id=told.get("vb_request_id"),

@@ -10,14 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bridge.core.action_request import decide
 from bridge.core.commands import Command, Decision
+from bridge.core.control import ControlInput
 from bridge.core.coordinates import Birth
+from bridge.core.deciding import decide
 from bridge.core.events import Outcome, StatusEvent
-from bridge.core.inputs import Granted, Input
-from bridge.core.lifecycle import Ended, Kind, Lifecycle, StoredRequest
+from bridge.core.inputs import AnyInput, Granted
+from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.requests import Undecodable
 from bridge.core.rules import OperationFacts, Rules
+from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import Delivery, OutRecord
 
@@ -36,8 +38,10 @@ class PartitionRound:
     changed: dict[Birth, Lifecycle] = field(default_factory=dict)
     commands: dict[Birth, list[Command]] = field(default_factory=dict)
     events: list[StatusEvent] = field(default_factory=list)
-    opened_requests: dict[Birth, StoredRequest] = field(default_factory=dict)
-    opened_ids: dict[str, Birth] = field(default_factory=dict)
+    requests: dict[Birth, StoredRequest] = field(default_factory=dict)
+    """What calls need, where this round writes it anew."""
+    opened: list[Birth] = field(default_factory=list)
+    opened_names: dict[str, Birth] = field(default_factory=dict)
     lanes_taken: set[str] = field(default_factory=set)
     dead_letters: list[OutRecord] = field(default_factory=list)
     dead_lettered: list[tuple[Birth, Undecodable]] = field(default_factory=list)
@@ -47,37 +51,54 @@ class PartitionRound:
     answers: list[StatusEvent] = field(default_factory=list)
     """Those of ``events`` that are one-event stories."""
     notes: list[tuple[Birth, str, Sequence[str]]] = field(default_factory=list)
-    taken_inputs: list[tuple[Birth, Input]] = field(default_factory=list)
+    taken_inputs: list[tuple[Birth, AnyInput]] = field(default_factory=list)
     taken_deliveries: list[Delivery] = field(default_factory=list)
+    taken_found: list[tuple[str, Task]] = field(default_factory=list)
     grants: list[Birth] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
-        return not self.taken_deliveries and not self.taken_inputs and not self.grants
+        return self.size == 0
 
     @property
     def size(self) -> int:
         """Steps decided so far, for capping a transaction."""
-        return len(self.taken_deliveries) + len(self.taken_inputs) + len(self.grants)
+        return len(self.taken_deliveries) + len(self.taken_inputs) + len(self.taken_found) + len(self.grants)
 
     def current(self, birth: Birth) -> Lifecycle | None:
         """A lifecycle as this round sees it."""
         return self.changed.get(birth) or self.owned.lifecycles.get(birth)
 
-    def known(self, request_id: str) -> Lifecycle | Ended | None:
-        """A request id as this round sees it: also what is not committed yet."""
-        birth = self.opened_ids.get(request_id)
+    def request(self, birth: Birth) -> StoredRequest | None:
+        """What the next call of a lifecycle needs, as this round sees it."""
+        return self.requests.get(birth) or self.owned.requests.get(birth)
+
+    def known(self, name: str) -> Lifecycle | Ended | None:
+        """A request id or external key as this round sees it: also what is not committed yet."""
+        birth = self.opened_names.get(name)
         if birth is not None:
             return self.changed[birth]
-        known = self.owned.known(request_id)
+        known = self.owned.known(name)
         return self.changed.get(known.birth, known) if isinstance(known, Lifecycle) else known
 
-    def apply(self, birth: Birth, event: Input) -> Decision | None:
+    def waiting_for(self, name: str) -> list[Lifecycle]:
+        """The control records that wait for a lifecycle of this name, in their order."""
+        births = set(self.owned.pending_controls.get(name, ()))
+        births |= {
+            birth
+            for birth, lifecycle in self.changed.items()
+            if lifecycle.kind is Kind.CONTROL and lifecycle.target_request_id == name
+        }
+        found = (self.current(birth) for birth in sorted(births))
+        return [control for control in found if control is not None and control.phase is Phase.PENDING]
+
+    def apply(self, birth: Birth, event: AnyInput | ControlInput) -> Decision | None:
         """Decide one input. None when the lifecycle is gone."""
         lifecycle = self.current(birth)
-        if lifecycle is None or lifecycle.kind is Kind.CONTROL:
+        if lifecycle is None:
             return None
-        decision = decide(self.now, lifecycle, event, self.facts_of(lifecycle.operation), self.rules)
+        facts = self.facts_of(lifecycle.operation)
+        decision = decide(self.now, lifecycle, event, self.request(birth), facts, self.rules)
         self.adopt(decision)
         return decision
 
@@ -94,6 +115,11 @@ class PartitionRound:
         if decision.lifecycle.lane is not None and decision.lifecycle.holds_lane:
             self.lanes_taken.add(decision.lifecycle.lane)
         self.events.extend(decision.events)
+        # Of a control record, or of a command that VCD refused: stories of one event.
+        told_otherwise = decision.lifecycle.kind is Kind.CONTROL
+        self.answers.extend(event for event in decision.events if told_otherwise or event.birth != birth)
+        if decision.request is not None:
+            self.requests[birth] = decision.request
         if decision.commands:
             self.commands.setdefault(birth, []).extend(decision.commands)
         self.notes.extend((birth, note, decision.evidence) for note in decision.notes)
@@ -103,15 +129,16 @@ class PartitionRound:
         self.events.append(event)
         self.answers.append(event)
 
-    def open(self, decision: Decision, request: StoredRequest | None) -> None:
+    def open(self, decision: Decision) -> None:
         """A new lifecycle with the part of it that a call needs."""
         lifecycle = decision.lifecycle
         self.changed[lifecycle.birth] = lifecycle
         self.adopt(decision)
-        if lifecycle.request_id is not None and lifecycle.kind is Kind.ACTION_REQUEST:
-            self.opened_ids[lifecycle.request_id] = lifecycle.birth
-        if request is not None and lifecycle.is_open:
-            self.opened_requests[lifecycle.birth] = request
+        if lifecycle.kind is Kind.CONTROL:
+            return
+        self.opened.append(lifecycle.birth)
+        if lifecycle.name is not None:
+            self.opened_names[lifecycle.name] = lifecycle.birth
 
     def may_start_at_once(self, lifecycle: Lifecycle) -> bool:
         """A newcomer may be started in the round that receives it: its lane is empty, also within this round."""
@@ -127,7 +154,7 @@ class PartitionRound:
         return [
             remembered(lifecycle)
             for lifecycle in self.changed.values()
-            if not lifecycle.is_open and lifecycle.kind is Kind.ACTION_REQUEST
+            if not lifecycle.is_open and lifecycle.kind is not Kind.CONTROL
         ]
 
 
@@ -142,4 +169,6 @@ def remembered(lifecycle: Lifecycle) -> Ended:
         ended_at=lifecycle.ended_at or lifecycle.received_at,
         task_id=lifecycle.task_id,
         sequence=lifecycle.sequence,
+        external_key=lifecycle.external_key,
+        commands=lifecycle.commands,
     )

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bridge.core.action_request import next_wake
 from bridge.core.commands import Command, MakeCall
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.inputs import Answered, Input, Looked, Woke
+from bridge.core.deciding import next_wake
+from bridge.core.inputs import Answered, AnyInput, Looked
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.rules import Rules
 from bridge.engine.claims import Claims
-from bridge.engine.controls import apply_control
+from bridge.engine.external_desk import take_orphans
 from bridge.engine.intake import Intake
 from bridge.engine.partition import OwnedPartition, Room
 from bridge.engine.permits import Permits, Use
@@ -103,7 +103,7 @@ class Rounds:
         """Something waits for a decision."""
         self._work.set()
 
-    def feed(self, owned: OwnedPartition, birth: Birth, event: Input) -> None:
+    def feed(self, owned: OwnedPartition, birth: Birth, event: AnyInput) -> None:
         """Something happened to a lifecycle."""
         owned.feed(birth, event)
         self._work.set()
@@ -238,6 +238,7 @@ class Rounds:
             works[owned.partition] = PartitionRound(owned, now, self._facts_of, self._rules, owned.next_offset)
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:
+                take_orphans(works[owned.partition])
                 self._take_deliveries(works[owned.partition], share)
         self._grant(works, share)
         return [work for work in works.values() if not work.is_empty]
@@ -252,11 +253,7 @@ class Rounds:
                 lifecycle = work.current(birth)
                 if lifecycle is None:
                     continue
-                if lifecycle.kind is Kind.CONTROL:
-                    if isinstance(event, Woke):
-                        apply_control(work, lifecycle, event)
-                    continue
-                if isinstance(event, Looked):
+                if isinstance(event, Looked) and lifecycle.task_id is None:
                     event = self._claims.settle(event, lifecycle, works.values())  # noqa: PLW2901
                 work.apply(birth, event)
 
@@ -274,7 +271,7 @@ class Rounds:
 
     def _room(self, work: PartitionRound) -> Room:
         opened = sum(1 for birth in work.changed if birth not in work.owned.lifecycles)
-        new_bytes = sum(request.size_bytes for request in work.opened_requests.values())
+        new_bytes = sum(request.size_bytes for request in work.requests.values())
         limits = self._limits
         return work.owned.room(limits.max_open, limits.max_waiting_bytes, more=opened, more_bytes=new_bytes)
 
@@ -313,7 +310,7 @@ class Rounds:
                 self._permits.release(Use.UNUSED)
             return
         lanes: set[str] = set()
-        for birth, request in work.opened_requests.items():
+        for birth, request in work.requests.items():
             if work.changed[birth].needs_request:
                 owned.put_request(request)
         for birth, lifecycle in work.changed.items():
@@ -338,7 +335,7 @@ class Rounds:
         owned = work.owned
         now = self._clock.now()
         for lifecycle in work.changed.values():
-            if lifecycle.is_open and lifecycle.kind is Kind.ACTION_REQUEST:
+            if lifecycle.is_open and lifecycle.kind is not Kind.CONTROL:
                 self.starts.consider(owned, lifecycle, now)
         for lane in lanes:
             self.starts.consider_lane(owned, lane, now)
@@ -356,7 +353,7 @@ class Rounds:
 
     def _report(self, work: PartitionRound) -> None:
         answers = {id(event) for event in work.answers}
-        for birth in work.opened_requests:
+        for birth in work.opened:
             self._observer.admitted(work.changed[birth], deprecated=birth in work.deprecated)
         for event in work.events:
             if id(event) in answers:
@@ -385,6 +382,7 @@ class Rounds:
                     self.drop(owned.partition)
                 continue
             owned.inbox.put_back(work.taken_deliveries)
+            owned.found.extendleft(reversed(work.taken_found))
             for birth, event in reversed(work.taken_inputs):
                 owned.put_back(birth, event)
             if owned.partition in outcome.stalled:

@@ -5,26 +5,39 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
 
 from bridge.core.answers import CancelAnswer, HttpCall, NeverSent
-from bridge.core.commands import Command, Follow, Look, MakeCall, SendCancel
+from bridge.core.commands import Command, Follow, Look, MakeCall, ReadReferences, ReadTask, SendCancel
 from bridge.core.coordinates import Birth
-from bridge.core.inputs import Answered, CancelAnswered, Input, Unreadable
-from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
+from bridge.core.inputs import Answered, AnyInput, CancelAnswered, Unreadable
+from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.rules import Backoff
+from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.follower import Follower
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits, Use, use_of
 from bridge.engine.recovery import Recovery
+from bridge.engine.references import References
+from bridge.engine.watch import Watch
 from bridge.errors import InvariantViolation
 from bridge.ports import Clock, Observer, VcdGateway
+
+
+@dataclass(slots=True)
+class ExternalParts:
+    """What the commands of external tasks are run by."""
+
+    watch: Watch
+    looks: ExternalLooks
+    references: References
 
 
 class Feedback(Protocol):
     """The journal loop as commands see it."""
 
-    def feed(self, owned: OwnedPartition, birth: Birth, event: Input) -> None: ...
+    def feed(self, owned: OwnedPartition, birth: Birth, event: AnyInput) -> None: ...
 
     def wake(self) -> None: ...
 
@@ -42,6 +55,7 @@ class Runner:
         permits: Permits,
         follower: Follower,
         recovery: Recovery,
+        external: ExternalParts | None,
         observer: Observer,
         reach: Callable[[str], None],
     ) -> None:
@@ -50,6 +64,7 @@ class Runner:
         self._permits = permits
         self._follower = follower
         self._recovery = recovery
+        self._external = external
         self._observer = observer
         self._reach = reach
         self._running: set[asyncio.Task[None]] = set()
@@ -66,11 +81,24 @@ class Runner:
                 if lifecycle.phase is Phase.UNSURE:
                     self._spawn(self._look(owned, lifecycle, settle=command.settle))
             case Follow():
-                if lifecycle.phase is Phase.FOLLOWING:
-                    self._follower.add(owned, lifecycle)
+                self._follow(owned, lifecycle)
             case SendCancel():
                 if lifecycle.phase is Phase.FOLLOWING:
                     self._spawn(self._cancel(owned, lifecycle))
+            case ReadTask():
+                self._external_parts().watch.hurry(lifecycle.birth)
+            case ReadReferences():
+                if lifecycle.phase is Phase.RESOLVING:
+                    self._spawn(self._read_references(owned, lifecycle))
+            case _:
+                assert_never(command)
+
+    def _follow(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
+        if lifecycle.kind is Kind.EXTERNAL_TASK:
+            if lifecycle.is_open:
+                self._external_parts().watch.add(owned, lifecycle)
+        elif lifecycle.phase is Phase.FOLLOWING:
+            self._follower.add(owned, lifecycle)
 
     async def close(self) -> None:
         """Stop everything that is not a call; calls were awaited by the drain, or are beyond our reach."""
@@ -145,15 +173,32 @@ class Runner:
             failures += 1
             await self._clock.sleep(delay.total_seconds())
 
+    async def _read_references(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
+        request = owned.requests.get(lifecycle.birth)
+        if request is None:
+            self._feed(owned, lifecycle, Unreadable("what was asked for is not in the store, or cannot be read"))
+            return
+        read = await self._external_parts().references.read(owned, lifecycle, request)
+        if read is not None:
+            self._reach("references_read")
+            self._feed(owned, lifecycle, read)
+
+    def _external_parts(self) -> ExternalParts:
+        if self._external is None:
+            raise InvariantViolation("a command of an external task while external tasks are off")
+        return self._external
+
     async def _look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> None:
-        looked = await self._recovery.look(owned, lifecycle, settle=settle)
+        external = lifecycle.kind is Kind.EXTERNAL_TASK
+        look = self._external_parts().looks.look if external else self._recovery.look
+        looked = await look(owned, lifecycle, settle=settle)
         if looked is not None:
             self._reach("looked")
             self._feed(owned, lifecycle, looked)
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 
-    def _feed(self, owned: OwnedPartition, lifecycle: Lifecycle, event: Input) -> None:
+    def _feed(self, owned: OwnedPartition, lifecycle: Lifecycle, event: AnyInput) -> None:
         self._loop().feed(owned, lifecycle.birth, event)
 
     def _still(self, owned: OwnedPartition, lifecycle: Lifecycle, phase: Phase) -> bool:
@@ -176,15 +221,20 @@ class Runner:
             self._loop().fail(error)
 
 
+_EXTERNAL_CALLS = {"POST": "createExternalTask", "PUT": "updateTask"}
+"""Names of the two calls of an external task, as the catalogue has them."""
+
+
 def http_call(lifecycle: Lifecycle, request: StoredRequest) -> HttpCall:
     """The call of a lifecycle's present attempt."""
+    external = lifecycle.kind is Kind.EXTERNAL_TASK
     return HttpCall(
-        operation=lifecycle.operation or "",
+        operation=_EXTERNAL_CALLS[request.method] if external else lifecycle.operation or "",
         method=request.method,
         path=request.path,
         query=dict(request.query),
         body=json.loads(request.body) if request.body is not None else None,
         media_type=request.media_type,
         call_id=lifecycle.birth.call_id(lifecycle.attempt),
-        organization=lifecycle.organization,
+        organization=None if external else lifecycle.organization,
     )

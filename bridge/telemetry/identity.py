@@ -14,6 +14,7 @@ def who(lifecycle: Lifecycle | Ended) -> dict[str, object]:
         "correlation_id": lifecycle.correlation_id,
         "birth": str(lifecycle.birth),
         **({"operation": lifecycle.operation} if isinstance(lifecycle, Lifecycle) else {}),
+        **({"external_key": lifecycle.external_key} if lifecycle.external_key is not None else {}),
         "task": lifecycle.task_id,
     }
 
@@ -35,6 +36,8 @@ def story(event: StatusEvent) -> dict[str, object]:
         "change": str(event.change),
         "status": event.task.status if event.task is not None else None,
     }
+    if event.external_key is not None:
+        facts["external_key"] = event.external_key
     if event.outcome is not None:
         facts["outcome"] = str(event.outcome)
     if event.reason is not None:

@@ -61,6 +61,11 @@ class Metrics:
         self.cancels = counter("cancel_answers_total", "VCD's answers to cancel calls.", "answer")
         self.notes = counter("notes_total", "Other facts of the lifecycles.", "note")
 
+        self.orphans = counter("orphans_total", "Running Tasks with our mark that nobody had.", "policy")
+        self.strangers = gauge(
+            "foreign_external_tasks", "Running Tasks of others under our namespaces, when last looked.", "namespace"
+        )
+
         self.calls = counter("vcd_calls_total", "Calls to VCD.", "operation", "result", "code")
         self.call_seconds = histogram("vcd_call_seconds", "Duration of calls to VCD.", _CALL, "operation")
 

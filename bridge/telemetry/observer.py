@@ -63,7 +63,7 @@ class Telemetry:
     # --- requests and their stories -------------------------------------------------------------------------------
 
     def admitted(self, lifecycle: Lifecycle, *, deprecated: bool) -> None:
-        operation = self._operation(lifecycle.operation)
+        operation = self._operation(lifecycle.operation, lifecycle.external_key)
         self._count(self.metrics.admitted, operation)
         if deprecated:
             self._count(self.metrics.deprecated, operation)
@@ -73,7 +73,9 @@ class Telemetry:
     def refused(self, event: StatusEvent) -> None:
         self._count(self.metrics.events, event.change)
         if event.outcome is Outcome.REJECTED:
-            self._count(self.metrics.requests, self._operation(event.catalogue_operation), event.outcome)
+            self._count(
+                self.metrics.requests, self._operation(event.catalogue_operation, event.external_key), event.outcome
+            )
         self._log.warning("request.refused", **story(event))
 
     def repeated(self, known: Lifecycle | Ended, record: Birth) -> None:
@@ -87,7 +89,9 @@ class Telemetry:
     def told(self, event: StatusEvent) -> None:
         self._count(self.metrics.events, event.change)
         if event.outcome is not None:
-            self._count(self.metrics.requests, self._operation(event.catalogue_operation), event.outcome)
+            self._count(
+                self.metrics.requests, self._operation(event.catalogue_operation, event.external_key), event.outcome
+            )
         write = self._log.warning if event.change in _LOUD_CHANGES else self._log.info
         write("event.published", **story(event))
 
@@ -175,6 +179,22 @@ class Telemetry:
     def backlog_admitted(self, partition: TopicPartition) -> None:
         self._log.info("partition.backlog_admitted", partition=str(partition))
 
+    def orphan_found(self, partition: TopicPartition, external_key: str, task_id: str, policy: str) -> None:
+        self._count(self.metrics.orphans, policy)
+        self._log.warning(
+            "external_task.orphan", partition=str(partition), external_key=external_key, task=task_id, policy=policy
+        )
+
+    def orphans_unknown(self, partition: TopicPartition, reason: str) -> None:
+        self._log.warning("external_task.orphans_unknown", partition=str(partition), reason=reason)
+
+    def strangers_seen(self, partition: TopicPartition, namespace: str, count: int) -> None:
+        self.metrics.strangers.labels(namespace).set(count)
+        if count:
+            self._log.info(
+                "external_task.strangers", partition=str(partition), service_namespace=namespace, count=count
+            )
+
     def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
         self._waiting.add(partition)
         self._log.warning("schema.waiting", partition=str(partition), schema_id=schema_id)
@@ -222,9 +242,9 @@ class Telemetry:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _operation(self, name: str | None) -> str:
+    def _operation(self, name: str | None, external_key: str | None = None) -> str:
         if name is None:
-            return "none"
+            return "none" if external_key is None else "external_task"
         return name if name in self._operations or not self._operations else "unknown"
 
     def _count(self, metric: Counter, *labels: str) -> None:

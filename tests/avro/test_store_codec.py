@@ -69,6 +69,7 @@ def test_headers_tell_enough_to_park() -> None:
         ("vb_format", b"1"),
         ("vb_sequence", b"3"),
         ("vb_phase", b"following"),
+        ("vb_lifecycle", b"action_request"),
         ("vb_lane", "/vApp/größe".encode()),
         ("vb_request_id", b"r"),
     )

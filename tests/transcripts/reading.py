@@ -17,6 +17,7 @@ from bridge.core.answers import (
     SessionExpired,
 )
 from bridge.core.control import ControlInput, TargetCame
+from bridge.core.events import Reason
 from bridge.core.inputs import (
     Answered,
     CancelAnswered,
@@ -74,7 +75,8 @@ def input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int) ->
 def control_input_of(verb: str, arguments: Arguments) -> ControlInput:
     """Of a record that waits for its target."""
     assert verb == "target_came", f"unknown input {verb}"
-    return TargetCame(arguments.get("refusal"))
+    refusal = arguments.get("refusal")
+    return TargetCame(Reason("not_possible", refusal) if refusal is not None else None)
 
 
 def _looked(names: list[str], arguments: Arguments, attempt: int) -> Looked:

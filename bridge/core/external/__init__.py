@@ -1,0 +1,1 @@
+"""Work done outside Cloud Director, shown inside it as an external task: its table, its documents, its decisions."""

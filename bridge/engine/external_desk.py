@@ -1,0 +1,200 @@
+"""Takes commands about external tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bridge.core.control import TargetCame, unknown_external_key
+from bridge.core.coordinates import Birth
+from bridge.core.events import Reason
+from bridge.core.external.judging import (
+    Repeat,
+    content_hash,
+    fingerprint,
+    judge_change,
+    judge_create,
+    namespace_of,
+)
+from bridge.core.external.opening import command_of, command_text, open_external, open_orphan, open_waiting
+from bridge.core.external_commands import DecodedExternal, ExternalCommand, ExternalVerb
+from bridge.core.external_rules import ExternalRules, OrphanPolicy
+from bridge.core.inputs import Commanded
+from bridge.core.lifecycle import Ended, Kind, Lifecycle, StoredRequest
+from bridge.core.opening import MAX_KEY_BYTES, Asker, answer_repeat, reject, too_much_parked
+from bridge.core.repeats import Known, recognise
+from bridge.core.requests import Malformed
+from bridge.engine.intake import Taken
+from bridge.engine.partition import Room
+from bridge.engine.records import RecordWriter
+from bridge.engine.round import PartitionRound
+from bridge.ports import Delivery, ExternalCodec
+
+
+class ExternalDesk:
+    """``is_provider`` tells whether the login is one of the provider."""
+
+    def __init__(
+        self, codec: ExternalCodec, rules: ExternalRules, is_provider: Callable[[], bool], writer: RecordWriter
+    ) -> None:
+        self._codec = codec
+        self._rules = rules
+        self._is_provider = is_provider
+        self._writer = writer
+
+    def decode(self, delivery: Delivery) -> DecodedExternal:
+        return self._codec.decode(delivery)
+
+    def opens(self, record: ExternalCommand) -> bool:
+        return record.verb is ExternalVerb.CREATE
+
+    def who(self, delivery: Delivery, record: ExternalCommand | Malformed) -> Asker:
+        key = delivery.key if record.external_key is None else None
+        return Asker(
+            birth=delivery.birth,
+            key=key if key is not None and len(key) <= MAX_KEY_BYTES else None,
+            request_id=None,
+            correlation_id=record.correlation_id,
+            requested_by=None,
+            operation=None,
+            traceparent=record.traceparent,
+            lifecycle=Kind.EXTERNAL_TASK,
+            external_key=record.external_key,
+        )
+
+    def take(self, work: PartitionRound, delivery: Delivery, record: ExternalCommand, room: Room) -> Taken:
+        known = work.known(record.external_key)
+        if self.opens(record):
+            self._create(work, delivery, record, known, room)
+        elif known is not None and not _was_rejected(known):
+            self._change(work, delivery, record, known)
+        elif room is Room.FREE:
+            self._wait(work, delivery, record)
+        else:
+            reason = unknown_external_key(record.external_key, waited=False)
+            work.answer(reject(work.now, self.who(delivery, record), reason))
+        return Taken()
+
+    def _wait(self, work: PartitionRound, delivery: Delivery, command: ExternalCommand) -> None:
+        who = self.who(delivery, command)
+        decision = open_waiting(work.now, who, command, self._rules)
+        if decision.request is not None and not self._writer.request_fits(work.owned, decision.request):
+            work.answer(reject(work.now, who, _too_large()))
+        else:
+            work.open(decision)
+
+    # --- create ---------------------------------------------------------------------------------------------------
+
+    def _create(
+        self,
+        work: PartitionRound,
+        delivery: Delivery,
+        command: ExternalCommand,
+        known: Lifecycle | Ended | None,
+        room: Room,
+    ) -> None:
+        who = self.who(delivery, command)
+        recognised = recognise(known, content_hash(command))
+        if known is not None and recognised is Known.REPEAT:
+            self._repeat(work, delivery, command, known)
+        elif known is not None and recognised is Known.CONFLICT:
+            work.answer(reject(work.now, who, _conflict(command, known)))
+        elif (refusal := judge_create(command, self._rules, is_provider=self._is_provider())) is not None:
+            work.answer(reject(work.now, who, refusal))
+        elif room is Room.TOO_MUCH_PARKED:
+            work.answer(reject(work.now, who, too_much_parked(work.owned.partition.partition)))
+        else:
+            self._open(work, delivery, command)
+
+    def _open(self, work: PartitionRound, delivery: Delivery, command: ExternalCommand) -> None:
+        who = self.who(delivery, command)
+        namespace = namespace_of(command, self._rules)
+        if isinstance(namespace, Reason):
+            work.answer(reject(work.now, who, namespace))
+            return
+        decision = open_external(work.now, who, command, namespace, self._rules)
+        if decision.request is not None and not self._writer.request_fits(work.owned, decision.request):
+            work.answer(reject(work.now, who, _too_large()))
+            return
+        work.open(decision)
+        self._let_waiting_act(work, command.external_key)
+
+    def _let_waiting_act(self, work: PartitionRound, external_key: str) -> None:
+        """The updates and the finish that came before, in their order."""
+        for waiting in work.waiting_for(external_key):
+            request, known = work.request(waiting.birth), work.known(external_key)
+            if request is None or request.body is None:
+                reason = Reason("state_unreadable", "what the command asked for cannot be read any more: send it again")
+                work.apply(waiting.birth, TargetCame(reason))
+            elif isinstance(known, Lifecycle):
+                verdict = self._act(work, command_of(request.body), waiting.birth, known)
+                work.apply(waiting.birth, TargetCame(verdict if isinstance(verdict, Reason) else None))
+
+    # --- update and finish ----------------------------------------------------------------------------------------
+
+    def _change(
+        self, work: PartitionRound, delivery: Delivery, command: ExternalCommand, known: Lifecycle | Ended
+    ) -> None:
+        verdict = self._act(work, command, delivery.birth, known)
+        match verdict:
+            case Reason():
+                work.answer(reject(work.now, self.who(delivery, command), verdict))
+            case Repeat():
+                work.repeats.append((known, delivery.birth))
+            case None:
+                pass
+
+    def _act(
+        self, work: PartitionRound, command: ExternalCommand, birth: Birth, known: Lifecycle | Ended
+    ) -> Reason | Repeat | None:
+        request = work.request(known.birth)
+        verdict = judge_change(command, known, request)
+        if verdict is None and request is not None and not self._fits(work, request, command):
+            return _too_large()
+        if verdict is None:
+            work.apply(known.birth, Commanded(command, birth, fingerprint(command)))
+        return verdict
+
+    def _fits(self, work: PartitionRound, request: StoredRequest, command: ExternalCommand) -> bool:
+        """Whether the store can take the document with all that the command adds to it."""
+        return self._writer.request_fits(
+            work.owned, replace(request, body=(request.body or "") + command_text(command))
+        )
+
+    def _repeat(
+        self, work: PartitionRound, delivery: Delivery, command: ExternalCommand, known: Lifecycle | Ended
+    ) -> None:
+        if command.correlation_id is not None and command.correlation_id != known.correlation_id:
+            work.answer(answer_repeat(work.now, self.who(delivery, command), known))
+        else:
+            work.repeats.append((known, delivery.birth))
+
+
+def take_orphans(work: PartitionRound) -> None:
+    """Open a lifecycle for every Task that was found without one, unless its key has one by now.
+
+    A second Task of a key that is open can only be ended.
+    """
+    external = work.rules.external
+    while work.owned.found and external is not None:
+        external_key, task = work.owned.found.popleft()
+        work.taken_found.append((external_key, task))
+        decision = open_orphan(work.now, work.owned.partition, external_key, task, external)
+        known = work.known(external_key)
+        free = known is None or not isinstance(known, Lifecycle) or not known.is_open
+        if work.current(decision.lifecycle.birth) is None and (free or external.orphans is OrphanPolicy.END):
+            work.open(decision)
+
+
+def _was_rejected(known: Lifecycle | Ended) -> bool:
+    """A rejected create does not occupy its key: what follows may belong to the next one."""
+    return recognise(known, known.content_hash) is Known.NEW
+
+
+def _too_large() -> Reason:
+    return Reason("request_too_large", "the document of the task would be larger than the store's records may be")
+
+
+def _conflict(command: ExternalCommand, known: Lifecycle | Ended) -> Reason:
+    message = f"external key {command.external_key!r} belongs to a task with other content, first seen at {known.birth}"
+    return Reason("external_key_conflict", message, "external_key")

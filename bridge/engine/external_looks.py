@@ -1,0 +1,174 @@
+"""Looks for an external task whose call was not answered: for our mark, or at the Task itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Container, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRead, TaskRecord, TaskVanished, Unavailable
+from bridge.core.external.marks import Marker
+from bridge.core.external_rules import ExternalRules
+from bridge.core.inputs import Looked
+from bridge.core.lifecycle import Lifecycle
+from bridge.core.rules import Backoff
+from bridge.core.task import Task
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.recovery import CONCURRENT_LOOKS, MAX_PAGES, SettleTimes
+from bridge.ports import Clock, VcdGateway
+
+ACTIVE = ("queued", "preRunning", "running")
+EARLIER = timedelta(minutes=1)
+"""How much earlier than the intent a Task may seem to have begun: clocks are read at different moments."""
+
+
+class NotNow(Exception):
+    """VCD could not be asked; the look is made again later. Says nothing about the call."""
+
+
+class Refused(Exception):
+    """VCD will not answer the query, or its answer is too long to be read: finding nothing proves nothing."""
+
+
+async def namespace_rows(gateway: VcdGateway, query: TaskQuery) -> AsyncIterator[TaskRecord]:
+    """The rows of a query, page by page. Raises NotNow or Refused."""
+    rows = 0
+    for page in range(1, MAX_PAGES + 1):
+        answer = await gateway.query_tasks(replace(query, page=page))
+        if isinstance(answer, ReadRefused):
+            raise Refused(f"the task query is refused with {answer.http_status}: {answer.message}")
+        if not isinstance(answer, TaskPage):
+            raise NotNow(answer.message)
+        for record in answer.records:
+            yield record
+        rows += len(answer.records)
+        if rows >= answer.total or not answer.records:
+            return
+    raise Refused(f"the task query of namespace {query.service_namespace} has more than {rows} rows")
+
+
+@dataclass(slots=True)
+class _Seen:
+    evidence: list[str] = field(default_factory=list)
+    incomplete: str | None = None
+
+
+class ExternalLooks:
+    """Makes looks until one is made whole. ``claimed``: Tasks that belong to others already."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        gateway: VcdGateway,
+        rules: ExternalRules,
+        settle: SettleTimes,
+        claimed: Container[str],
+    ) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._rules = rules
+        self._settle = settle
+        self._claimed = claimed
+        self._backoff = Backoff(cap=timedelta(seconds=30))
+        self._free = asyncio.Semaphore(CONCURRENT_LOOKS)
+
+    async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
+        """Look at once, and again after the settling time where the call may still be on its way.
+
+        None: the partition is not ours any more. A Task that bears our mark, or that has ended, is enough at once.
+        A refused update is on its way nowhere: one look tells how the Task stands.
+        """
+        first = await self._complete_look(owned, lifecycle)
+        if first is None or self._is_enough(lifecycle, first):
+            return first
+        seconds = self._settle.answer.total_seconds()
+        if settle:
+            seconds += self._settle.lease.total_seconds()
+        await self._clock.sleep(seconds)
+        second = await self._complete_look(owned, lifecycle)
+        if second is None:
+            return None
+        return replace(second, evidence=(*first.evidence, f"looked again {seconds:g} s later", *second.evidence))
+
+    @staticmethod
+    def _is_enough(lifecycle: Lifecycle, look: Looked) -> bool:
+        if lifecycle.task_id is None:
+            return bool(look.candidates)
+        return lifecycle.refused_code is not None or any(task.is_final for task in look.candidates)
+
+    async def _complete_look(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked | None:
+        failures = 0
+        while not owned.closed:
+            try:
+                async with self._free:
+                    return await self._look_once(owned, lifecycle)
+            except NotNow:
+                delay = self._backoff.delay(failures, self._clock.random())
+                failures += 1
+                await self._clock.sleep(delay.total_seconds())
+        return None
+
+    async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
+        seen = _Seen()
+        if lifecycle.task_id is not None:
+            candidates = await self._task_itself(lifecycle.task_id, lifecycle.task_href, seen)
+        else:
+            candidates = await self._marked(owned, lifecycle, seen)
+        return Looked(
+            attempt=lifecycle.attempt,
+            candidates=tuple(candidates),
+            happened=None,
+            evidence=tuple(seen.evidence),
+            incomplete=seen.incomplete,
+        )
+
+    async def _task_itself(self, task_id: str, href: str | None, seen: _Seen) -> list[Task]:
+        reading = await self._gateway.read_task(task_id, href)
+        match reading:
+            case Unavailable(message=message):
+                raise NotNow(message)
+            case TaskVanished(http_status=status):
+                seen.evidence.append(f"GET {task_id}: {status}")
+                return []
+            case TaskRead(task=task):
+                seen.evidence.append(f"GET {task_id}: {task.status}")
+                return [task]
+
+    async def _marked(self, owned: OwnedPartition, lifecycle: Lifecycle, seen: _Seen) -> list[Task]:
+        """The Tasks that bear our mark, oldest first."""
+        found: list[Task] = []
+        namespaces = [lifecycle.service_namespace] if lifecycle.service_namespace else list(self._rules.namespaces)
+        for namespace in namespaces:
+            for query in self._queries(namespace, lifecycle):
+                found += await self._matching(owned, lifecycle, query, seen)
+        by_id = {task.id: task for task in found}
+        ours = sorted(by_id.values(), key=lambda task: task.document["startTime"] or 0)
+        seen.evidence.append(f"{len(ours)} Tasks bear the mark of {lifecycle.external_key}")
+        return ours
+
+    def _queries(self, namespace: str, lifecycle: Lifecycle) -> Sequence[TaskQuery]:
+        since = lifecycle.first_intent_at
+        if since is None:
+            return (TaskQuery(service_namespace=namespace, statuses=ACTIVE),)
+        began = since + self._gateway.clock_ahead - EARLIER
+        return (
+            TaskQuery(service_namespace=namespace, started_at_or_after=began, sort_ascending="startDate"),
+            # A Task that waits for its start has no start date yet: a window does not show it.
+            TaskQuery(service_namespace=namespace, statuses=("queued", "preRunning")),
+        )
+
+    async def _matching(self, owned: OwnedPartition, lifecycle: Lifecycle, query: TaskQuery, seen: _Seen) -> list[Task]:
+        marker = Marker(self._rules.group_id, owned.partition)
+        found: list[Task] = []
+        rows = 0
+        try:
+            async for record in namespace_rows(self._gateway, query):
+                rows += 1
+                bears = marker.bears(record.operation, lifecycle.external_key or "")
+                if bears and record.id not in self._claimed:
+                    found += await self._task_itself(record.id, None, seen)
+        except Refused as refused:
+            seen.incomplete = str(refused)
+        seen.evidence.append(f"task query of namespace {query.service_namespace}: {rows} rows")
+        return found
