@@ -75,7 +75,7 @@ class References:
         except _Unread as unread:
             found = unread.reading
         if isinstance(found, ReferenceAbsent):
-            return ReferenceAbsent(f"{kind}{'' if text is None else f' {text[:200]}'}: {found.message}")
+            return ReferenceAbsent(f"{kind}{'' if text is None else f' {_shown(text)}'}: {found.message}")
         return found
 
     async def _named(self, kind: ReferenceKind, text: str) -> ReferenceReading:
@@ -227,7 +227,13 @@ def _checked(text: str) -> str:
         raise _absent("nothing is named")
     if len(given) > MAX_LENGTH:
         raise _absent(f"longer than {MAX_LENGTH} characters")
+    if not given.isprintable():
+        raise _absent("has characters that cannot be printed")
     return given
+
+
+def _shown(text: str) -> str:
+    return text[:200] if text.isprintable() else ascii(text[:50])
 
 
 def _object_path(href: str) -> str | None:

@@ -17,6 +17,8 @@ from bridge.core.answers import (
     Limited,
     NeverSent,
     OutcomeUnknown,
+    ReferenceKind,
+    ReferenceRead,
     TaskPage,
     TaskQuery,
     TaskRead,
@@ -50,6 +52,11 @@ NAMES = [
 KINDS = ["application/json", "text/xml", "text/html", "application/vnd.vmware.vcloud.task+json", ""]
 VALUES = st.sampled_from([*DATES, *KINDS, f"/api/task/{UUID}", "https://[broken/api/task/x"]) | st.text(max_size=20)
 HEADERS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4)
+REFERENCES = [
+    (ReferenceKind.ORGANIZATION, "acme"), (ReferenceKind.ORGANIZATION, UUID), (ReferenceKind.OWNER, TASK),
+    (ReferenceKind.OWNER, f"https://vcd.example/api/task/{UUID}"), (ReferenceKind.USER, f"urn:vcloud:user:{UUID}"),
+    (ReferenceKind.USER, None),
+]  # fmt: skip
 KEYS = st.sampled_from([*empty_document(), "record", "total", "page", "access_token", "expires_in", "minorErrorCode"])
 SCALARS = st.sampled_from(
     ["\ud800", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-0100", 10**30, 1e308, TASK, "running"]
@@ -78,7 +85,11 @@ def test_no_answer_makes_anything_raise(outcome: Outcome) -> None:
             await setup.call(), await setup.call(organization="acme"), await gateway.read_task(TASK, None),
             await gateway.query_tasks(TaskQuery(own_only=True)), await gateway.read_entity("/vApp/vapp-1", None),
             await gateway.read_entity("/vApp/vapp-1", "acme"), await gateway.cancel_task(TASK, "vb-1-1-cancel"),
+            *[await gateway.read_reference(kind, text) for kind, text in REFERENCES],
+            await setup.call(method="PUT", path=f"/task/{UUID}", body={"name": "task"}),
         ):  # fmt: skip
+            if isinstance(answer, ReferenceRead):
+                json.dumps(answer.reference, ensure_ascii=False).encode()
             if isinstance(answer, Accepted | TaskRead):
                 json.dumps(answer.task.document, ensure_ascii=False).encode()
             setup.clock.time += LONGEST_HOLD_SECONDS
@@ -179,14 +190,16 @@ async def test_a_bug_in_a_reading_says_nothing_about_what_was_read(
     assert isinstance(await gateway.read_entity("/vApp/vapp-1", None), EntityRead)
     for name in ("read_task", "read_task_page", "read_tasks_in_progress"):
         monkeypatch.setattr(readings, name, _broken)
+    monkeypatch.setattr("bridge.vcd.references.members", _broken)
     for found in (
         await gateway.read_task(TASK, None),
         await gateway.query_tasks(TaskQuery()),
         await gateway.read_entity("/vApp/vapp-1", None),
+        await gateway.read_reference(ReferenceKind.OWNER, TASK),
     ):
         assert isinstance(found, Unavailable)
         assert "nobody foresaw" in found.message
-    assert setup.log.events.count("vcd.unreadable_answer") == 3
+    assert setup.log.events.count("vcd.unreadable_answer") == 4
     assert "test_odd_answers.py" in str(setup.log.lines[-1][1]["origin"])
 
 

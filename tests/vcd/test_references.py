@@ -219,6 +219,7 @@ async def test_a_host_that_vcd_names_is_its_own_from_then_on(setup: Setup, cloud
         (OWNER, f"https://vcd.example/api/vApp/vm-{VM}/snapshotSection", "not the address of an object"),
         (OWNER, "https://vcd.example/api/query", "not the address of an object"),
         (OWNER, f"https://vcd.example/{VM}{'x' * 1024}", "longer than 1024"),
+        (ORGANIZATION, "ac\ud800me", "cannot be printed"), (ORGANIZATION, "acme\nnobody", "cannot be printed"),
         (AS_USER, "", "nothing is named"), (AS_USER, "jane", "neither a URN"), (AS_USER, USER, "neither a URN"),
         (AS_USER, f"urn:vcloud:vm:{VM}", "the URN of a vm, not of a user"),
         (AS_USER, f"https://vcd.example/api/vApp/vm-{VM}", "something else than a user"),
@@ -235,7 +236,7 @@ async def test_what_cannot_be_a_reference_is_absent_and_nothing_is_asked(
     assert isinstance(found, ReferenceAbsent), found
     assert found.message.startswith(str(kind))
     assert said in found.message
-    assert len(found.message) < 500
+    assert len(found.message.encode()) < 500
     assert asked(setup, before) == []
 
 
@@ -278,11 +279,23 @@ async def test_documents_that_are_of_something_else(setup: Setup, document: Json
         assert isinstance(await setup.gateway.read_reference(OWNER, text), ReferenceAbsent)
 
 
+async def test_only_links_to_the_object_itself_are_followed(setup: Setup, cloud: Cloud) -> None:
+    resolved = cloud.documents[f"/entity/urn:vcloud:vm:{VM}"]
+    resolved["link"] = [link(f"/vApp/vm-{VM}", rel="up"), link(f"/org/{ORG}"), link(f"/vApp/vm-{VM}/screen")]
+    before = len(setup.reads.requests)
+    found = await setup.gateway.read_reference(OWNER, f"urn:vcloud:vm:{VM}")
+    assert isinstance(found, ReferenceAbsent)
+    assert "tells no address" in found.message
+    assert asked(setup, before) == [f"/api/entity/urn:vcloud:vm:{VM}"]
+
+
 async def test_a_tenants_login_knows_its_own_organization(tenant: Setup) -> None:
     tenant.vcd.organization_uuid = ORG
     await log_in_again(tenant)
     tenant.answer(Cloud())
+    before = len(tenant.reads.requests)
     assert (await read(tenant, ORGANIZATION, "ACME")).uuid == ORG
+    assert asked(tenant, before) == [f"/api/org/{ORG}"], "its session tells the uuid"
     found = await tenant.gateway.read_reference(ORGANIZATION, "beta")
     assert isinstance(found, ReferenceAbsent)
     assert "logged in to acme" in found.message
@@ -350,6 +363,15 @@ async def test_a_thousand_creates_cost_one_look_at_their_organization_and_user(s
     cloud.documents[f"/org/{ORG}"]["name"] = "renamed"
     setup.clock.time += REMEMBERED_SECONDS + 1
     assert (await read(setup, ORGANIZATION, ORG)).reference["name"] == "renamed"
+
+
+async def test_an_organization_is_remembered_under_all_its_spellings(setup: Setup) -> None:
+    uuid = "abcdef00-0000-4000-8000-00000000000a"
+    setup.answer(reply(200, {**ACME, "id": f"urn:vcloud:org:{uuid}"}))
+    before = len(setup.reads.requests)
+    for text in (uuid, uuid.upper(), f"urn:vcloud:org:{uuid.upper()}", f"{PUBLIC}/api/org/{uuid}"):
+        assert (await read(setup, ORGANIZATION, text)).uuid == uuid
+    assert asked(setup, before) == [f"/api/org/{uuid}"]
 
 
 async def test_absence_is_not_remembered(setup: Setup, cloud: Cloud) -> None:
