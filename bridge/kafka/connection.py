@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException
@@ -55,6 +55,13 @@ class Cluster:
     def partitions(self, topic: str) -> int:
         """0: there is no such topic."""
         return self.topics.get(topic, 0)
+
+
+def require_topics(cluster: Cluster, topics: Iterable[str]) -> None:
+    """Raises ConfigurationError that names every topic that is not there."""
+    missing = [topic for topic in topics if not cluster.partitions(topic)]
+    if missing:
+        raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint="create it: `vcd-bridge topics apply`")
 
 
 def describe(error: KafkaError) -> str:

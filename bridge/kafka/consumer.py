@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import BridgeError, ConfigurationError, ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.connection import Connection, describe
+from bridge.kafka.connection import Connection, describe, require_topics
 from bridge.kafka.membership import Membership, Snapshot
 from bridge.kafka.polling import HANDOVER_SECONDS, PollingThread
 from bridge.ports import InboxEvent
@@ -72,11 +72,7 @@ class KafkaInbox:
         """Subscribe. Raises TemporaryError or ConfigurationError."""
         self._loop = asyncio.get_running_loop()
         cluster = await asyncio.to_thread(lambda: Connection(self._config).look())
-        missing = [topic for topic in self._topics if not cluster.partitions(topic)]
-        if missing:
-            raise ConfigurationError(
-                f"no such topic: {', '.join(missing)}", hint="create it: `vcd-bridge topics apply`"
-            )
+        require_topics(cluster, self._topics)
         self._thread = PollingThread(
             self._config,
             self._topics,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.core.coordinates import TopicPartition
-from bridge.errors import ConfigurationError, ProcessMustEnd
+from bridge.errors import ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.connection import Cluster, Connection
+from bridge.kafka.connection import Connection, require_topics
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.limits import DEFAULT_BYTES, OVERHEAD_BYTES, record_bytes, topic_limits
 from bridge.kafka.rights import inputs_and_stores, require_rights, written
@@ -170,9 +170,9 @@ class TransactionalJournal:
         connection = Connection(self._config)
         cluster = connection.look()
         self._embedded = cluster.is_embedded
-        stores = frozenset(_store_topics(self._names))
-        self._topics = [self._names.task_events, self._names.dead_letters, *stores]
-        _check_topics(cluster, self._topics)
+        self._topics = [*self._names.outputs, *self._names.stores]
+        # The inputs as well: one message shall name all that has to be made.
+        require_topics(cluster, [*self._names.inputs, *self._topics])
         if not self._embedded:
             require_rights(
                 connection,
@@ -186,7 +186,7 @@ class TransactionalJournal:
             self._config,
             self.transactional_id,
             self._limits,
-            stores,
+            frozenset(self._names.stores),
             step=self._worker.step,
             reach=self._reach,
             trouble=self._trouble,
@@ -207,13 +207,3 @@ def _settle(writer: TransactionalWriter, partitions: Sequence[TopicPartition], t
     """The outcome of a transaction in doubt. Fencing it first is what makes the answer final."""
     writer.replace()
     return writer.was_committed(partitions, tag)
-
-
-def _store_topics(names: TopicNames) -> tuple[str, str]:
-    return names.changelog(names.action_requests), names.ended(names.action_requests)
-
-
-def _check_topics(cluster: Cluster, topics: Sequence[str]) -> None:
-    missing = [topic for topic in topics if not cluster.partitions(topic)]
-    if missing:
-        raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint="create it: `vcd-bridge topics apply`")

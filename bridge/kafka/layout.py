@@ -67,7 +67,10 @@ class ExistingTopic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the settings say. ``partitions`` is for topics to be created; an input that exists has its own number."""
+    """What the settings say. ``partitions`` is for topics to be created; an input that exists has its own number.
+
+    Topics that are switched off are neither wanted nor looked at: they may belong to somebody else.
+    """
 
     names: TopicNames
     partitions: int = 6
@@ -75,44 +78,30 @@ class Layout:
     dedupe_window: timedelta = timedelta(days=7)
 
     def topics(self) -> tuple[str, ...]:
-        """Names of all topics, inputs first."""
+        """Names of all topics: each input with its store, then the outputs."""
         names = self.names
-        source = names.action_requests
-        return source, names.changelog(source), names.ended(source), names.task_events, names.dead_letters
+        inputs = (name for one in names.inputs for name in (one, names.changelog(one), names.ended(one)))
+        return (*inputs, *names.outputs)
 
     def required(self, existing: Mapping[str, ExistingTopic], *, default_record_bytes: int) -> list[RequiredTopic]:
         """All topics as they have to be. ``default_record_bytes``: the broker's limit for topics without their own."""
-        source = existing.get(self.names.action_requests)
-        partitions = source.partitions if source is not None else self.partitions
-        limit = source.settings.get("max.message.bytes") if source is not None else None
-        largest = int(limit) if limit is not None else default_record_bytes
-        return [self._required(name, existing.get(name), partitions, largest) for name in self.topics()]
-
-    def _required(self, name: str, existing: ExistingTopic | None, partitions: int, largest: int) -> RequiredTopic:
-        names = self.names
-        replicas = existing.replication_factor if existing is not None else self.replication_factor
-        settings = {
-            # One broker may be away, yet what is acknowledged is in two places.
-            "min.insync.replicas": Wanted("2" if replicas >= 3 else "1", Rule.AT_LEAST),
-        }
-        fits = Wanted(str(largest + OVERHEAD_BYTES), Rule.AT_LEAST)
-        if name == names.changelog(names.action_requests):
-            settings |= self._changelog() | {"max.message.bytes": fits}
-        elif name == names.ended(names.action_requests):
-            settings |= self._ended() | {"max.message.bytes": fits}
-        else:
-            # A compacted input would lose requests, a compacted output steps of a story.
-            settings["cleanup.policy"] = Wanted("delete", Rule.EXACTLY)
-        if name == names.dead_letters:
-            settings["max.message.bytes"] = fits
-            settings["retention.ms"] = Wanted(str(30 * _DAY_MS), Rule.WHEN_CREATED)
-        return RequiredTopic(
-            name=name,
-            partitions=partitions if name not in {names.task_events, names.dead_letters} else self.partitions,
-            partitions_bind=name in {names.changelog(names.action_requests), names.ended(names.action_requests)},
-            replication_factor=self.replication_factor,
-            settings=settings,
-        )
+        names, made, largest = self.names, _Made(existing, self.replication_factor), 0
+        required: list[RequiredTopic] = []
+        for source in names.inputs:
+            found = existing.get(source)
+            partitions = found.partitions if found is not None else self.partitions
+            limit = found.settings.get("max.message.bytes") if found is not None else None
+            record = int(limit) if limit is not None else default_record_bytes
+            largest = max(largest, record)
+            required += [
+                made.topic(source, partitions, _KEPT),
+                made.topic(names.changelog(source), partitions, self._changelog() | _fits(record), binds=True),
+                made.topic(names.ended(source), partitions, self._ended() | _fits(record), binds=True),
+            ]
+        for name in names.outputs:
+            dead = _fits(largest) | _DEAD_LETTERS if name == names.dead_letters else {}
+            required.append(made.topic(name, self.partitions, _KEPT | dead))
+        return required
 
     def _changelog(self) -> dict[str, Wanted]:
         return {
@@ -136,6 +125,36 @@ class Layout:
             # Whole segments expire: an eighth of the window keeps what is read back close to the window.
             "segment.ms": Wanted(str(max(60 * _MINUTE_MS, window_ms // 8)), Rule.WHEN_CREATED),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What all topics have in common."""
+
+    existing: Mapping[str, ExistingTopic]
+    replication_factor: int
+
+    def topic(self, name: str, partitions: int, settings: dict[str, Wanted], *, binds: bool = False) -> RequiredTopic:
+        found = self.existing.get(name)
+        replicas = found.replication_factor if found is not None else self.replication_factor
+        # One broker may be away, yet what is acknowledged is in two places.
+        in_sync = {"min.insync.replicas": Wanted("2" if replicas >= 3 else "1", Rule.AT_LEAST)}
+        return RequiredTopic(
+            name=name,
+            partitions=partitions,
+            partitions_bind=binds,
+            replication_factor=self.replication_factor,
+            settings=in_sync | settings,
+        )
+
+
+def _fits(record_bytes: int) -> dict[str, Wanted]:
+    return {"max.message.bytes": Wanted(str(record_bytes + OVERHEAD_BYTES), Rule.AT_LEAST)}
+
+
+_KEPT = {"cleanup.policy": Wanted("delete", Rule.EXACTLY)}
+"""A compacted input would lose requests, a compacted output steps of a story."""
+_DEAD_LETTERS = {"retention.ms": Wanted(str(30 * _DAY_MS), Rule.WHEN_CREATED)}
 
 
 class Change(StrEnum):

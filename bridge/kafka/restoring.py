@@ -16,7 +16,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
-from bridge.errors import BridgeError, TemporaryError
+from bridge.errors import BridgeError, StoreConflict, TemporaryError
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe
 from bridge.kafka.fencing import Fence
@@ -280,6 +280,9 @@ class RestoreThread:
         offsets = {TopicPartition(p.topic, p.partition): p.offset for p in committed}
         ranges = readable_ranges(connection, inputs)
         for restore in restores:
+            if restore.partition not in ranges:
+                self._end([restore], _deleted(restore.partition))
+                continue
             low, high = ranges[restore.partition]
             offset = offsets[restore.partition]
             self._finish(restore, committed=offset if offset >= 0 else None, low=low, high=high)
@@ -319,6 +322,14 @@ class RestoreThread:
         for restore in restores:
             if tell and not restore.wanted():
                 restore.finish(None, None)
+
+
+def _deleted(partition: TopicPartition) -> StoreConflict:
+    """The group takes the partition back once its leader has noticed; the other inputs do not wait for that."""
+    return StoreConflict(
+        f"{partition}: there is no topic {partition.topic} any more",
+        hint="if it is made again, use a new group_id: offsets of the old topic mean nothing in the new one",
+    )
 
 
 def _client(partition: TopicPartition, offset: int = OFFSET_INVALID) -> ClientPartition:

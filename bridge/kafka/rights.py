@@ -24,7 +24,7 @@ DENIED = frozenset(
     }
 )
 HINT = (
-    "grant Read on inputs and store, Write on events, dead letters and store, Read on the group, "
+    "grant Read on inputs and store, Write on events, ticket updates, dead letters and store, Read on the group, "
     "Write on the transactional ids that begin with the group's name"
 )
 
@@ -36,14 +36,12 @@ def check_rights(config: KafkaConfig, names: TopicNames) -> None:
 
 def inputs_and_stores(names: TopicNames) -> frozenset[str]:
     """What the bridge reads."""
-    source = names.action_requests
-    return frozenset({source, names.changelog(source), names.ended(source)})
+    return frozenset((*names.inputs, *names.stores))
 
 
 def written(names: TopicNames) -> frozenset[str]:
     """What the bridge writes."""
-    source = names.action_requests
-    return frozenset({names.task_events, names.dead_letters, names.changelog(source), names.ended(source)})
+    return frozenset((*names.outputs, *names.stores))
 
 
 def require_rights(connection: Connection, *, group: str, read: Collection[str], write: Collection[str]) -> None:

@@ -39,8 +39,8 @@ class OwnSchemas:
         self.ids: dict[str, int] = {}
         """Name of the schema -> its id."""
 
-    async def settle(self, *, register: bool, needed: str, kafka: KafkaConfig, changelog: str) -> None:
-        """Ask the registry; where it cannot be asked, whatever is in its place, the store.
+    async def settle(self, *, register: bool, needed: str, kafka: KafkaConfig, changelogs: Sequence[str]) -> None:
+        """Ask the registry; where it cannot be asked, whatever is in its place, the store: any of its changelogs.
 
         Raises ConfigurationError when a subject cannot take a schema of ours, and what the registry's failure is when
         neither it nor the store gives the id of ``needed``.
@@ -50,7 +50,7 @@ class OwnSchemas:
                 state = await self._registry.state(schema)
             except BridgeError as outage:
                 # A wrong answer in the registry's place (a proxy's 404, a 401) is no word of it on our schema.
-                await self._recall(outage, needed, kafka, changelog)
+                await self._recall(outage, needed, kafka, changelogs)
                 return
             await self._settle(state, register=register)
 
@@ -61,8 +61,8 @@ class OwnSchemas:
         if register and state.level_differs and not state.level_is_own:
             await self._give_level(state)
 
-    async def _recall(self, outage: BridgeError, needed: str, kafka: KafkaConfig, changelog: str) -> None:
-        remembered = await asyncio.to_thread(recall, kafka, changelog)
+    async def _recall(self, outage: BridgeError, needed: str, kafka: KafkaConfig, changelogs: Sequence[str]) -> None:
+        remembered = await asyncio.to_thread(recall, kafka, changelogs)
         for schema in self._schemas:
             self._take(schema, remembered.get(self._registry.mark(schema)))
         if needed not in self.ids:
@@ -89,10 +89,10 @@ class OwnSchemas:
             self._facts.trouble("schema registry", error.message, subject=state.schema.subject)
 
 
-def recall(config: KafkaConfig, changelog: str) -> Mapping[str, int]:
-    """What the cursors of a changelog remember: mark -> id. Blocks. Raises TemporaryError or ConfigurationError."""
+def recall(config: KafkaConfig, changelogs: Sequence[str]) -> Mapping[str, int]:
+    """What the cursors of changelogs remember: mark -> id. Blocks. Raises TemporaryError or ConfigurationError."""
     found: dict[str, int] = {}
-    for record in tail(config, [changelog], until_end=True):
+    for record in tail(config, changelogs, until_end=True):
         for name, value in record.headers if record is not None else ():
             if name == HEADER and value is not None:
                 found.update(_read(value.decode("ascii", "replace")))

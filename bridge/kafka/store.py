@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 
 from bridge.core.coordinates import TopicPartition
-from bridge.errors import TemporaryError
+from bridge.errors import BridgeError, TemporaryError
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.membership import Membership
 from bridge.kafka.restoring import Log, Restore, RestoreThread
@@ -37,7 +37,10 @@ class KafkaStore:
         self._thread = RestoreThread(config, writer_id, trouble, on_hung, reach)
 
     async def restore(self, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
-        """None when the partition was lost meanwhile. Raises TemporaryError when the store cannot be read."""
+        """None when the partition was lost meanwhile.
+
+        Raises TemporaryError when the store cannot be read, StoreConflict when the input topic is gone.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RestoredPartition | None] = loop.create_future()
 
@@ -70,4 +73,4 @@ def _settle(
     if error is None:
         future.set_result(restored)
     else:
-        future.set_exception(error if isinstance(error, TemporaryError) else TemporaryError(f"store: {error}"))
+        future.set_exception(error if isinstance(error, BridgeError) else TemporaryError(f"store: {error}"))

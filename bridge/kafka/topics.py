@@ -52,7 +52,8 @@ def _connected(config: KafkaConfig) -> Connection:
 
 def _plan(connection: Connection, layout: Layout) -> TopicPlan:
     existing = _existing(connection, layout.topics())
-    default = _default_record_bytes(connection) if layout.names.action_requests not in existing else DEFAULT_BYTES
+    all_there = all(topic in existing for topic in layout.names.inputs)
+    default = DEFAULT_BYTES if all_there else _default_record_bytes(connection)
     return compare(layout.required(existing, default_record_bytes=default), existing)
 
 

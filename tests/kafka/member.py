@@ -22,6 +22,7 @@ from bridge.ports import (
     OutRecord,
     PartitionEntries,
     Records,
+    RestoredPartition,
     Revoking,
     TopicNames,
 )
@@ -43,9 +44,11 @@ class Stage:
     names: TopicNames
 
     @classmethod
-    def make(cls, kafka: KafkaNode, partitions: int = 1) -> Stage:
+    def make(cls, kafka: KafkaNode, partitions: int = 1, *, external: int | None = None) -> Stage:
+        """``external``: partitions of the second input; None: only one is read."""
         names = TopicNames(
             action_requests=unique("requests"),
+            external_tasks=unique("external") if external is not None else None,
             task_events=unique("events"),
             dead_letters=unique("dead"),
             group_id=unique("group"),
@@ -53,6 +56,8 @@ class Stage:
         create_bridge_topics(
             kafka.bootstrap, names.group_id, names.action_requests, partitions, names.task_events, names.dead_letters
         )
+        if names.external_tasks is not None and external is not None:
+            create_bridge_topics(kafka.bootstrap, names.group_id, names.external_tasks, external)
         return cls(kafka.bootstrap, names)
 
     @property
@@ -60,11 +65,26 @@ class Stage:
         return self.names.action_requests
 
     @property
+    def external(self) -> str:
+        """The second input."""
+        assert self.names.external_tasks is not None
+        return self.names.external_tasks
+
+    @property
     def changelog(self) -> str:
         return self.names.changelog(self.source)
 
-    def partition(self, number: int = 0) -> TopicPartition:
-        return TopicPartition(self.source, number)
+    def partition(self, at: int | TopicPartition = 0) -> TopicPartition:
+        """A number is one of the first input."""
+        return TopicPartition(self.source, at) if isinstance(at, int) else at
+
+    def second(self, number: int = 0) -> TopicPartition:
+        """A partition of the second input."""
+        return TopicPartition(self.external, number)
+
+    def order(self, partition: TopicPartition) -> tuple[int, int]:
+        """Those of the first input come first."""
+        return self.names.inputs.index(partition.topic), partition.partition
 
     def config(self, properties: Mapping[str, str] | None = None, bootstrap: str | None = None) -> KafkaConfig:
         return KafkaConfig(
@@ -98,7 +118,7 @@ class Member:
     _handovers: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.inbox = KafkaInbox(self.config, [self.stage.source], trouble=self._trouble)
+        self.inbox = KafkaInbox(self.config, self.stage.names.inputs, trouble=self._trouble)
         self.journal = TransactionalJournal(
             self.config, self.inbox, self.stage.names, reach=self._reach, trouble=self._trouble
         )
@@ -134,32 +154,39 @@ class Member:
         async with self._changed:
             await asyncio.wait_for(self._changed.wait_for(condition), seconds)
 
-    async def owning(self, *numbers: int, seconds: float = 20.0) -> None:
-        await self.until(lambda: set(self.owned) == {self.stage.partition(n) for n in numbers}, seconds)
+    async def owning(self, *partitions: int | TopicPartition, seconds: float = 20.0) -> None:
+        await self.until(lambda: set(self.owned) == {self.stage.partition(at) for at in partitions}, seconds)
 
-    def begin(self, number: int = 0, offset: int = 0) -> None:
-        partition = self.stage.partition(number)
+    def begin(self, at: int | TopicPartition = 0, offset: int = 0) -> None:
+        partition = self.stage.partition(at)
         self.inbox.begin(partition, self.owned[partition], offset)
 
     def entries(
-        self, number: int = 0, *, event: bytes, next_offset: int = 0, epoch: int | None = None, key: bytes = b"key"
+        self,
+        at: int | TopicPartition = 0,
+        *,
+        event: bytes,
+        next_offset: int = 0,
+        epoch: int | None = None,
+        key: bytes = b"key",
     ) -> PartitionEntries:
         """One event and one state record."""
-        partition = self.stage.partition(number)
+        partition = self.stage.partition(at)
+        changelog = self.stage.names.changelog(partition.topic)
         return PartitionEntries(
             partition=partition,
             epoch=self.owned[partition] if epoch is None else epoch,
             next_offset=next_offset,
             records=(
                 OutRecord(self.stage.names.task_events, None, key, event),
-                OutRecord(self.stage.changelog, number, key, event),
+                OutRecord(changelog, partition.partition, key, event),
             ),
         )
 
     async def commit(
-        self, number: int = 0, *, event: bytes, next_offset: int = 0, epoch: int | None = None
+        self, at: int | TopicPartition = 0, *, event: bytes, next_offset: int = 0, epoch: int | None = None
     ) -> Committed | NotCommitted:
-        return await self.journal.commit([self.entries(number, event=event, next_offset=next_offset, epoch=epoch)])
+        return await self.journal.commit([self.entries(at, event=event, next_offset=next_offset, epoch=epoch)])
 
     async def _read(self) -> None:
         while True:
@@ -212,3 +239,11 @@ async def running(
         yield member
     finally:
         await member.close()
+
+
+async def restore(member: Member, at: int | TopicPartition = 0) -> RestoredPartition:
+    """What the store knows of a partition that the member owns."""
+    partition = member.stage.partition(at)
+    restored = await asyncio.wait_for(member.store.restore(partition, member.owned[partition]), 30)
+    assert restored is not None
+    return restored

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from confluent_kafka import TopicPartition as ClientPartition
-from confluent_kafka.admin import AdminClient
 
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import ConfigurationError, ProcessMustEnd, TemporaryError
@@ -19,7 +17,7 @@ from bridge.kafka.connection import Connection
 from bridge.kafka.consumer import KafkaInbox
 from bridge.ports import Assigned, Committed, NotCommitted, OutRecord, PartitionEntries, Revoking
 from tests.kafka.member import PROTOCOLS, SESSION_SECONDS, Member, Stage, running
-from tests.support.kafka import KafkaNode, free_ports, produce, read_committed
+from tests.support.kafka import KafkaNode, delete_records, free_ports, produce, read_committed
 
 
 async def test_records_are_delivered_in_order_from_where_the_partition_was_begun(kafka: KafkaNode) -> None:
@@ -158,7 +156,7 @@ async def test_a_position_that_retention_took_is_assigned_anew(kafka: KafkaNode)
     """The engine then compares cursor and topic again; reading does not silently go on elsewhere."""
     stage = Stage.make(kafka)
     produce(kafka.bootstrap, stage.source, [b"x"] * 10)
-    _delete_records(kafka, stage.partition(), 5)
+    delete_records(kafka.bootstrap, stage.source, 0, before=5)
     async with running(stage) as member:
         await member.owning(0)
         member.begin(offset=2)
@@ -314,9 +312,3 @@ async def _eventually(condition: Callable[[], bool], seconds: float = 10.0) -> N
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
-
-
-def _delete_records(kafka: KafkaNode, partition: TopicPartition, before: int) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    for future in admin.delete_records([ClientPartition(partition.topic, partition.partition, before)]).values():
-        future.result(10)

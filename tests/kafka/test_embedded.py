@@ -25,8 +25,11 @@ from bridge.ports import OutRecord
 config = KafkaConfig(bootstrap_servers=sys.argv[1], group_id="g")
 print(send(config, [OutRecord(sys.argv[2], 2, b"k", b"from another process")])[0])
 """
-NAMES = TopicNames(action_requests="in", task_events="events", dead_letters="dead", group_id="g")
-TOPICS = {"in": 3, "events": 2, "dead": 1, "g.in.changelog": 3, "g.in.ended": 3}
+NAMES = TopicNames(action_requests="in", external_tasks="ext", task_events="events", dead_letters="dead", group_id="g")
+TOPICS = {
+    "in": 3, "g.in.changelog": 3, "g.in.ended": 3, "ext": 1, "g.ext.changelog": 1, "g.ext.ended": 1,
+    "events": 2, "dead": 1,
+}  # fmt: skip
 
 
 async def test_the_bridges_kafka_side_works_on_it() -> None:
@@ -34,19 +37,23 @@ async def test_the_bridges_kafka_side_works_on_it() -> None:
         stage = Stage(broker.bootstrap, NAMES)
         send(stage.config(), [OutRecord("in", 1, b"k", b"request")])
         async with running(stage) as member:
-            await member.owning(0, 1, 2)
+            await member.owning(0, 1, 2, stage.second())
             restored = await member.store.restore(stage.partition(1), member.owned[stage.partition(1)])
             assert restored is not None
             assert (restored.committed, restored.high, restored.topic_id) == (None, 1, "")
             assert (restored.store_partitions, restored.input_partitions) == (3, 3)
             member.begin(1)
             await member.until(lambda: len(member.delivered) == 1)
-            assert await member.commit(1, event=b"event", next_offset=1) == Committed()
+            task = member.entries(stage.second(), event=b"task")
+            assert await member.journal.commit([member.entries(1, event=b"event", next_offset=1), task]) == Committed()
             restored = await member.store.restore(stage.partition(1), member.owned[stage.partition(1)])
             assert restored is not None
             assert [record.value for record in restored.changelog] == [b"event"]
+            restored = await member.store.restore(stage.second(), member.owned[stage.second()])
+            assert restored is not None
+            assert [record.value for record in restored.changelog] == [b"task"]
         values = [record.value for record in tail(stage.config(), ["events"], until_end=True) if record is not None]
-    assert values == [b"event"]
+    assert sorted(values, key=str) == [b"event", b"task"]
 
 
 async def test_another_process_can_write_to_it() -> None:

@@ -9,22 +9,21 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 import pytest
 
 from bridge.kafka.restoring import GRACE_SECONDS
 from bridge.ports import Committed
-from tests.kafka.member import PROTOCOLS, Stage, running
+from tests.kafka.member import PROTOCOLS, Stage, restore, running
 from tests.support.kafka import REPOSITORY, KafkaNode, committed_offset, read_committed
 
 
 @asynccontextmanager
 async def stopped_with_an_open_transaction(stage: Stage, protocol: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    names = stage.names
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.kafka.zombie", stage.bootstrap, names.group_id, names.action_requests,
-        names.task_events, names.dead_letters, json.dumps(PROTOCOLS[protocol]),
-        stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY,
+        sys.executable, "-m", "tests.kafka.zombie", stage.bootstrap, json.dumps(asdict(stage.names)),
+        json.dumps(PROTOCOLS[protocol]), stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY,
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -65,16 +64,16 @@ async def test_a_stopped_owners_open_transaction_is_not_committed_after_another_
 
 
 async def test_a_dead_owners_open_transaction_is_ended_by_its_successor(kafka: KafkaNode) -> None:
-    """Long before the broker's time-out, and only after the grace that a live owner needs to finish."""
-    stage = Stage.make(kafka, partitions=2)
+    """Long before the broker's time-out, and only after the grace that a live owner needs; of both inputs."""
+    stage = Stage.make(kafka, external=1)
     async with stopped_with_an_open_transaction(stage, "classic") as dead:
         dead.kill()
         async with running(stage) as successor:
-            await successor.owning(0, 1)
+            await successor.owning(0, stage.second())
             began = time.monotonic()
-            both = [successor.store.restore(partition, epoch) for partition, epoch in successor.owned.items()]
-            restored = await asyncio.gather(*both)
+            both = (0, stage.second())
+            restored = await asyncio.gather(*(restore(successor, at) for at in both))
             took = time.monotonic() - began
             assert any("left open" in message for _, message in successor.troubles)
-    assert [[record.value for record in one.changelog] for one in restored if one is not None] == [[b"before"], []]
+    assert [[record.value for record in one.changelog] for one in restored] == [[b"before"], []]
     assert GRACE_SECONDS <= took < GRACE_SECONDS + 3

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from bridge.kafka import transaction
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
 from tests.kafka.member import Stage, running
-from tests.support.kafka import KafkaNode, committed_offset, read, read_committed, set_topic
-from tests.support.proxy import END_TXN, Fate, KafkaProxy
+from tests.support.kafka import KafkaNode, committed_offset, create_topics, read, read_committed, set_topic, unique
+from tests.support.proxy import Fate, KafkaProxy
 
 
 @pytest.fixture
@@ -108,6 +109,23 @@ async def test_the_largest_record_that_is_allowed_is_taken(kafka: KafkaNode) -> 
         assert await member.journal.commit([entries]) == Committed()
 
 
+async def test_each_output_has_its_own_limit(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka, partitions=2)
+    stage = replace(stage, names=replace(stage.names, ticket_updates=unique("tickets")))
+    tickets = stage.names.ticket_updates
+    assert tickets is not None
+    create_topics(kafka.bootstrap, {tickets: 1}, configs={tickets: {"max.message.bytes": "5000"}})
+    async with running(stage) as member:
+        await member.owning(0, 1)
+        assert member.journal.max_record_bytes(tickets) < 5000 < member.journal.max_record_bytes(stage.changelog)
+        good, bad = member.entries(0, event=b"good"), member.entries(1, event=b"bad")
+        large = OutRecord(tickets, None, b"key", b"x" * 5000)
+        outcome = await member.journal.commit([good, replace(bad, records=(*bad.records, large))])
+        assert isinstance(outcome, NotCommitted)
+        assert set(outcome.refused or {}) == {stage.partition(1)}
+        assert await member.journal.commit([good]) == Committed()
+
+
 async def test_a_record_that_the_broker_refuses_refuses_only_its_partition(kafka: KafkaNode) -> None:
     """The topic's limit was lowered after the journal had learnt it. Brokers refuse whole batches."""
     stage = Stage.make(kafka, partitions=2)
@@ -153,7 +171,7 @@ async def test_a_lost_commit_answer_is_asked_for_again(kafka: KafkaNode, proxy: 
     async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
         await member.owning(0)
         assert await member.commit(event=b"first") == Committed()
-        _lose(proxy, Fate.SWALLOW_ANSWER)
+        proxy.lose_commits(Fate.SWALLOW_ANSWER)
         committing = asyncio.ensure_future(member.commit(event=b"second"))
         await proxy.lost.wait()
         proxy.heal()
@@ -166,13 +184,17 @@ async def test_a_lost_commit_answer_is_asked_for_again(kafka: KafkaNode, proxy: 
 async def test_an_unknown_commit_outcome_is_settled_by_the_tag(
     kafka: KafkaNode, proxy: KafkaProxy, monkeypatch: pytest.MonkeyPatch, fate: Fate, happened: bool
 ) -> None:
-    """The commit request or its answer is lost, and asking again is over before the network heals."""
+    """The commit request or its answer is lost, and asking again is over before the network heals. Of both inputs."""
     monkeypatch.setattr(transaction, "COMMIT_SECONDS", 0.0)
-    stage = Stage.make(kafka)
+    stage = Stage.make(kafka, external=1)
     properties = {"transaction.timeout.ms": "2000"}
     async with running(stage, properties, bootstrap=kafka.proxied_bootstrap) as member:
-        await member.owning(0)
-        assert await member.commit(event=b"first", next_offset=1) == Committed()
+        await member.owning(0, stage.second())
+
+        async def commit(event: bytes) -> Committed | NotCommitted:
+            return await member.journal.commit([member.entries(at, event=event) for at in (0, stage.second())])
+
+        assert await commit(b"first") == Committed()
         writer = member.journal._writer
         assert writer is not None
         renew = writer._renew
@@ -183,14 +205,16 @@ async def test_an_unknown_commit_outcome_is_settled_by_the_tag(
 
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(writer, "_renew", renew_after_healing)
-        _lose(proxy, fate)
-        outcome = await member.commit(event=b"second", next_offset=1)
+        proxy.lose_commits(fate)
+        outcome = await commit(b"second")
         assert outcome == (Committed() if happened else NotCommitted())
         assert any("was in doubt" in message for _, message in member.troubles)
         if not happened:
-            assert await member.commit(event=b"second", next_offset=1) == Committed()
-        assert await member.commit(event=b"third", next_offset=1) == Committed()
-    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
+            assert await commit(b"second") == Committed()
+        assert await commit(b"third") == Committed()
+    for topic in stage.names.inputs:
+        changelog = stage.names.changelog(topic)
+        assert read_committed(kafka.bootstrap, changelog) == [b"first", b"second", b"third"]
 
 
 async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
@@ -204,7 +228,7 @@ async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
         writer = member.journal._writer
         assert writer is not None
         before = writer._producer
-        _lose(proxy, Fate.SWALLOW_ANSWER)
+        proxy.lose_commits(Fate.SWALLOW_ANSWER)
         committing = asyncio.ensure_future(member.commit(event=b"second"))
         await proxy.lost.wait()
         proxy.heal()
@@ -212,13 +236,3 @@ async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
         assert await member.commit(event=b"third") == Committed()
         assert writer._producer is not before
     assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
-
-
-def _lose(proxy: KafkaProxy, fate: Fate) -> None:
-    """From the next commit request on, on whatever connection."""
-    proxy.lost.clear()
-
-    def decide(api_key: int) -> Fate:
-        return fate if api_key == END_TXN else Fate.PASS
-
-    proxy.fate = decide

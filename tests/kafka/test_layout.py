@@ -13,9 +13,13 @@ LAYOUT = Layout(names=NAMES, partitions=6, replication_factor=3, dedupe_window=t
 CHANGELOG, ENDED = "g.in.changelog", "g.in.ended"
 
 
-def fitting(**changed: ExistingTopic) -> dict[str, ExistingTopic]:
+ALL = replace(LAYOUT, names=replace(NAMES, external_tasks="ext", ticket_updates="tickets"))
+"""With everything switched on."""
+
+
+def fitting(layout: Layout = LAYOUT, **changed: ExistingTopic) -> dict[str, ExistingTopic]:
     """A cluster as it would be after `apply`, with some topics otherwise; keys without dots."""
-    required = LAYOUT.required({}, default_record_bytes=1_000_000)
+    required = layout.required({}, default_record_bytes=1_000_000)
     there = {
         topic.name: ExistingTopic(
             partitions=topic.partitions,
@@ -30,8 +34,10 @@ def fitting(**changed: ExistingTopic) -> dict[str, ExistingTopic]:
     return there | changed
 
 
-def differences(existing: dict[str, ExistingTopic]) -> list[tuple[str, Change, str, str | None, str]]:
-    plan = compare(LAYOUT.required(existing, default_record_bytes=1_000_000), existing)
+def differences(
+    existing: dict[str, ExistingTopic], layout: Layout = LAYOUT
+) -> list[tuple[str, Change, str, str | None, str]]:
+    plan = compare(layout.required(existing, default_record_bytes=1_000_000), existing)
     return [(d.topic, d.change, d.setting, d.current, d.wanted) for d in plan.differences]
 
 
@@ -93,3 +99,46 @@ def test_a_compacted_input_is_a_difference() -> None:
     there = fitting()
     there["in"] = replace(there["in"], settings={**there["in"].settings, "cleanup.policy": "compact"})
     assert differences(there) == [("in", Change.SET, "cleanup.policy", "compact", "delete")]
+
+
+def test_each_input_has_a_store_and_every_output_is_made() -> None:
+    created = [topic for topic, change, *_ in differences({}, ALL) if change is Change.CREATE]
+    assert created == [
+        "in", "g.in.changelog", "g.in.ended", "ext", "g.ext.changelog", "g.ext.ended", "events", "tickets", "dead",
+    ]  # fmt: skip
+    assert differences(fitting(ALL), ALL) == []
+
+
+def test_topics_that_are_switched_off_are_not_looked_at() -> None:
+    others = fitting(ALL)
+    others["ext"] = replace(others["ext"], settings={"cleanup.policy": "compact"})
+    others["g.ext.ended"] = replace(others["g.ext.ended"], partitions=1, replication_factor=1)
+    assert differences(others) == []
+
+
+def test_a_store_follows_its_own_input_only() -> None:
+    there = fitting(ALL)
+    there["ext"] = replace(there["ext"], partitions=9)
+    assert [(d[0], d[1], d[4]) for d in differences(there, ALL)] == [
+        ("g.ext.changelog", Change.GROW, "9"),
+        ("g.ext.ended", Change.GROW, "9"),
+    ]
+
+
+def test_dead_letters_take_the_largest_record_of_all_inputs() -> None:
+    there = fitting(ALL)
+    for name, limit in (("in", "3000000"), ("ext", "5000000")):
+        there[name] = replace(there[name], settings={**there[name].settings, "max.message.bytes": limit})
+    assert {d[0]: int(d[4]) - OVERHEAD_BYTES for d in differences(there, ALL)} == {
+        "g.in.changelog": 3_000_000,
+        "g.in.ended": 3_000_000,
+        "g.ext.changelog": 5_000_000,
+        "g.ext.ended": 5_000_000,
+        "dead": 5_000_000,
+    }
+
+
+def test_ticket_updates_are_kept_as_events_are() -> None:
+    there = fitting(ALL)
+    there["tickets"] = replace(there["tickets"], settings={**there["tickets"].settings, "cleanup.policy": "compact"})
+    assert differences(there, ALL) == [("tickets", Change.SET, "cleanup.policy", "compact", "delete")]

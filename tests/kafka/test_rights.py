@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -10,10 +11,9 @@ from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionTy
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
 from bridge.errors import ConfigurationError
-from bridge.kafka.connection import Connection
-from bridge.kafka.rights import require_rights
+from bridge.kafka.rights import check_rights
 from tests.kafka.member import Stage, running
-from tests.support.kafka import KafkaNode, read
+from tests.support.kafka import KafkaNode, create_topics, read, unique
 
 
 def _deny(stage: Stage, kind: ResourceType, name: str, operation: AclOperation) -> None:
@@ -33,14 +33,7 @@ def _deny(stage: Stage, kind: ResourceType, name: str, operation: AclOperation) 
 
 
 def _require(stage: Stage) -> None:
-    names = stage.names
-    stores = [stage.changelog, names.ended(stage.source)]
-    require_rights(
-        Connection(stage.config()),
-        group=names.group_id,
-        read=[stage.source, *stores],
-        write=[names.task_events, names.dead_letters, *stores],
-    )
+    check_rights(stage.config(), stage.names)
 
 
 def test_nothing_is_missing_where_everything_is_allowed(kafka: KafkaNode) -> None:
@@ -56,15 +49,24 @@ def test_nothing_is_missing_where_everything_is_allowed(kafka: KafkaNode) -> Non
         ("changelog", AclOperation.READ, "read topic {name}"),
         ("requests", AclOperation.READ, "read topic {name}"),
         ("requests", AclOperation.DESCRIBE, "describe topic {name}"),
+        ("external", AclOperation.READ, "read topic {name}"),
+        ("external store", AclOperation.READ, "read topic {name}"),
+        ("external store", AclOperation.WRITE, "write to topic {name}"),
+        ("tickets", AclOperation.WRITE, "write to topic {name}"),
     ],
 )
 def test_a_missing_right_on_a_topic_is_named(kafka: KafkaNode, topic: str, operation: AclOperation, told: str) -> None:
-    stage = Stage.make(kafka)
+    stage = Stage.make(kafka, external=1)
+    stage = replace(stage, names=replace(stage.names, ticket_updates=unique("tickets")))
+    create_topics(kafka.bootstrap, {f"{stage.names.ticket_updates}": 1})
     names = {
         "events": stage.names.task_events,
         "dead": stage.names.dead_letters,
         "changelog": stage.changelog,
         "requests": stage.source,
+        "external": stage.external,
+        "external store": stage.names.ended(stage.external),
+        "tickets": f"{stage.names.ticket_updates}",
     }
     _deny(stage, ResourceType.TOPIC, names[topic], operation)
     with pytest.raises(ConfigurationError, match=told.format(name=names[topic])):

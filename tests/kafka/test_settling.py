@@ -36,14 +36,14 @@ class Facts:
 
 @dataclass
 class Stage:
-    """A changelog of two partitions and two schemas under subjects of its own."""
+    """The changelogs of two inputs and two schemas under subjects of its own."""
 
     kafka: KafkaNode
     facts: Facts = field(default_factory=Facts)
-    changelog: str = field(default_factory=lambda: unique("changelog"))
+    changelogs: tuple[str, str] = field(default_factory=lambda: (unique("changelog"), unique("changelog")))
 
     def __post_init__(self) -> None:
-        create_topics(self.kafka.bootstrap, {self.changelog: 2})
+        create_topics(self.kafka.bootstrap, dict.fromkeys(self.changelogs, 2))
 
     @property
     def config(self) -> KafkaConfig:
@@ -51,7 +51,7 @@ class Stage:
 
     @property
     def schemas(self) -> tuple[OwnSchema, OwnSchema]:
-        return own_schema(REQUEST, f"{self.changelog}.in"), own_schema(EVENT, f"{self.changelog}.out")
+        return own_schema(REQUEST, f"{self.changelogs[0]}.in"), own_schema(EVENT, f"{self.changelogs[0]}.out")
 
     @contextmanager
     def own(self, url: str, schemas: tuple[OwnSchema, ...] | None = None) -> Iterator[OwnSchemas]:
@@ -66,12 +66,12 @@ class Stage:
         self, url: str, *, register: bool = True, schemas: tuple[OwnSchema, ...] | None = None
     ) -> OwnSchemas:
         with self.own(url, schemas) as own:
-            await own.settle(register=register, needed=EVENT, kafka=self.config, changelog=self.changelog)
+            await own.settle(register=register, needed=EVENT, kafka=self.config, changelogs=self.changelogs)
             return own
 
-    def write(self, partition: int, headers: Headers) -> None:
+    def write(self, partition: int, headers: Headers, *, topic: int = 0) -> None:
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap, "linger.ms": 0})
-        producer.produce(self.changelog, b"x", b"cursor", partition=partition, headers=list(headers))
+        producer.produce(self.changelogs[topic], b"x", b"cursor", partition=partition, headers=list(headers))
         assert producer.flush(20) == 0
 
 
@@ -89,7 +89,7 @@ async def test_both_are_registered_with_their_levels_and_remembered(stage: Stage
         (own.ids[REQUEST], "BACKWARD_TRANSITIVE"), (own.ids[EVENT], "FULL_TRANSITIVE"),
     ]  # fmt: skip
     stage.write(1, (("vb_kind", b"cursor"), *own.header))
-    assert sorted(recall(stage.config, stage.changelog).values()) == sorted(own.ids.values())
+    assert sorted(recall(stage.config, stage.changelogs).values()) == sorted(own.ids.values())
 
 
 async def test_a_level_that_somebody_chose_stays(stage: Stage, schema_registry: Registry) -> None:
@@ -97,7 +97,7 @@ async def test_a_level_that_somebody_chose_stays(stage: Stage, schema_registry: 
     register(schema_registry, event.subject, event.text)
     set_level(schema_registry, event.subject, "FULL")
     with stage.own(schema_registry.url) as own:
-        await own.settle(register=True, needed=EVENT, kafka=stage.config, changelog=stage.changelog)
+        await own.settle(register=True, needed=EVENT, kafka=stage.config, changelogs=stage.changelogs)
         assert (await own._registry.state(event)).level == "FULL"
 
 
@@ -132,7 +132,7 @@ async def _goes_on(stage: Stage, url: str) -> None:
     request, event = stage.schemas
     with stage.own(url) as one:
         mark, other = one._registry.mark(event), one._registry.mark(request)
-    stage.write(0, ((HEADER, f"{mark}=7 garbage =8 {other}=x".encode()), ("other", None), (HEADER, None)))
+    stage.write(0, ((HEADER, f"{mark}=7 garbage =8 {other}=x".encode()), ("other", None), (HEADER, None)), topic=1)
     stage.write(1, ((HEADER, f"{'0' * 32}=9".encode()),))
     own = await stage.settled(url)
     assert own.ids == {EVENT: 7}, "without the request's, its intake waits"

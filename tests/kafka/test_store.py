@@ -12,16 +12,9 @@ import pytest
 from confluent_kafka import Producer
 
 from bridge.kafka import restoring
-from bridge.ports import Committed, OutRecord, PartitionEntries, RestoredPartition, StoredRecord
-from tests.kafka.member import Member, Stage, running
+from bridge.ports import Committed, OutRecord, PartitionEntries, StoredRecord
+from tests.kafka.member import Stage, restore, running
 from tests.support.kafka import KafkaNode, create_topics, produce, unique
-
-
-async def restore(member: Member, number: int = 0) -> RestoredPartition:
-    partition = member.stage.partition(number)
-    restored = await asyncio.wait_for(member.store.restore(partition, member.owned[partition]), 30)
-    assert restored is not None
-    return restored
 
 
 @contextmanager

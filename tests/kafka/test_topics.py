@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.errors import ConfigurationError
+from bridge.kafka import clients
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.embedded import EmbeddedBroker
 from bridge.kafka.layout import OVERHEAD_BYTES, Change, Layout
@@ -27,6 +30,18 @@ def test_apply_creates_what_is_planned_and_is_idempotent(kafka: KafkaNode) -> No
     assert [d.topic for d in apply(config, wanted).differences] == list(wanted.topics())
     assert plan(config, wanted).is_empty
     assert apply(config, wanted).is_empty
+
+
+def test_an_input_that_is_switched_on_later_is_made_with_its_store(kafka: KafkaNode) -> None:
+    config, before = KafkaConfig(bootstrap_servers=kafka.bootstrap, group_id="g"), layout()
+    apply(config, before)
+    names = replace(before.names, external_tasks=unique("external"), ticket_updates=unique("tickets"))
+    wanted = replace(before, names=names, partitions=5)
+    assert names.external_tasks is not None
+    made = [names.external_tasks, names.changelog(names.external_tasks), names.ended(names.external_tasks)]
+    assert [d.topic for d in apply(config, wanted).differences] == [*made, names.ticket_updates]
+    assert plan(config, wanted).is_empty
+    assert {clients.look(config).partitions(topic) for topic in made} == {5}
 
 
 def test_apply_grows_and_sets_what_differs(kafka: KafkaNode) -> None:

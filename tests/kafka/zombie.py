@@ -1,7 +1,7 @@
 """A member that stops itself (SIGSTOP) with an open transaction, and goes on with it when it is continued.
 
-Run as a process of its own: ``python -m tests.kafka.zombie BOOTSTRAP GROUP REQUESTS EVENTS DEAD PROPERTIES``. Writes a
-line before it stops and one with the outcome of the transaction.
+Run as a process of its own: ``python -m tests.kafka.zombie BOOTSTRAP NAMES PROPERTIES``, the last two as JSON. It needs
+two partitions. Writes a line before it stops and one with the outcome of the transaction.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ OPEN_AT = "send_offsets_to_transaction"
 
 
 async def main() -> None:
-    bootstrap, group, requests, events, dead, properties = sys.argv[1:]
-    names = TopicNames(action_requests=requests, task_events=events, dead_letters=dead, group_id=group)
-    stage = Stage(bootstrap, names)
+    bootstrap, names, properties = sys.argv[1:]
+    stage = Stage(bootstrap, TopicNames(**json.loads(names)))
     async with running(stage, json.loads(properties)) as member:
-        await member.owning(0, 1)
-        assert await member.commit(0, event=b"before") == Committed()
+        await member.until(lambda: len(member.owned) == 2)
+        first, second = sorted(member.owned, key=stage.order)
+        assert await member.commit(first, event=b"before") == Committed()
         writer = member.journal._writer
         assert writer is not None
         at_step = writer._step
@@ -38,7 +38,7 @@ async def main() -> None:
                 os.kill(os.getpid(), signal.SIGSTOP)
 
         writer._step = stop
-        both = [member.entries(0, event=b"stale", next_offset=7), member.entries(1, event=b"stale", next_offset=7)]
+        both = [member.entries(at, event=b"stale", next_offset=7) for at in (first, second)]
         outcome = await member.journal.commit(both)
         again = await member.journal.commit(both)
         print(json.dumps([repr(outcome), repr(again)]), flush=True)

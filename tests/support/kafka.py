@@ -292,6 +292,13 @@ def set_topic(bootstrap: str, topic: str, setting: str, value: str) -> None:
         future.result(20)
 
 
+def delete_records(bootstrap: str, topic: str, partition: int, *, before: int) -> None:
+    """As retention would."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.delete_records([TopicPartition(topic, partition, before)]).values():
+        future.result(20)
+
+
 def create_bridge_topics(bootstrap: str, group: str, inputs: str, partitions: int, *outputs: str) -> None:
     """An input topic, its store and outputs, all with the same number of partitions."""
     changelog, ended = f"{group}.{inputs}.changelog", f"{group}.{inputs}.ended"

@@ -59,6 +59,11 @@ class KafkaProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def lose_commits(self, fate: Fate) -> None:
+        """From the next commit request on, on whatever connection."""
+        self.lost.clear()
+        self.fate = lambda api_key: fate if api_key == END_TXN else Fate.PASS
+
     def heal(self) -> None:
         """Pass everything again; connections that lost something are cut, as a network would in the end."""
         self.fate = lambda api_key: Fate.PASS
