@@ -40,12 +40,13 @@ class ExternalTasks:
             raise bad_request("Bad request: serviceNamespace is required")
         user = self._user(body.user, org)
         owner = org if body.owner is None else self._resolve(body.owner, "owner")
-        before, after = (_with_owner(text, owner) for text in _UNNAMED_TEXTS)
+        name = body.operation_name or UNNAMED
+        started, finished = (_with_owner(text, owner) for text in _UNNAMED_TEXTS)
         task = Task(
             number=self.cloud.engine.created,
             task_id=self.cloud.new_uuid(),
-            operation_name=body.operation_name or UNNAMED,
-            words=("", "") if body.operation_name else (before, after),
+            operation_name=name,
+            words=(started, finished) if name == UNNAMED else ("", ""),
             owner=owner,
             user=user,
             script=Script(steps=(_step(body),)),
@@ -86,8 +87,7 @@ class ExternalTasks:
         """The whole document counts: what it leaves out is gone, but for the two texts that a Task is shown by."""
         operation = body.operation
         if operation is not None:
-            unnamed = body.operation_name is None and task.operation_name == UNNAMED
-            task.operation = _with_owner(operation, task.owner) if unnamed else operation
+            task.operation = _with_owner(operation, task.owner) if task.operation_name == UNNAMED else operation
         task.details, task.description = body.details or "", body.description
         task.error, task.result = body.error, body.result
         if task.external is not None:

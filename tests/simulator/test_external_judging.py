@@ -252,6 +252,7 @@ class TestManyTasks:
             ("(status==running,status==queued);(serviceNamespace==org.example.few,serviceNamespace==none)", 5),
             ("serviceNamespace==org.example.many;name==jobCustom;startDate=ge=2020-01-01", 50),
             ("serviceNamespace==org.example.many;startDate=ge=2040-01-01", 0),
+            ("serviceNamespace==org.example.many;status==success", 50),
             ("serviceNamespace==none", 0),
         ],
     )
@@ -275,6 +276,6 @@ class TestManyTasks:
 def _holds(row: dict[str, Any], asked: str) -> bool:
     return (
         row["serviceNamespace"] in asked.lower()
-        and ("status" not in asked or row["status"] == "running")
+        and ("status" not in asked or f"status=={row['status']}" in asked)
         and "2040" not in asked
     )
