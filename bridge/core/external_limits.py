@@ -22,6 +22,8 @@ def namespace_objection(name: str) -> str | None:
         return f"has {len(name)} symbols, more than {MAX_NAMESPACE}: give a shorter name"
     if name.lower().startswith(RESERVED_NAMESPACE):
         return f"begins with {RESERVED_NAMESPACE}, which is VMware's own: give a name of your organization's own"
+    if "*" in name:
+        return "holds a *, which VCD's queries read as any text: leave it out"
     if not name.isprintable() or name != name.strip():
         return "holds control characters, or begins or ends with a space: leave them out"
     return None

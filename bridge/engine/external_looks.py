@@ -32,7 +32,10 @@ class Refused(Exception):
 
 
 async def namespace_rows(gateway: VcdGateway, query: TaskQuery) -> AsyncIterator[TaskRecord]:
-    """The rows of a query, page by page. Raises NotNow or Refused."""
+    """The rows of a query's namespace, page by page. Raises NotNow or Refused.
+
+    VCD compares without case and reads ``*`` as a wildcard, so rows of similar namespaces may be among its own.
+    """
     rows = 0
     for page in range(1, MAX_PAGES + 1):
         answer = await gateway.query_tasks(replace(query, page=page))
@@ -41,7 +44,8 @@ async def namespace_rows(gateway: VcdGateway, query: TaskQuery) -> AsyncIterator
         if not isinstance(answer, TaskPage):
             raise NotNow(answer.message)
         for record in answer.records:
-            yield record
+            if record.service_namespace == query.service_namespace:
+                yield record
         rows += len(answer.records)
         if rows >= answer.total or not answer.records:
             return
