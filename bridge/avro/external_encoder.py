@@ -7,9 +7,16 @@ from typing import Any
 
 from bridge.avro.external_document import free_content
 from bridge.avro.external_shape import SHAPE
-from bridge.avro.judging import RefusedError
+from bridge.avro.judging import RefusedError, whole
 from bridge.avro.record_encoder import RecordUnwritableError, framed, nested
 from bridge.core.requests import JsonValue
+
+_NUMBERS = (
+    ("", ("revision", "progress", "expire_after_seconds")),
+    ("error", ("majorErrorCode",)),
+    ("error.tenantError", ("majorErrorCode",)),
+)
+_FREE = (("", "params"), ("result", "resultContent"))
 
 
 def encode_command(document: Mapping[str, JsonValue], schema_id: int | None = None) -> bytes:
@@ -18,16 +25,31 @@ def encode_command(document: Mapping[str, JsonValue], schema_id: int | None = No
     Raises RecordUnwritableError naming the field.
     """
     record = nested(document, SHAPE)
-    _close(record, "params", "params")
-    if isinstance(record.get("result"), dict):
-        _close(record["result"], "resultContent", "result.resultContent")
+    try:
+        for path, names in _NUMBERS:
+            for name in names:
+                _replace(
+                    record, path, name, whole(_inner(record, path), name, _prefix(path), least=-(2**63), most=2**63)
+                )
+        for path, name in _FREE:
+            _replace(record, path, name, free_content(_inner(record, path).get(name), f"{_prefix(path)}{name}"))
+    except RefusedError as refused:
+        raise RecordUnwritableError(refused.flaw.message) from None
     return framed("external-task-command", record, schema_id)
 
 
-def _close(holder: dict[str, Any], name: str, told: str) -> None:
-    try:
-        content = free_content(holder.get(name), told)
-    except RefusedError as refused:
-        raise RecordUnwritableError(refused.flaw.message) from None
-    if content is not None:
-        holder[name] = content
+def _inner(record: dict[str, Any], path: str) -> dict[str, Any]:
+    """The object at a dotted path, or an empty one: what stands in its place is the schema's to refuse."""
+    found: Any = record
+    for part in path.split(".") if path else ():
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _replace(record: dict[str, Any], path: str, name: str, value: object) -> None:
+    if value is not None:
+        _inner(record, path)[name] = value
+
+
+def _prefix(path: str) -> str:
+    return f"{path}." if path else ""

@@ -1,4 +1,4 @@
-"""Builds the action requests that ``send`` puts on the topic. Only shape is checked here: the bridge judges content."""
+"""Builds the records that ``send`` puts on the topics. Only shape is checked here: the bridge judges content."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -31,9 +32,21 @@ _TAKES = {
 """What each kind takes besides. The bridge would pass over the rest, and nobody would hear of it."""
 
 
+_COMMANDS = ("create", "update", "finish")
+_COMMAND = {"--operation": "operation", "--organization": "organization", "--correlation-id": "correlation_id"}
+"""Options of requests that an ``ExternalTaskCommand`` has a field for."""
+
+
+class Stream(StrEnum):
+    """Where a record belongs, by the setting that names the topic."""
+
+    ACTION_REQUESTS = "action_requests"
+    EXTERNAL_TASKS = "external_tasks"
+
+
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """One record to send: its key and the ``ActionRequest`` as a JSON object.
+    """One record to send: its key and the ``ActionRequest`` or ``ExternalTaskCommand`` as a JSON object.
 
     ``key_is_guess``: the key is the target's ``request_id``, and the target's own record may have another.
     """
@@ -41,6 +54,7 @@ class Composed:
     key: str
     document: Mapping[str, Any]
     key_is_guess: bool = False
+    stream: Stream = Stream.ACTION_REQUESTS
 
 
 class NotComposable(ValueError):
@@ -59,7 +73,8 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
     for option in given:
         if option not in _TAKES[kind] | _EVERY_KIND:
             fitting = " or ".join(name for name, options in _TAKES.items() if option in options)
-            raise NotComposable(f"{option} does not go with --kind {kind}", hint=f"it goes with --kind {fitting}")
+            hint = f"it goes with --kind {fitting}" if fitting else "it goes with --external"
+            raise NotComposable(f"{option} does not go with --kind {kind}", hint)
     _check_whole(kind, given)
     document = {field: given[option] for option, field in _PLAIN.items() if option in given}
     document |= {field: pairs(given[option], option) for option, field in _PAIRS.items() if option in given}
@@ -67,6 +82,21 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
         document["resolution"] = {field: given[option] for option, field in _RESOLUTION.items() if option in given}
         if "--requested-by" in given:
             document["resolution"]["decided_by"] = given["--requested-by"]
+    return document
+
+
+def command_from_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The command of an external task that options ask for, flat. Raises NotComposable."""
+    if given["--external"] not in _COMMANDS:
+        raise NotComposable(f"--external takes {', '.join(_COMMANDS)}, not {given['--external']!r}")
+    for option in given:
+        if option not in _COMMAND and option not in {"--external", "--field"}:
+            raise NotComposable(f"{option} does not go with --external", "--field NAME=VALUE gives any of its fields")
+    document = {"command": given["--external"], **{_COMMAND[name]: given[name] for name in _COMMAND if name in given}}
+    for name, value in pairs(given.get("--field", ()), "--field").items():
+        if name in document:
+            raise NotComposable(f"--field: {name} is given twice")
+        document[name] = value
     return document
 
 
@@ -128,15 +158,29 @@ def compose(document: Mapping[str, Any], key: str | None = None) -> Composed:
     return Composed(named if isinstance(named, str) else str(uuid.uuid4()), full)
 
 
+def compose_command(document: Mapping[str, Any], key: str | None, how: str) -> Composed:
+    """One command of an external task. Its key cannot be guessed: ``how`` says how to give it. Raises NotComposable."""
+    if not key:
+        raise NotComposable("a command needs the external key of its task, e.g. the number of its ticket", how)
+    full = {name: value for name, value in document.items() if value is not None}
+    return Composed(key, full, stream=Stream.EXTERNAL_TASKS)
+
+
 def compose_lines(lines: Iterable[str], source: str) -> Iterator[Composed]:
-    """JSON lines, one request each; blank lines are skipped. A member ``key`` is taken out as the record's key."""
+    """JSON lines, a record each; blank lines are skipped. A member ``key`` is taken out as the record's key.
+
+    A line with ``command`` is the command of an external task, any other a request.
+    """
     for number, line in enumerate(lines, start=1):
         if line.strip():
             document = parse_object(line, f"{source}, line {number}")
             key = document.pop("key", None)
             if key is not None and not isinstance(key, str):
                 raise NotComposable(f"{source}, line {number}: key must be a string")
-            yield compose(document, key)
+            if "command" in document:
+                yield compose_command(document, key, f"{source}, line {number}: give it as the member `key`")
+            else:
+                yield compose(document, key)
 
 
 def entity_key(entity: str) -> str:

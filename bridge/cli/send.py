@@ -1,22 +1,34 @@
-"""``vcd-bridge send``: put action requests on the topic."""
+"""``vcd-bridge send``: put action requests and commands of external tasks on their topics."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli.composing import Composed, NotComposable, compose, compose_lines, from_options, parse_object
-from bridge.cli.console import printable, write, write_json_line
+from bridge.cli.composing import (
+    Composed,
+    NotComposable,
+    Stream,
+    command_from_options,
+    compose,
+    compose_command,
+    compose_lines,
+    from_options,
+    parse_object,
+)
+from bridge.cli.console import note, printable, write, write_json_line
 from bridge.cli.interrupting import interruptible
 from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings
 from bridge.cli.sending import encoder, with_targets_keys, write_records
 
 if TYPE_CHECKING:
     from bridge.core.coordinates import Birth
+    from bridge.settings import Settings
 
 _BATCH = 1000
 
@@ -24,10 +36,12 @@ _BATCH = 1000
 @interruptible
 def send(
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="JSON lines, a request each; - for stdin.")
+        str | None, typer.Argument(metavar="[FILE]", help="JSON lines, a request or command each; - for stdin.")
     ] = None,
     config: ConfigOption = None,
-    operation: Annotated[str | None, typer.Option(help="Catalogue name, see `operations`.")] = None,
+    operation: Annotated[
+        str | None, typer.Option(help="Catalogue name, see `operations`; with --external what people read.")
+    ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Path parameter.")] = None,
     query: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Query parameter.")] = None,
     body: Annotated[str | None, typer.Option(metavar="JSON|@FILE", help="Body for VCD, a JSON object.")] = None,
@@ -42,15 +56,21 @@ def send(
     outcome: Annotated[str | None, typer.Option(help="For resolve: how the request ended.")] = None,
     task_href: Annotated[str | None, typer.Option(help="For resolve: the Task to follow.")] = None,
     reason: Annotated[str | None, typer.Option(help="For resolve: why.")] = None,
+    external: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="External task: create, update or finish; needs --key.")
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="With --external: any field, e.g. error.message=….")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Record key; default: the entity's id, else the request's.")] = None,
-    topic: Annotated[str | None, typer.Option(help="Default: topics.action_requests.")] = None,
+    topic: Annotated[str | None, typer.Option(help="Default: that of the settings for its kind.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="json|avro", help="How the record is written.")] = "json",
     json: JsonOption = False,
 ) -> None:
-    """Send one request, or a file of many.
+    """Send one request or command of an external task, or a file of many.
 
     Prints where each record is. All records about one entity or request need the same key; a cancel, retry or resolve
-    without --key gets that of its target, looked up on the topic.
+    without --key gets that of its target, looked up on the topic. The key of an external task is its external key.
     """
     from bridge.cli.connections import kafka_config
 
@@ -60,7 +80,8 @@ def send(
         "--operation": operation, "--param": param, "--query": query, "--body": body, "--organization": organization,
         "--request-id": request_id, "--correlation-id": correlation_id, "--requested-by": requested_by,
         "--start-by": start_by, "--watch-until": watch_until, "--kind": kind, "--target": target,
-        "--outcome": outcome, "--task-href": task_href, "--reason": reason, "--key": key,
+        "--outcome": outcome, "--task-href": task_href, "--reason": reason, "--external": external, "--field": field,
+        "--key": key,
     }  # fmt: skip
     try:
         composed = _composed(file, {option: value for option, value in asked.items() if value not in (None, [])})
@@ -68,12 +89,29 @@ def send(
         raise UsageError(str(error), hint=error.hint) from None
     if form not in {"json", "avro"}:
         raise UsageError(f"--format takes json or avro, not {form!r}")
-    name = topic or settings.topics.action_requests
-    ready = with_targets_keys(settings, name, composed)
-    encode = encoder(settings, name, form)
-    for chunk in (ready[start : start + _BATCH] for start in range(0, len(ready), _BATCH)):
-        for one, birth in zip(chunk, write_records(connection, name, chunk, encode), strict=True):
-            _tell(one, birth, as_json=json)
+    _warn_when_off(settings, composed)
+    topics = {stream: topic or getattr(settings.topics, stream) for stream in Stream}
+    ready = with_targets_keys(settings, topics[Stream.ACTION_REQUESTS], composed)
+    encoders = {one: encoder(settings, topics[one], form, one) for one in sorted({one.stream for one in ready})}
+    for stream, run in groupby(ready, key=lambda one: one.stream):
+        for chunk in _batched(run):
+            for one, birth in zip(
+                chunk, write_records(connection, topics[stream], chunk, encoders[stream]), strict=True
+            ):
+                _tell(one, birth, as_json=json)
+
+
+def _batched(records: Iterable[Composed]) -> Iterator[list[Composed]]:
+    """Lists of at most ``_BATCH``."""
+    left = iter(records)
+    while chunk := list(islice(left, _BATCH)):
+        yield chunk
+
+
+def _warn_when_off(settings: Settings, composed: list[Composed]) -> None:
+    is_external = any(one.stream is Stream.EXTERNAL_TASKS for one in composed)
+    if is_external and not settings.external_tasks.is_on:
+        note("external tasks are off in these settings: a bridge reads them with external_tasks.service_namespace set")
 
 
 def _composed(file: str | None, asked: dict[str, Any]) -> list[Composed]:
@@ -81,13 +119,15 @@ def _composed(file: str | None, asked: dict[str, Any]) -> list[Composed]:
         key = asked.pop("--key", None)
         if "--body" in asked:
             asked["--body"] = _body(asked["--body"])
+        if "--external" in asked:
+            return [compose_command(command_from_options(asked), key, "give it as --key")]
         return [compose(from_options(asked), key)]
     for option in asked:
-        hint = "a line names its own with the member `key`" if option == "--key" else "FILE holds whole requests"
+        hint = "a line names its own with the member `key`" if option == "--key" else "FILE holds whole records"
         raise NotComposable(f"{option} does not go with FILE", hint)
     found = list(_from_file(file))
     if not found:
-        raise NotComposable(f"{'standard input' if file == '-' else file} holds no request", "one JSON object a line")
+        raise NotComposable(f"{'standard input' if file == '-' else file} holds no record", "one JSON object a line")
     return found
 
 
@@ -119,6 +159,8 @@ def _tell(composed: Composed, birth: Birth, *, as_json: bool) -> None:
             "request_id": request_id, "target_request_id": target, "key": composed.key, "birth": str(birth),
             "topic": birth.topic, "partition": birth.partition, "offset": birth.offset,
         })  # fmt: skip
+    elif composed.stream is Stream.EXTERNAL_TASKS:
+        write(printable(f"{composed.document['command']} of {composed.key} at {birth}"))
     else:
         what = request_id if request_id is not None else f"{composed.document.get('kind')} of {target}"
         write(printable(f"{what} at {birth}"))

@@ -1,4 +1,4 @@
-"""What ``send`` does with composed requests: their targets' keys, their bytes, the topic."""
+"""What ``send`` does with composed records: their targets' keys, their bytes, their topic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli.composing import Composed
+from bridge.cli.composing import Composed, Stream
 from bridge.cli.console import note
 from bridge.cli.options import UsageError
 from bridge.errors import ConfigurationError
@@ -69,42 +69,47 @@ def _delivery(record: ReadRecord) -> Delivery:
     )  # fmt: skip
 
 
-def encoder(settings: Settings, topic: str, form: str) -> Encoder:
+def encoder(settings: Settings, topic: str, form: str, stream: Stream) -> Encoder:
     """Raises ConfigurationError when the registry lacks the schema, TemporaryError when it cannot be asked."""
     if form == "json":
         return lambda document: json.dumps(document, ensure_ascii=False).encode()
+    from bridge.avro.external_encoder import encode_command
     from bridge.avro.record_encoder import RecordUnwritableError
     from bridge.avro.request_encoder import encode_request
+    from bridge.wiring import EXTERNAL, REQUEST
 
-    schema_id = asyncio.run(_schema_id(settings, topic))
+    is_external = stream is Stream.EXTERNAL_TASKS
+    write = encode_command if is_external else encode_request
+    schema_id = asyncio.run(_schema_id(settings, EXTERNAL if is_external else REQUEST, topic))
 
     def encode(document: Mapping[str, Any]) -> bytes:
         try:
-            return encode_request(document, schema_id)
+            return write(document, schema_id)
         except RecordUnwritableError as error:
             raise UsageError(f"cannot be written as Avro: {error}", hint="--format json sends it as it is") from None
 
     return encode
 
 
-async def _schema_id(settings: Settings, topic: str) -> int | None:
-    """Id of ActionRequest under the topic's subject; None without a registry. Registers nothing."""
+async def _schema_id(settings: Settings, schema: str, topic: str) -> int | None:
+    """Id of the bridge's schema under the topic's subject; None without a registry. Registers nothing."""
     from bridge.cli.connections import schema_registry
     from bridge.cli.schemas import REGISTER
-    from bridge.wiring import REQUEST, own_schema
+    from bridge.wiring import own_schema, own_schemas
 
     registry = schema_registry(settings)
     if registry is None:
         return None
+    wanted = own_schema(schema, topic)
     try:
-        state = await registry.state(own_schema(REQUEST, topic))
+        state = await registry.state(wanted)
     finally:
         await registry.close()
     if state.schema_id is None:
-        can_be = topic == settings.topics.action_requests and not state.objections
+        is_ours = any((own.name, own.subject) == (wanted.name, wanted.subject) for own in own_schemas(settings))
         raise ConfigurationError(
             f"schema registry: subject {state.schema.subject} lacks the bridge's schema",
-            hint=REGISTER if can_be else "--format json needs no schema",
+            hint=REGISTER if is_ours and not state.objections else "--format json needs no schema",
         )
     return state.schema_id
 

@@ -20,7 +20,8 @@ NESTED: dict[str, Any] = {
 }  # fmt: skip
 FLAT: dict[str, Any] = {
     "command": "finish", "status": "error", "error.message": "m", "result.resultContent": '{"rows": 5}',
-    "details": None,
+    "details": None, "progress": "50", "revision": 7.0, "error.majorErrorCode": "500",
+    "error.tenantError.majorErrorCode": "4",
 }  # fmt: skip
 
 
@@ -45,7 +46,9 @@ def test_with_an_id_the_registrys_framing_is_used() -> None:
     ("document", "told"),
     [
         ({"command": "update", "detials": "x"}, "detials"),
-        ({"command": "update", "progress": "half"}, "ExternalTaskCommand"),
+        ({"command": "update", "progress": "half"}, "progress must be a whole number"),
+        ({"command": "update", "error": "x"}, "ExternalTaskCommand"),
+        ({"command": "update", "progress": 2**40}, "ExternalTaskCommand"),
         ({"command": "update", "params": '{"a":1,"a":2}'}, "params"),
         ({"details": "x"}, "ExternalTaskCommand"),
         ({"command": "update", "error": {"message": "a"}, "error.message": "b"}, "twice"),

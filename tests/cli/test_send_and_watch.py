@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from bridge.avro.event_codec import AvroEventCodec
+from bridge.avro.external_codec import AvroExternalCodec
 from bridge.cli.connections import kafka_config
 from bridge.cli.options import load_settings
 from bridge.core.coordinates import Birth
 from bridge.core.events import Change, Outcome, StatusEvent
+from bridge.core.external_commands import ExternalCommand
 from bridge.core.task import Task, empty_document
 from bridge.kafka.clients import send, tail
 from bridge.ports import OutRecord
+from tests.avro.documents import delivery
 from tests.cli.conftest import Shell
 from tests.support.registry import Registry
 
@@ -31,6 +34,15 @@ EVENT = StatusEvent(
 
 @pytest.fixture
 def ready(kafka_shell: Shell) -> Shell:
+    kafka_shell.run("topics", "apply")
+    return kafka_shell
+
+
+@pytest.fixture
+def external(kafka_shell: Shell) -> Shell:
+    """With external tasks on."""
+    topic = load_settings(None).settings.topics.action_requests.replace("requests", "tasks")
+    kafka_shell.set(external_tasks__service_namespace="com.example.tickets", topics__external_tasks=topic)
     kafka_shell.run("topics", "apply")
     return kafka_shell
 
@@ -104,6 +116,52 @@ def test_a_resolve_says_who_decided(ready: Shell) -> None:
     }  # fmt: skip
 
 
+def test_a_command_of_an_external_task_goes_to_its_topic_under_its_key(external: Shell) -> None:
+    (told,) = external.lines(
+        "send", "--external", "create", "--key", "CHG0001", "--organization", "acme", "--operation", "Patching web01",
+        "--correlation-id", "INC-1", "--field", "progress=5", "--field", "error.message=a=b",
+    )  # fmt: skip
+    topic = load_settings(None).settings.topics.external_tasks
+    assert (told["topic"], told["key"], told["request_id"]) == (topic, "CHG0001", None)
+    assert records(topic)[told["birth"]] == ("CHG0001", {
+        "command": "create", "organization": "acme", "operation": "Patching web01", "correlation_id": "INC-1",
+        "progress": "5", "error.message": "a=b",
+    })  # fmt: skip
+    assert f"finish of CHG0001 at {topic}/" in external.run("send", "--external", "finish", "--key", "CHG0001")
+    assert external.err == ""
+    external.environment.delenv("VCD_BRIDGE__EXTERNAL_TASKS__SERVICE_NAMESPACE")
+    external.run("send", "--external", "finish", "--key", "CHG0001")
+    assert "external tasks are off in these settings" in external.err
+
+
+def test_a_file_may_hold_commands_and_requests_each_for_its_topic(external: Shell) -> None:
+    lines = [{"command": "create", "organization": "acme", "key": "CHG1"}, {"request_id": "r-1", "operation": "x"},
+             {"command": "finish", "key": "CHG1", "details": None}]  # fmt: skip
+    Path("mixed.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    told = external.lines("send", "mixed.jsonl")
+    topics = load_settings(None).settings.topics
+    assert [one["topic"] for one in told] == [topics.external_tasks, topics.action_requests, topics.external_tasks]
+    sent = records(topics.external_tasks)
+    assert [sent[one["birth"]] for one in (told[0], told[2])] == [
+        ("CHG1", {"command": "create", "organization": "acme"}), ("CHG1", {"command": "finish"}),
+    ]  # fmt: skip
+
+
+def test_a_command_is_sent_as_avro_in_either_framing(external: Shell, schema_registry: Registry) -> None:
+    arguments = ("send", "--format", "avro", "--external", "update", "--key", "CHG1", "--field", "progress=50")
+    external.run(*arguments)
+    external.set(registry__url=schema_registry.url)
+    assert external.error(*arguments, code=2)["hint"] == "vcd-bridge schemas register"
+    external.run("schemas", "register")
+    external.run(*arguments)
+    topic, codec = load_settings(None).settings.topics.external_tasks, AvroExternalCodec()
+    plain, registered = [r for r in tail(kafka_config(load_settings(None).settings), [topic], until_end=True) if r]
+    command = codec.decode(delivery(plain.value, key=plain.key))
+    assert isinstance(command, ExternalCommand)
+    assert (command.external_key, command.progress) == ("CHG1", 50)
+    assert (registered.value or b"")[:1] == b"\x00"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told", "hint"),
     [
@@ -120,12 +178,19 @@ def test_a_resolve_says_who_decided(ready: Shell) -> None:
         ("--operation x --reason y", "--reason does not go with --kind request", "--kind resolve"),
         ("--kind resolve --target r --reason y", "needs one of --outcome and --task-href", "how the request ended"),
         ("--kind resolve --target r --outcome error --task-href x", "needs one of --outcome and --task-href", ""),
+        ("--external create --organization acme", "a command needs the external key", "give it as --key"),
+        ("--external stop --key C", "--external takes create, update, finish, not 'stop'", ""),
+        ("--external update --key C --param a=b", "--param does not go with --external", "--field"),
+        ("--external update --key C --field x", "--field: 'x' is not NAME=VALUE", ""),
+        ("--external update --key C --operation x --field operation=y", "--field: operation is given twice", ""),
+        ("--operation x --field progress=5", "--field does not go with --kind request", "--external"),
+        ("commands.jsonl", "a command needs the external key", "commands.jsonl, line 2: give it as the member `key`"),
         ("nowhere.jsonl", "nowhere.jsonl", ""),
-        ("- --param id=x", "--param does not go with FILE", "whole requests"),
-        ("- --target r", "--target does not go with FILE", "whole requests"),
+        ("- --param id=x", "--param does not go with FILE", "whole records"),
+        ("- --target r", "--target does not go with FILE", "whole records"),
         ("- --key k", "--key does not go with FILE", "the member `key`"),
-        ("-", "standard input holds no request", "one JSON object a line"),
-        ("empty.jsonl", "empty.jsonl holds no request", "one JSON object a line"),
+        ("-", "standard input holds no record", "one JSON object a line"),
+        ("empty.jsonl", "empty.jsonl holds no record", "one JSON object a line"),
     ],
 )
 def test_what_cannot_be_sent_is_said_before_anything_is(
@@ -133,6 +198,7 @@ def test_what_cannot_be_sent_is_said_before_anything_is(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     Path("empty.jsonl").write_text("\n")
+    Path("commands.jsonl").write_text('{"command": "finish", "key": "C"}\n{"command": "finish"}\n')
     shell.set(kafka__bootstrap_servers="127.0.0.1:1")
     error = shell.error("send", *arguments.split(), code=2)
     assert error["code"] == "usage"
