@@ -49,7 +49,7 @@ bench: kafka ## the bridge against a hand-written loop, on the real Kafka and th
 check: $(STAMP) ## format, lint, types, import contracts, purity of the core, lengths, generated documents
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy bridge tests tools $(wildcard benchmarks)
+	$(BIN)/mypy bridge tests tools examples $(wildcard benchmarks)
 	$(BIN)/lint-imports --cache-dir .cache/import_linter
 	$(BIN)/python -m tools.check_code
 	$(BIN)/python -m tools.write_documents --check

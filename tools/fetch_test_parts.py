@@ -1,10 +1,10 @@
-"""Fetches the real Kafka and the real schema registry that the tests run on, once, before the tests begin."""
+"""Fetches the real Kafka, schema registry and PostgreSQL that the tests run on, once, before the tests begin."""
 
 from __future__ import annotations
 
 import sys
 
-from tests.support import kafka, registry
+from tests.support import kafka, postgres, registry
 from tests.support.prerequisites import PrerequisiteMissingError
 
 
@@ -12,6 +12,7 @@ def main() -> int:
     try:
         kafka.jars()
         registry._installed()
+        postgres.archive()
     except PrerequisiteMissingError as missing:
         print(missing, file=sys.stderr)
         return 2
