@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable, Mapping
 
 from bridge.core.control import CONTROL_TRANSITIONS
+from bridge.core.external.transitions import EXTERNAL_TRANSITIONS
 from tools import describe_code
 from tools.draw_architecture import ROOT, file_map, import_graph, state_diagram
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "states of an action request": state_diagram,
+    "states of an external task": lambda: state_diagram(EXTERNAL_TRANSITIONS),
     "states of a control record": lambda: state_diagram(CONTROL_TRANSITIONS),
     "imports": import_graph,
     "files": file_map,
