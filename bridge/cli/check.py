@@ -18,6 +18,7 @@ from bridge.errors import BridgeError, ConfigurationError
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from bridge.ports import VcdGateway
     from bridge.settings import LoadedSettings, Settings
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "dim")}
@@ -76,7 +77,7 @@ async def _check(loaded: LoadedSettings) -> list[Checked]:
     else:
         results += [Checked(name, ok=None, detail="not tried without Kafka") for name in ("topics", "rights")]
     results += await _schemas(settings)
-    results.append(await _tried("Cloud Director", lambda: _vcd(settings)))
+    results += await _director(settings)
     return results
 
 
@@ -150,14 +151,42 @@ async def _schemas(settings: Settings) -> list[Checked]:
     return results
 
 
-async def _vcd(settings: Settings) -> str:
+async def _director(settings: Settings) -> list[Checked]:
+    """One login for everything that is tried in Cloud Director."""
     from bridge import app, wiring
     from bridge.telemetry import Telemetry
 
-    settings.require_vcd()
-    gateway = wiring.vcd_gateway(settings, Telemetry(), app.SystemClock())
-    try:
+    gateway: VcdGateway | None = None
+
+    async def log_in() -> str:
+        nonlocal gateway
+        settings.require_vcd()
+        gateway = wiring.vcd_gateway(settings, Telemetry(), app.SystemClock())
         await gateway.open()
         return f"API {gateway.api_version}, logged in as {gateway.user_name}@{settings.vcd.organization}"
+
+    try:
+        logged_in = await _tried("Cloud Director", log_in)
+        if not settings.external_tasks.is_on:
+            return [logged_in]
+        is_provider = gateway.is_provider if gateway is not None and logged_in.ok else None
+        return [logged_in, _external_tasks(settings, is_provider=is_provider)]
     finally:
-        await gateway.close()
+        if gateway is not None:
+            await gateway.close()
+
+
+def _external_tasks(settings: Settings, *, is_provider: bool | None) -> Checked:
+    """``is_provider``: whose login it is; None: nobody could log in."""
+    name = "external tasks"
+    if is_provider is None:
+        return Checked(name, ok=None, detail="not tried without Cloud Director")
+    if is_provider:
+        return Checked(name, ok=True, detail=f"under {', '.join(sorted(settings.external_tasks.allowed))}")
+    return Checked(
+        name,
+        ok=False,
+        detail="VCD takes them from system administrators only, and this is a login of "
+        f"the organization {settings.vcd.organization}: each command would be rejected",
+        hint='log in to the provider (vcd.organization = "System"), or leave out external_tasks',
+    )

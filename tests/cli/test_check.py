@@ -90,6 +90,26 @@ def test_each_ill_is_told_with_what_to_do_and_the_rest_is_tried_all_the_same(sit
     assert "credentials" in results["Cloud Director"]["hint"]
 
 
+def test_external_tasks_need_a_login_of_the_provider(site: Shell) -> None:
+    site.set(external_tasks__service_namespace="com.example.tickets", topics__external_tasks=f"{events_topic()}.tasks")
+    site.run("topics", "apply")
+
+    def external(code: int) -> tuple[bool | None, str, str | None]:
+        (one,) = [one for one in site.json("check", code=code) if one["name"] == "external tasks"]
+        return one["ok"], one["detail"], one["hint"]
+
+    ok, detail, hint = external(1)
+    assert ok is False
+    assert "system administrators only" in detail
+    assert "organization acme" in detail
+    assert hint is not None
+    assert 'vcd.organization = "System"' in hint
+    site.set(vcd__organization="System", vcd__username="administrator")
+    assert external(0) == (True, "under com.example.tickets", None)
+    site.set(vcd__password="wrong")
+    assert external(1) == (None, "not tried without Cloud Director", None)
+
+
 def test_what_depends_on_kafka_is_not_tried_without_it(site: Shell) -> None:
     site.set(kafka__bootstrap_servers="127.0.0.1:1")
     found = marks(site, 1)
