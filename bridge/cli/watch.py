@@ -29,10 +29,12 @@ class Filter:
     request: str | None = None
     correlation: str | None = None
     entity: str | None = None
+    external: str | None = None
 
     def takes(self, event: Mapping[str, Any]) -> bool:
         return (
             (self.request is None or event["request_id"] == self.request)
+            and (self.external is None or event["external_key"] == self.external)
             and (self.correlation is None or event["correlation_id"] == self.correlation)
             and (self.entity is None or self._is_of_entity(event))
         )
@@ -62,6 +64,7 @@ class End:
 def watch(
     config: ConfigOption = None,
     request: Annotated[str | None, typer.Option(metavar="ID", help="Only this request.")] = None,
+    external: Annotated[str | None, typer.Option(metavar="KEY", help="Only this external task.")] = None,
     correlation: Annotated[str | None, typer.Option(metavar="ID", help="Only this correlation id.")] = None,
     entity: Annotated[
         str | None,
@@ -82,7 +85,7 @@ def watch(
     With --until-final the exit code is 0 when the story ended in success, otherwise 1.
     """
     settings = load_settings(config).settings
-    wanted = Filter(request, correlation, entity)
+    wanted = Filter(request, correlation, entity, external)
     end = End(until_final, until_end, time.monotonic() + timeout if timeout is not None else None)
     if not asyncio.run(_watch(settings, wanted, end, from_beginning=from_beginning, as_json=json)):
         raise typer.Exit(1)

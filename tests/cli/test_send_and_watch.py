@@ -248,6 +248,14 @@ def test_watch_shows_events_decoded_and_ends_with_the_final_one(ready: Shell) ->
     ]
 
 
+def test_watch_shows_one_external_task(ready: Shell) -> None:
+    external = replace(EVENT, lifecycle="external_task", request_id=None, external_key="CHG1", key=b"CHG1")
+    end = replace(external, sequence=2, change=Change.FINISHED, outcome=Outcome.SUCCESS)
+    publish(EVENT, external, replace(external, external_key="CHG2", key=b"CHG2"), end)
+    text = ready.run("watch", "--from-beginning", "--until-final", "--external", "CHG1")
+    assert [line.split()[1:3] for line in text.splitlines()] == [["CHG1", "#1"], ["CHG1", "#2"]]
+
+
 def test_watch_ends_with_1_when_the_story_failed_or_the_time_is_up(ready: Shell) -> None:
     assert ready.lines("watch", "--from-beginning", "--timeout", "0.3", code=1) == []
     publish(replace(EVENT, change=Change.FINISHED, outcome=Outcome.ERROR))
