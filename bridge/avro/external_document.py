@@ -33,6 +33,9 @@ CODES: dict[str, str] = {
 
 MAX_LONG_TEXT = 32_768
 """Characters of a text that people read in VCD and that travels in the Task only."""
+MAJOR_ERROR_CODE = 500
+MINOR_ERROR_CODE = "INTERNAL_SERVER_ERROR"
+"""Of errors without: ErrorType of common.xsd needs both; pyvcloud and the services on it give these (its task.py)."""
 _INT = 2**31
 _LONG = 2**63
 
@@ -170,11 +173,12 @@ def _error(document: Mapping[str, JsonValue]) -> ErrorDocument | None:
     given = members(document, "error")
     if given is None:
         return None
-    tenant = members(given, "tenantError", "error.")
-    tenant_error = _error_members(tenant, "error.tenantError.") if tenant is not None else None
+    tenant_error = _error_members(members(given, "tenantError", "error."), "error.tenantError.")
     error = _error_members(given, "error.")
-    if not any(value is not None for value in (tenant_error, *error.values())):
-        return None
+    if error is None:
+        if tenant_error is None:
+            return None
+        raise RefusedError("missing_field", "error.message is needed beside error.tenantError", "error.message")
     return ErrorDocument(
         message=error["message"],
         majorErrorCode=error["majorErrorCode"],
@@ -184,12 +188,25 @@ def _error(document: Mapping[str, JsonValue]) -> ErrorDocument | None:
     )
 
 
-def _error_members(given: Mapping[str, JsonValue], prefix: str) -> TenantErrorDocument:
+def _error_members(given: Mapping[str, JsonValue] | None, prefix: str) -> TenantErrorDocument | None:
+    """VCD's type needs message and both codes; codes that are not given are those that services use."""
+    if given is None:
+        return None
+    message = text(given, "message", prefix, most=MAX_LONG_TEXT)
+    major = whole(given, "majorErrorCode", prefix, least=-_INT, most=_INT - 1)
+    minor = text(given, "minorErrorCode", prefix)
+    vendor = text(given, "vendorSpecificErrorCode", prefix)
+    if message is None:
+        if major is None and minor is None and vendor is None:
+            return None
+        raise RefusedError(
+            "missing_field", f"{prefix}message is needed: VCD takes no error without", f"{prefix}message"
+        )
     return TenantErrorDocument(
-        message=text(given, "message", prefix, most=MAX_LONG_TEXT),
-        majorErrorCode=whole(given, "majorErrorCode", prefix, least=-_INT, most=_INT - 1),
-        minorErrorCode=text(given, "minorErrorCode", prefix),
-        vendorSpecificErrorCode=text(given, "vendorSpecificErrorCode", prefix),
+        message=message,
+        majorErrorCode=MAJOR_ERROR_CODE if major is None else major,
+        minorErrorCode=MINOR_ERROR_CODE if minor is None else minor,
+        vendorSpecificErrorCode=vendor,
     )
 
 

@@ -29,7 +29,6 @@ CREATE: dict[str, Any] = {"command": "create", "organization": "acme"}
 UPDATE: dict[str, Any] = {"command": "update"}
 FINISH: dict[str, Any] = {"command": "finish"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-NO_TENANT = {"majorErrorCode": None, "minorErrorCode": None, "vendorSpecificErrorCode": None}
 
 
 def decoded(document: Any, headers: Headers = (), key: bytes | None = KEY) -> object:
@@ -93,20 +92,29 @@ def test_everything_of_a_nested_record() -> None:
 
 def test_flat_means_nested() -> None:
     flat = {
-        **UPDATE, "error.message": "m", "error.tenantError.majorErrorCode": 400, "params.a.b": 1, "params.c": None,
+        **UPDATE, "error.message": "m", "error.tenantError.majorErrorCode": 400, "error.tenantError.message": "t",
+        "params.a.b": 1, "params.c": None,
         "result.resultReference.href": "https://vcd/api/vApp/vapp-1", "result.resultReference.name": None,
     }  # fmt: skip
     nested = {
-        **UPDATE, "error": {"message": "m", "tenantError": {"majorErrorCode": 400}},
+        **UPDATE, "error": {"message": "m", "tenantError": {"majorErrorCode": 400, "message": "t"}},
         "params": {"a": {"b": 1}, "c": None}, "result": {"resultReference": {"href": "https://vcd/api/vApp/vapp-1"}},
     }  # fmt: skip
     assert command(flat) == command(nested)
     assert command(flat).params == '{"a":{"b":1},"c":null}'
-    assert command({**UPDATE, "error": {"tenantError": None}, "error.tenantError.message": "t"}).error == {
-        "message": None, **NO_TENANT, "tenantError": {"message": "t", **NO_TENANT},
-    }  # fmt: skip
+    mixed = {**UPDATE, "error": {"message": "m", "tenantError": None}, "error.tenantError.message": "t"}
+    assert command(mixed) == command({**UPDATE, "error": {"message": "m", "tenantError": {"message": "t"}}})
     content = command({**FINISH, "result.resultContent.rows": 5}).result
     assert content == {"resultContent": '{"rows":5}', "resultReference": None}
+
+
+def test_an_error_has_the_codes_that_vcds_type_needs() -> None:
+    codes = {"majorErrorCode": 500, "minorErrorCode": "INTERNAL_SERVER_ERROR", "vendorSpecificErrorCode": None}
+    assert command({**FINISH, "error.message": "m"}).error == {"message": "m", **codes, "tenantError": None}
+    given = {"message": "m", "majorErrorCode": 400, "tenantError": {"message": "t", "minorErrorCode": "X"}}
+    assert command({**FINISH, "error": given}).error == {
+        **codes, "message": "m", "majorErrorCode": 400, "tenantError": {**codes, "message": "t", "minorErrorCode": "X"},
+    }  # fmt: skip
 
 
 def test_null_and_empty_objects_are_nothing_given() -> None:
@@ -149,9 +157,10 @@ def test_the_six_documented_statuses_are_known() -> None:
 
 
 def test_numbers_may_come_as_text_because_flat_json_of_some_tools_has_nothing_else() -> None:
-    flat = {"revision": "7", "progress": "50", "expire_after_seconds": "60", "error.majorErrorCode": "500"}
-    numbers = {"revision": 7.0, "progress": 50, "expire_after_seconds": 60, "error": {"majorErrorCode": 500}}
-    assert command({**UPDATE, **flat}) == command({**UPDATE, **numbers})
+    flat = {"revision": "7", "progress": "50", "expire_after_seconds": "60", "error.majorErrorCode": "400"}
+    numbers = {"revision": 7.0, "progress": 50, "expire_after_seconds": 60, "error.majorErrorCode": 400}
+    document = {**UPDATE, "error.message": "m"}
+    assert command({**document, **flat}) == command({**document, **numbers})
 
 
 def test_the_bounds_are_taken() -> None:
@@ -220,6 +229,9 @@ def test_extensions_are_passed_over_and_an_invalid_trace_is_left_out() -> None:
         ({"error": {"message": 5}}, "invalid_type", "error.message"),
         ({"error": {"majorErrorCode": "x"}}, "invalid_type", "error.majorErrorCode"),
         ({"error": {"majorErrorCode": 2**31}}, "invalid_value", "error.majorErrorCode"),
+        ({"error": {"majorErrorCode": 500}}, "missing_field", "error.message"),
+        ({"error.tenantError.message": "t"}, "missing_field", "error.message"),
+        ({"error.message": "m", "error.tenantError.minorErrorCode": "X"}, "missing_field", "error.tenantError.message"),
         ({"error": {"tenantError": []}}, "invalid_type", "error.tenantError"),
         ({"error.tenantError.minorErrorCode": 5}, "invalid_type", "error.tenantError.minorErrorCode"),
         ({"error.mesage": "x"}, "unknown_field", "error.mesage"),

@@ -22,6 +22,7 @@ FLAT: dict[str, Any] = {
     "command": "finish", "status": "error", "error.message": "m", "result.resultContent": '{"rows": 5}',
     "details": None, "progress": "50", "revision": 7.0, "error.majorErrorCode": "500",
     "error.tenantError.majorErrorCode": "4",
+    "error.tenantError.message": "t",
 }  # fmt: skip
 
 
