@@ -71,6 +71,8 @@ def progress_bar(percent: object, *, final: bool = False) -> str:
 def _why(event: Mapping[str, Any]) -> str:
     reason, error = event.get("reason") or {}, event.get("vcd_error") or {}
     told = [_shortened(str(error.get("message") or reason.get("message") or ""))]
+    if (event.get("task") or {}).get("cancelRequested") and not event.get("outcome"):
+        told.insert(0, "cancel requested")
     code = error.get("minorErrorCode") or reason.get("code")
     if code:
         told.append(f"({code})")

@@ -26,6 +26,7 @@ REQUESTS = {
     "deploy": ("success", 1), "snapshot": ("error", 1), "delete": ("rejected", 0), "suspend": ("aborted", 1),
     "power-on": ("success", 1), "undeploy": ("success", 1), "snapshot-2": ("success", 1), "deploy-2": ("success", 1),
     "power-off": ("success", 1),
+    "CHG-1": ("aborted", 3),
 }  # fmt: skip
 """Outcome and calls that changed VCD, by request."""
 OUTCOMES = {outcome for outcome, _ in REQUESTS.values()}

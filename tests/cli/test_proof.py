@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.demo.proof import Verdict, prove
+from bridge.cli.demo.proof import Verdict, prove, prove_ticket
 from bridge.core.coordinates import Birth
 
 BIRTH = Birth("vcd.action-requests", 1, 5)
@@ -14,7 +14,8 @@ BIRTH = Birth("vcd.action-requests", 1, 5)
 
 def event(sequence: int, outcome: str | None = None, birth: Birth = BIRTH) -> dict[str, Any]:
     return {
-        "request_id": "r", "birth": str(birth), "sequence": sequence, "outcome": outcome, "final": outcome is not None,
+        "request_id": "r", "external_key": None,
+        "birth": str(birth), "sequence": sequence, "outcome": outcome, "final": outcome is not None,
     }  # fmt: skip
 
 
@@ -62,3 +63,36 @@ def test_calls_of_other_requests_do_not_count() -> None:
 )
 def test_anything_else_is_a_problem(events: list[dict[str, Any]], ledger: list[dict[str, Any]], expected: str) -> None:
     assert verdict(events, ledger, expected).problems
+
+
+TICKET = {"operation": "Change [demo/vcd.external-tasks-0/CHG-1]", "status": "aborted"}
+SHOWN: dict[str, Any] = {
+    "task": TICKET, "updates": 2, "terminal_updates": 1, "refused_updates": 0, "updates_after_end": 0,
+}  # fmt: skip
+
+
+def told(sequence: int, outcome: str | None = None) -> dict[str, Any]:
+    return {**event(sequence, outcome), "request_id": None, "external_key": "CHG-1"}
+
+
+def test_a_ticket_with_one_task_and_one_end_is_proven() -> None:
+    found = prove_ticket("CHG-1", "a title", "aborted", [told(1), told(2, "aborted"), event(1)], [SHOWN])
+    assert found.is_proven
+    assert (found.calls, found.effects, found.events) == (3, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("events", "tasks"),
+    [
+        ([told(1), told(2, "aborted")], []),
+        ([told(1), told(2, "aborted")], [SHOWN, SHOWN]),
+        ([told(1), told(2, "aborted")], [{**SHOWN, "terminal_updates": 0}]),
+        ([told(1), told(2, "aborted")], [{**SHOWN, "updates_after_end": 1}]),
+        ([told(1), told(2, "aborted")], [{**SHOWN, "task": {**TICKET, "status": "running"}}]),
+        ([told(1), told(3, "aborted")], [SHOWN]),
+        ([told(1), told(2, "success")], [SHOWN]),
+        ([told(1)], [SHOWN]),
+    ],
+)
+def test_anything_else_about_a_ticket_is_not(events: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> None:
+    assert not prove_ticket("CHG-1", "a title", "aborted", events, tasks).is_proven

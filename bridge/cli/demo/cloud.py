@@ -12,6 +12,9 @@ from bridge.cli.demo.processes import DemoFailed
 
 ORGANIZATION = "acme"
 USER = "admin"
+"""Somebody else: an administrator of the organization."""
+BRIDGE_USER = "administrator"
+"""The bridge's own, of the provider."""
 PASSWORD = "secret"
 _VERSION = "37.0"
 _JSON = f"application/*+json;version={_VERSION}"
@@ -39,12 +42,23 @@ class Cloud:
 
     async def work_of_others(self, path: str) -> None:
         """Another client of VCD starts work on an entity, with a session of its own."""
+        await self._as_somebody_else("POST", f"/api{path}")
+
+    async def cancel_as_a_person(self, task_uuid: str) -> None:
+        """Somebody presses cancel in Cloud Director."""
+        await self._as_somebody_else("POST", f"/api/task/{task_uuid}/action/cancel")
+
+    async def _as_somebody_else(self, method: str, path: str) -> None:
         login = base64.b64encode(f"{USER}@{ORGANIZATION}:{PASSWORD}".encode()).decode()
-        headers = {"Authorization": f"Basic {login}", "Accept": _JSON}
-        token = await self._call("POST", "/cloudapi/1.0.0/sessions", headers=headers | {
-            "Accept": f"application/json;version={_VERSION}"
-        }, answer_header="X-VMWARE-VCLOUD-ACCESS-TOKEN")  # fmt: skip
-        await self._call("POST", f"/api{path}", headers={"Authorization": f"Bearer {token}", "Accept": _JSON})
+        headers = {"Authorization": f"Basic {login}", "Accept": f"application/json;version={_VERSION}"}
+        header = "X-VMWARE-VCLOUD-ACCESS-TOKEN"
+        token = await self._call("POST", "/cloudapi/1.0.0/sessions", headers=headers, answer_header=header)
+        await self._call(method, path, headers={"Authorization": f"Bearer {token}", "Accept": _JSON})
+
+    async def external_tasks(self, namespace: str) -> list[dict[str, Any]]:
+        """The external Tasks of a namespace, each with what was done to it."""
+        found = await self._call("GET", f"/simulator/external-tasks?namespace={namespace}")
+        return list(found)
 
     async def changes(self) -> list[dict[str, Any]]:
         """The ledger's calls that change something, in order."""

@@ -58,6 +58,36 @@ def _judge(
     return Verdict(request_id, title, expected, outcome, len(story), calls, effects, tuple(problems))
 
 
+def prove_ticket(
+    external_key: str,
+    title: str,
+    expected: str,
+    events: Iterable[Mapping[str, Any]],
+    tasks: Sequence[Mapping[str, Any]],
+) -> Verdict:
+    """The verdict of a ticket: its story is complete, VCD has one Task of it, and that was ended once, by an update.
+
+    ``tasks``: external Tasks as the simulator tells them, ``{"task", "updates", "terminal_updates", …}`` each.
+    """
+    story = [event for event in events if event["external_key"] == external_key]
+    own = [one for one in tasks if f"/{external_key}]" in str(one["task"]["operation"])]
+    ends = sum(one["terminal_updates"] for one in own)
+    late = sum(one["updates_after_end"] for one in own)
+    outcome = story[-1]["outcome"] if story else None
+    problems = [*_story_problems(story)]
+    if outcome != expected:
+        problems.append(f"ended {outcome or 'never'}, not {expected}")
+    if len(own) != 1:
+        problems.append(f"{len(own)} Tasks in VCD, not 1")
+    if (ends, late) != (1, 0):
+        problems.append(f"{ends} ends and {late} updates after the end, not 1 and 0")
+    if any(one["task"]["status"] != expected for one in own):
+        problems.append(f"VCD shows {[one['task']['status'] for one in own]}")
+    effects = len(own) + sum(one["updates"] for one in own)
+    calls = effects + sum(one["refused_updates"] for one in own)
+    return Verdict(external_key, title, expected, outcome, len(story), calls, effects, tuple(problems))
+
+
 def _story_problems(story: Sequence[Mapping[str, Any]]) -> list[str]:
     problems = []
     births = {event["birth"] for event in story}

@@ -6,19 +6,19 @@ import asyncio
 import json
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bridge.cli.composing import entity_key
-from bridge.cli.demo.cloud import ORGANIZATION, PASSWORD, USER, Cloud
+from bridge.cli.demo.cloud import BRIDGE_USER, PASSWORD, Cloud
 from bridge.cli.demo.processes import Child, Children, DemoFailed, children
-from bridge.cli.demo.proof import Verdict, prove
+from bridge.cli.demo.proof import Verdict, prove, prove_ticket
+from bridge.cli.demo.stage import STEP_SECONDS, Stage
+from bridge.cli.demo.ticket import KEY, NAMESPACE, OUTCOME, TITLE, Hands, play_ticket
 
 FOLLOWING_SECONDS = 0.5
-STEP_SECONDS = 25.0
-"""No single wait of the demo takes longer, or it has failed."""
 _FINAL_OUT_OF_DATE = "the bridge did not tell the end of every request in time"
 
 
@@ -32,43 +32,6 @@ class Act:
     request: Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class Stage:
-    """What has been told so far."""
-
-    show: Callable[[str, Mapping[str, Any]], None]
-    """Called with ``("note", {"text"})``, ``("sent", {"request_id", "title"})`` and ``("event", event)``."""
-    events: list[Mapping[str, Any]] = field(default_factory=list)
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def read(self, watch: Child) -> None:
-        """Take the events from a running ``watch --json``."""
-        async for line in watch.lines():
-            event = json.loads(line)
-            async with self.changed:
-                self.events.append(event)
-                self.changed.notify_all()
-            self.show("event", event)
-
-    async def until(self, condition: Callable[[], bool], otherwise: str) -> None:
-        """Wait for the events to make ``condition`` true. Raises DemoFailed."""
-        try:
-            async with asyncio.timeout(STEP_SECONDS), self.changed:
-                await self.changed.wait_for(condition)
-        except TimeoutError:
-            raise DemoFailed(otherwise) from None
-
-    def seen(self, request_id: str, change: str) -> bool:
-        return any(event["request_id"] == request_id and event["change"] == change for event in self.events)
-
-    def ended(self, acts: list[Act]) -> bool:
-        finals = {event["request_id"] for event in self.events if event["final"]}
-        return finals >= {act.request_id for act in acts}
-
-    def note(self, text: str) -> None:
-        self.show("note", {"text": text})
-
-
 class Demo:
     """The running demo."""
 
@@ -78,6 +41,7 @@ class Demo:
         self._directory = directory
         self._config = str(directory / "demo.toml")
         self._bridge: Child | None = None
+        self._files = 0
         self.acts: list[Act] = []
 
     async def play(self) -> list[Verdict]:
@@ -85,12 +49,15 @@ class Demo:
         cloud = await self._start()
         vapps, machines = await cloud.entities("vApp"), await cloud.entities("vm")
         first = await self._first_half(cloud, vapps, machines)
-        await self.stage.until(lambda: self.stage.ended(first), _FINAL_OUT_OF_DATE)
+        await self.stage.until(lambda: self.stage.has_ended(_names(first)), _FINAL_OUT_OF_DATE)
         second = await self._second_half(cloud, vapps, machines)
-        await self.stage.until(lambda: self.stage.ended(second), _FINAL_OUT_OF_DATE)
+        await self.stage.until(lambda: self.stage.has_ended(_names(second)), _FINAL_OUT_OF_DATE)
+        await play_ticket(self.stage, cloud, Hands(self._send_lines, self._kill_again, self._start_third))
         titles = {act.request_id: act.title for act in self.acts}
         expected = {act.request_id: act.expected for act in self.acts}
-        return prove(titles, expected, await self._published(), await cloud.changes())
+        events = await self._published()
+        verdicts = prove(titles, expected, events, await cloud.changes())
+        return [*verdicts, prove_ticket(KEY, TITLE, OUTCOME, events, await cloud.external_tasks(NAMESPACE))]
 
     async def _published(self) -> list[Mapping[str, Any]]:
         """All events, read anew once a late one would be there: two looks at VCD after the last that was expected."""
@@ -169,6 +136,14 @@ class Demo:
             await self._bridge.kill()
         self.stage.note("kill -9: the bridge is gone, with a Task followed and a call unanswered")
 
+    async def _kill_again(self) -> None:
+        if self._bridge is not None:
+            await self._bridge.kill()
+        self.stage.note("kill -9: the bridge is gone, with the ticket's Task running")
+
+    async def _start_third(self) -> None:
+        await self._start_bridge("third bridge")
+
     async def _until_called(self, cloud: Cloud, entity: str) -> None:
         """Wait until the call whose answer is lost has reached VCD. Raises DemoFailed."""
         try:
@@ -181,14 +156,19 @@ class Demo:
     async def _send(self, acts: list[Act]) -> None:
         self.acts += acts
         for act in acts:
-            self.stage.show("sent", {"request_id": act.request_id, "title": act.title})
+            self.stage.show("sent", {"name": act.request_id, "title": act.title})
         await self._send_lines([act.request for act in acts])
 
     async def _send_lines(self, requests: list[Mapping[str, Any]]) -> None:
-        file = self._directory / f"requests.{len(self.acts)}.jsonl"
+        self._files += 1
+        file = self._directory / f"requests.{self._files}.jsonl"
         lines = "\n".join(json.dumps(request) for request in requests)
         await asyncio.to_thread(file.write_text, lines)
         await self._children.run("send", "send", str(file), "--config", self._config)
+
+
+def _names(acts: list[Act]) -> set[str]:
+    return {act.request_id for act in acts}
 
 
 def _act(
@@ -207,20 +187,23 @@ def _settings(servers: str, url: str) -> str:
 [kafka]
 {bootstrap}
 group_id = "demo"
-session_timeout_seconds = 6
+session_timeout_seconds = 3
 [topics]
 partitions = 3
 replication_factor = 1
 [vcd]
 url = "{url}"
-organization = "{ORGANIZATION}"
-username = "{USER}"
+organization = "System"
+username = "{BRIDGE_USER}"
 password = "{PASSWORD}"
 answer_timeout_seconds = 3
 connect_timeout_seconds = 1
 lease_seconds = 1
 [following]
 interval_seconds = {FOLLOWING_SECONDS}
+[external_tasks]
+service_namespace = "{NAMESPACE}"
+cancel_check_seconds = 1
 [policy]
 allow_destructive = true
 deny_operations = ["deleteVApp"]

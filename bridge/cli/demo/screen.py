@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.cli.console import err_console, write_table
 from bridge.cli.demo.proof import Verdict
+from bridge.cli.demo.stage import name_of
 from bridge.cli.timeline import clock_time, event_line, task_status
 
 if TYPE_CHECKING:
@@ -50,16 +51,16 @@ class Screen:
             case "note":
                 self._console.print(f"[bold]» {fact['text']}[/]", soft_wrap=True)
             case "sent":
-                self._rows[fact["request_id"]] = _Row(fact["title"])
+                self._rows[fact["name"]] = _Row(fact["title"])
                 if self._live is None:
-                    self._console.print(f"  sent {fact['request_id']}: {fact['title']}", soft_wrap=True)
+                    self._console.print(f"  sent {fact['name']}: {fact['title']}", soft_wrap=True)
             case _:
                 self._event(fact)
 
     def _event(self, event: Mapping[str, Any]) -> None:
         if self._live is None:
             self._console.print(event_line(event, request_width=_WIDTH), soft_wrap=True)
-        row = self._rows.get(event["request_id"])
+        row = self._rows.get(name_of(event))
         if row is None:
             return
         row.outcome = event["outcome"]

@@ -17,16 +17,18 @@ from bridge.cli.options import JsonOption
 if TYPE_CHECKING:
     from bridge.cli.demo.proof import Verdict
 
-_PROVEN = """proven: each request changed VCD exactly once (calls beyond it were refused as busy), a rejected one never,
-and each story is complete: sequence without gap or repeat, exactly one end, nothing after it"""
+_PROVEN = """proven: each request changed VCD exactly once (calls beyond it were refused as busy), a rejected one never;
+the ticket is one Task, ended once; each story is complete: sequence without gap or repeat, exactly one end, nothing
+after it"""
 
 
 def demo(json: JsonOption = False) -> None:
     """See the bridge at work, killed, and proven right.
 
     Starts an embedded broker, a simulated Cloud Director and the bridge as processes, sends requests, kills the bridge
-    with -9 in mid-work, starts another, and proves from the simulator's ledger that each request was called once and
-    each story is complete. Under a minute; leaves nothing behind. Exit code 1 when the proof fails.
+    with -9 in mid-work, starts another, then shows a ticket as an external task that a person cancels while no bridge
+    runs. Proves from the simulator's ledger that each request was called once, that the ticket is one Task with one
+    end, and that each story is complete. About a minute; leaves nothing behind. Exit code 1 when the proof fails.
     """
     from bridge.cli.demo.screen import Screen, closing_table
 
@@ -44,7 +46,8 @@ def demo(json: JsonOption = False) -> None:
 
 
 async def _play(show: Callable[[str, Mapping[str, Any]], None]) -> list[Verdict]:
-    from bridge.cli.demo.scenario import Stage, play
+    from bridge.cli.demo.scenario import play
+    from bridge.cli.demo.stage import Stage
 
     # An event, not the play's cancellation: it is set once, so a second signal does not disturb the stopping.
     interrupted = asyncio.Event()
