@@ -138,6 +138,7 @@ def external_rules(settings: Settings) -> ExternalRules | None:
         update_interval=_seconds(external.update_interval_seconds),
         create_wait=_seconds(external.create_wait_seconds),
         orphans=OrphanPolicy(external.orphans),
+        policy=policy_of(settings),
     )
 
 
@@ -166,17 +167,22 @@ def registry_access(settings: Settings) -> RegistryAccess | None:
     )
 
 
-def admission_context(settings: Settings, gateway: HttpGateway) -> AdmissionContext:
+def policy_of(settings: Settings) -> Policy:
+    """Who may do what."""
     policy = settings.policy
+    return Policy(
+        allow_destructive=policy.allow_destructive,
+        allow_operations=tuple(policy.allow_operations),
+        deny_operations=tuple(policy.deny_operations),
+        organizations=tuple(policy.organizations),
+    )
+
+
+def admission_context(settings: Settings, gateway: HttpGateway) -> AdmissionContext:
     return AdmissionContext(
         api_version=gateway.api_version,
         own_hosts=gateway.own_hosts,
-        policy=Policy(
-            allow_destructive=policy.allow_destructive,
-            allow_operations=tuple(policy.allow_operations),
-            deny_operations=tuple(policy.deny_operations),
-            organizations=tuple(policy.organizations),
-        ),
+        policy=policy_of(settings),
         stream_topics=settings.topics.names(),
     )
 

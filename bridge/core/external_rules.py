@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+
+from bridge.core.policy import Policy
 
 
 class OrphanPolicy(StrEnum):
@@ -30,3 +32,5 @@ class ExternalRules:
     create_wait: timedelta = timedelta(seconds=60)
     """How long an update or finish waits for the create of its key."""
     orphans: OrphanPolicy = OrphanPolicy.REPORT
+    policy: Policy = field(default_factory=Policy)
+    """Its organizations are those in whose lists Tasks may be made."""

@@ -58,18 +58,21 @@ def refused_organization(policy: Policy, operation: Operation, content: Content)
         message = f"{operation.name} reaches beyond single organizations, and policy.organizations allows single ones"
         return Reason("organization_not_allowed", message, "operation")
     named = content.organization
-    if named is None or not _allows_organization(policy, named):
+    if named is None or not allows_organization(policy, named):
         asked = repr(named) if named is not None else "a request that names none"
         return Reason("organization_not_allowed", f"policy.organizations does not allow {asked}", "organization")
     for parameter in operation.parameters:
         uuid = content.parameters[parameter.name]
-        if "org" in parameter.kinds and not _allows_organization(policy, uuid):
+        if "org" in parameter.kinds and not allows_organization(policy, uuid):
             message = f"policy.organizations does not show that {uuid} is allowed: it has to name this id as well"
             return Reason("organization_not_allowed", message, f"parameters.{parameter.name}")
     return None
 
 
-def _allows_organization(policy: Policy, named: str) -> bool:
+def allows_organization(policy: Policy, named: str) -> bool:
+    """Whether a name, uuid or URN is one of those that ``organizations`` allows, where it is not empty."""
+    if not policy.organizations:
+        return True
     uuid = organization_uuid(named)
     if uuid is None:
         return _matches(named, policy.organizations)

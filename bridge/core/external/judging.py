@@ -14,6 +14,7 @@ from bridge.core.external_commands import ExternalCommand, ExternalVerb
 from bridge.core.external_limits import namespace_objection
 from bridge.core.external_rules import ExternalRules
 from bridge.core.lifecycle import Ended, Lifecycle, StoredRequest
+from bridge.core.policy import allows_organization
 from bridge.core.task import is_final, rank
 
 CODES: dict[str, str] = {
@@ -95,6 +96,9 @@ def judge_create(command: ExternalCommand, rules: ExternalRules, *, is_provider:
     if command.organization is None:
         message = "a create names the organization in whose list the Task stands"
         return Reason("organization_missing", message, "organization")
+    if not allows_organization(rules.policy, command.organization):
+        message = f"policy.organizations does not allow {command.organization!r}"
+        return Reason("organization_not_allowed", message, "organization")
     namespace = namespace_of(command, rules)
     return namespace if isinstance(namespace, Reason) else None
 

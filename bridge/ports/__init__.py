@@ -1,0 +1,48 @@
+"""What the engine needs from outside, as protocols. Adapters implement them; the simulation doubles them."""
+
+from __future__ import annotations
+
+from bridge.ports.clock import Clock
+from bridge.ports.codecs import EventCodec, ExternalCodec, RequestCodec, StoreCodec
+from bridge.ports.inbox import Assigned, AtEnd, Delivery, Headers, Inbox, InboxEvent, Lost, Records, Revoking
+from bridge.ports.journal import (
+    Committed,
+    Journal,
+    NotCommitted,
+    OutRecord,
+    PartitionEntries,
+    RestoredPartition,
+    Store,
+    StoredRecord,
+    TopicNames,
+)
+from bridge.ports.observer import Observer
+from bridge.ports.vcd import VcdGateway
+
+__all__ = [
+    "Assigned",
+    "AtEnd",
+    "Clock",
+    "Committed",
+    "Delivery",
+    "EventCodec",
+    "ExternalCodec",
+    "Headers",
+    "Inbox",
+    "InboxEvent",
+    "Journal",
+    "Lost",
+    "NotCommitted",
+    "Observer",
+    "OutRecord",
+    "PartitionEntries",
+    "Records",
+    "RequestCodec",
+    "RestoredPartition",
+    "Revoking",
+    "Store",
+    "StoreCodec",
+    "StoredRecord",
+    "TopicNames",
+    "VcdGateway",
+]

@@ -1,0 +1,149 @@
+"""What is written, exactly once, and read back: journal, store, and the names of their topics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.core.coordinates import TopicPartition
+from bridge.ports.inbox import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class OutRecord:
+    """One record to be written. ``partition`` None: murmur2 of the key, as Java producers do."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionEntries:
+    """Everything one input partition contributes to a transaction, in order.
+
+    ``next_offset`` is the next input offset to read, also when nothing new was read: every touched partition's offset
+    goes with the transaction, or the broker fences nothing.
+    """
+
+    partition: TopicPartition
+    epoch: int
+    next_offset: int
+    records: tuple[OutRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """All entries are durable and visible, exactly once."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotCommitted:
+    """Nothing of it is visible. Decide again from committed state, without what is named here.
+
+    ``lost``: partitions no longer owned under the given epoch. ``refused``: partitions whose records cannot be written,
+    with the reason (they stop; the others go on). ``stalled``: partitions whose records were not acknowledged in time
+    while others' were (they wait a while; the others go on).
+    """
+
+    lost: frozenset[TopicPartition] = frozenset()
+    refused: Mapping[TopicPartition, str] | None = None
+    stalled: frozenset[TopicPartition] = frozenset()
+
+
+class Journal(Protocol):
+    """Exactly-once group commit: one Kafka transaction per call."""
+
+    async def open(self) -> None: ...
+
+    async def commit(self, entries: Sequence[PartitionEntries]) -> Committed | NotCommitted:
+        """Write all entries and their offsets in one transaction. At most one call at a time.
+
+        Retries what can be retried and settles unknown outcomes itself. Raises ProcessMustEnd when it cannot.
+        """
+        ...
+
+    def max_record_bytes(self, topic: str) -> int:
+        """Largest key + value + headers that ``topic`` takes."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """One live record of the changelog or one record of the ended topic, undecoded."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredPartition:
+    """The store of one partition, read to its end past open transactions, and where its input stands.
+
+    ``committed`` is the group's committed offset or None; ``low`` and ``high`` the input's watermarks.
+    """
+
+    changelog: Sequence[StoredRecord]
+    ended: Sequence[StoredRecord]
+    committed: int | None
+    low: int
+    high: int
+    topic_id: str
+    store_partitions: int
+    """Partitions that the changelog topic has; an input partition at or above it is not taken."""
+    input_partitions: int = 0
+
+
+class Store(Protocol):
+    """Reads the store topics of input partitions back."""
+
+    async def restore(self, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
+        """None when the partition was lost meanwhile.
+
+        Raises TemporaryError when the store cannot be read, StoreConflict when the input topic is gone.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicNames:
+    """The topics one input belongs with."""
+
+    action_requests: str
+    external_tasks: str | None = None
+    """None: external tasks are off, and their topic is not read."""
+    task_events: str
+    ticket_updates: str | None = None
+    """None: outcomes are told on ``task_events`` only."""
+    dead_letters: str
+    group_id: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The topics that are read."""
+        return (self.action_requests,) if self.external_tasks is None else (self.action_requests, self.external_tasks)
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Changelog and ended topic of each input."""
+        return tuple(name for topic in self.inputs for name in (self.changelog(topic), self.ended(topic)))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The topics that others read."""
+        tickets = () if self.ticket_updates is None else (self.ticket_updates,)
+        return (self.task_events, *tickets, self.dead_letters)
+
+    def changelog(self, input_topic: str) -> str:
+        return f"{self.group_id}.{input_topic}.changelog"
+
+    def ended(self, input_topic: str) -> str:
+        return f"{self.group_id}.{input_topic}.ended"

@@ -1,0 +1,86 @@
+"""What the engine tells about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bridge.core.answers import CallAnswer, HttpCall
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.events import StatusEvent
+from bridge.core.lifecycle import Ended, Lifecycle
+from bridge.core.requests import SchemaAnswer
+
+
+class Observer(Protocol):
+    """Facts the engine tells about itself, each one log line where it matters and one metric. Never raises."""
+
+    def admitted(self, lifecycle: Lifecycle, *, deprecated: bool) -> None:
+        """A request opened a lifecycle."""
+        ...
+
+    def refused(self, event: StatusEvent) -> None:
+        """A record was answered by a one-event story (rejected, conflict, repeat with another correlation id)."""
+        ...
+
+    def repeated(self, known: Lifecycle | Ended, record: Birth) -> None:
+        """An identical repeat was recognised silently."""
+        ...
+
+    def dead_lettered(self, record: Birth, stage: str, message: str) -> None: ...
+
+    def told(self, event: StatusEvent) -> None:
+        """An event of a lifecycle was committed."""
+        ...
+
+    def moved(self, before: Lifecycle | None, after: Lifecycle) -> None:
+        """A lifecycle's new state was committed."""
+        ...
+
+    def noted(self, lifecycle: Lifecycle, note: str, evidence: Sequence[str] = ()) -> None:
+        """A fact worth counting, e.g. ``status_regression``; ``recovery_adopted`` and its like with their evidence."""
+        ...
+
+    def call_answered(self, lifecycle: Lifecycle, call: HttpCall, answer: CallAnswer, seconds: float) -> None:
+        """``lifecycle`` is as it was when the call left."""
+        ...
+
+    def committed(self, seconds: float, steps: int) -> None:
+        """A group commit succeeded."""
+        ...
+
+    def not_committed(self, lost: int, refused: int) -> None: ...
+
+    def assigned(self, partition: TopicPartition, lifecycles: int, seconds: float) -> None:
+        """A partition was restored and is being read."""
+        ...
+
+    def unassigned(self, partition: TopicPartition, *, lost: bool) -> None: ...
+
+    def partition_stopped(self, partition: TopicPartition, reason: str) -> None:
+        """A partition cannot go on until a person acts; the others do."""
+        ...
+
+    def paused(self, partition: TopicPartition, *, paused: bool) -> None: ...
+
+    def backlog_admitted(self, partition: TopicPartition) -> None: ...
+
+    def orphan_found(self, partition: TopicPartition, external_key: str, task_id: str, policy: str) -> None:
+        """A running Task bears our mark, and nobody has it; ``policy`` says what becomes of it."""
+        ...
+
+    def orphans_unknown(self, partition: TopicPartition, reason: str) -> None:
+        """VCD does not say which running Tasks bear our mark."""
+        ...
+
+    def strangers_seen(self, partition: TopicPartition, namespace: str, count: int) -> None:
+        """Running Tasks of others under our namespace: they are left alone."""
+        ...
+
+    def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
+        """The partition's intake waits until the registry tells a schema, or until patience is over."""
+        ...
+
+    def schema_answered(self, partition: TopicPartition, schema_id: int, answer: SchemaAnswer) -> None:
+        """That wait is over."""
+        ...

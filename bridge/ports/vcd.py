@@ -1,0 +1,75 @@
+"""Cloud Director, as the engine asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from bridge.core.answers import (
+    CallAnswer,
+    CancelAnswer,
+    EntityReading,
+    HttpCall,
+    ReadRefused,
+    ReferenceKind,
+    ReferenceReading,
+    TaskPage,
+    TaskQuery,
+    TaskReading,
+    Unavailable,
+)
+
+
+class VcdGateway(Protocol):
+    """Everything the engine asks of VCD. No method raises for what VCD or the network does; answers say it."""
+
+    async def open(self) -> None:
+        """Negotiate the version and log in. Raises ConfigurationError or TemporaryError."""
+        ...
+
+    @property
+    def session_ready(self) -> bool:
+        """A token that is believed valid is at hand."""
+        ...
+
+    @property
+    def api_version(self) -> str: ...
+
+    @property
+    def user_name(self) -> str:
+        """The bridge's own user, as task records name it in ``ownerName``."""
+        ...
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far VCD's clock was ahead of ours when it last told the time; zero before."""
+        ...
+
+    async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
+        """Make one call that changes VCD. It leaves before ``leave_by`` (monotonic seconds, pool, connect and TLS
+        included) or answers NeverSent(code="lease_expired"). ``may_leave`` is asked last; when it says no, the answer
+        is NeverSent(code="held_back"). While VCD has asked to be left alone, nothing leaves and the answer is Limited
+        with what is left of that time. Once begun it is awaited behind a shield."""
+        ...
+
+    async def read_task(self, task_id: str, href: str | None) -> TaskReading: ...
+
+    async def cancel_task(self, task_id: str, call_id: str) -> CancelAnswer: ...
+
+    async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable: ...
+
+    async def read_entity(self, path: str, organization: str | None) -> EntityReading:
+        """GET ``path`` (relative to ``/api``)."""
+        ...
+
+    @property
+    def is_provider(self) -> bool:
+        """The login is one of the provider (System): nobody else may make external tasks."""
+        ...
+
+    async def read_reference(self, kind: ReferenceKind, text: str | None) -> ReferenceReading:
+        """Read what an external task shall name, so that VCD finds no reason to refuse it."""
+        ...
+
+    async def close(self) -> None: ...
