@@ -214,8 +214,8 @@ class Follower:
     def _processes(self) -> int:
         """How many share the work, told by our share of the partitions: each of them sweeps all Tasks of our user."""
         owned = list(self.partitions())
-        partitions = max((one.input_partitions for one in owned), default=0)
-        return max(1, round(partitions / len(owned))) if owned else 1
+        by_topic = {one.partition.topic: one.input_partitions for one in owned}
+        return max(1, round(sum(by_topic.values()) / len(owned))) if owned else 1
 
     def _to_read(self, due: Sequence[_Followed], rows: Rows) -> list[_Followed]:
         """Those without a row, with news in it, or asked for; and of the others the ones not read for longest.

@@ -288,6 +288,20 @@ def test_the_number_of_processes_is_told_by_the_share_of_the_partitions() -> Non
     _run(main())
 
 
+def test_partitions_of_another_input_do_not_hide_other_processes() -> None:
+    async def main() -> None:
+        few = _Followed(100, partitions_of_the_input=36)
+        await few.round()
+        assert few.follower.last_method is Method.BATCH
+        other = OwnedPartition(TopicPartition("u", 0), 1, "id", 0, 0, input_partitions=36)
+        few.follower.partitions = lambda: [few.owned, other]
+        await few.clock.sleep(3)
+        await few.round()
+        assert few.follower.last_method is Method.BATCH
+
+    _run(main())
+
+
 def test_a_count_of_long_ago_is_not_believed() -> None:
     async def main() -> None:
         many = _Followed(200)
