@@ -18,6 +18,7 @@ from typing import Any, ParamSpec
 
 from bridge.assembly import Policies, Ports, assemble
 from bridge.avro.event_codec import AvroEventCodec
+from bridge.avro.external_codec import AvroExternalCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import Catalogue, load
@@ -128,13 +129,15 @@ class Site:
         """Start the bridge, and a second for it to join."""
         self.started += 1
         self.process = Process(f"p{self.started}")
-        self.inbox = SimInbox(self.process, self.kafka, TOPIC)
+        names = self.policies.names
+        self.inbox = SimInbox(self.process, self.kafka, *names.inputs)
         ports = Ports(
             clock=VirtualClock(asyncio.get_running_loop(), Random(self.started)),
             inbox=self.inbox,
             journal=ScriptedJournal(self.process, self.kafka, self.inbox, self),
             store=SimStore(self.process, self.kafka, NAMES.group_id),
             requests=self.requests,
+            external=AvroExternalCodec() if names.external_tasks is not None else None,
             events=AvroEventCodec("test"),
             store_codec=AvroStoreCodec(),
             gateway=self.vcd,
@@ -177,8 +180,8 @@ class Site:
     def permits(self) -> Permits:
         return self.engine._p.runner._permits
 
-    def owned(self, number: int = 0) -> OwnedPartition:
-        return self.engine.partitions[TopicPartition(TOPIC, number)]
+    def owned(self, number: int = 0, topic: str = TOPIC) -> OwnedPartition:
+        return self.engine.partitions[TopicPartition(topic, number)]
 
     # --- records --------------------------------------------------------------------------------------------------
 
@@ -189,11 +192,12 @@ class Site:
         partition: int = 0,
         key: bytes | None = b"key",
         headers: Headers = (),
+        topic: str = TOPIC,
     ) -> Birth:
         """Append an input record."""
         value = json.dumps(record).encode() if isinstance(record, dict) else record
-        offset = self.kafka.append(TopicPartition(TOPIC, partition), OutRecord(TOPIC, partition, key, value, headers))
-        return Birth(TOPIC, partition, offset)
+        offset = self.kafka.append(TopicPartition(topic, partition), OutRecord(topic, partition, key, value, headers))
+        return Birth(topic, partition, offset)
 
     def events(self, request_id: str | None = None) -> list[Document]:
         """Committed events, of all partitions or of one request."""
@@ -202,7 +206,7 @@ class Site:
 
     def story(self, request_id: str) -> list[str]:
         """``change status -> outcome (reason)`` of each event of a request, what is absent left out."""
-        return [_in_short(event) for event in self.events(request_id)]
+        return [in_short(event) for event in self.events(request_id)]
 
     def committed(self, topic: str) -> list[OutRecord]:
         """What a read_committed reader sees of a topic. Raises what has broken the process."""
@@ -211,10 +215,10 @@ class Site:
         logs = (TopicPartition(topic, number) for number in range(self.partitions))
         return [entry.record for log in logs for entry in self.kafka.visible(log) if entry.record is not None]
 
-    def stored(self) -> dict[str, StoredRecord]:
-        """What the store holds, by key (``0|state`` for offset 0 of the input), without the cursor."""
+    def stored(self, topic: str = TOPIC) -> dict[str, StoredRecord]:
+        """What an input's store holds, by key (``0|state`` for offset 0 of the input), without the cursor."""
         latest: dict[str, StoredRecord] = {}
-        for record in self.committed(CHANGELOG):
+        for record in self.committed(NAMES.changelog(topic)):
             name = (record.key or b"").decode().rpartition("/")[2]
             latest.pop(name, None)
             if record.value is not None and name != "cursor":
@@ -225,14 +229,14 @@ class Site:
         """Phase of each open lifecycle in the store, by request id."""
         return {str(one.request_id): one.phase.value for one in self.lifecycles()}
 
-    def lifecycles(self) -> list[Lifecycle]:
+    def lifecycles(self, topic: str = TOPIC) -> list[Lifecycle]:
         """Open lifecycles as stored."""
-        states = (record for key, record in self.stored().items() if key.endswith("|state"))
+        states = (record for key, record in self.stored(topic).items() if key.endswith("|state"))
         return [AvroStoreCodec().decode_state(record) for record in states]
 
-    def damage(self, key: str, *, partition: int = 0) -> None:
+    def damage(self, key: str, *, partition: int = 0, topic: str = TOPIC) -> None:
         """The disk has lost a record of the store: ``0|request`` or ``cursor``."""
-        for entry in self.kafka.logs[TopicPartition(CHANGELOG, partition)]:
+        for entry in self.kafka.logs[TopicPartition(NAMES.changelog(topic), partition)]:
             if entry.record is not None and (entry.record.key or b"").decode().rpartition("/")[2] == key:
                 entry.record = replace(entry.record, value=b"\xff broken")
 
@@ -254,7 +258,8 @@ def control(kind: str, target: str, **more: Any) -> Document:
     return {"kind": kind, "target_request_id": target, **more}
 
 
-def _in_short(event: Document) -> str:
+def in_short(event: Document) -> str:
+    """``change status -> outcome (reason)``, what is absent left out."""
     status = (event["task"] or {}).get("status")
     outcome = f"-> {event['outcome']}" if event["outcome"] else None
     reason = f"({event['reason']['code']})" if event["reason"] else None

@@ -31,7 +31,7 @@ async def test_a_handover_does_not_wait_for_the_commits_of_other_partitions() ->
     loading = asyncio.ensure_future(load())
     await asyncio.sleep(2)
     began = site.vcd.now()
-    await site.inbox.revoke_all_but({0})
+    await site.inbox.revoke_all_but([TopicPartition(TOPIC, 0)])
     took = site.vcd.now() - began
     await loading
     assert took < 0.5

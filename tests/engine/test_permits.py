@@ -240,7 +240,7 @@ async def test_none_is_lost_when_the_partition_is_lost_with_the_round() -> None:
     assert site.vcd.calls == []
     assert partition not in site.engine.partitions
     site.inbox.lose_everything()
-    site.inbox.assign({0})
+    site.inbox.assign([partition])
     await asyncio.sleep(2)
     assert len(site.vcd.calls) == 5
     await _all_are_there(site)
@@ -256,7 +256,7 @@ async def test_none_is_lost_when_the_partition_goes_between_commit_and_call() ->
     await asyncio.sleep(2)
     assert site.vcd.calls == []
     site.after_commit = None
-    site.inbox.assign({0})
+    site.inbox.assign([TopicPartition(TOPIC, 0)])
     await asyncio.sleep(30)
     await _all_are_there(site)
 

@@ -155,7 +155,7 @@ async def test_a_partition_that_is_handed_over_calls_nothing_and_says_so_to_the_
     await site.inbox.revoke_all_but(set())
     assert site.vcd.calls == []
     assert site.phases() == {"A": "waiting"}, "the next owner need not wonder"
-    site.inbox.assign({0})
+    site.inbox.assign([TopicPartition(TOPIC, 0)])
     await asyncio.sleep(10)
     assert len(site.vcd.calls) == 1
     assert site.story("A") == ["accepted running"]
@@ -185,7 +185,7 @@ async def test_a_handover_is_bounded_and_the_next_owner_looks() -> None:
     await site.inbox.revoke_all_but(set())
     assert site.vcd.now() - began == pytest.approx(10, abs=0.5)
     assert site.phases() == {"A": "intent"}
-    site.inbox.assign({0})
+    site.inbox.assign([TopicPartition(TOPIC, 0)])
     await asyncio.sleep(30)
     assert site.story("A") == ["parked (outcome_unknown)"]
     await asyncio.sleep(60)  # the answer comes to the old assignment, which is over

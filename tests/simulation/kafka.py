@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -149,9 +149,10 @@ class SimKafka:
             names = sorted(self.members)
             if not names:
                 return
-            wanted: dict[str, set[int]] = {name: set() for name in names}
-            for number in range(self.partitions):
-                wanted[names[number % len(names)]].add(number)
+            # As assignors do, partitions are counted, not topics: who has one of an input need not have it of another.
+            topics = self.members[names[0]].topics
+            pairs = [TopicPartition(topic, number) for topic in topics for number in range(self.partitions)]
+            wanted = {name: pairs[index :: len(names)] for index, name in enumerate(names)}
             for name in names:
                 if name in self.members:
                     await self.members[name].revoke_all_but(wanted[name])
@@ -177,10 +178,10 @@ class Process:
 class SimInbox:
     """The Inbox port."""
 
-    def __init__(self, process: Process, kafka: SimKafka, topic: str) -> None:
+    def __init__(self, process: Process, kafka: SimKafka, *topics: str) -> None:
         self.process = process
         self.kafka = kafka
-        self.topic = topic
+        self.topics = topics
         self.member = process.name
         self.epochs: dict[TopicPartition, int] = {}
         self.generation = 0
@@ -219,13 +220,13 @@ class SimInbox:
 
     async def close(self) -> None:
         if self.process.alive:
-            await self.revoke_all_but(set())
+            await self.revoke_all_but(())
             await self.kafka.leave(self.member)
         if self._pump is not None:
             self._pump.cancel()
 
-    async def revoke_all_but(self, keep: set[int]) -> None:
-        going = frozenset(partition for partition in self.epochs if partition.partition not in keep)
+    async def revoke_all_but(self, keep: Collection[TopicPartition]) -> None:
+        going = frozenset(partition for partition in self.epochs if partition not in keep)
         if not going or not self.process.alive:
             return
         for partition in going:
@@ -239,11 +240,10 @@ class SimInbox:
             self.epochs.pop(partition, None)
             self._positions.pop(partition, None)
 
-    def assign(self, wanted: set[int]) -> None:
+    def assign(self, wanted: Collection[TopicPartition]) -> None:
         self.generation = self.kafka.generation
         new: dict[TopicPartition, int] = {}
-        for number in wanted:
-            partition = TopicPartition(self.topic, number)
+        for partition in wanted:
             if partition not in self.epochs:
                 self._epoch += 1
                 new[partition] = self._epoch
