@@ -36,7 +36,8 @@ class ShownTask:
         self.canceled = False
         self.outcome: str | None = None
         self.producer = Producer({"partitioner": "murmur2_random", "enable.idempotence": True} | KAFKA)
-        self.consumer = Consumer({"group.id": f"worker-{key}", "enable.auto.commit": False} | KAFKA)
+        own_group = {"group.id": f"{KAFKA.get('group.id', 'worker')}-{key}", "enable.auto.commit": False}
+        self.consumer = Consumer(KAFKA | own_group)
         numbers = self.consumer.list_topics(EVENTS, 30).topics[EVENTS].partitions
         places = self.consumer.committed([TopicPartition(EVENTS, number) for number in numbers], 30)
         for place in places:

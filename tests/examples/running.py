@@ -1,4 +1,4 @@
-"""The example programs as a person runs them, against a site's topics."""
+"""The example programs as a person runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.bridge import Site
 from tests.support.kafka import unique
 from tests.support.simulator import REPOSITORY
 
@@ -58,20 +57,21 @@ class Example:
 
 
 @contextmanager
-def examples(site: Site, directory: Path, **environment: str) -> Iterator[Callable[..., Example]]:
+def examples(bootstrap: str, directory: Path, **environment: str) -> Iterator[Callable[..., Example]]:
     """A function that starts a program of ``examples/`` with arguments and standard input; all are ended."""
-    # A killed member keeps its partitions until its session is over.
-    group = {"group.id": unique("example"), "session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
-    settings = {"KAFKA": json.dumps({"bootstrap.servers": site.bootstrap, **group}), "EVENTS": site.events}
+    group = unique("example")
     started: list[Example] = []
 
     def start(name: str, *arguments: str, tickets: list[Mapping[str, Any]] | None = None, **more: str) -> Example:
+        # A killed member keeps its partitions until its session is over.
+        session = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
+        properties = {"bootstrap.servers": bootstrap, "group.id": f"{group}-{name}", **session}
         log = directory / f"example-{len(started)}.log"
         with log.open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-W", "error::ResourceWarning", str(REPOSITORY / "examples" / name), *arguments],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-                env=os.environ | settings | environment | more,
+                env=os.environ | {"KAFKA": json.dumps(properties)} | environment | more,
             )  # fmt: skip
         assert process.stdin is not None
         with process.stdin:

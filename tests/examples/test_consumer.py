@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.examples.running import Example, examples
 from tests.support.bridge import Site, running_site
+from tests.support.external import ExternalSite
 from tests.support.kafka import KafkaNode
 from tests.support.registry import Registry
 from tests.support.simulator import acme_vapp
@@ -45,15 +46,19 @@ def _postgresql(url: str, statement: str) -> list[Any]:
         return found.fetchall() if found.description else []
 
 
-def send(site: Site, *numbers: int) -> list[dict[str, Any]]:
+def send(site: Site, name: str, numbers: Iterable[int]) -> list[dict[str, Any]]:
     """Requests for a vApp, a refusal between; all events so far."""
     requests = [
-        {"request_id": f"r{n}", "correlation_id": f"CHG{n}\0", "operation": "deployVApp" if n % 4 else "frobnicate",
-         "parameters": {"id": acme_vapp(n % 4 + 1)}}
+        {
+            "request_id": f"{name} {n}",
+            "correlation_id": f"CHG{n}\0",
+            "operation": "deployVApp" if n % 4 else "frobnicate",
+            "parameters": {"id": acme_vapp(n % 4 + 1)},
+        }
         for n in numbers
-    ]  # fmt: skip
+    ]
     site.send(*requests)
-    return site.wait_ended([f"r{n}" for n in numbers])
+    return site.wait_ended([f"{name} {n}" for n in numbers])
 
 
 def wait_rows(consumer: Example, ask: Ask, number: int) -> None:
@@ -74,18 +79,23 @@ def rows(ask: Ask) -> list[Any]:
 
 def expected(events: list[dict[str, Any]]) -> list[Any]:
     told = sorted(events, key=lambda event: str(event["event_id"]))
-    return [(e["event_id"], e["outcome"], e["sequence"], e["correlation_id"].replace("\0", " ")) for e in told]
+    return [(e["event_id"], e["outcome"], e["sequence"], _no_nul(e["correlation_id"])) for e in told]
 
 
-def test_each_event_is_one_row_whatever_dies(kafka: KafkaNode, database: tuple[str, Ask], tmp_path: Path) -> None:
-    url, ask = database
-    with running_site(kafka.bootstrap, tmp_path) as site, examples(site, tmp_path) as start:
-        site.start().wait_ready()
+def _no_nul(text: str | None) -> str | None:
+    return text.replace("\0", " ") if text is not None else None
+
+
+def test_each_event_is_one_row_whatever_dies(
+    site: ExternalSite, database: tuple[str, Ask], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    (url, ask), name = database, request.node.name
+    with examples(site.bootstrap, tmp_path, EVENTS=site.events) as start:
         first = start("consumer.py", url)
-        send(site, *range(8))
+        send(site, name, range(8))
         first.wait_line()
         first.kill()
-        events = send(site, *range(8, 12))
+        events = send(site, name, range(8, 12))
         second = start("consumer.py", url)
         wait_rows(second, ask, len(events))
         assert [row[:4] for row in rows(ask)] == expected(events)
@@ -109,7 +119,7 @@ def test_with_a_registry_the_writers_schema_is_had_from_there(
 ) -> None:
     with (
         running_site(kafka.bootstrap, tmp_path, registry={"url": schema_registry.url}) as site,
-        examples(site, tmp_path, REGISTRY=schema_registry.url) as start,
+        examples(site.bootstrap, tmp_path, EVENTS=site.events, REGISTRY=schema_registry.url) as start,
     ):
         site.start().wait_ready()
         path = tmp_path / "events.db"
