@@ -151,7 +151,7 @@ class World:
             dead_letters=self._dead_letters(),
             writes=self.changelog(),
             ended=self.endings(),
-            offsets={partition.partition: offset for partition, (offset, _) in self.kafka.committed.items()},
+            offsets={(one.topic, one.partition): offset for one, (offset, _) in self.kafka.committed.items()},
             operations=operation_facts(self.catalogue),
             tasks=self.vcd.truth(),
             lease_seconds=5.0,
@@ -171,8 +171,11 @@ class World:
                 writer = self.kafka.transactions[entry.transaction].owner
                 at = EPOCH.timestamp() + entry.timestamp_ms / 1000
                 found.append(
-                    write_of(stored, entry.record.value, partition=number, offset=entry.offset, at=at, writer=writer)
-                )
+                    write_of(
+                        stored, entry.record.value, topic=TOPIC, partition=number, offset=entry.offset, at=at,
+                        writer=writer,
+                    )
+                )  # fmt: skip
         return found
 
     def endings(self) -> list[EndedRecord]:

@@ -306,7 +306,7 @@ class Site:
 
     def read_changelog(self) -> list[Write]:
         """The changelog's whole history."""
-        return changelog_of(self.bootstrap, self.changelog)
+        return changelog_of(self.bootstrap, self.changelog, self.requests)
 
     def store(self) -> dict[str, str]:
         """Open lifecycles in the store, with their phases."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.lifecycle import Lifecycle
 from bridge.engine.records import CURSOR_KEY
@@ -12,19 +14,21 @@ _CODEC = AvroStoreCodec()
 
 
 def write_of(
-    record: StoredRecord, value: bytes | None, *, partition: int, offset: int, at: float, writer: str
+    record: StoredRecord, value: bytes | None, *, topic: str, partition: int, offset: int, at: float, writer: str
 ) -> Write:
-    """A record of the changelog; ``record`` holds key and headers, ``value`` None is a tombstone."""
+    """A record of the changelog of the input ``topic``; ``record`` holds key and headers, ``value`` None is a
+    tombstone."""
+    where: dict[str, Any] = {"topic": topic, "partition": partition, "offset": offset, "at": at, "writer": writer}
     if record.key == CURSOR_KEY:
         next_offset = _CODEC.decode_cursor(record).next_offset
-        return CursorWrite(partition=partition, offset=offset, at=at, writer=writer, next_offset=next_offset)
+        return CursorWrite(**where, next_offset=next_offset)
     birth, _, part = record.key.decode().rpartition("|")
     if part == "request":
         size = None if value is None else _CODEC.decode_request(record).size_bytes
-        return RequestWrite(partition=partition, offset=offset, at=at, writer=writer, birth=birth, size_bytes=size)
+        return RequestWrite(**where, birth=birth, size_bytes=size)
     if value is None:
-        return StateWrite(partition=partition, offset=offset, at=at, writer=writer, birth=birth, phase=None)
-    return _state(_CODEC.decode_state(record), partition=partition, offset=offset, at=at, writer=writer)
+        return StateWrite(**where, birth=birth, phase=None)
+    return _state(_CODEC.decode_state(record), **where)
 
 
 def ended_of(record: StoredRecord) -> EndedRecord:
@@ -35,12 +39,9 @@ def ended_of(record: StoredRecord) -> EndedRecord:
     )
 
 
-def _state(lifecycle: Lifecycle, *, partition: int, offset: int, at: float, writer: str) -> StateWrite:
+def _state(lifecycle: Lifecycle, **where: Any) -> StateWrite:
     return StateWrite(
-        partition=partition,
-        offset=offset,
-        at=at,
-        writer=writer,
+        **where,
         birth=str(lifecycle.birth),
         phase=lifecycle.phase.value,
         kind=lifecycle.kind.value,
@@ -49,4 +50,6 @@ def _state(lifecycle: Lifecycle, *, partition: int, offset: int, at: float, writ
         intent_at=lifecycle.intent_at.timestamp() if lifecycle.intent_at is not None else None,
         cancel_wanted=lifecycle.cancel_wanted,
         task_id=lifecycle.task_id,
+        external_key=lifecycle.external_key,
+        heard_at=lifecycle.heard_at.timestamp() if lifecycle.heard_at is not None else None,
     )

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Message
+
 from tests.support.bridge import Site
-from tests.support.checker.evidence import InputRecord
-from tests.support.kafka import create_topics
+from tests.support.checker.evidence import Evidence, ExternalRecord, InputRecord, Write
+from tests.support.gathering import changelog_of, endings_of, external_tasks_of, offsets_of
+from tests.support.kafka import create_topics, read
 from tests.support.simulator import ACME_ORG, running_simulator
 
 NAMESPACE = "com.example.tickets"
@@ -19,7 +22,7 @@ NAMESPACE = "com.example.tickets"
 
 @dataclass(slots=True)
 class ExternalSite(Site):
-    """One group of bridges with both inputs."""
+    """One group of bridges with both inputs. A setting of ``external_tasks`` that is None is left at its default."""
 
     def __post_init__(self) -> None:
         Site.__post_init__(self)
@@ -33,6 +36,7 @@ class ExternalSite(Site):
             "cancel_check_seconds": 0.5,
             **self.settings.get("external_tasks", {}),
         }
+        external = {name: value for name, value in external.items() if value is not None}
         self.settings = {**self.settings, "topics": topics, "external_tasks": external}
 
     @property
@@ -51,11 +55,37 @@ class ExternalSite(Site):
 
         def acknowledged(error: Any, message: Any) -> None:
             assert error is None, error
-            sent.append(InputRecord(message.topic(), message.partition(), message.offset(), document))
+            sent.append(self._record(message))
 
+        if document is not None and value is not None:
+            self.documents[value] = document
         self.producer.produce(self.external, value, key, on_delivery=acknowledged)
         assert self.producer.flush(20) == 0
         return sent[0]
+
+    # --- what an outsider sees ------------------------------------------------------------------------------------
+
+    def read_inputs(self) -> list[InputRecord]:
+        return [*Site.read_inputs(self), *map(self._record, read(self.bootstrap, self.external))]
+
+    def _record(self, message: Message) -> ExternalRecord:
+        key, value = message.key(), message.value() or b""
+        place = message.topic() or "", message.partition() or 0, message.offset() or 0
+        return ExternalRecord(*place, self.documents.get(value), key.decode(errors="replace") if key else None)
+
+    def read_changelog(self) -> list[Write]:
+        """Of both inputs."""
+        external = changelog_of(self.bootstrap, f"{self.group}.{self.external}.changelog", self.external)
+        return [*Site.read_changelog(self), *external]
+
+    def evidence(self, *, allow_open: bool = False) -> Evidence:
+        evidence = Site.evidence(self, allow_open=allow_open)
+        evidence.ended = [*evidence.ended, *endings_of(self.bootstrap, f"{self.group}.{self.external}.ended")]
+        offsets = offsets_of(self.bootstrap, self.group, self.external, self.partitions)
+        evidence.offsets = {**evidence.offsets, **offsets}
+        evidence.group = self.group
+        evidence.external_tasks = external_tasks_of(self.simulator)
+        return evidence
 
     def told(self, key: str) -> list[dict[str, Any]]:
         """The events of an external key, in their order."""
@@ -97,6 +127,7 @@ def running_external_site(
 ) -> Iterator[ExternalSite]:
     """Topics and a simulator; bridges are started by the test. Everything is stopped at the end."""
     options: dict[str, Any] = {"lenient_entities": True, "task_seconds": 0.6, **(simulator or {})}
+    options["settings"] = {"keep_bodies": True, **options.get("settings", {})}
     with running_simulator(**options) as running:
         site = ExternalSite(bootstrap, running, directory, partitions, 1, dict(settings))
         try:

@@ -14,17 +14,18 @@ from bridge.kafka.polling import headers_of
 from bridge.kafka.transaction import WRITER_HEADER
 from bridge.ports import Headers, StoredRecord
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker.evidence import EndedRecord, LedgerCall, VcdTask, Write
+from tests.support.checker.evidence import EndedRecord, ExternalTask, LedgerCall, Place, VcdTask, Write
 from tests.support.kafka import read
 from tests.support.simulator import Simulator
 
 ERROR_HEADER = "__connect.errors."
+_EXTERNAL_CALLS = {"createExternalTask", "updateTask"}
 _MAKE_TASKS = frozenset(operation.name for operation in load().values() if operation.makes_task)
 
 
-def changelog_of(bootstrap: str, topic: str) -> list[Write]:
-    """Every committed record of a changelog that was not compacted yet: the tests' are not."""
-    return [_write(message) for message in read(bootstrap, topic)]
+def changelog_of(bootstrap: str, changelog: str, topic: str) -> list[Write]:
+    """Every committed record of an input's changelog that was not compacted yet: the tests' are not."""
+    return [_write(message, topic) for message in read(bootstrap, changelog)]
 
 
 def endings_of(bootstrap: str, topic: str) -> list[EndedRecord]:
@@ -42,13 +43,13 @@ def coordinates(headers: Headers) -> str:
     return "/".join((told[ERROR_HEADER + part] or b"").decode() for part in ("topic", "partition", "offset"))
 
 
-def offsets_of(bootstrap: str, group: str, topic: str, partitions: int) -> dict[int, int]:
+def offsets_of(bootstrap: str, group: str, topic: str, partitions: int) -> dict[Place, int]:
     """The group's committed offsets; partitions without one are left out."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
     try:
         asked = [ClientPartition(topic, number) for number in range(partitions)]
         found = consumer.committed(asked, timeout=20)
-        return {one.partition: one.offset for one in found if one.offset >= 0}
+        return {(topic, one.partition): one.offset for one in found if one.offset >= 0}
     finally:
         consumer.close()
 
@@ -74,13 +75,28 @@ def tasks_of(simulator: Simulator, calls: Sequence[LedgerCall]) -> dict[str, Vcd
     return found | {task_id: VcdTask(status="gone", visible=False) for task_id in started - set(found)}
 
 
-def _write(message: Message) -> Write:
+def external_tasks_of(simulator: Simulator) -> list[ExternalTask]:
+    """All that VCD has, hidden ones too, whoever made them."""
+    return [
+        ExternalTask(
+            task_id=one["task"]["id"],
+            status=one["task"]["status"],
+            operation=one["task"]["operation"] or "",
+            shown=one["task"],
+            seeded=one["seeded"],
+        )
+        for one in simulator.external_tasks()
+    ]
+
+
+def _write(message: Message, topic: str) -> Write:
     headers = headers_of(message)
     kind, milliseconds = message.timestamp()
     assert kind != TIMESTAMP_NOT_AVAILABLE
     return write_of(
         _stored(message),
         message.value(),
+        topic=topic,
         partition=message.partition() or 0,
         offset=message.offset() or 0,
         at=milliseconds / 1000,
@@ -93,8 +109,8 @@ def _stored(message: Message) -> StoredRecord:
 
 
 def _has_task(row: Mapping[str, Any], call_id: str) -> bool:
-    """Whether the Task that a row names is one that the call started, or asks to cancel for a request."""
-    return bool(row["task"]) and (row["operation"] in _MAKE_TASKS or "-cancel" in call_id)
+    """Whether the Task that a row names is one that the call started, changed, or asks to cancel for a request."""
+    return bool(row["task"]) and (row["operation"] in {*_MAKE_TASKS, "updateTask"} or "-cancel" in call_id)
 
 
 def _call(row: Mapping[str, Any], user: str) -> LedgerCall:
@@ -109,4 +125,7 @@ def _call(row: Mapping[str, Any], user: str) -> LedgerCall:
         task_id=f"urn:vcloud:task:{row['task']}" if _has_task(row, call_id) else None,
         ours=call_id.startswith("vb-") or row["user"] == user,
         delayed=row["fault"] == "delay",
+        task_status=row["task_status"],
+        task_operation=row["task_operation"],
+        body=row["body"] if row["operation"] in _EXTERNAL_CALLS else None,
     )

@@ -11,6 +11,8 @@ from tests.support.checker.evidence import (
     CursorWrite,
     EndedRecord,
     Evidence,
+    ExternalRecord,
+    ExternalTask,
     InputRecord,
     LedgerCall,
     OperationFacts,
@@ -18,10 +20,14 @@ from tests.support.checker.evidence import (
     StateWrite,
     VcdTask,
     Write,
+    place_of,
     story_id,
 )
 
 TOPIC = "in"
+EXTERNAL = "ext"
+"""The topic of commands about external tasks."""
+GROUP = "bridge"
 OPERATIONS = {
     "deploy": OperationFacts("probe", "/vApp/{id}"),
     "snapshot": OperationFacts("never_retry", "/vApp/{id}"),
@@ -45,14 +51,15 @@ class Made:
         self.ended: list[EndedRecord] = []
         self.dead: list[str] = []
         self.tasks: dict[str, VcdTask] = {}
+        self.external_tasks: list[ExternalTask] = []
         self.absences: list[Absence] = []
         self.settings: dict[str, Any] = {}
         self.writer = WRITER
 
     def evidence(self) -> Evidence:
-        cursor = [write.next_offset for write in self.writes if isinstance(write, CursorWrite)][-1]
+        cursors = {write.place: write.next_offset for write in self.writes if isinstance(write, CursorWrite)}
         whole: dict[str, Any] = {
-            "offsets": {0: cursor}, "operations": OPERATIONS, "lease_seconds": 2.0, "parked_lane_release_seconds": 60.0,
+            "offsets": cursors, "operations": OPERATIONS, "lease_seconds": 2.0, "parked_lane_release_seconds": 60.0,
             **self.settings,
         }  # fmt: skip
         return Evidence(
@@ -63,6 +70,8 @@ class Made:
             writes=self.writes,
             ended=self.ended,
             tasks=self.tasks,
+            group=GROUP,
+            external_tasks=self.external_tasks,
             absences=self.absences,
             **whole,
         )
@@ -71,11 +80,18 @@ class Made:
 
     def send(self, document: Mapping[str, Any] | None) -> str:
         """A record and its being taken; its birth."""
-        record = InputRecord(TOPIC, 0, len(self.inputs), document)
+        return self.take(InputRecord(TOPIC, 0, self.end(TOPIC), document))
+
+    def take(self, record: InputRecord) -> str:
+        """The record, and the cursor that passes it."""
         self.inputs.append(record)
-        self._tick()
-        self._write(CursorWrite, next_offset=len(self.inputs))
+        self.tick()
+        self.write(CursorWrite, record.birth, next_offset=record.offset + 1)
         return record.birth
+
+    def end(self, topic: str) -> int:
+        """The offset of a topic's next record."""
+        return sum(record.topic == topic for record in self.inputs)
 
     def ask(self, request_id: str, operation: str, entity: str, **more: Any) -> str:
         """A request."""
@@ -86,45 +102,47 @@ class Made:
         """A request that opens a lifecycle."""
         birth = self.ask(request_id, operation, entity, **more)
         self.state(birth, "received")
-        self._write(RequestWrite, birth=birth, size_bytes=100)
+        self.write(RequestWrite, birth, birth=birth, size_bytes=100)
         return birth
 
     # --- a story ------------------------------------------------------------------------------------------------------
 
     def call(self, birth: str, status: int | None, task: str | None = None, *, effect: bool | None = None) -> None:
         """An intent, and its call."""
-        attempt = self._last(birth).attempt + 1
+        attempt = self.last(birth).attempt + 1
         self.state(birth, "intent", attempt=attempt, intent_at=self.now)
-        self._tick(0.1)
+        self.tick(0.1)
         done = task is not None if effect is None else effect
         self.called(f"{story_id(birth)}-{attempt}", self.record(birth).operation or "", status, done, task)
         if task is not None:
             self.tasks[task] = VcdTask(status="running")
 
-    def called(self, call_id: str, operation: str, status: int | None, effect: bool, task: str | None) -> None:
+    def called(
+        self, call_id: str, operation: str, status: int | None, effect: bool, task: str | None, **external: Any
+    ) -> None:
         number = len(self.ledger) + 1
         self.ledger.append(
             LedgerCall(
                 number=number, at=self.now, call_id=call_id, operation=operation, status=status, effect=effect,
-                task_id=task,
+                task_id=task, **external,
             )
         )  # fmt: skip
 
     def accepted(self, birth: str, task: str, *, evidence: list[str] | None = None) -> None:
         self.tell(birth, "accepted", task=task, status="running", evidence=evidence or [])
-        self._write(RequestWrite, birth=birth, size_bytes=None)
+        self.write(RequestWrite, birth, birth=birth, size_bytes=None)
         self.state(birth, "following", task_id=task)
 
     def finished(self, birth: str, task: str, status: str = "success") -> None:
         self.tasks[task] = VcdTask(status=status)
         self.tell(birth, "finished", outcome=status, task=task, status=status)
-        self._end(birth, status)
+        self.end_it(birth, status)
 
     def over(self, birth: str, outcome: str, code: str | None, *, evidence: list[str] | None = None) -> None:
         """Ended without a Task."""
         change = "rejected" if outcome == "rejected" else "finished"
         self.tell(birth, change, outcome=outcome, code=code, evidence=evidence or [])
-        self._end(birth, outcome)
+        self.end_it(birth, outcome)
 
     def park(self, birth: str, code: str, *, evidence: list[str] | None = None) -> None:
         self.tell(birth, "parked", code=code, evidence=evidence or [])
@@ -138,33 +156,40 @@ class Made:
         self, birth: str, change: str, *, outcome: str | None = None, code: str | None = None, task: str | None = None,
         status: str | None = None, evidence: list[str] | None = None,
     ) -> None:  # fmt: skip
-        self._tick()
-        record, story = self.record(birth), self.story(birth)
+        self.tick()
+        record, story = self.records().get(birth), self.story(birth)
         before = [event["task"]["status"] for event in story if event["task"]]
         self.events.append(
             {
                 "event_id": f"{birth}#{len(story) + 1}", "sequence": len(story) + 1, "birth": birth,
-                "request_id": record.request_id, "correlation_id": (record.document or {}).get("correlation_id"),
-                "requested_by": None, "catalogue_operation": record.operation, "change": change,
+                "request_id": record.request_id if record else None,
+                "correlation_id": ((record and record.document) or {}).get("correlation_id"),
+                "requested_by": None, "catalogue_operation": record.operation if record else None, "change": change,
                 "final": outcome is not None, "outcome": outcome, "reason": {"code": code} if code else None,
                 "evidence": evidence or [], "observed_at": int(self.now * 1000), "vcd_request_id": None,
                 "previous_status": before[-1] if before else None,
-                "task": {"id": task, "status": status} if task else None,
+                "task": {"id": task, "status": status} if task else None, "http_status": None,
+                "lifecycle": "external_task" if isinstance(record, ExternalRecord) else "action_request",
+                "external_key": record.name if isinstance(record, ExternalRecord) else None,
             }
         )  # fmt: skip
 
     def state(self, birth: str, phase: str | None, **changes: Any) -> None:
         """The next state of a lifecycle, with the sequence that has been told."""
-        last = self._last(birth)
+        last = self.last(birth)
         sequence = len(self.story(birth))
         kept = {"kind": last.kind, "attempt": last.attempt, "intent_at": last.intent_at, "task_id": last.task_id,
-                "cancel_wanted": last.cancel_wanted}  # fmt: skip
-        self._write(StateWrite, birth=birth, phase=phase, sequence=sequence, **{**kept, **changes})
+                "cancel_wanted": last.cancel_wanted, "heard_at": last.heard_at,
+                "external_key": last.external_key}  # fmt: skip
+        self.write(StateWrite, birth, birth=birth, phase=phase, sequence=sequence, **{**kept, **changes})
 
     # --- looking, for those who break something -----------------------------------------------------------------------
 
     def record(self, birth: str) -> InputRecord:
-        return next(record for record in self.inputs if record.birth == birth)
+        return self.records()[birth]
+
+    def records(self) -> dict[str, InputRecord]:
+        return {record.birth: record for record in self.inputs}
 
     def story(self, birth: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["birth"] == birth]
@@ -187,22 +212,25 @@ class Made:
             held[:] = [one for one in held if not any(one is gone for gone in what)]
 
     def _lists(self) -> tuple[list[Any], ...]:
-        return self.ledger, self.writes, self.inputs, self.ended, self.events
+        return self.ledger, self.writes, self.inputs, self.ended, self.events, self.external_tasks
 
-    def _last(self, birth: str) -> StateWrite:
-        nothing = StateWrite(partition=0, offset=-1, at=0.0, writer="", birth=birth, phase=None)
+    def last(self, birth: str) -> StateWrite:
+        nothing = StateWrite(topic="", partition=0, offset=-1, at=0.0, writer="", birth=birth, phase=None)
         return next((write for write in reversed(self.states(birth)) if write.phase is not None), nothing)
 
-    def _end(self, birth: str, outcome: str) -> None:
+    def end_it(self, birth: str, outcome: str) -> None:
         if self.states(birth):
             self.state(birth, None)
-            self._write(RequestWrite, birth=birth, size_bytes=None)
+            self.write(RequestWrite, birth, birth=birth, size_bytes=None)
         self.ended.append(EndedRecord(birth=birth, outcome=outcome, sequence=len(self.story(birth))))
 
-    def _write(self, kind: type[Write], /, **fields: Any) -> None:
-        self.writes.append(kind(partition=0, offset=len(self.writes), at=self.now, writer=self.writer, **fields))
+    def write(self, kind: type[Write], where: str, /, **fields: Any) -> None:
+        """A store record of the partition of a birth."""
+        topic, partition = place_of(where)
+        place: dict[str, Any] = {"topic": topic, "partition": partition, "offset": len(self.writes)}
+        self.writes.append(kind(**place, at=self.now, writer=self.writer, **fields))
 
-    def _tick(self, seconds: float = 0.5) -> None:
+    def tick(self, seconds: float = 0.5) -> None:
         self.now += seconds
 
 

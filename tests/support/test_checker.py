@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support import checker
+from tests.support import broken_externals, checker
+from tests.support.breaking import BREAKAGES, Break, said
 from tests.support.checker import violations
 from tests.support.checker.evidence import Absence, EndedRecord, InputRecord, VcdTask, story_id
 from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, Made, clean
+from tests.support.made_external import clean_with_externals
 
-Break = Callable[[Made], None]
-BREAKAGES: dict[str, tuple[str, Break]] = {}
-"""Name of what breaks the clean run -> what has to be said of it (a pattern), and the breaking."""
-
-
-def said(pattern: str) -> Callable[[Break], Break]:
-    def keep(broken: Break) -> Break:
-        BREAKAGES[broken.__name__] = (pattern, broken)
-        return broken
-
-    return keep
+assert broken_externals.__doc__, "its breakages belong to BREAKAGES"
 
 
 def _told(broken: Break) -> list[str]:
-    made = clean()
+    made = clean_with_externals()
     broken(made)
     return violations(made.evidence())
 
@@ -441,7 +432,7 @@ def parked_as_vanished(made: Made) -> None:
 # --- I3: repeats --------------------------------------------------------------------------------------------------
 
 
-@said("I3 .*plain.*: opened again, its request_id belongs to in/0/0")
+@said("I3 .*plain.*: opened again, plain belongs to in/0/0")
 def a_repeat_is_opened(made: Made) -> None:
     made.change(made.states(birth(made, "unknown"))[0], birth=birth(made, "plain", 1))
 
@@ -539,12 +530,12 @@ def overdue_in_silence(made: Made) -> None:
 # --- I5: lanes ----------------------------------------------------------------------------------------------------
 
 
-@said("I5 lane 0:/vApp/vapp-1: .*stopped.* overtook .*plain")
+@said("I5 lane in/0:/vApp/vapp-1: .*stopped.* overtook .*plain")
 def overtaken(made: Made) -> None:
     made.change(made.calls(birth(made, "stopped"))[0], at=made.calls(birth(made, "plain"))[0].at - 0.05)
 
 
-@said("I5 lane 0:/vApp/vapp-1: .*stopped.* was called .* s before .*plain.* gave the lane up")
+@said("I5 lane in/0:/vApp/vapp-1: .*stopped.* was called .* s before .*plain.* gave the lane up")
 def two_at_a_time(made: Made) -> None:
     made.story(birth(made, "plain"))[-1]["observed_at"] = int(made.calls(birth(made, "stopped"))[0].at * 1000) + 400
 
@@ -568,12 +559,14 @@ def a_call_of_a_former_owner(made: Made) -> None:
 def a_call_of_one_that_knows(made: Made) -> None:
     call = made.calls(birth(made, "late"))[0]
     made.change(call, process=NEXT_WRITER)
-    made.absences.append(Absence(process=NEXT_WRITER, partition=0, since=call.at - 0.05, until=call.at + 0.05))
+    made.absences.append(
+        Absence(process=NEXT_WRITER, topic=TOPIC, partition=0, since=call.at - 0.05, until=call.at + 0.05)
+    )
 
 
 @said("I6 store offset .* written at .* by group-one, which had no partition 0 since")
 def a_commit_of_one_that_knows(made: Made) -> None:
-    made.absences.append(Absence(process=WRITER, partition=0, since=1_000.6, until=1_001.2))
+    made.absences.append(Absence(process=WRITER, topic=TOPIC, partition=0, since=1_000.6, until=1_001.2))
 
 
 # --- I7: the store ------------------------------------------------------------------------------------------------
@@ -624,14 +617,14 @@ def a_secret_is_kept(made: Made) -> None:
     made.writes.append(next(write for write in made.writes if getattr(write, "size_bytes", None)))
 
 
-@said("I7 partition 0: group-one moved the cursor from 1 to 1")
+@said("I7 in/0: group-one moved the cursor from 1 to 1")
 def the_cursor_stands_still(made: Made) -> None:
     made.writes.insert(1, made.writes[0])
 
 
-@said("I7 partition 0: offset 3 is committed, the cursor says")
+@said("I7 in/0: offset 3 is committed, the cursor says")
 def the_offset_is_not_the_cursors(made: Made) -> None:
-    made.settings["offsets"] = {0: 3}
+    made.settings["offsets"] = {(TOPIC, 0): 3}
 
 
 # --- I8: memory ---------------------------------------------------------------------------------------------------
@@ -653,7 +646,7 @@ def too_much_waits(made: Made) -> None:
 
 
 def test_a_clean_run_passes() -> None:
-    assert violations(clean().evidence()) == []
+    assert violations(clean_with_externals().evidence()) == []
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
@@ -693,7 +686,7 @@ def test_reads_change_nothing_and_may_tell_anybody_s_task() -> None:
     read = made.open("read", "read", "vapp-20")
     made.call(read, 200, effect=False)
     made.tell(read, "finished", outcome="success", task="task:plain", status="success")
-    made._end(read, "success")
+    made.end_it(read, "success")
     assert OPERATIONS["read"].reads
     assert violations(made.evidence()) == []
 

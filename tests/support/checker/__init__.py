@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.support.checker import accounting, calls, controls, lanes, owners, store, stories, tasks
+from tests.support.checker import accounting, calls, controls, lanes, owners, shown, store, stories, tasks
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.joined import Joined
 
@@ -32,6 +32,13 @@ RULES: tuple[Rule, ...] = (
     tasks.ends_are_those_of_the_tasks,
     tasks.started_tasks_are_told,
     tasks.parks_are_explained,
+    shown.one_task_per_key,
+    shown.calls_are_about_their_own_task,
+    shown.ends_take_effect_once,
+    shown.nothing_runs_unattended,
+    shown.orphans_bear_our_mark,
+    shown.documents_go_forward,
+    shown.the_last_word_is_shown,
     lanes.lanes_hold,
     owners.calls_leave_within_their_lease,
     owners.calls_are_made_by_owners,

@@ -21,7 +21,7 @@ def everything_has_a_record(joined: Joined) -> Iterator[str]:
     }
     for place, births in places.items():
         for birth in births:
-            if birth not in joined.records:
+            if birth not in joined.records and birth not in joined.orphans:
                 yield f"I1 {place} of {birth}: there is no such input record"
     for birth, count in Counter(evidence.dead_letters).items():
         if count > 1:
@@ -40,10 +40,12 @@ def every_record_is_accounted_for(joined: Joined) -> Iterator[str]:
         elif joined.taken_at(record) is None:
             if not joined.evidence.allow_open:
                 yield f"I1 {joined.name(record.birth)}: never taken, the partition's cursor stands before it"
-        elif record.kind == "request":
-            yield from _request(joined, record)
+        elif record.opens:
+            yield from _opener(joined, record)
         else:
             yield from control_is_accounted_for(joined, record)
+    for birth in joined.orphans:
+        yield from _lifecycle(joined, birth)
 
 
 def _dead_letter(joined: Joined, record: InputRecord) -> Iterator[str]:
@@ -54,14 +56,15 @@ def _dead_letter(joined: Joined, record: InputRecord) -> Iterator[str]:
         yield f"I1 {name}: a dead letter, though it can be read"
 
 
-def _request(joined: Joined, record: InputRecord) -> Iterator[str]:
-    occupant = joined.occupant(record, record.request_id)
+def _opener(joined: Joined, record: InputRecord) -> Iterator[str]:
+    """A request, or a create of an external task."""
+    occupant = joined.occupant(record, record.name)
     story = joined.stories.get(record.birth, [])
     name = joined.name(record.birth)
     if joined.opened(record.birth):
         if occupant is not None and occupant.certain:
-            yield f"I3 {name}: opened again, its request_id belongs to {occupant.birth}"
-        yield from _lifecycle(joined, record)
+            yield f"I3 {name}: opened again, {record.name} belongs to {occupant.birth}"
+        yield from _lifecycle(joined, record.birth)
     elif occupant is None:
         yield from _stands_alone(joined, record, "nothing became of it")
     elif not occupant.certain:
@@ -74,10 +77,10 @@ def _request(joined: Joined, record: InputRecord) -> Iterator[str]:
         yield from _stands_alone(joined, record, f"conflicts with {occupant.birth}, and nobody was told")
 
 
-def _lifecycle(joined: Joined, record: InputRecord) -> Iterator[str]:
+def _lifecycle(joined: Joined, birth: str) -> Iterator[str]:
     """It ended, or it is parked for an operator."""
-    name = joined.name(record.birth)
-    standing, final = joined.standing(record.birth), joined.final(record.birth)
+    name = joined.name(birth)
+    standing, final = joined.standing(birth), joined.final(birth)
     if final is not None:
         if standing is not None:
             yield f"I1 {name}: ended {final['outcome']}, but the store still holds it as {standing.phase}"
@@ -88,7 +91,7 @@ def _lifecycle(joined: Joined, record: InputRecord) -> Iterator[str]:
 
 
 def _stands_alone(joined: Joined, record: InputRecord, otherwise: str) -> Iterator[str]:
-    """A request that opened no lifecycle and repeats none is told a rejection, in a story of one event."""
+    """What asked for a lifecycle, opened none and repeats none is told a rejection, in a story of one event."""
     story = joined.stories.get(record.birth, [])
     name = joined.name(record.birth)
     if not story:

@@ -1,10 +1,10 @@
-"""I1 for cancel, retry and resolve: each takes effect on its target, waits for it, or is rejected."""
+"""I1 for records about another's lifecycle: each takes effect on it, waits for it, or is rejected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.support.checker.evidence import InputRecord, StateWrite
+from tests.support.checker.evidence import ExternalRecord, InputRecord, StateWrite
 from tests.support.checker.joined import Joined, code, seconds
 
 _CANCELED = {"canceled_before_start", "canceled_while_parked"}
@@ -24,8 +24,22 @@ def control_is_accounted_for(joined: Joined, record: InputRecord) -> Iterator[st
     elif story:
         if len(story) != 1 or story[0]["outcome"] != "rejected":
             yield f"I1 {name}: told more than a rejection: {[event['change'] for event in story]}"
-    else:
+    elif not (isinstance(record, ExternalRecord) and repeats_a_command(joined, record)):
         yield from _took_effect(joined, record)
+
+
+def repeats_a_command(joined: Joined, record: ExternalRecord) -> bool:
+    """The same command was taken before: it changes nothing, and nobody is told."""
+    if record.key is None or record.fingerprint is None:
+        return False
+    earlier = (one for one in joined.commands[(record.place, record.key)] if one.offset < record.offset)
+    return any(one.fingerprint == record.fingerprint and not is_refused(joined, one.birth) for one in earlier)
+
+
+def is_refused(joined: Joined, birth: str) -> bool:
+    """Whoever sent it was told so."""
+    final = joined.final(birth)
+    return final is not None and final["outcome"] == "rejected"
 
 
 def _took_effect(joined: Joined, record: InputRecord) -> Iterator[str]:
@@ -46,6 +60,8 @@ def _took_effect(joined: Joined, record: InputRecord) -> Iterator[str]:
 
 
 def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bool:
+    if isinstance(record, ExternalRecord):
+        return record.birth in joined.states or _is_heard(joined, record, target)
     final = joined.final(target)
     ended = code(final) if final is not None else None
     writes = joined.states.get(target, [])
@@ -58,6 +74,14 @@ def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bo
             return _left_parking(writes, since)
 
 
+def _is_heard(joined: Joined, record: ExternalRecord, target: str) -> bool:
+    """The task's state says that its owner was heard of in the very step that passed the record."""
+    return any(
+        write.phase is None or before is None or write.heard_at != before.heard_at
+        for before, write in joined.taken_with(record, target)
+    )
+
+
 def _left_parking(writes: list[StateWrite], since: float) -> bool:
     parked = [index for index, write in enumerate(writes) if write.phase == "parked"]
     return any(
@@ -68,12 +92,12 @@ def _left_parking(writes: list[StateWrite], since: float) -> bool:
 def cancels_reach_vcd(joined: Joined) -> Iterator[str]:
     """A Task that runs on after somebody wanted it canceled was asked to stop; nothing else is canceled."""
     evidence = joined.evidence
-    wanted = {(r.partition, r.target) for r in evidence.inputs if r.kind == "cancel"}
+    wanted = {(r.place, r.target) for r in evidence.inputs if r.kind == "cancel"}
     for birth, calls in joined.cancels.items():
-        record = joined.records[birth]
+        record = joined.records.get(birth)
         for call in calls:
             told = joined.tasks_told(birth)
-            if (record.partition, record.request_id) not in wanted:
+            if record is None or (record.place, record.request_id) not in wanted:
                 yield f"I2 {joined.name(birth)}: {call} cancels, and nobody asked for it"
             if not any(w.cancel_wanted and w.at <= call.at + evidence.clock_seconds for w in joined.states[birth]):
                 yield f"I2 {joined.name(birth)}: {call} cancels before the wish is durable"

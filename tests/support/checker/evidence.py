@@ -18,6 +18,9 @@ Event = Mapping[str, Any]
 """One status event as a document."""
 
 _CALL_ID = re.compile(r"(?P<story>vb-[0-9a-f]{32})-(?P<attempt>[1-9][0-9]*)(?P<cancel>-cancel(-[0-9a-f]+)?)?")
+Place = tuple[str, int]
+"""Topic and partition of an input."""
+
 _URN = re.compile(r"urn:vcloud:(?P<kind>[a-z]+):(?P<uuid>[0-9a-f-]{36})", re.IGNORECASE)
 
 
@@ -35,8 +38,22 @@ class InputRecord:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
     @property
+    def place(self) -> Place:
+        return self.topic, self.partition
+
+    @property
     def kind(self) -> str:
         return str((self.document or {}).get("kind") or "request")
+
+    @property
+    def opens(self) -> bool:
+        """It asks for a lifecycle of its own."""
+        return self.kind == "request"
+
+    @property
+    def name(self) -> str | None:
+        """What its lifecycle is known by."""
+        return self.request_id
 
     @property
     def request_id(self) -> str | None:
@@ -69,13 +86,70 @@ class InputRecord:
         return value if isinstance(value, str) else None
 
 
+@dataclass(frozen=True, slots=True)
+class ExternalRecord(InputRecord):
+    """One command about an external task. ``key`` is the record's, as text; None where it has none."""
+
+    key: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return str((self.document or {}).get("command"))
+
+    @property
+    def opens(self) -> bool:
+        return self.kind == "create"
+
+    @property
+    def name(self) -> str | None:
+        return self.key
+
+    @property
+    def request_id(self) -> str | None:
+        return None
+
+    @property
+    def target(self) -> str | None:
+        """What an update or finish is about."""
+        return self.key
+
+    @property
+    def operation(self) -> str | None:
+        """None: what a command calls its operation is a text for people."""
+        return None
+
+    @property
+    def readable(self) -> bool:
+        return self.document is not None
+
+    @property
+    def content(self) -> str:
+        document = self.document or {}
+        counted = {name: value for name, value in document.items() if name not in _UNCOUNTED and value is not None}
+        return json.dumps(counted, sort_keys=True)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What a repeat of this command has too."""
+        document = self.document or {}
+        if document.get("command_id") is not None:
+            return f"id {document['command_id']}"
+        if document.get("revision") is not None:
+            return f"revision {document['revision']} {self.kind} {self.content}"
+        return None
+
+
+_UNCOUNTED = {"command", "command_id", "revision", "correlation_id", "expire_after_seconds"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCall:
     """One call of a request that reached VCD, or one that could change something, in the order of their effects.
 
     ``status`` None: the connection ended without an answer. ``effect``: this one changed something. ``task_id``: the
     Task that it started, or is about. ``delayed``: VCD took its time before it carried it out, so ``at`` is not when it
-    left. ``process``: who sent it, where that is known.
+    left. ``process``: who sent it, where that is known. Of external tasks: ``task_status`` and ``task_operation`` are
+    what the Task says after the call, ``body`` what was sent, where it was kept.
     """
 
     number: int
@@ -88,6 +162,9 @@ class LedgerCall:
     ours: bool = True
     delayed: bool = False
     process: str | None = None
+    task_status: str | None = None
+    task_operation: str | None = None
+    body: str | None = None
 
     @property
     def story(self) -> str:
@@ -115,8 +192,18 @@ class LedgerCall:
         return self.status is not None and 200 <= self.status < 300
 
     @property
+    def updates(self) -> bool:
+        """It changes an external Task that is there already."""
+        return self.operation == "updateTask"
+
+    @property
     def started(self) -> bool:
-        return self.effect and self.task_id is not None and not self.is_cancel
+        return self.effect and self.task_id is not None and not self.is_cancel and not self.updates
+
+    @property
+    def ends_task(self) -> bool:
+        """It left an external Task ended."""
+        return self.effect and self.task_status in ENDS
 
     def __str__(self) -> str:
         return f"call {self.number} ({self.call_id[-12:]} {self.operation}, {self.status or 'unanswered'})"
@@ -134,14 +221,38 @@ class VcdTask:
     look_alike: bool = False
 
 
+ENDS = frozenset({"success", "error", "aborted", "canceled"})
+"""Statuses after which nothing happens to a Task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalTask:
+    """An external Task as VCD has it when the run is over, whoever made it; ``seeded``: surely none of ours.
+
+    ``shown``: its document's fields by their JSON names.
+    """
+
+    task_id: str
+    status: str
+    operation: str
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    seeded: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """A committed record of the changelog. ``writer`` is the transactional id that wrote it, ``at`` when."""
+    """A committed record of a changelog. ``topic`` is the input's; ``writer`` is the transactional id that wrote it,
+    ``at`` when."""
 
+    topic: str
     partition: int
     offset: int
     at: float
     writer: str
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +267,9 @@ class StateWrite(Write):
     intent_at: float | None = None
     cancel_wanted: bool = False
     task_id: str | None = None
+    external_key: str | None = None
+    heard_at: float | None = None
+    """When a command about an external task was last taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,12 +299,17 @@ class EndedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """From ``since`` to ``until`` this process knew that ``partition`` was not its own."""
+    """From ``since`` to ``until`` this process knew that the partition was not its own."""
 
     process: str
+    topic: str
     partition: int
     since: float
     until: float
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +332,17 @@ class Evidence:
     dead_letters: Sequence[str]
     """Coordinates (birth form) that dead letters name."""
     writes: Sequence[Write]
-    """The changelog's whole history."""
+    """The whole history of the inputs' changelogs."""
     ended: Sequence[EndedRecord]
-    offsets: Mapping[int, int]
+    offsets: Mapping[Place, int]
     """The group's committed offset by partition."""
     operations: Mapping[str, OperationFacts]
     tasks: Mapping[str, VcdTask] = field(default_factory=dict)
     """By URN; a Task that VCD has forgotten may be missing."""
+    group: str = ""
+    """The bridges' group, which marks its external Tasks."""
+    external_tasks: Sequence[ExternalTask] = ()
+    """All of VCD's, in order of creation."""
     absences: Sequence[Absence] = ()
     allow_open: bool = False
     """Lifecycles may still be on their way when the run is judged."""
@@ -239,6 +362,15 @@ class Evidence:
 def operation_facts(catalogue: Catalogue) -> dict[str, OperationFacts]:
     """Of all operations by name."""
     return {o.name: OperationFacts(o.recovery.value, o.entity, o.method == "GET") for o in catalogue.values()}
+
+
+def place_of(birth: str) -> Place:
+    """The partition of a birth."""
+    topic, partition, _ = birth.rsplit("/", 2)
+    return topic, int(partition)
+
+
+STEM_LENGTH = len("vb-") + 32
 
 
 def story_id(birth: str) -> str:

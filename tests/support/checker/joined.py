@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,15 +14,21 @@ from tests.support.checker.evidence import (
     EndedRecord,
     Event,
     Evidence,
+    ExternalRecord,
+    ExternalTask,
     InputRecord,
     LedgerCall,
     OperationFacts,
+    Place,
     StateWrite,
     VcdTask,
+    place_of,
     story_id,
 )
 
 _NOTHING_KNOWN = OperationFacts(recovery="never_retry", entity=None)
+_EXTERNAL = OperationFacts(recovery="keyed", entity=None)
+"""The mark that an external Task bears tells whether it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,9 @@ class Joined:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.records = {record.birth: record for record in evidence.inputs}
-        self.births = {story_id(birth): birth for birth in self.records}
+        self.orphans = {write.birth for write in evidence.writes if isinstance(write, StateWrite) and _is_orphan(write)}
+        """Lifecycles of Tasks that nobody had: no record opened them."""
+        self.births = {story_id(birth): birth for birth in (*self.records, *self.orphans)}
         self.stories: dict[str, list[Event]] = defaultdict(list)
         for event in evidence.events:
             self.stories[event["birth"]].append(event)
@@ -48,17 +57,21 @@ class Joined:
         self.starters: dict[str, LedgerCall] = {}
         self._sort_calls()
         self.states: dict[str, list[StateWrite]] = defaultdict(list)
-        self._cursors: dict[int, list[CursorWrite]] = defaultdict(list)
+        self._cursors: dict[Place, list[CursorWrite]] = defaultdict(list)
         for write in evidence.writes:
             if isinstance(write, StateWrite):
                 self.states[write.birth].append(write)
             elif isinstance(write, CursorWrite):
-                self._cursors[write.partition].append(write)
+                self._cursors[write.place].append(write)
         self.ended: dict[str, EndedRecord] = {record.birth: record for record in evidence.ended}
-        self._by_request: dict[tuple[int, str], list[InputRecord]] = defaultdict(list)
+        self._openers: dict[tuple[Place, str], list[InputRecord]] = defaultdict(list)
+        self.commands: dict[tuple[Place, str], list[ExternalRecord]] = defaultdict(list)
+        """All commands of an external key."""
         for record in evidence.inputs:
-            if record.kind == "request" and record.request_id is not None:
-                self._by_request[(record.partition, record.request_id)].append(record)
+            if record.opens and record.name is not None:
+                self._openers[(record.place, record.name)].append(record)
+            if isinstance(record, ExternalRecord) and record.key is not None:
+                self.commands[(record.place, record.key)].append(record)
 
     def _sort_calls(self) -> None:
         for call in self.evidence.ledger:
@@ -82,12 +95,14 @@ class Joined:
         if record is None:
             return birth
         wanted = record.operation or record.kind
-        return f"{birth} ({record.request_id or record.target}, {wanted})"
+        return f"{birth} ({record.name or record.target}, {wanted})"
 
     # --- one story ----------------------------------------------------------------------------------------------------
 
     def facts(self, birth: str) -> OperationFacts:
         record = self.records.get(birth)
+        if isinstance(record, ExternalRecord) or birth in self.orphans:
+            return _EXTERNAL
         return self.evidence.operations.get((record.operation if record else None) or "", _NOTHING_KNOWN)
 
     def final(self, birth: str) -> Event | None:
@@ -110,7 +125,7 @@ class Joined:
 
     def opened(self, birth: str) -> bool:
         """A lifecycle was opened for this record, not just an answer written."""
-        stored = any(write.kind == "action_request" for write in self.states.get(birth, ()) if write.phase is not None)
+        stored = any(write.kind != "control" for write in self.states.get(birth, ()) if write.phase is not None)
         return stored or birth in self.ended
 
     def tasks_told(self, birth: str) -> list[str]:
@@ -157,15 +172,29 @@ class Joined:
 
     def taken_at(self, record: InputRecord) -> float | None:
         """When the record's own offset was passed for good; None: not yet."""
-        cursors = self._cursors.get(record.partition, [])
-        index = bisect_right(cursors, record.offset, key=lambda cursor: cursor.next_offset)
-        return cursors[index].at if index < len(cursors) else None
+        _, passed = self._passage(record)
+        return passed.at if passed is not None else None
 
-    def occupant(self, record: InputRecord, request_id: str | None) -> Occupant | None:
-        """Whose a request id was when ``record`` was taken. A rejected request does not occupy its id."""
+    def taken_with(self, record: InputRecord, birth: str) -> Iterator[tuple[StateWrite | None, StateWrite]]:
+        """What was written of a lifecycle between the cursor before the record and the one behind it: state before,
+        state after."""
+        before, passed = self._passage(record)
+        first, last = before.offset if before is not None else -1, passed.offset if passed is not None else -1
+        for earlier, write in pairwise((None, *self.states.get(birth, ()))):
+            if write is not None and first < write.offset < last:
+                yield earlier, write
+
+    def _passage(self, record: InputRecord) -> tuple[CursorWrite | None, CursorWrite | None]:
+        """The last cursor that stood at or before the record, and the first behind it."""
+        cursors = self._cursors.get(record.place, [])
+        index = bisect_right(cursors, record.offset, key=lambda cursor: cursor.next_offset)
+        return cursors[index - 1] if index > 0 else None, cursors[index] if index < len(cursors) else None
+
+    def occupant(self, record: InputRecord, name: str | None) -> Occupant | None:
+        """Whose a request id or external key was when ``record`` was taken. A rejected request does not occupy it."""
         taken = self.taken_at(record)
         margin = self.evidence.clock_seconds
-        for earlier in reversed(self._by_request.get((record.partition, request_id or ""), ())):
+        for earlier in reversed(self._openers.get((record.place, name or ""), ())):
             if earlier.offset >= record.offset or not self.opened(earlier.birth):
                 continue
             final = self.final(earlier.birth)
@@ -175,14 +204,47 @@ class Joined:
             if gone > taken - margin:
                 return Occupant(earlier.birth, certain=gone > taken + margin)
             return None
-        return None
+        return self._taken_over(record, name)
+
+    def _taken_over(self, record: InputRecord, name: str | None) -> Occupant | None:
+        """An external key can belong to a Task that nobody had."""
+        found = (birth for birth in self.orphans if self.key_of(birth) == (record.place, name))
+        return next((Occupant(birth, certain=True) for birth in found), None)
 
     def later_target(self, record: InputRecord) -> str | None:
         """A lifecycle opened behind a control record that waited for it."""
-        for later in self._by_request.get((record.partition, record.target or ""), ()):
+        for later in self._openers.get((record.place, record.target or ""), ()):
             if later.offset > record.offset and self.opened(later.birth):
                 return later.birth
         return None
+
+    # --- external tasks -----------------------------------------------------------------------------------------------
+
+    def lifecycles_of(self, place: Place, key: str) -> list[str]:
+        """Births of all lifecycles that an external key has had, those without a record last."""
+        opened = [one.birth for one in self._openers.get((place, key), ()) if self.opened(one.birth)]
+        return opened + [birth for birth in self.orphans if self.key_of(birth) == (place, key)]
+
+    def key_of(self, birth: str) -> tuple[Place, str] | None:
+        """Partition and external key of a lifecycle; None for other kinds."""
+        record = self.records.get(birth)
+        if isinstance(record, ExternalRecord):
+            return (record.place, record.key) if record.key is not None else None
+        keys = (write.external_key for write in self.states.get(birth, ()))
+        key = next((key for key in keys if key is not None), None)
+        return (place_of(birth), key) if key is not None else None
+
+    def mark(self, place: Place, key: str) -> str:
+        """What an external Task of ours bears."""
+        return f"[{self.evidence.group}/{place[0]}-{place[1]}/{key}]"
+
+    def marked(self, operation: str | None) -> tuple[Place, str] | None:
+        """Whose mark a Task's operation text bears; None: none of this group's."""
+        match = re.search(rf"\[{re.escape(self.evidence.group)}/([^/]+)-([0-9]+)/(.+)\]", operation or "")
+        return ((match[1], int(match[2])), match[3]) if match else None
+
+    def external_task(self, task_id: str) -> ExternalTask | None:
+        return next((task for task in self.evidence.external_tasks if task.task_id == task_id), None)
 
 
 def seconds(event: Event) -> float:
@@ -198,6 +260,11 @@ def code(event: Event) -> str | None:
 def is_repeat_answer(story: Sequence[Event]) -> bool:
     """A repeat that another ticket sent is answered once, by where the request stands."""
     return len(story) == 1 and code(story[0]) == "repeat"
+
+
+def _is_orphan(write: StateWrite) -> bool:
+    """No record has an offset below zero."""
+    return int(write.birth.rpartition("/")[2]) < 0
 
 
 def _works(write: StateWrite) -> bool:

@@ -15,7 +15,7 @@ def lanes_hold(joined: Joined) -> Iterator[str]:
     lanes: dict[str, list[str]] = defaultdict(list)
     for record in joined.evidence.inputs:
         lane = lane_of(joined, record)
-        if lane is not None and record.kind == "request" and joined.opened(record.birth):
+        if lane is not None and record.opens and joined.opened(record.birth):
             lanes[lane].append(record.birth)
     for lane, births in lanes.items():
         yield from _in_order(joined, lane, births)
@@ -35,7 +35,7 @@ def lane_of(joined: Joined, record: InputRecord) -> str | None:
     for view in ("/admin/extension/", "/admin/"):
         if path.startswith(view):
             path = "/" + path.removeprefix(view)
-    return f"{record.partition}:{path}"
+    return f"{record.topic}/{record.partition}:{path}"
 
 
 def _in_order(joined: Joined, lane: str, births: list[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.support.checker.evidence import LedgerCall, StateWrite, Write
+from tests.support.checker.evidence import LedgerCall, Place, StateWrite, Write, place_of
 from tests.support.checker.joined import Joined
 
 
@@ -24,13 +24,11 @@ def calls_leave_within_their_lease(joined: Joined) -> Iterator[str]:
 
 def calls_are_made_by_owners(joined: Joined) -> Iterator[str]:
     """No call of an intent once another process has committed for the partition, or while its own knew better."""
-    writes: dict[int, list[Write]] = defaultdict(list)
+    writes: dict[Place, list[Write]] = defaultdict(list)
     for write in joined.evidence.writes:
-        writes[write.partition].append(write)
+        writes[write.place].append(write)
     for birth, call, intent in _with_intents(joined):
-        taken = next(
-            (w for w in writes[intent.partition] if w.offset > intent.offset and w.writer != intent.writer), None
-        )
+        taken = next((w for w in writes[intent.place] if w.offset > intent.offset and w.writer != intent.writer), None)
         if taken is not None and call.at > taken.at + joined.evidence.clock_seconds and not call.delayed:
             late = call.at - taken.at
             yield (
@@ -45,13 +43,13 @@ def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[str]:
         where = f"{absence.process}, which had no partition {absence.partition} since {absence.since:.2f}"
         for births in (joined.calls, joined.cancels):
             for birth, calls in births.items():
-                if joined.records[birth].partition != absence.partition:
+                if place_of(birth) != absence.place:
                     continue
                 for call in calls:
                     if call.process == absence.process and absence.since < call.at < absence.until:
                         yield f"I6 {joined.name(birth)}: {call} at {call.at:.2f} by {where}"
         for write in joined.evidence.writes:
-            if (write.partition, write.writer) == (absence.partition, absence.process):
+            if (write.place, write.writer) == (absence.place, absence.process):
                 if absence.since < write.at < absence.until:
                     yield f"I6 store offset {write.offset} written at {write.at:.2f} by {where}"
 

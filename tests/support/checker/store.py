@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.support.checker.evidence import CursorWrite, RequestWrite, StateWrite, Write
+from tests.support.checker.evidence import CursorWrite, Place, RequestWrite, StateWrite, Write, place_of
 from tests.support.checker.joined import Joined, is_repeat_answer
 
 _WITHOUT_REQUEST = {"following", None}
@@ -26,8 +26,7 @@ def states_build_on_each_other(joined: Joined) -> Iterator[str]:
             elif after.phase is not None and after.attempt < before.attempt:
                 told = f"attempt {after.attempt} after {before.attempt}"
                 yield f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}"
-        record = joined.records.get(birth)
-        if record is not None and any(write.partition != record.partition for write in writes):
+        if any(write.place != place_of(birth) for write in writes):
             yield f"I7 {name}: stored on another partition than its record's"
 
 
@@ -35,7 +34,7 @@ def store_equals_stories(joined: Joined) -> Iterator[str]:
     """What a restore would find is what was told: sequence, endings, and nothing more than that."""
     for birth, story in joined.stories.items():
         name, final, standing = joined.name(birth), joined.final(birth), joined.standing(birth)
-        if standing is not None and standing.kind == "action_request" and standing.sequence != len(story):
+        if standing is not None and standing.kind != "control" and standing.sequence != len(story):
             yield f"I7 {name}: the store knows {standing.sequence} events, {len(story)} were told"
         if final is None or is_repeat_answer(story) or birth not in joined.states:
             continue
@@ -52,7 +51,10 @@ def store_equals_stories(joined: Joined) -> Iterator[str]:
 
 
 def requests_are_dropped_in_time(joined: Joined) -> Iterator[str]:
-    """Bodies hold secrets: what VCD has accepted, or what has ended, keeps none in the store."""
+    """Bodies hold secrets: what VCD has accepted, or what has ended, keeps none in the store.
+
+    An external task keeps what it is to show until its end.
+    """
     live: dict[str, RequestWrite] = {}
     for write in joined.evidence.writes:
         if isinstance(write, RequestWrite):
@@ -60,24 +62,26 @@ def requests_are_dropped_in_time(joined: Joined) -> Iterator[str]:
     for birth, request in live.items():
         standing = joined.standing(birth)
         phase = standing.phase if standing is not None else None
+        if standing is not None and standing.kind == "external_task":
+            continue
         if request.size_bytes is not None and phase in _WITHOUT_REQUEST:
             yield f"I7 {joined.name(birth)}: {phase or 'ended'}, but its request is still stored"
 
 
 def cursors_go_forward(joined: Joined) -> Iterator[str]:
     """The position of a partition only advances, and is the group's committed offset."""
-    last: dict[int, CursorWrite] = {}
+    last: dict[Place, CursorWrite] = {}
     for write in joined.evidence.writes:
         if isinstance(write, CursorWrite):
-            before = last.get(write.partition)
+            before = last.get(write.place)
             if before is not None and write.next_offset <= before.next_offset:
-                where = f"partition {write.partition}: {write.writer}"
+                where = f"{write.topic}/{write.partition}: {write.writer}"
                 yield f"I7 {where} moved the cursor from {before.next_offset} to {write.next_offset}"
-            last[write.partition] = write
-    for partition, cursor in last.items():
-        committed = joined.evidence.offsets.get(partition)
+            last[write.place] = write
+    for place, cursor in last.items():
+        committed = joined.evidence.offsets.get(place)
         if committed != cursor.next_offset:
-            yield f"I7 partition {partition}: offset {committed} is committed, the cursor says {cursor.next_offset}"
+            yield f"I7 {place[0]}/{place[1]}: offset {committed} is committed, the cursor says {cursor.next_offset}"
 
 
 @dataclass(slots=True)
@@ -111,10 +115,10 @@ class _Memory:
 def memory_is_bounded(joined: Joined) -> Iterator[str]:
     """I8: no request is opened while a cap is reached. What an operator puts back is not refused."""
     evidence = joined.evidence
-    memory: dict[int, _Memory] = defaultdict(_Memory)
+    memory: dict[Place, _Memory] = defaultdict(_Memory)
     for write in evidence.writes:
-        held = memory[write.partition]
-        if isinstance(write, StateWrite) and write.kind == "action_request" and write.birth not in held.phases:
+        held = memory[write.place]
+        if isinstance(write, StateWrite) and write.kind != "control" and write.birth not in held.phases:
             where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
             if write.phase is not None and evidence.max_open is not None and held.open >= evidence.max_open:
                 yield f"I8 {where} {held.open} open requests, the cap is {evidence.max_open}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from tests.support.checker.evidence import Event, InputRecord
+from tests.support.checker.evidence import ENDS, Event, ExternalRecord, InputRecord
 from tests.support.checker.joined import Joined, is_repeat_answer, seconds
 
 _RANK = {"queued": 0, "preRunning": 1, "running": 2, "postRunning": 3}
-_ENDS = {"success", "error", "aborted", "canceled"}
-_OUTCOMES = _ENDS | {"rejected", "expired"}
+_OUTCOMES = ENDS | {"rejected", "expired"}
 
 
 def stories_are_whole(joined: Joined) -> Iterator[str]:
@@ -43,7 +42,7 @@ def _statuses(name: str, story: Sequence[Event]) -> Iterator[str]:
         if status is None:
             continue
         previous = status
-        rank = 4 if status in _ENDS else _RANK.get(status)
+        rank = 4 if status in ENDS else _RANK.get(status)
         if rank is not None and rank < highest:
             yield f"I4 {name}#{event['sequence']}: {status} after a later status"
             return
@@ -63,7 +62,9 @@ def _event(joined: Joined, event: Event) -> Iterator[str]:
     if (event["change"] == "rejected") is not (event["outcome"] == "rejected"):
         yield f"I4 {name}: change {event['change']!r}, outcome {event['outcome']!r}"
     record = joined.records.get(event["birth"])
-    if record is not None and record.document is not None:
+    if isinstance(record, ExternalRecord):
+        yield from _repeats_key(joined, name, event, record)
+    elif record is not None and record.document is not None:
         yield from _repeats_record(name, event, record)
 
 
@@ -77,6 +78,21 @@ def _repeats_record(name: str, event: Event, record: InputRecord) -> Iterator[st
         wanted = document.get(field)
         if (wanted is None or isinstance(wanted, str)) and event.get(field) != wanted:
             yield f"I4 {name}: {field} is {event.get(field)!r}, its record has {wanted!r}"
+
+
+def _repeats_key(joined: Joined, name: str, event: Event, record: ExternalRecord) -> Iterator[str]:
+    """Events of external tasks are told by their key, with the correlation of a command that was about it."""
+    if (event.get("lifecycle"), event.get("external_key"), event.get("request_id")) != (
+        "external_task",
+        record.key,
+        None,
+    ):
+        told = f"{event.get('lifecycle')} {event.get('external_key')!r}"
+        yield f"I4 {name}: is told of {told}, its record is an external task's, {record.key!r}"
+    commands = joined.commands[(record.place, record.key)] if record.key is not None else [record]
+    given = {(command.document or {}).get("correlation_id") for command in commands}
+    if event.get("correlation_id") not in given | {None}:
+        yield f"I4 {name}: correlation_id is {event.get('correlation_id')!r}, no command of {record.key!r} has it"
 
 
 def parked_is_told(joined: Joined) -> Iterator[str]:

@@ -13,6 +13,8 @@ def tasks_belong_to_their_callers(joined: Joined) -> Iterator[str]:
     """A story tells the Task that its own call started, one, and no other story tells it."""
     tellers: dict[str, str] = {}
     for birth, story in joined.stories.items():
+        if birth in joined.orphans:
+            continue  # its Task is one that nobody had
         told = [] if joined.facts(birth).reads else joined.tasks_told(birth)
         resumed = bool(joined.resumed_at(birth)) or any(code(event) == "resolved" for event in story)
         if len(told) > 1 and not resumed:
