@@ -82,6 +82,10 @@ class Ticket:
         self._want(command, fields)
         self.forget(waiting)
 
+    def came_at_once(self, ahead: ExternalRecord) -> None:
+        """What was taken in the same step as its create, though it came before."""
+        self._want(ahead.kind, dict(ahead.document or {}))
+
     def forget(self, birth: str) -> None:
         self.made.state(birth, None)
         self.made.write(RequestWrite, birth, birth=birth, size_bytes=None)
@@ -212,6 +216,13 @@ def _recognised(made: Made) -> None:
     repeat.ended("success")
     repeat.answered("already_finished", "update", progress=99)
     made.dead.append(repeat.passed(_rubbish(made)))
+
+    at_once = Ticket(made, "at once")
+    ahead = at_once.send("finish", details="very soon over")
+    at_once.create()
+    at_once.came_at_once(ahead)
+    at_once.call()
+    at_once.ended("success")
 
 
 def _rubbish(made: Made) -> ExternalRecord:

@@ -45,12 +45,13 @@ def is_refused(joined: Joined, birth: str) -> bool:
 def _took_effect(joined: Joined, record: InputRecord) -> Iterator[str]:
     name = joined.name(record.birth)
     occupant = joined.occupant(record, record.target)
-    waited = record.birth in joined.states
+    waited = joined.waited(record)
     target = joined.later_target(record) if waited else occupant.birth if occupant is not None else None
     if target is None:
         yield f"I1 {name}: swallowed, there is no request it could be about"
         return
-    taken = joined.states[record.birth][-1].at if waited else joined.taken_at(record) or 0.0
+    stored = joined.states.get(record.birth)
+    taken = stored[-1].at if stored else joined.taken_at(record) or 0.0
     gone = joined.gone_at(target)
     margin = joined.evidence.clock_seconds
     if gone is not None and gone < taken - margin:
@@ -61,7 +62,7 @@ def _took_effect(joined: Joined, record: InputRecord) -> Iterator[str]:
 
 def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bool:
     if isinstance(record, ExternalRecord):
-        return record.birth in joined.states or _is_heard(joined, record, target)
+        return joined.waited(record) or _is_heard(joined, record, target)
     final = joined.final(target)
     ended = code(final) if final is not None else None
     writes = joined.states.get(target, [])

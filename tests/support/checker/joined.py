@@ -211,6 +211,14 @@ class Joined:
         found = (birth for birth in self.orphans if self.key_of(birth) == (record.place, name))
         return next((Occupant(birth, certain=True) for birth in found), None)
 
+    def waited(self, record: InputRecord) -> bool:
+        """A record about another's lifecycle waited for it: for long, or for one that was opened in the same step."""
+        if record.birth in self.states:
+            return True
+        later = self.later_target(record)
+        _, passed = self._passage(record)
+        return later is not None and passed is not None and self._passage(self.records[later])[1] is passed
+
     def later_target(self, record: InputRecord) -> str | None:
         """A lifecycle opened behind a control record that waited for it."""
         for later in self._openers.get((record.place, record.target or ""), ()):

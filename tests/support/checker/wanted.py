@@ -61,7 +61,7 @@ def _taken(joined: Joined, create: ExternalRecord) -> Iterator[ExternalRecord]:
     first = max((offset for offset in opened if offset < create.offset), default=-1)
     last = min((offset for offset in opened if offset > create.offset), default=inf)
     for command in commands:
-        waited = command.birth in joined.states and command.offset < create.offset
+        waited = command.offset < create.offset and joined.waited(command)
         if command.opens or not first < command.offset < last or (command.offset < create.offset and not waited):
             continue
         if repeats_a_command(joined, command):
