@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from bridge.avro.times import to_millis
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
-from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.lifecycle import Kind, Lifecycle, Phase, Unshown
 
 _TIMES = (
     "received_at", "start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "unsure_since", "parked_at",
@@ -34,7 +35,7 @@ def lifecycle_document(lifecycle: Lifecycle) -> dict[str, Any]:
         time: datetime | None = getattr(lifecycle, name)
         document[name] = to_millis(time) if time is not None else None
     document["birth"] = str(lifecycle.birth)
-    document["wanted_by"] = str(lifecycle.wanted_by) if lifecycle.wanted_by is not None else None
+    document["unshown"] = [{**asdict(one), "birth": str(one.birth)} for one in lifecycle.unshown]
     document["kind"] = lifecycle.kind.value
     document["phase"] = lifecycle.phase.value
     document["parked_from"] = lifecycle.parked_from.value if lifecycle.parked_from is not None else None
@@ -51,8 +52,7 @@ def to_lifecycle(document: Mapping[str, Any]) -> Lifecycle:
     values["evidence"] = tuple(values["evidence"])
     values["blockers"] = tuple(values["blockers"])
     values["commands"] = tuple(values["commands"])
-    if values["wanted_by"] is not None:
-        values["wanted_by"] = Birth.parse(values["wanted_by"])
+    values["unshown"] = tuple(Unshown(**{**one, "birth": Birth.parse(one["birth"])}) for one in values["unshown"])
     if values["parked_from"] is not None:
         values["parked_from"] = Phase(values["parked_from"])
     if values["outcome"] is not None:

@@ -34,3 +34,10 @@ class ExternalRules:
     orphans: OrphanPolicy = OrphanPolicy.REPORT
     policy: Policy = field(default_factory=Policy)
     """Its organizations are those in whose lists Tasks may be made."""
+
+    def silence(self, namespace: str) -> timedelta:
+        """How long owners of this namespace may be silent; the settings may have dropped one that has Tasks yet."""
+        return self.namespaces.get(namespace, _LONGEST_SILENCE)
+
+
+_LONGEST_SILENCE = timedelta(days=7)

@@ -51,6 +51,20 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unshown:
+    """A command that was taken and that VCD may refuse yet: then it is told, and can be sent again.
+
+    ``change``: which change of the wanted document it made. ``revision_before``: the highest revision taken before it.
+    """
+
+    birth: Birth
+    change: int
+    fingerprint: str | None = None
+    revision_before: int | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
     """One lifecycle's state. Times are aware UTC. ``sequence`` is that of the last event told (0: none)."""
 
@@ -152,8 +166,8 @@ class Lifecycle:
     shown: int = 0
     wanted_status: str | None = None
     """Status in the wanted document, VCD's spelling."""
-    wanted_by: Birth | None = None
-    """The command that changed the wanted document last."""
+    unshown: tuple[Unshown, ...] = ()
+    """The last commands whose changes VCD does not show yet, oldest first."""
     revision: int | None = None
     """Highest revision of a command taken."""
     commands: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
-from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest, Unshown
 from bridge.core.task import Task
 from bridge.ports import Delivery, Headers
 
@@ -126,14 +126,34 @@ LIFECYCLES = st.builds(
             "correlation_id", "requested_by", "traceparent", "operation", "organization", "entity", "lane",
             "created_name", "waiting_for", "unsure_code", "task_id", "task_href", "status", "vcd_request_id",
             "parked_reason", "target_request_id", "control", "resolution_outcome", "resolution_task_href",
-            "resolution_reason", "resolution_decided_by",
+            "resolution_reason", "resolution_decided_by", "external_key", "service_namespace", "wanted_status",
+            "ends_because", "refused_code", "refused_message",
         ),
         OPTIONAL_TEXT,
     ),
     **dict.fromkeys(
-        ("start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "parked_at", "ended_at"), OPTIONAL_TIMES
+        (
+            "start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "parked_at", "ended_at", "heard_at",
+            "sent_at", "unsure_since",
+        ),
+        OPTIONAL_TIMES,
     ),
     **dict.fromkeys(("attempt", "tries", "waits", "looks"), st.integers(0, 2**31 - 1)),
+    **dict.fromkeys(("wanted", "sending", "shown"), st.integers(0, 2**60)),
+    revision=st.none() | st.integers(-(2**63), 2**63 - 1),
+    expire_after_seconds=st.none() | st.integers(1, 2**31),
+    commands=st.lists(TEXT, max_size=3).map(tuple),
+    unshown=st.lists(
+        st.builds(
+            Unshown,
+            birth=BIRTHS,
+            change=st.integers(0, 2**60),
+            fingerprint=OPTIONAL_TEXT,
+            revision_before=st.none() | st.integers(-(2**63), 2**63 - 1),
+            correlation_id=OPTIONAL_TEXT,
+        ),
+        max_size=3,
+    ).map(tuple),
     **dict.fromkeys(
         ("cancel_requested", "cancel_wanted", "cancel_sent", "overdue", "lane_released"), st.booleans()
     ),

@@ -7,17 +7,21 @@ operationName are taken by PUT although the page marks them as not modifiable).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from bridge.core.external.marks import Marker
 from bridge.core.external_commands import ExternalCommand, ExternalVerb
+from bridge.core.lifecycle import StoredRequest
 from bridge.core.requests import JsonValue
 from bridge.core.task import ReferenceDocument, Task
 
 Document = dict[str, JsonValue]
 
 MEDIA_TYPE = "application/vnd.vmware.vcloud.task+json"
+TASK_PATH = "/task/"
+"""Begins the path of every update."""
 TASK_NAME = "task"
 """``name`` is required and has this value in every Task."""
 
@@ -37,11 +41,11 @@ def write(document: Mapping[str, JsonValue]) -> str:
 def created(command: ExternalCommand, namespace: str, marker: Marker) -> Document:
     """What a create asks for; owner and user are references as given, to be read before the call."""
     document: Document = {"name": TASK_NAME, "serviceNamespace": namespace}
-    for field, text in (("owner", command.owner), ("user", command.user)):
-        if text is not None:
-            document[field] = {"id" if text.startswith("urn:") else "href": text}
+    for field, named in (("owner", command.owner), ("user", command.user)):
+        if named is not None:
+            document[field] = {"id" if named.startswith("urn:") else "href": named}
     if command.params is not None:
-        document["params"] = _free(command.params)
+        document["params"] = free(command.params)
     return changed(document, command, marker)
 
 
@@ -60,7 +64,7 @@ def changed(document: Document, command: ExternalCommand, marker: Marker) -> Doc
     after.update({name: value for name, value in given.items() if value is not None})
     operation = command.operation
     if operation is None:
-        operation = marker.unmarked(_text(document, "operation"), command.external_key)
+        operation = marker.unmarked(text(document, "operation"), command.external_key)
     after["operation"] = marker.marked(operation, command.external_key)
     return after
 
@@ -74,7 +78,8 @@ def ended(document: Document, status: str, code: str, message: str) -> Document:
     """The document of a Task that the bridge itself ends."""
     after = {**document, "status": status, "details": message}
     if status == "error":
-        after["error"] = {"message": message, "majorErrorCode": 500, "minorErrorCode": code.upper()}
+        # What its owner has said went wrong is worth more than that it fell silent.
+        after.setdefault("error", {"message": message, "majorErrorCode": 500, "minorErrorCode": code.upper()})
     return after
 
 
@@ -92,13 +97,13 @@ def shown(task: Task, external_key: str, marker: Marker) -> Document:
         "description": told["description"],
         "progress": told["progress"],
         "error": _without_nulls(told["error"]),
-        "params": _free(told["params"]),
+        "params": free(told["params"]),
     }
     result = told["result"]
     if result is not None:
         document["result"] = _without_nulls(
             {
-                "resultContent": _free(result["resultContent"]),
+                "resultContent": free(result["resultContent"]),
                 "resultReference": _without_nulls(result["resultReference"]),
             }
         )
@@ -112,26 +117,53 @@ def reference_text(document: Mapping[str, JsonValue], field: str) -> str | None:
     reference = document.get(field)
     if not isinstance(reference, dict):
         return None
-    text = reference.get("id") or reference.get("href")
-    return text if isinstance(text, str) else None
+    named = reference.get("id") or reference.get("href")
+    return named if isinstance(named, str) else None
 
 
-def names_same(document: Mapping[str, JsonValue], field: str, text: str) -> bool:
-    """Whether ``text`` names the object that the document's reference names already."""
+def names_same(document: Mapping[str, JsonValue], field: str, given: str) -> bool:
+    """Whether ``given`` names the object that the document's reference names already."""
     reference = document.get(field)
     if not isinstance(reference, dict):
         return False
     known = [value for name in ("id", "href") if isinstance(value := reference.get(name), str)]
-    tail = text.rstrip("/").rpartition("/")[2].rpartition(":")[2].casefold()
-    return text in known or any(one.casefold().endswith(tail) for one in known if len(tail) == _UUID_LENGTH)
+    return any(same_name(given, one) for one in known)
 
 
-def same_free(document: Mapping[str, JsonValue], field: str, text: str) -> bool:
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are of one object as far as can be told: URN, href of any host, uuid; or the same text."""
+    first, second = _UUID.search(one), _UUID.search(other)
+    if first is not None and second is not None:
+        return first.group().casefold() == second.group().casefold()
+    return one.casefold() == other.casefold()
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/*$)", re.IGNORECASE)
+
+
+def same_free(document: Mapping[str, JsonValue], field: str, content: str) -> bool:
     """Whether free content is what the document has already."""
-    return document.get(field) == _free(text)
+    return _canonical(document.get(field)) == _canonical(free(content))
 
 
-_UUID_LENGTH = 36
+def _canonical(value: JsonValue) -> str:
+    """Python takes 1, 1.0 and true for the same; JSON does not."""
+    return json.dumps(value, sort_keys=True)
+
+
+def status_of(document: Mapping[str, JsonValue]) -> str | None:
+    return text(document, "status")
+
+
+def text(document: Mapping[str, JsonValue], field: str) -> str | None:
+    value = document.get(field)
+    return value if isinstance(value, str) else None
+
+
+def task_id_of(request: StoredRequest) -> str | None:
+    """URN of the Task that a call changes; None where the call makes one."""
+    _, update, uuid = request.path.partition(TASK_PATH)
+    return f"urn:vcloud:task:{uuid}" if update else None
 
 
 def _result(command: ExternalCommand) -> Document | None:
@@ -140,34 +172,26 @@ def _result(command: ExternalCommand) -> Document | None:
     content = command.result["resultContent"]
     return _without_nulls(
         {
-            "resultContent": _free(content),
+            "resultContent": free(content),
             "resultReference": _without_nulls(command.result["resultReference"]),
         }
     )
 
 
-def _free(text: str | None) -> JsonValue:
+def free(content: str | None) -> JsonValue:
     """Free content as JSON; text that is no JSON is itself the content."""
-    if text is None:
+    if content is None:
         return None
     try:
-        value: JsonValue = json.loads(text)
+        value: JsonValue = json.loads(content)
     except ValueError:
-        return text
+        return content
     return value
-
-
-def _text(document: Mapping[str, JsonValue], field: str) -> str | None:
-    value = document.get(field)
-    return value if isinstance(value, str) else None
 
 
 def _without_nulls(document: Mapping[str, Any] | None) -> Document | None:
     """What is absent is left out: VCD reads an explicit null of some references as a reference."""
     if document is None:
         return None
-    return {
-        name: _without_nulls(value) if name == "tenantError" else value
-        for name, value in document.items()
-        if value is not None
-    }
+    given = {name: _without_nulls(value) if name == "tenantError" else value for name, value in document.items()}
+    return {name: value for name, value in given.items() if value is not None} or None

@@ -13,7 +13,7 @@ from bridge.core.external import documents
 from bridge.core.external_commands import ExternalCommand, ExternalVerb
 from bridge.core.external_limits import namespace_objection
 from bridge.core.external_rules import ExternalRules
-from bridge.core.lifecycle import Ended, Lifecycle, StoredRequest
+from bridge.core.lifecycle import Ended, Lifecycle, Phase, StoredRequest
 from bridge.core.policy import allows_organization
 from bridge.core.task import is_final, rank
 
@@ -57,7 +57,7 @@ def content_hash(command: ExternalCommand) -> str:
         "progress": command.progress,
         "error": command.error,
         "result": command.result,
-        "params": command.params,
+        "params": documents.free(command.params),
     }
     text = json.dumps(counted, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return f"{HASH_VERSION}:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
@@ -112,21 +112,23 @@ def judge_change(
         return Repeat()
     if isinstance(known, Ended) or not known.is_open:
         return Reason("already_finished", f"the task of {known.external_key!r} has already ended ({known.outcome})")
-    if is_final(known.wanted_status):
+    # A parked task waits for a person's word, and a finish is one.
+    resolves = known.phase is Phase.PARKED and command.verb is ExternalVerb.FINISH
+    if is_final(known.wanted_status) and not resolves:
         return Reason("already_finished", f"the task of {known.external_key!r} is being ended as {known.wanted_status}")
     if command.revision is not None and known.revision is not None and command.revision <= known.revision:
         message = f"revision {command.revision} is not higher than {known.revision}, which was taken already"
         return Reason("revision_not_higher", message, "revision")
     if request is None:
         message = "what is stored about the task cannot be read; it is looked for in VCD: send the command again later"
-        return Reason("state_unreadable", message)
+        return None if resolves else Reason("state_unreadable", message)
     return _create_only(command, known, request) or _backward(command, known)
 
 
 def _create_only(command: ExternalCommand, known: Lifecycle, request: StoredRequest) -> Reason | None:
     document = documents.read(request.body)
     changes = {
-        "organization": command.organization not in {None, known.organization},
+        "organization": command.organization is not None and not _same_organization(command.organization, known),
         "serviceNamespace": command.service_namespace not in {None, known.service_namespace},
         "owner": command.owner is not None and not documents.names_same(document, "owner", command.owner),
         "user": command.user is not None and not documents.names_same(document, "user", command.user),
@@ -136,6 +138,10 @@ def _create_only(command: ExternalCommand, known: Lifecycle, request: StoredRequ
         if changed:
             return Reason("create_only", f"VCD takes {field} when the Task is made, and never changes it", field)
     return None
+
+
+def _same_organization(given: str, known: Lifecycle) -> bool:
+    return known.organization is None or documents.same_name(given, known.organization)
 
 
 def _backward(command: ExternalCommand, known: Lifecycle) -> Reason | None:

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from bridge.core.commands import Decision, Follow, Look, MakeCall, ReadReferences, ReadTask
-from bridge.core.events import Change, Outcome, Reason
-from bridge.core.external import documents
-from bridge.core.external.answering import ended_in_vcd, external_answered, external_looked, show_again, unsure
+from bridge.core.events import Outcome, Reason
+from bridge.core.external import changes, documents
+from bridge.core.external.answering import external_answered
 from bridge.core.external.judging import REMEMBERED_COMMANDS
+from bridge.core.external.looking import UNREADABLE, external_looked, lost, take_over
 from bridge.core.external.marks import Marker
+from bridge.core.external.showing import end_again, ended_in_vcd, gone, rejected, show_again, unsure
 from bridge.core.external.transitions import EXTERNAL_LATE, EXTERNAL_TRANSITIONS
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import (
@@ -68,7 +70,7 @@ def marker_of(lifecycle: Lifecycle, external: ExternalRules) -> Marker:
 
 def next_wake_external(lifecycle: Lifecycle, after: datetime | None = None) -> datetime | None:
     """The next moment at which a waiting task may be sent, or the silence of its owner has lasted too long."""
-    times = [lifecycle.expires_at if lifecycle.phase is not Phase.PARKED else None]
+    times = [lifecycle.expires_at]
     if lifecycle.phase is Phase.WAITING:
         times.append(lifecycle.wake_at)
     return min((time for time in times if time is not None and (after is None or time > after)), default=None)
@@ -83,13 +85,13 @@ def _apply(
         case Observed():
             _observed(story, event, request, rules, external)
         case Vanished():
-            story.park(Reason("task_vanished", f"VCD no longer shows the Task (HTTP {event.http_status})"))
+            gone(story, external)
         case Commanded():
             _commanded(story, event, request, external)
         case Referenced() | NotReferenced():
             _referenced(story, event, request)
         case Woke() | Restored() | Unreadable():
-            _apply_own(story, event)
+            _apply_own(story, event, request, external)
         case _:
             assert_never(event)
 
@@ -114,14 +116,16 @@ def _apply_call(
             assert_never(event)
 
 
-def _apply_own(story: Story, event: Woke | Restored | Unreadable) -> None:
+def _apply_own(
+    story: Story, event: Woke | Restored | Unreadable, request: StoredRequest | None, external: ExternalRules
+) -> None:
     match event:
         case Woke():
             _woke(story)
         case Restored():
-            _restored(story)
+            _restored(story, request)
         case Unreadable():
-            _unreadable(story, event)
+            _unreadable(story, event, request, external)
         case _:
             assert_never(event)
 
@@ -139,45 +143,54 @@ def _granted(story: Story) -> None:
 def _referenced(story: Story, event: Referenced | NotReferenced, request: StoredRequest | None) -> None:
     match event:
         case NotReferenced(field=field, message=message):
-            reason = Reason(f"unknown_{field}", message, field)
-            story.end(Outcome.REJECTED, change=Change.REJECTED, reason=reason)
+            rejected(story, Reason(f"unknown_{field}", message, field))
         case Referenced() if request is not None:
             document = documents.referenced(documents.read(request.body), event.owner, event.user)
             path = f"/tasksList/{event.organization_uuid}"
             story.request = replace(request, path=path, body=documents.write(document))
             story.become(phase=Phase.RECEIVED)
         case Referenced():
-            pass
+            pass  # nobody reads the references of what cannot be read
+
+
+# --- its owner's word -------------------------------------------------------------------------------------------------
 
 
 def _commanded(story: Story, event: Commanded, request: StoredRequest | None, external: ExternalRules) -> None:
-    lifecycle, command = story.lifecycle, event.command
+    command = event.command
     before = documents.read(request.body if request is not None else None)
-    after = documents.changed(before, command, marker_of(lifecycle, external))
-    taken = lifecycle.commands
-    if event.fingerprint is not None:
-        taken = (*taken, event.fingerprint)[-REMEMBERED_COMMANDS:]
-    expire_after = command.expire_after
-    story.become(
-        heard_at=story.now,
-        commands=taken,
-        revision=command.revision if command.revision is not None else lifecycle.revision,
-        expire_after_seconds=lifecycle.expire_after_seconds if expire_after is None else _whole_seconds(expire_after),
-        correlation_id=command.correlation_id or lifecycle.correlation_id,
-    )
-    if after != before and request is not None:
+    after = documents.changed(before, command, marker_of(story.lifecycle, external))
+    if request is not None and after != before:
         story.request = replace(request, body=documents.write(after))
-        status = after.get("status")
-        story.become(
-            wanted=lifecycle.wanted + 1,
-            wanted_by=event.birth,
-            wanted_status=status if isinstance(status, str) else lifecycle.wanted_status,
-        )
-        if lifecycle.phase in {Phase.FOLLOWING, Phase.WAITING}:
-            show_again(story, external)
-    if lifecycle.phase is Phase.PARKED:
+        changes.taken(story, event, documents.status_of(after))
+    _heard(story, event)
+    lifecycle = story.lifecycle
+    if request is None:
+        # Parked, and nothing is left to send: its owner's word ends the story.
+        story.end(Outcome(documents.status_of(after) or external.expired_status), reason=lost())
+    elif lifecycle.phase is Phase.PARKED:
         story.become(tries=0)
         unsure(story, "asked_again", settle=False)
+    elif lifecycle.phase in {Phase.FOLLOWING, Phase.WAITING} and story.request is not None:
+        show_again(story, external)
+
+
+def _heard(story: Story, event: Commanded) -> None:
+    """The owner is alive, and has said what it has said. A story keeps the correlation id that it began with."""
+    lifecycle, command = story.lifecycle, event.command
+    commands, expire_after = lifecycle.commands, command.expire_after
+    if event.fingerprint is not None:
+        commands = (*commands, event.fingerprint)[-REMEMBERED_COMMANDS:]
+    story.become(
+        heard_at=story.now,
+        commands=commands,
+        revision=command.revision if command.revision is not None else lifecycle.revision,
+        expire_after_seconds=lifecycle.expire_after_seconds if expire_after is None else _whole_seconds(expire_after),
+        correlation_id=lifecycle.correlation_id or command.correlation_id,
+    )
+
+
+# --- what VCD shows ---------------------------------------------------------------------------------------------------
 
 
 def _observed(
@@ -190,38 +203,45 @@ def _observed(
         ended_in_vcd(story, task)
         return
     observed(story, task, rules)
-    lifecycle = story.lifecycle
-    if event.asked and lifecycle.expires_at is not None and story.now >= lifecycle.expires_at:
-        _expire(story, request, external)
-    elif lifecycle.phase is Phase.FOLLOWING and is_final(lifecycle.wanted_status):
-        # VCD took our ending without showing it.
-        show_again(story, external)
-
-
-def _expire(story: Story, request: StoredRequest | None, external: ExternalRules) -> None:
     if request is None:
-        return
-    seconds = story.lifecycle.expire_after_seconds
-    message = f"ended because its owner has not been heard of for {seconds} s"
-    end_it(story, request, external.expired_status, "owner_silent", message)
-    show_again(story, external)
+        take_over(story, task, external, lost())
+        story.become(phase=Phase.FOLLOWING, wake_at=None)
+        request = story.request
+    lifecycle = story.lifecycle
+    if request is not None and event.asked and _is_silent(story):
+        message = f"ended because its owner has not been heard of for {lifecycle.expire_after_seconds} s"
+        end_it(story, request, external.expired_status, "owner_silent", message)
+        show_again(story, external)
+    elif lifecycle.phase is Phase.FOLLOWING and is_final(lifecycle.wanted_status):
+        end_again(story, rules)
 
 
 def end_it(story: Story, request: StoredRequest, status: str, code: str, message: str) -> None:
     """The bridge itself wants the Task to end."""
     document = documents.ended(documents.read(request.body), status, code, message)
     story.request = replace(request, body=documents.write(document))
-    story.become(wanted=story.lifecycle.wanted + 1, wanted_by=None, wanted_status=status, ends_because=code)
+    story.become(wanted=story.lifecycle.wanted + 1, wanted_status=status, ends_because=code)
+
+
+def _is_silent(story: Story) -> bool:
+    expires_at = story.lifecycle.expires_at
+    return expires_at is not None and story.now >= expires_at
+
+
+# --- its own times ----------------------------------------------------------------------------------------------------
 
 
 def _woke(story: Story) -> None:
-    lifecycle = story.lifecycle
-    due = lifecycle.expires_at is not None and story.now >= lifecycle.expires_at
-    if due and lifecycle.phase in {Phase.FOLLOWING, Phase.WAITING}:
+    """Nothing is ended by a timer without one look."""
+    if not _is_silent(story):
+        return
+    if story.lifecycle.phase is Phase.PARKED:
+        unsure(story, "owner_silent", settle=False)
+    elif story.lifecycle.phase in {Phase.FOLLOWING, Phase.WAITING}:
         story.commands.append(ReadTask())
 
 
-def _restored(story: Story) -> None:
+def _restored(story: Story, request: StoredRequest | None) -> None:
     lifecycle = story.lifecycle
     if lifecycle.task_id is not None and lifecycle.phase is not Phase.PARKED:
         story.commands.append(Follow())
@@ -232,17 +252,38 @@ def _restored(story: Story) -> None:
             unsure(story, "owner_changed", settle=True)
         case Phase.UNSURE:
             story.commands.append(Look(lifecycle.attempt, settle=True))
+        case Phase.FOLLOWING if request is None or is_final(lifecycle.wanted_status):
+            # What is wanted cannot be read any more, or VCD did not show the ending that it took: the Task tells.
+            story.commands.append(ReadTask())
         case _:
             pass
 
 
-def _unreadable(story: Story, event: Unreadable) -> None:
-    """Our mark tells the Task, where VCD has one."""
-    story.become(evidence=(*story.lifecycle.evidence, event.message))
-    if story.lifecycle.external_key is not None:
-        unsure(story, "state_unreadable", settle=True)
-    elif story.lifecycle.parked_from is None:
-        story.park(Reason("state_unreadable", event.message))
+def _unreadable(story: Story, event: Unreadable, request: StoredRequest | None, external: ExternalRules) -> None:
+    """What is left is taken up: the next call where that can be read, and our mark, which tells the Task."""
+    lifecycle = story.lifecycle
+    story.become(evidence=(*lifecycle.evidence, event.message))
+    if lifecycle.external_key is None:
+        if lifecycle.parked_from is None:
+            story.park(Reason(UNREADABLE, event.message))
+        return
+    if request is not None and lifecycle.wanted == 0:
+        _learn(story, request)
+    if lifecycle.heard_at is None:
+        namespace = story.lifecycle.service_namespace or external.default_namespace or ""
+        story.become(heard_at=story.now, expire_after_seconds=_whole_seconds(external.silence(namespace)))
+    unsure(story, UNREADABLE, settle=True)
+
+
+def _learn(story: Story, request: StoredRequest) -> None:
+    """A state that could not be read is made anew from the call that it would make next."""
+    document = documents.read(request.body)
+    story.become(
+        wanted=1,
+        wanted_status=documents.status_of(document),
+        service_namespace=documents.text(document, "serviceNamespace"),
+        task_id=documents.task_id_of(request),
+    )
 
 
 def _whole_seconds(value: timedelta) -> int:

@@ -11,16 +11,16 @@ from bridge.core.commands import Decision, Follow, ReadReferences
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change
 from bridge.core.external import documents
-from bridge.core.external.answering import show_again
 from bridge.core.external.judging import content_hash, fingerprint
 from bridge.core.external.lifecycle import end_it
 from bridge.core.external.marks import Marker
+from bridge.core.external.showing import show_again, task_path
 from bridge.core.external_commands import ExternalCommand, ExternalVerb
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.opening import Asker
 from bridge.core.story import Story
-from bridge.core.task import Task, rank
+from bridge.core.task import Task
 
 
 def open_external(
@@ -30,7 +30,6 @@ def open_external(
     document = documents.created(command, namespace, Marker(external.group_id, who.birth.topic_partition))
     expire_after = command.expire_after or external.namespaces[namespace]
     taken = fingerprint(command)
-    status = document.get("status")
     lifecycle = Lifecycle(
         birth=who.birth,
         kind=Kind.EXTERNAL_TASK,
@@ -47,8 +46,7 @@ def open_external(
         heard_at=now,
         expire_after_seconds=max(1, int(expire_after.total_seconds())),
         wanted=1,
-        wanted_by=who.birth,
-        wanted_status=status if isinstance(status, str) else None,
+        wanted_status=documents.status_of(document),
         revision=command.revision,
         commands=(taken,) if taken is not None else (),
     )
@@ -94,7 +92,6 @@ def open_orphan(
     birth = Birth(partition.topic, partition.partition, -1 - (int(uuid.replace("-", ""), 16) >> 65))
     document = documents.shown(task, external_key, Marker(external.group_id, partition))
     namespace = task.document["serviceNamespace"] or ""
-    silence = external.namespaces.get(namespace, timedelta(days=7))
     lifecycle = Lifecycle(
         birth=birth,
         kind=Kind.EXTERNAL_TASK,
@@ -105,19 +102,18 @@ def open_orphan(
         service_namespace=namespace,
         received_at=now,
         heard_at=now,
-        expire_after_seconds=max(1, int(silence.total_seconds())),
+        expire_after_seconds=max(1, int(external.silence(namespace).total_seconds())),
         wanted=1,
         sending=1,
         shown=1,
         wanted_status=task.status,
         task_id=task.id,
         task_href=task.href,
-        rank=-1 if task.status is None else rank(task.status) or -1,
     )
     request = StoredRequest(
         birth=birth,
         method="PUT",
-        path=f"/task/{uuid}",
+        path=task_path(task),
         query=(),
         media_type=documents.MEDIA_TYPE,
         body=documents.write(document),

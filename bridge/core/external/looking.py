@@ -1,0 +1,138 @@
+"""An external task whose call was not answered, or was refused, was looked at: what that makes of the lifecycle."""
+
+from __future__ import annotations
+
+from bridge.core.commands import Follow
+from bridge.core.events import Reason
+from bridge.core.external import changes, documents
+from bridge.core.external.answering import NOT_TOLD, REFUSED_AGAIN, REFUSED_REPEAT
+from bridge.core.external.marks import Marker
+from bridge.core.external.showing import (
+    catch_up,
+    ended_in_vcd,
+    gone,
+    ours,
+    rejected,
+    still_waiting,
+    task_path,
+)
+from bridge.core.external_rules import ExternalRules
+from bridge.core.inputs import Looked
+from bridge.core.lifecycle import Phase, StoredRequest
+from bridge.core.observing import observed
+from bridge.core.rules import Rules
+from bridge.core.story import Story
+from bridge.core.task import Task
+
+UNREADABLE = "state_unreadable"
+
+
+def external_looked(
+    story: Story, look: Looked, request: StoredRequest | None, rules: Rules, external: ExternalRules
+) -> None:
+    """``candidates``: the Task itself where it is known, else those that bear our mark, oldest first."""
+    story.evidence = (*story.lifecycle.evidence, *look.evidence)
+    story.become(evidence=story.evidence)
+    if not look.candidates:
+        _not_found(story, look, rules, external)
+    elif story.lifecycle.task_id is None:
+        _found(story, look, request, rules, external)
+    else:
+        _stands(story, look.candidates[0], request, rules, external)
+
+
+def take_over(story: Story, task: Task, external: ExternalRules, reason: Reason) -> None:
+    """What is wanted is what VCD shows: the rest cannot be had, or nobody knows it any more; who asked is told."""
+    lifecycle = story.lifecycle
+    marker = Marker(external.group_id, lifecycle.birth.topic_partition)
+    story.request = StoredRequest(
+        birth=lifecycle.birth,
+        method="PUT",
+        path=task_path(task),
+        query=(),
+        media_type=documents.MEDIA_TYPE,
+        body=documents.write(documents.shown(task, lifecycle.external_key or "", marker)),
+    )
+    # An ending of the bridge's own that VCD refuses is tried again after another silence, not at once for ever.
+    heard_at = lifecycle.heard_at if lifecycle.ends_because is None else story.now
+    story.become(
+        wanted_status=task.status, shown=lifecycle.wanted, service_namespace=task.document["serviceNamespace"],
+        ends_because=None, heard_at=heard_at, refused_code=None, refused_message=None,
+    )  # fmt: skip
+    changes.refused(story, reason)
+
+
+def lost() -> Reason:
+    return Reason(UNREADABLE, "what is stored about the task cannot be read; what Cloud Director shows stays")
+
+
+# --- found ------------------------------------------------------------------------------------------------------------
+
+
+def _found(story: Story, look: Looked, request: StoredRequest | None, rules: Rules, external: ExternalRules) -> None:
+    """Our POST was acted on; if it was acted on twice, the oldest is ours, and the others are orphans."""
+    story.notes.append("recovery_adopted")
+    if len(look.candidates) > 1:
+        story.notes.append("external_duplicate")
+    task = look.candidates[0]
+    # Of several POSTs with different documents nobody knows which one it was.
+    story.become(shown=0, sent_at=story.now, refused_code=None, refused_message=None, waits=0, tries=0)
+    if request is None:
+        take_over(story, task, external, lost())
+    ours(story, task, request, rules)
+    catch_up(story, external)
+
+
+def _stands(story: Story, task: Task, request: StoredRequest | None, rules: Rules, external: ExternalRules) -> None:
+    """The Task after an update whose outcome is unknown, or that was refused."""
+    lifecycle = story.lifecycle
+    refused, again = lifecycle.refused_code, lifecycle.unsure_code == REFUSED_AGAIN
+    story.become(unsure_code=None, unsure_since=None, sent_at=story.now)
+    if task.is_final:
+        ended_in_vcd(story, task)
+        return
+    story.become(phase=Phase.FOLLOWING, evidence=())
+    story.commands.append(Follow())
+    observed(story, task, rules)
+    if request is None:
+        take_over(story, task, external, lost())
+    elif refused is not None and (again or lifecycle.wanted == lifecycle.sending):
+        # What came after the refused change is tried with it once, and not for ever.
+        story.notes.append("external_update_refused")
+        take_over(story, task, external, Reason(refused, lifecycle.refused_message or ""))
+    elif lifecycle.wanted > lifecycle.shown and lifecycle.tries >= rules.max_tries:
+        still_waiting(story, Reason("update_unanswered", f"{lifecycle.tries} updates were not answered; it goes on"))
+    # Whether it was taken is not known, and sending it again says the same once more.
+    catch_up(story, external)
+
+
+# --- not found --------------------------------------------------------------------------------------------------------
+
+
+def _not_found(story: Story, look: Looked, rules: Rules, external: ExternalRules) -> None:
+    lifecycle = story.lifecycle
+    if lifecycle.task_id is not None:
+        gone(story, external)
+    elif (why := _why_not_again(story, look, rules)) is not None:
+        story.notes.append("recovery_parked")
+        story.park(why)
+    elif lifecycle.unsure_code == REFUSED_REPEAT:
+        rejected(story, Reason(lifecycle.refused_code or "refused", lifecycle.refused_message or ""))
+    else:
+        # The mark proves that no call was acted on: the next one makes the only Task.
+        story.notes.append("recovery_repeated")
+        story.become(phase=Phase.WAITING, wake_at=None)
+
+
+def _why_not_again(story: Story, look: Looked, rules: Rules) -> Reason | None:
+    """Why the POST must not leave again though no Task bears our mark, or None where it may."""
+    lifecycle = story.lifecycle
+    if look.incomplete is not None:
+        return Reason("outcome_unknown", f"not everything could be looked at: {look.incomplete}")
+    if lifecycle.unsure_code == UNREADABLE:
+        return Reason(UNREADABLE, "the task's record cannot be read, and no Task bears its mark")
+    if lifecycle.unsure_code == NOT_TOLD:
+        return Reason("outcome_unknown", "VCD said that it made the Task, and no Task bears our mark")
+    if lifecycle.tries >= rules.max_tries and lifecycle.unsure_code != REFUSED_REPEAT:
+        return Reason("outcome_unknown", f"{lifecycle.tries} calls were not answered; no Task bears our mark")
+    return None
