@@ -32,8 +32,9 @@ from tests.support.observer import SilentObserver
 
 TOPIC = "vcd.action-requests"
 NAMES = TopicNames(
-    action_requests=TOPIC, task_events="vcd.task-events", dead_letters="vcd.dead-letters", group_id="sim"
-)
+    action_requests=TOPIC, task_events="vcd.task-events", ticket_updates="vcd.ticket-updates",
+    dead_letters="vcd.dead-letters", group_id="sim",
+)  # fmt: skip
 OPERATIONS = ("deployVApp", "createSnapshot", "rebootVApp", "mergeVAppMetadata", "powerOnVApp")
 BODIES: dict[str, Any] = {
     "createSnapshot": {"name": "s", "memory": False, "quiesce": False},
@@ -154,6 +155,7 @@ class World:
             offsets={(one.topic, one.partition): offset for one, (offset, _) in self.kafka.committed.items()},
             operations=operation_facts(self.catalogue),
             tasks=self.vcd.truth(),
+            ticket_updates=self._ticket_updates(),
             lease_seconds=5.0,
             travel_seconds=0.06,
             clock_seconds=0.001,
@@ -190,6 +192,11 @@ class World:
         """Open lifecycles that the store holds, with their phases."""
         latest = {write.birth: write.phase for write in self.changelog() if isinstance(write, StateWrite)}
         return {birth: phase for birth, phase in latest.items() if phase is not None}
+
+    def _ticket_updates(self) -> list[str]:
+        logs = (TopicPartition(f"{NAMES.ticket_updates}", number) for number in range(self.plan.partitions))
+        values = (entry.record.value for log in logs for entry in self.kafka.visible(log) if entry.record is not None)
+        return [json.loads(value or b"")["event_id"] for value in values]
 
     def _dead_letters(self) -> list[str]:
         found = []

@@ -297,12 +297,18 @@ class Site:
             offsets=offsets_of(self.bootstrap, self.group, self.requests, self.partitions),
             operations=operation_facts(load()),
             tasks=tasks_of(self.simulator, ledger),
+            ticket_updates=self.read_ticket_updates(),
             allow_open=allow_open,
             lease_seconds=settings["vcd"]["lease_seconds"],
             parked_lane_release_seconds=settings.get("intake", {}).get("parked_lane_release_seconds", 3600.0),
             max_open=settings.get("intake", {}).get("max_open_per_partition"),
             max_waiting_bytes=settings.get("intake", {}).get("max_waiting_bytes_per_partition"),
         )
+
+    def read_ticket_updates(self) -> list[str] | None:
+        """Event ids; None where they are off."""
+        topic = self._sections({})["topics"].get("ticket_updates")
+        return [json.loads(one.value() or b"")["event_id"] for one in read(self.bootstrap, topic)] if topic else None
 
     def read_changelog(self) -> list[Write]:
         """The changelog's whole history."""

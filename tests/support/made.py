@@ -59,6 +59,7 @@ class Made:
     def evidence(self) -> Evidence:
         cursors = {write.place: write.next_offset for write in self.writes if isinstance(write, CursorWrite)}
         whole: dict[str, Any] = {
+            "ticket_updates": [event["event_id"] for event in self.events if event["final"]],
             "offsets": cursors, "operations": OPERATIONS, "lease_seconds": 2.0, "parked_lane_release_seconds": 60.0,
             **self.settings,
         }  # fmt: skip

@@ -450,6 +450,16 @@ def a_repeat_is_told_something_else(made: Made) -> None:
 # --- I4: stories --------------------------------------------------------------------------------------------------
 
 
+@said("I4 .*#2: 0 ticket updates, not 1")
+def a_ticket_is_told_nothing(made: Made) -> None:
+    made.settings["ticket_updates"] = []
+
+
+@said("I4 .*#1: 1 ticket updates, not 0")
+def a_ticket_is_told_of_a_step(made: Made) -> None:
+    made.settings["ticket_updates"] = [event["event_id"] for event in made.events]
+
+
 @said(r"I4 .*plain.*: sequences \[2\]")
 def a_gap(made: Made) -> None:
     made.remove(made.story(birth(made, "plain"))[0])

@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     accounting.everything_has_a_record,
     accounting.every_record_is_accounted_for,
     stories.stories_are_whole,
+    stories.each_end_has_one_ticket_update,
     stories.parked_is_told,
     stories.deadlines_are_kept,
     calls.calls_are_ours,

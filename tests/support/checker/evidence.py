@@ -344,6 +344,8 @@ class Evidence:
     external_tasks: Sequence[ExternalTask] = ()
     """All of VCD's, in order of creation."""
     absences: Sequence[Absence] = ()
+    ticket_updates: Sequence[str] | None = None
+    """The ``event_id`` of each; None: they are off."""
     allow_open: bool = False
     """Lifecycles may still be on their way when the run is judged."""
 

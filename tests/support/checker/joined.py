@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from urllib.parse import unquote
 
 from tests.support.checker.evidence import (
     CursorWrite,
@@ -244,12 +245,13 @@ class Joined:
 
     def mark(self, place: Place, key: str) -> str:
         """What an external Task of ours bears."""
-        return f"[{self.evidence.group}/{place[0]}-{place[1]}/{key}]"
+        return f"[{quote(self.evidence.group, '%[]/')}/{place[0]}-{place[1]}/{quote(key, '%[]')}]"
 
     def marked(self, operation: str | None) -> tuple[Place, str] | None:
         """Whose mark a Task's operation text bears; None: none of this group's."""
-        match = re.search(rf"\[{re.escape(self.evidence.group)}/([^/]+)-([0-9]+)/(.+)\]", operation or "")
-        return ((match[1], int(match[2])), match[3]) if match else None
+        group = re.escape(quote(self.evidence.group, "%[]/"))
+        found = re.findall(rf"\[{group}/([^][/]+)-([0-9]+)/([^][]+)\]", operation or "")
+        return ((found[-1][0], int(found[-1][1])), unquote(found[-1][2])) if found else None
 
     def external_task(self, task_id: str) -> ExternalTask | None:
         return next((task for task in self.evidence.external_tasks if task.task_id == task_id), None)
@@ -263,6 +265,11 @@ def seconds(event: Event) -> float:
 def code(event: Event) -> str | None:
     """The reason code of an event."""
     return (event.get("reason") or {}).get("code")
+
+
+def quote(text: str, signs: str) -> str:
+    """The text with ``signs`` written as ``%`` and two hexadecimal digits."""
+    return "".join(f"%{ord(sign):02X}" if sign in signs else sign for sign in text)
 
 
 def is_repeat_answer(story: Sequence[Event]) -> bool:

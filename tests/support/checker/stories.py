@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -30,6 +31,17 @@ def stories_are_whole(joined: Joined) -> Iterator[str]:
         yield from _statuses(name, story)
         for event in story:
             yield from _event(joined, event)
+
+
+def each_end_has_one_ticket_update(joined: Joined) -> Iterator[str]:
+    """Where they are on: a ticket is told each end once, and nothing else."""
+    updates = joined.evidence.ticket_updates
+    if updates is None:
+        return
+    told, ends = Counter(updates), Counter(event["event_id"] for event in joined.evidence.events if event["final"])
+    for event_id in told | ends:
+        if told[event_id] != ends[event_id]:
+            yield f"I4 {event_id}: {told[event_id]} ticket updates, not {ends[event_id]}"
 
 
 def _statuses(name: str, story: Sequence[Event]) -> Iterator[str]:

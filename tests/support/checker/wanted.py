@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.checker.controls import is_refused, repeats_a_command
 from tests.support.checker.evidence import ExternalRecord
-from tests.support.checker.joined import Joined
+from tests.support.checker.joined import Joined, code
 
 _TEXTS = ("operationName", "details", "description", "progress")
 _DEFAULT_STATUS = {"create": "running", "finish": "success"}
@@ -71,8 +71,9 @@ def _taken(joined: Joined, create: ExternalRecord) -> Iterator[ExternalRecord]:
 
 
 def _refused_by_vcd(joined: Joined, command: ExternalRecord) -> bool:
+    """It was taken, and VCD did not take it, or had ended the Task."""
     final = joined.final(command.birth)
-    return final is not None and final.get("http_status") is not None
+    return final is not None and (final.get("http_status") is not None or code(final) == "ended_in_vcd")
 
 
 def _changed(before: Wanted, command: ExternalRecord, mark: str) -> Wanted:
