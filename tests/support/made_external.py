@@ -13,6 +13,7 @@ from tests.support.checker.evidence import (
     VcdTask,
     story_id,
 )
+from tests.support.checker.joined import quote
 from tests.support.made import EXTERNAL, GROUP, LOOKED, NEXT_WRITER, Made, clean
 
 _STATUS = {"create": "running", "finish": "success"}
@@ -30,7 +31,7 @@ class Ticket:
 
     @property
     def mark(self) -> str:
-        return f"[{GROUP}/{EXTERNAL}-0/{self.key}]"
+        return f"[{GROUP}/{EXTERNAL}-0/{quote(self.key, '%[]')}]"
 
     # --- what its owner sends -----------------------------------------------------------------------------------------
 
@@ -217,7 +218,7 @@ def _recognised(made: Made) -> None:
     repeat.answered("already_finished", "update", progress=99)
     made.dead.append(repeat.passed(_rubbish(made)))
 
-    at_once = Ticket(made, "at once")
+    at_once = Ticket(made, "at [once], 100%")
     ahead = at_once.send("finish", details="very soon over")
     at_once.create()
     at_once.came_at_once(ahead)
