@@ -11,6 +11,7 @@ import pytest
 
 from bridge.core.commands import Decision
 from bridge.core.control import CONTROL_TRANSITIONS, decide_control
+from bridge.core.external.transitions import EXTERNAL_TRANSITIONS
 from bridge.core.inputs import Answered, Granted, Input, Looked, Restored, Unreadable, Vanished, Woke
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.transitions import LATE, TRANSITIONS
@@ -34,6 +35,8 @@ def test_every_row_of_the_tables_has_a_transcript() -> None:
         rows |= {(Kind.ACTION_REQUEST, phase, kind, after) for kind, ends in row.items() for after in ends}
     for phase, control_row in CONTROL_TRANSITIONS.items():
         rows |= {(Kind.CONTROL, phase, kind, after) for kind, ends in control_row.items() for after in ends}
+    for phase, external_row in EXTERNAL_TRANSITIONS.items():
+        rows |= {(Kind.EXTERNAL_TASK, phase, kind, after) for kind, ends in external_row.items() for after in ends}
     played = set().union(*(moves_of(path.read_text()) for path in TRANSCRIPTS))
     assert {_name(row) for row in rows - played} == set()
 

@@ -4,7 +4,10 @@ A transcript is a list of steps. ``> input`` is what happens; the indented lines
 ``phase`` after it, each ``event`` with its sequence, each ``command``, ``note``s and a ``refusal``. ``@ +30s`` moves
 time. ``> request`` opens an action request, ``> control cancel`` a record that waits for its target; ``> again`` is
 another record with the id of the last one, ``known`` says what it is and ``answer`` what another ticket is told.
-Everything after ``#`` is for the reader.
+
+``> external`` opens an external task, ``> update`` and ``> finish`` are further records about it, judged first; of a
+call the method, the status and the progress are told. ``told 9 ...`` is the one-event story of record 9. ``> lost
+request``, ``> lost state`` (its headers tell the key) and ``> lost headers`` are damage to the store. Everything after ``#`` is for the reader.
 """
 
 from __future__ import annotations
@@ -16,24 +19,31 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.catalogue.operation import Recovery
 from bridge.core.action_request import decide
-from bridge.core.commands import Decision, Look
+from bridge.core.commands import Decision, Look, MakeCall
 from bridge.core.control import ControlInput, decide_control
 from bridge.core.coordinates import Birth
-from bridge.core.events import StatusEvent
-from bridge.core.inputs import Input, Woke
-from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.events import Reason, StatusEvent
+from bridge.core.external import documents
+from bridge.core.external.judging import Repeat, fingerprint, judge_change
+from bridge.core.external.lifecycle import decide_external
+from bridge.core.external.opening import open_external
+from bridge.core.external_commands import ExternalCommand
+from bridge.core.external_rules import ExternalRules
+from bridge.core.inputs import Commanded, ExternalInput, Input, Woke
+from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.opening import Asker, Opening, answer_repeat, conflict, open_control, open_request
 from bridge.core.repeats import Known, recognise
 from bridge.core.requests import ActionRequest, RequestKind
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.round import remembered
-from tests.transcripts.reading import control_input_of, input_of
+from tests.transcripts.reading import COMMANDS, command_of, control_input_of, external_input_of, input_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BIRTH = Birth("requests", 0, 7)
 CONTENT = "1:00"
+NAMESPACE = "com.example.tickets"
 
-Move = tuple[Kind, Phase, type[Input] | type[ControlInput], Phase]
+Move = tuple[Kind, Phase, type[Input] | type[ExternalInput] | type[ControlInput], Phase]
 """What drives it, the phase before, the input, the phase after."""
 
 
@@ -66,6 +76,8 @@ class _Player:
         self.facts = OperationFacts(Recovery.IDEMPOTENT)
         self.rules = Rules()
         self.moves: list[Move] = []
+        self.request: StoredRequest | None = None
+        self.records = BIRTH.offset
 
     def step(self, line: str) -> list[str]:
         words = shlex.split(line[1:].partition("#")[0])
@@ -79,16 +91,25 @@ class _Player:
         if verb == "control":
             record = ActionRequest(kind=RequestKind(plain[0]), target_request_id=arguments["target"])
             return self._tell(Decision(open_control(self.now, _who(), record, self.rules)))
-        assert self.lifecycle is not None, "a transcript begins with > request or > control"
+        if verb == "external":
+            return self._open_external(arguments)
+        assert self.lifecycle is not None, "a transcript begins with > request, > external or > control"
+        if verb == "lost":
+            return self._lose(self.lifecycle, plain[0])
         if verb == "again":
             return self._again(self.lifecycle, arguments)
         return self._decide(self.lifecycle, verb, plain, arguments)
 
     def _decide(self, before: Lifecycle, verb: str, plain: list[str], arguments: dict[str, str]) -> list[str]:
-        event: Input | ControlInput
+        event: Input | ExternalInput | ControlInput
         if before.kind is Kind.CONTROL:
             event = Woke() if verb == "woke" else control_input_of(verb, arguments)
             decision = decide_control(self.now, before, event)
+        elif before.kind is Kind.EXTERNAL_TASK:
+            if verb in COMMANDS:
+                return self._command(before, command_of(verb, arguments))
+            event = external_input_of(verb, plain, arguments, before.attempt)
+            decision = decide_external(self.now, before, event, self.request, self.rules)
         else:
             event = input_of(verb, plain, arguments, before.attempt)
             decision = decide(self.now, before, event, self.facts, self.rules)
@@ -104,6 +125,47 @@ class _Player:
             start_by=self._at(arguments.get("start_by")), watch_until=self._at(arguments.get("watch_until")),
         )  # fmt: skip
         return self._tell(open_request(self.now, _who(arguments.get("operation", "deployVApp")), opening))
+
+    # --- external tasks -------------------------------------------------------------------------------------------
+
+    def _open_external(self, arguments: dict[str, str]) -> list[str]:
+        external = ExternalRules(
+            group_id="bridge", default_namespace=NAMESPACE, namespaces={NAMESPACE: timedelta(days=7)},
+            expired_status=arguments.pop("expired_status", "aborted"),
+        )  # fmt: skip
+        self.rules = Rules(max_tries=int(arguments.pop("max_tries", 10)), external=external)
+        command = command_of("create", {"organization": "acme", **arguments})
+        who = replace(_who(), request_id=None, external_key=command.external_key, lifecycle=Kind.EXTERNAL_TASK)
+        return self._tell(open_external(self.now, who, command, NAMESPACE, external))
+
+    def _command(self, before: Lifecycle, command: ExternalCommand) -> list[str]:
+        self.records += 1
+        verdict = judge_change(command, before if before.is_open else remembered(before), self.request)
+        match verdict:
+            case Reason(code=code):
+                return [f"told {self.records} rejected -> rejected ({code})"]
+            case Repeat():
+                return ["known repeat"]
+            case None:
+                pass
+        event = Commanded(command, replace(BIRTH, offset=self.records), fingerprint(command))
+        decision = decide_external(self.now, before, event, self.request, self.rules)
+        self.moves.append((before.kind, before.phase, Commanded, decision.lifecycle.phase))
+        return self._tell(decision)
+
+    def _lose(self, before: Lifecycle, part: str) -> list[str]:
+        """As a restore finds it: a request that cannot be read is none, a state is what its headers tell."""
+        if part == "request":
+            self.request = None
+        else:
+            self.lifecycle = Lifecycle(
+                birth=before.birth, kind=before.kind, external_key=before.external_key if part == "state" else None,
+                phase=Phase.PARKED, sequence=before.sequence, request_id=None, key=None, received_at=self.now,
+                parked_reason="state_unreadable", parked_at=self.now,
+            )  # fmt: skip
+        return []
+
+    # --- repeats --------------------------------------------------------------------------------------------------
 
     def _again(self, known: Lifecycle, arguments: dict[str, str]) -> list[str]:
         """Another record with the same id; told is what a ticket with another correlation id would be told."""
@@ -125,13 +187,18 @@ class _Player:
 
     def _tell(self, decision: Decision) -> list[str]:
         self.lifecycle = decision.lifecycle
+        self.request = decision.request or self.request
         if decision.refusal is not None:
             return [f"refusal: {decision.refusal}"]
         told = [f"phase {decision.lifecycle.phase}{_wait(decision.lifecycle, self.now)}"]
-        told += [f"event {event.sequence} {_event(event)}" for event in decision.events]
+        for event in decision.events:
+            numbered = f"event {event.sequence}" if event.birth == BIRTH else f"told {event.birth.offset}"
+            told.append(f"{numbered} {_event(event)}")
         for command in decision.commands:
+            name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(command).__name__).lower()
             settled = " settle" if isinstance(command, Look) and command.settle else ""
-            told.append("command " + re.sub(r"(?<!^)(?=[A-Z])", "_", type(command).__name__).lower() + settled)
+            called = _call(self.request) if isinstance(command, MakeCall) else ""
+            told.append(f"command {name}{settled}{called}")
         told += [f"note {note}" for note in decision.notes]
         return told
 
@@ -146,6 +213,15 @@ def _event(event: StatusEvent) -> str:
     outcome = f" -> {event.outcome}" if event.outcome else ""
     reason = f" ({event.reason.code})" if event.reason else ""
     return f"{event.change}{status}{progress}{outcome}{reason}"
+
+
+def _call(request: StoredRequest | None) -> str:
+    """Of an external task: how it will be shown."""
+    if request is None:
+        return ""
+    document = documents.read(request.body)
+    progress = f" {document['progress']}%" if "progress" in document else ""
+    return f" {request.method} {document['status']}{progress}"
 
 
 def _wait(lifecycle: Lifecycle, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from bridge.core.answers import (
     Accepted,
@@ -18,14 +19,18 @@ from bridge.core.answers import (
 )
 from bridge.core.control import ControlInput, TargetCame
 from bridge.core.events import Reason
+from bridge.core.external_commands import ExternalCommand, ExternalVerb
 from bridge.core.inputs import (
     Answered,
     CancelAnswered,
     CancelWanted,
+    ExternalInput,
     Granted,
     Input,
     Looked,
+    NotReferenced,
     Observed,
+    Referenced,
     ResolveWanted,
     Restored,
     RetryWanted,
@@ -34,9 +39,41 @@ from bridge.core.inputs import (
     Woke,
 )
 from bridge.core.requests import Resolution
-from bridge.core.task import Task, empty_document
+from bridge.core.task import ReferenceDocument, Task, empty_document
 
 Arguments = dict[str, str]
+
+
+COMMANDS = frozenset({"update", "finish"})
+
+
+def external_input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int) -> ExternalInput:
+    """Of an external task; what it has in common with an action request is said with the same words."""
+    match verb:
+        case "references":
+            owner = _reference("urn:vcloud:vapp:11111111-1111-4111-8111-111111111111")
+            user = _reference("urn:vcloud:user:22222222-2222-4222-8222-222222222222")
+            return Referenced(organization_uuid="33333333-3333-4333-8333-333333333333", owner=owner, user=user)
+        case "no_reference":
+            return NotReferenced(plain[0], "does not exist")
+        case _:
+            event = input_of(verb, plain, arguments, attempt)
+            assert not isinstance(event, CancelAnswered | CancelWanted | RetryWanted | ResolveWanted)
+            return event
+
+
+def command_of(verb: str, arguments: Arguments) -> ExternalCommand:
+    """A record about the external task ``CHG1``."""
+    words: dict[str, Any] = dict(arguments)
+    for number in {"progress", "revision"} & set(words):
+        words[number] = int(words[number])
+    if "expire_after" in words:
+        words["expire_after"] = timedelta(seconds=float(words["expire_after"]))
+    return ExternalCommand(verb=ExternalVerb(verb), external_key="CHG1", **words)
+
+
+def _reference(urn: str) -> ReferenceDocument:
+    return ReferenceDocument(href=None, id=urn, type=None, name=None)
 
 
 def input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int) -> Input:
@@ -50,7 +87,7 @@ def input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int) ->
         case "looked":
             return _looked(plain, arguments, attempt)
         case "task":
-            return Observed(_task(plain[0], plain[1], arguments))
+            return Observed(_task(plain[0], plain[1], arguments), asked="asked" in plain)
         case "vanished":
             return Vanished(403, "no access")
         case "woke":
@@ -83,7 +120,7 @@ def _looked(names: list[str], arguments: Arguments, attempt: int) -> Looked:
     rival = arguments.get("rival")
     return Looked(
         attempt=attempt,
-        candidates=tuple(_task(name, "running", {}) for name in names),
+        candidates=tuple(_task(name, arguments.get("status", "running"), {}) for name in names),
         happened={"yes": True, "no": False}.get(arguments.get("happened", "")),
         evidence=("looked",),
         incomplete=arguments.get("incomplete"),
