@@ -311,10 +311,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _store_names(self) -> Self:
-        longest = max(len(self.topics.action_requests), len(self.topics.approvals), len(self.topics.external_tasks))
+        inputs = (self.topics.action_requests, self.topics.approvals, self.topics.external_tasks)
+        longest = max(map(len, inputs))
         if len(self.kafka.group_id) + longest + len("..changelog") > 249:
             raise ValueError("kafka.group_id and the input topics are too long together: <group>.<input>.changelog "
                              "must be at most 249 characters")  # fmt: skip
+        stores = {f"{self.kafka.group_id}.{topic}.{kind}" for topic in inputs for kind in ("changelog", "ended")}
+        for name, topic in self.topics.names().items():
+            if topic in stores:
+                raise ValueError(f"topics.{name}: {topic!r} belongs to the bridge's store")
         return self
 
     def secrets(self) -> tuple[str, ...]:
