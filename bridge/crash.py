@@ -1,7 +1,8 @@
 """Named points at which a test can make the process die, exactly as ``kill -9`` would, or stand still.
 
-``VCD_BRIDGE_CRASH_AT=<name>[:<n>][:stop]`` (the n-th time the point is reached, 1 by default; ``stop``: SIGSTOP instead
-of SIGKILL, until somebody sends SIGCONT), honoured only with ``VCD_BRIDGE_TESTING=1``.
+``VCD_BRIDGE_CRASH_AT=<name>[:<n>][,<name>[:<n>]…][:stop]`` (the n-th time the point is reached, 1 by default, each
+counted from where the one before it was reached; ``stop``: SIGSTOP instead of SIGKILL, until somebody sends SIGCONT),
+honoured only with ``VCD_BRIDGE_TESTING=1``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from bridge.errors import ConfigurationError
 
 CRASH_POINTS: dict[str, str] = {
     "round_before_commit": "decided, nothing written",
+    "intent_decided": "a call is decided, its intent is not written",
     "records_produced": "records are in the transaction, offsets are not: the fence has not been asked",
     "offsets_sent": "records and offsets are in the transaction, the commit has not been asked for",
     "commit_answered": "committed, the engine has not been told",
@@ -24,6 +26,7 @@ CRASH_POINTS: dict[str, str] = {
     "intent_committed": "the intent is durable, the call has not left",
     "request_leaving": "the intent is durable, the request would go to the wire next",
     "call_answered": "VCD has answered, nothing of the answer is durable",
+    "references_read": "what an external task names has been read, nothing of it is durable",
     "looked": "an unknown outcome has been looked into, nothing of what was seen is durable",
     "cancel_answered": "VCD has answered a cancel, nothing of the answer is durable",
     "restoring": "a part of a partition's store is read",
@@ -32,7 +35,8 @@ CRASH_POINTS: dict[str, str] = {
 }
 """Name -> what is durable there."""
 
-_WANTED = re.compile(r"(?P<name>\w+)(:(?P<times>[1-9][0-9]*))?(?P<stop>:stop)?")
+_POINT = r"\w+(?::[1-9][0-9]*)?"
+_WANTED = re.compile(rf"(?P<points>{_POINT}(?:,{_POINT})*)(?P<stop>:stop)?")
 
 
 def crash_points(environ: Mapping[str, str]) -> Callable[[str], None]:
@@ -44,22 +48,26 @@ def crash_points(environ: Mapping[str, str]) -> Callable[[str], None]:
     if not wanted or environ.get("VCD_BRIDGE_TESTING") != "1":
         return _nothing
     match = _WANTED.fullmatch(wanted)
-    if match is None or match["name"] not in CRASH_POINTS:
+    ahead = [name for point in match["points"].split(",") for name in _times(*point.split(":"))] if match else []
+    if match is None or not set(ahead) <= set(CRASH_POINTS):
         raise ConfigurationError(
-            f"VCD_BRIDGE_CRASH_AT is no <name>[:<n>][:stop]: {wanted!r}", hint=f"names: {', '.join(CRASH_POINTS)}"
+            f"VCD_BRIDGE_CRASH_AT is no <name>[:<n>][,<name>[:<n>]…][:stop]: {wanted!r}",
+            hint=f"names: {', '.join(CRASH_POINTS)}",
         )
-    name, left = match["name"], int(match["times"] or 1)
     what = signal.SIGSTOP if match["stop"] else signal.SIGKILL
 
     def reach(point: str) -> None:
-        nonlocal left
-        if point == name:
-            left -= 1
-            if left == 0:
+        if ahead and point == ahead[0]:
+            del ahead[0]
+            if not ahead:
                 # To this very thread: a stop that is sent to the process lets it run on until another has taken it.
                 signal.pthread_kill(threading.get_ident(), what)
 
     return reach
+
+
+def _times(name: str, times: str = "1") -> list[str]:
+    return [name] * int(times)
 
 
 def _nothing(point: str) -> None:

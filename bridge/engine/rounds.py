@@ -173,6 +173,8 @@ class Rounds:
         self._under_way(works)
         try:
             self._reach("round_before_commit")
+            if any(work.grants for work in works):
+                self._reach("intent_decided")
             outcome = await self._journal.commit([self._entries(work) for work in works])
         finally:
             self._done(works)
