@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.support import registry
+from tests.support import postgres, registry
 from tests.support.prerequisites import PrerequisiteMissingError
 from tools.draw_architecture import ROOT
 
@@ -126,9 +128,15 @@ def test_failing_maven_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     assert "settings.xml" in line
 
 
-def test_failing_maven_leaves_no_half_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "fetched", "name"),
+    [(registry, registry._installed, "Apicurio"), (postgres, postgres.archive, "PostgreSQL")],
+)
+def test_failing_maven_leaves_no_half_of_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, fetched: Callable[[], Path], name: str
+) -> None:
     monkeypatch.setenv("PATH", f"{machine(tmp_path / 'bin', java=JAVA_17, mvn='exit 3')['PATH']}:/usr/bin:/bin")
-    monkeypatch.setattr(registry, "_CACHE", tmp_path / "cache")
-    with pytest.raises(PrerequisiteMissingError, match=r"could not fetch Apicurio .*: exit code 3"):
-        registry._installed()
+    monkeypatch.setattr(module, "_CACHE", tmp_path / "cache")
+    with pytest.raises(PrerequisiteMissingError, match=rf"could not fetch {name} .*: exit code 3"):
+        fetched()
     assert not [one for one in (tmp_path / "cache").iterdir() if one.is_dir()]

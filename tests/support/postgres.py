@@ -34,10 +34,12 @@ def archive() -> Path:
     if not folder.is_dir():
         machine = f"{platform.system().lower()}-{_MACHINES.get(platform.machine(), platform.machine())}"
         artifact = f"io.zonky.test.postgres:embedded-postgres-binaries-{machine}:{POSTGRES_VERSION}"
-        partial = Path(tempfile.mkdtemp(dir=_CACHE))
-        fetch(f"PostgreSQL {POSTGRES_VERSION}", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={partial}")
-        with contextlib.suppress(OSError):  # another test process was quicker
-            partial.rename(folder)
+        _CACHE.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_CACHE) as partial:
+            fetched = Path(partial) / "fetched"
+            fetch(f"PostgreSQL {POSTGRES_VERSION}", _COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={fetched}")
+            with contextlib.suppress(OSError):  # another test process was quicker
+                fetched.rename(folder)
     return next(folder.glob("*.jar"))
 
 
