@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,6 +76,37 @@ def heartbeats(site: ExternalSite, key: str, seconds: float) -> Iterator[None]:
         beating.join()
 
 
+FAULTS: dict[str, dict[str, Any]] = {
+    "unavailable": {"do": "status", "status": 503, "times": None},
+    "gone": {"do": "drop", "times": None},
+    "answer-lost": {"do": "drop", "operation": "updateTask", "effect": True, "times": 1},
+}
+AWAY = tuple(f"{fault}-{before}" for fault in FAULTS for before in ("quiet", "updated"))
+
+
+@pytest.fixture(scope="module")
+def away(site: ExternalSite) -> Iterator[Future[None]]:
+    """VCD is away for the Tasks of ``AWAY`` when their time is over, and then is back: beside the first test. Of each
+    two Tasks one has an update on its way when VCD goes."""
+    create(site, *AWAY, expire_after_seconds=1)
+    wait_accepted(site, *AWAY)
+    faults = {}
+    for key in AWAY:
+        fault, before = key.rsplit("-", 1)
+        faults[key] = site.simulator.fault(**FAULTS[fault], entity=shown(site, key)["task"]["id"][-36:])
+        if before == "updated":
+            site.command("update", key, details="the last that was heard")
+
+    def come_back() -> None:
+        for key, number in faults.items():
+            site.simulator.wait_met(number, 1 if key.startswith("answer-lost") else 2)
+        site.simulator.clear_faults()
+
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(come_back)
+
+
+@pytest.mark.usefixtures("away")
 def test_a_silent_owner_is_given_the_time_of_the_setting_the_namespace_or_the_command(site: ExternalSite) -> None:
     times = {"by-setting": 2, "by-namespace": 1, "by-command": 3, "by-command-of-namespace": 3, "by-update": 3}
     create(site, "by-setting", "kept", "by-update")
@@ -103,6 +135,16 @@ def test_a_silent_owner_is_given_the_time_of_the_setting_the_namespace_or_the_co
     assert answer["reason"]["code"] == "already_finished"
 
 
+def test_a_vcd_that_is_away_at_that_moment_shows_the_end_later(site: ExternalSite, away: Future[None]) -> None:
+    away.result(60)
+    site.wait_outcomes(*AWAY)
+    for key in AWAY:
+        one, events = shown(site, key), site.told(key)
+        assert (one["task"]["status"], one["terminal_updates"]) == ("aborted", 1), key
+        assert (events[-1]["outcome"], events[-1]["reason"]["code"]) == ("aborted", "owner_silent")
+        assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+
+
 def test_a_bridge_that_was_away_ends_it_when_it_is_back_and_hears_what_was_said_meanwhile(site: ExternalSite) -> None:
     """Killed: until its session has timed out, nobody reads, which is longer than the owners' time. It comes back with
     another ``expired_status``."""
@@ -125,32 +167,3 @@ def test_a_bridge_that_was_away_ends_it_when_it_is_back_and_hears_what_was_said_
     assert (task["status"], task["error"]["message"], task["error"]["minorErrorCode"]) == (
         "error", message, "OWNER_SILENT",
     )  # fmt: skip
-
-
-FAULTS: dict[str, dict[str, Any]] = {
-    "unavailable": {"do": "status", "status": 503, "times": None},
-    "gone": {"do": "drop", "times": None},
-    "answer-lost": {"do": "drop", "operation": "updateTask", "effect": True, "times": 1},
-}
-
-
-def test_a_vcd_that_is_away_at_that_moment_shows_the_end_later(site: ExternalSite) -> None:
-    """Of each two Tasks one has an update on its way when VCD goes."""
-    keys = [f"{fault}-{before}" for fault in FAULTS for before in ("quiet", "updated")]
-    create(site, *keys, expire_after_seconds=1)
-    wait_accepted(site, *keys)
-    faults = []
-    for key in keys:
-        fault, before = key.rsplit("-", 1)
-        faults.append(site.simulator.fault(**FAULTS[fault], entity=shown(site, key)["task"]["id"][-36:]))
-        if before == "updated":
-            site.command("update", key, details="the last that was heard")
-    for key, number in zip(keys, faults, strict=True):
-        site.simulator.wait_met(number, 1 if key.startswith("answer-lost") else 2)
-    site.simulator.clear_faults()
-    site.wait_outcomes(*keys)
-    for key in keys:
-        one, events = shown(site, key), site.told(key)
-        assert (one["task"]["status"], one["terminal_updates"]) == ("error", 1), key
-        assert (events[-1]["outcome"], events[-1]["reason"]["code"]) == ("error", "owner_silent")
-        assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
