@@ -11,6 +11,7 @@ from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Recovery as RecoveryClass
 from bridge.core.admission import AdmissionContext
 from bridge.core.coordinates import TopicPartition
+from bridge.core.external_rules import ExternalRules
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.action_desk import ActionDesk
 from bridge.engine.claims import Claims
@@ -138,7 +139,7 @@ def assemble(
             runner=runner,
             follower=follower,
             watch=external.watch if external is not None else None,
-            orphans=Orphans(ports.clock, ports.gateway, rules, claims, ports.observer, rounds.wake) if rules else None,
+            orphans=_orphans(ports, rules, claims, rounds),
             external_topic=policies.names.external_tasks,
             rules=policies.rules,
             observer=ports.observer,
@@ -158,6 +159,12 @@ def _external_parts(ports: Ports, policies: Policies, settle: SettleTimes, claim
         looks=ExternalLooks(ports.clock, ports.gateway, rules, settle, claims),
         references=References(ports.clock, ports.gateway),
     )
+
+
+def _orphans(ports: Ports, rules: ExternalRules | None, claims: Claims, rounds: Rounds) -> Orphans | None:
+    if rules is None:
+        return None
+    return Orphans(ports.clock, ports.gateway, rules, claims, ports.observer, rounds.wake, rounds.fail)
 
 
 def _facts(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:

@@ -19,6 +19,7 @@ CODES: dict[str, str] = {
     "unknown_request": "no request with this id was found on the partition of the record, within the wait (if any)",
     "not_possible": "the target exists, but this cannot be done to it now",
     "too_much_parked": "so many requests of the partition wait for an operator that no new one is taken",
+    "too_many_tasks": "so many external tasks of the partition are open or parked that no new one is taken",
 }
 """Reason codes told here -> meaning."""
 
@@ -131,6 +132,15 @@ def too_much_parked(partition: int) -> Reason:
         "(intake.max_open_per_partition, intake.max_waiting_bytes_per_partition)"
     )
     return Reason("too_much_parked", message)
+
+
+def too_many_tasks(partition: int) -> Reason:
+    """The partition takes no new external task: updates and ends of the open ones would never be read behind it."""
+    message = (
+        f"too many external tasks on partition {partition} are open or parked: finish some, or spread the keys over more "
+        "partitions (intake.max_open_per_partition, intake.max_waiting_bytes_per_partition)"
+    )
+    return Reason("too_many_tasks", message)
 
 
 def conflict(now: datetime, who: Asker, original: Lifecycle | Ended) -> StatusEvent:

@@ -59,6 +59,9 @@ class ActionDesk:
         take_control(work, self.who(delivery, record), record, may_wait=room is Room.FREE)
         return Taken()
 
+    def take_found(self, work: PartitionRound, most: int) -> None:
+        """Nothing: a Task of VCD's own bears no mark to find it by."""
+
     def _request(self, work: PartitionRound, delivery: Delivery, request: ActionRequest, room: Room) -> Taken:
         who = asker(delivery.birth, delivery.key, request)
         verdict = judge(
@@ -94,7 +97,7 @@ class ActionDesk:
             watch_until=request.watch_until,
         )
         who = asker(delivery.birth, delivery.key, request)
-        if room is Room.TOO_MUCH_PARKED:
+        if room is Room.TOO_MUCH_RESTS:
             work.answer(reject(work.now, who, too_much_parked(work.owned.partition.partition)))
             return Taken()
         if not self._writer.request_fits(work.owned, verdict.stored):

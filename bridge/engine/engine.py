@@ -20,6 +20,7 @@ from bridge.engine.partition import OwnedPartition
 from bridge.engine.restoring import build
 from bridge.engine.rounds import Rounds
 from bridge.engine.runner import Runner
+from bridge.engine.waiting import until_set
 from bridge.engine.watch import Watch
 from bridge.errors import StoreConflict
 from bridge.ports import (
@@ -337,8 +338,7 @@ class Engine:
                 self._due(birth)
             due = timers.next()
             seconds = None if due is None else max(0.0, (due - now).total_seconds())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(timers.changed.wait(), seconds)
+            await until_set(timers.changed, seconds)
 
     def _due(self, birth: Birth) -> None:
         owned = self._p.rounds.partitions.get(birth.topic_partition)

@@ -21,7 +21,7 @@ from bridge.core.external_commands import DecodedExternal, ExternalCommand, Exte
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.inputs import Commanded
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, StoredRequest
-from bridge.core.opening import MAX_KEY_BYTES, Asker, answer_repeat, reject, too_much_parked
+from bridge.core.opening import MAX_KEY_BYTES, Asker, answer_repeat, reject, too_many_tasks
 from bridge.core.repeats import Known, recognise
 from bridge.core.requests import Malformed
 from bridge.engine.intake import Taken
@@ -83,6 +83,21 @@ class ExternalDesk:
         else:
             work.open(decision)
 
+    def take_found(self, work: PartitionRound, most: int) -> None:
+        """A second Task of a key that is open can only be ended."""
+        found = work.owned.found
+        while found and work.size < most:
+            external_key, task = found.popleft()
+            work.taken_found.append((external_key, task))
+            decision = open_orphan(work.now, work.owned.partition, external_key, task, self._rules)
+            known = work.known(external_key)
+            free = not (isinstance(known, Lifecycle) and known.is_open)
+            if work.has_task(task.id) or not (free or self._rules.orphans is OrphanPolicy.END):
+                continue
+            work.open(decision)
+            if free:
+                self._let_waiting_act(work, external_key)
+
     # --- create ---------------------------------------------------------------------------------------------------
 
     def _create(
@@ -101,8 +116,8 @@ class ExternalDesk:
             work.answer(reject(work.now, who, _conflict(command, known)))
         elif (refusal := judge_create(command, self._rules, is_provider=self._is_provider())) is not None:
             work.answer(reject(work.now, who, refusal))
-        elif room is Room.TOO_MUCH_PARKED:
-            work.answer(reject(work.now, who, too_much_parked(work.owned.partition.partition)))
+        elif room is Room.TOO_MUCH_RESTS:
+            work.answer(reject(work.now, who, too_many_tasks(work.owned.partition.partition)))
         else:
             self._open(work, delivery, command)
 
@@ -168,22 +183,6 @@ class ExternalDesk:
             work.answer(answer_repeat(work.now, self.who(delivery, command), known))
         else:
             work.repeats.append((known, delivery.birth))
-
-
-def take_orphans(work: PartitionRound) -> None:
-    """Open a lifecycle for every Task that was found without one, unless its key has one by now.
-
-    A second Task of a key that is open can only be ended.
-    """
-    external = work.rules.external
-    while work.owned.found and external is not None:
-        external_key, task = work.owned.found.popleft()
-        work.taken_found.append((external_key, task))
-        decision = open_orphan(work.now, work.owned.partition, external_key, task, external)
-        known = work.known(external_key)
-        free = known is None or not isinstance(known, Lifecycle) or not known.is_open
-        if work.current(decision.lifecycle.birth) is None and (free or external.orphans is OrphanPolicy.END):
-            work.open(decision)
 
 
 def _was_rejected(known: Lifecycle | Ended) -> bool:

@@ -7,7 +7,6 @@ a Task is read once in full before anything about it is published, and absence i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +22,7 @@ from bridge.core.rules import Rules
 from bridge.engine.blockers import Blockers, Hurry
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.rows import Rows, TaskRows
+from bridge.engine.waiting import until_set
 from bridge.ports import Clock, VcdGateway
 
 CENSUS_SECONDS = 60.0
@@ -151,8 +151,7 @@ class Follower:
         if soonest <= now:
             await self._clock.sleep(0.02)
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._more.wait(), seconds)
+        await until_set(self._more, seconds)
 
     def _take_due(self) -> list[_Followed]:
         now = self._clock.monotonic()

@@ -44,6 +44,10 @@ class Desk(Protocol, Generic[_Record]):
         """Open, change, answer or recognise."""
         ...
 
+    def take_found(self, work: PartitionRound, most: int) -> None:
+        """Open a lifecycle for each Task that was found without one, up to ``most`` steps of the round."""
+        ...
+
 
 class Intake:
     """The judge of deliveries: ``desks`` by input topic."""
@@ -52,6 +56,10 @@ class Intake:
         self._desks = desks
         self._writer = writer
         self._schemas = schemas
+
+    def take_found(self, work: PartitionRound, most: int) -> None:
+        """Take over what was found running and unowned, up to ``most`` steps of the round."""
+        self._desks[work.owned.partition.topic].take_found(work, most)
 
     def take(self, work: PartitionRound, delivery: Delivery, room: Room = Room.FREE) -> Taken:
         """Decide one record. One whose schema cannot be had waits for it, and is dead-lettered in the end.

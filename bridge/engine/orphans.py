@@ -1,16 +1,18 @@
 """Running Tasks that bear our mark and that nobody has: judged by the owner of the partition that the mark names.
 
-Once per assignment, after restore and backlog. Tasks with another group's mark, another partition's, or none, are
-others' business: they are counted, and left alone.
+Once per assignment, after restore and backlog; partitions that come together share the queries. Tasks with another
+group's mark, or none, are others' business: they are counted, and left alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Container, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-from bridge.core.answers import TaskQuery, TaskRead, TaskRecord, Unavailable
+from bridge.core.answers import TaskQuery, TaskRead, TaskReading, TaskRecord, Unavailable
 from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.lifecycle import Lifecycle, Phase
@@ -19,11 +21,28 @@ from bridge.engine.external_looks import ACTIVE, NotNow, Refused, namespace_rows
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import Clock, Observer, VcdGateway
 
-_IN_DOUBT = frozenset({Phase.INTENT, Phase.UNSURE})
+GATHER_SECONDS = 1.0
+"""How long the first partition waits for others of the same assignment."""
+MAX_READ_FAILURES = 8
+"""A Task that cannot be read so often in a row, over some minutes, is left: others wait behind it."""
+
+_MAY_FIND_IT = frozenset({Phase.INTENT, Phase.UNSURE, Phase.PARKED})
+"""Phases of a lifecycle without a Task in which a Task with its mark may be its own."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A running Task with the mark of one of our partitions."""
+
+    owned: OwnedPartition
+    external_key: str
+    task_id: str
 
 
 class Orphans:
-    """``claimed``: Tasks that lifecycles of this process have. ``wake`` wakes the journal loop."""
+    """``claimed``: Tasks that lifecycles of this process have. ``wake`` wakes the journal loop, ``fail`` ends it."""
 
     def __init__(
         self,
@@ -33,6 +52,7 @@ class Orphans:
         claimed: Container[str],
         observer: Observer,
         wake: Callable[[], None],
+        fail: Callable[[BaseException], None],
     ) -> None:
         self._clock = clock
         self._gateway = gateway
@@ -40,65 +60,101 @@ class Orphans:
         self._claimed = claimed
         self._observer = observer
         self._wake = wake
-        self._backoff = Backoff(cap=timedelta(seconds=60))
-        self._judging: set[asyncio.Task[None]] = set()
+        self._fail = fail
+        self._backoff = Backoff()
+        self._waiting: list[OwnedPartition] = []
+        self._judging: asyncio.Task[None] | None = None
 
     def begin(self, owned: OwnedPartition) -> None:
         """Judge the Tasks of a partition whose backlog has been admitted."""
-        task = asyncio.ensure_future(self._judge(owned))
-        self._judging.add(task)
-        task.add_done_callback(self._judging.discard)
+        self._waiting.append(owned)
+        if self._judging is None:
+            self._judging = asyncio.ensure_future(self._judge())
+            self._judging.add_done_callback(self._finished)
 
     async def close(self) -> None:
-        for task in list(self._judging):
-            task.cancel()
-        await asyncio.gather(*self._judging, return_exceptions=True)
+        self._waiting.clear()
+        if self._judging is not None:
+            self._judging.cancel()
+            await asyncio.gather(self._judging, return_exceptions=True)
 
-    async def _judge(self, owned: OwnedPartition) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._judging = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+        elif self._waiting:
+            self.begin(self._waiting.pop())
+
+    async def _judge(self) -> None:
+        await self._clock.sleep(GATHER_SECONDS)
+        judged, self._waiting = self._waiting, []
+        for namespace in self._rules.namespaces:
+            candidates = await self._until_answered(partial(self._candidates, judged, namespace), judged)
+            for candidate in candidates or ():
+                await self._look_at(candidate)
+
+    async def _until_answered(
+        self, ask: Callable[[], Awaitable[T]], judged: Sequence[OwnedPartition], *, most: int | None = None
+    ) -> T | None:
+        """Ask until VCD answers, ``most`` times at most. None: it did not, or nobody waits for it any more."""
         failures = 0
-        while not owned.closed:
+        while failures != most and not all(owned.closed for owned in judged):
             try:
-                for namespace in self._rules.namespaces:
-                    await self._judge_namespace(owned, namespace)
-                return
-            except Refused as refused:
-                self._observer.orphans_unknown(owned.partition, str(refused))
-                return
+                return await ask()
             except NotNow:
                 delay = self._backoff.delay(failures, self._clock.random())
                 failures += 1
                 await self._clock.sleep(delay.total_seconds())
+        return None
 
-    async def _judge_namespace(self, owned: OwnedPartition, namespace: str) -> None:
-        marker = Marker(self._rules.group_id, owned.partition)
+    # --- whose they are -------------------------------------------------------------------------------------------
+
+    async def _candidates(self, judged: Sequence[OwnedPartition], namespace: str) -> list[_Candidate]:
+        markers = [(owned, Marker(self._rules.group_id, owned.partition)) for owned in judged]
+        found: list[_Candidate] = []
         strangers = 0
-        query = TaskQuery(service_namespace=namespace, statuses=ACTIVE)
-        async for record in namespace_rows(self._gateway, query):
-            external_key = marker.key_in(record.operation)
-            if external_key is None:
-                strangers += not self._is_of_group(record)
-            elif self._is_orphan(owned, external_key, record.id):
-                await self._found(owned, external_key, record.id)
-        self._observer.strangers_seen(owned.partition, namespace, strangers)
+        try:
+            async for record in namespace_rows(self._gateway, TaskQuery(service_namespace=namespace, statuses=ACTIVE)):
+                if not self._is_of_group(record):
+                    strangers += 1
+                    continue
+                for owned, marker in markers:
+                    external_key = marker.key_in(record.operation)
+                    if external_key is not None:
+                        found.append(_Candidate(owned, external_key, record.id))
+        except Refused as refused:
+            self._observer.orphans_unknown(namespace, str(refused))
+        else:
+            self._observer.strangers_seen(namespace, strangers)
+        return found
 
     def _is_of_group(self, record: TaskRecord) -> bool:
         return f"[{self._rules.group_id}/" in (record.operation or "")
 
-    def _is_orphan(self, owned: OwnedPartition, external_key: str, task_id: str) -> bool:
-        """Nobody has it, and nobody of its key is about to find it."""
-        known = owned.known(external_key)
-        looking = isinstance(known, Lifecycle) and known.task_id is None and known.phase in _IN_DOUBT
-        return task_id not in self._claimed and not looking
+    # --- what becomes of them -------------------------------------------------------------------------------------
 
-    async def _found(self, owned: OwnedPartition, external_key: str, task_id: str) -> None:
+    async def _look_at(self, candidate: _Candidate) -> None:
+        if not self._is_orphan(candidate):
+            return
+        reading = await self._until_answered(
+            partial(self._read, candidate.task_id), [candidate.owned], most=MAX_READ_FAILURES
+        )
+        if isinstance(reading, TaskRead) and not reading.task.is_final and self._is_orphan(candidate):
+            partition = candidate.owned.partition
+            self._observer.orphan_found(partition, candidate.external_key, candidate.task_id, self._rules.orphans)
+            if self._rules.orphans is not OrphanPolicy.REPORT:
+                candidate.owned.found.append((candidate.external_key, reading.task))
+                self._wake()
+
+    async def _read(self, task_id: str) -> TaskReading:
         reading = await self._gateway.read_task(task_id, None)
         if isinstance(reading, Unavailable):
             raise NotNow(reading.message)
-        if not isinstance(reading, TaskRead) or reading.task.is_final or owned.closed:
-            return
-        if not self._is_orphan(owned, external_key, task_id):
-            return
-        self._observer.orphan_found(owned.partition, external_key, task_id, self._rules.orphans)
-        if self._rules.orphans is not OrphanPolicy.REPORT:
-            owned.found.append((external_key, reading.task))
-            self._wake()
+        return reading
+
+    def _is_orphan(self, candidate: _Candidate) -> bool:
+        """Nobody has it, and nobody of its key may find it yet."""
+        if candidate.owned.closed or candidate.task_id in self._claimed:
+            return False
+        known = candidate.owned.known(candidate.external_key)
+        return not (isinstance(known, Lifecycle) and known.task_id is None and known.phase in _MAY_FIND_IT)

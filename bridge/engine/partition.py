@@ -21,8 +21,8 @@ class Room(Enum):
     FREE = auto()
     FULL = auto()
     """Reading stops at the next request until some of the open ones end."""
-    TOO_MUCH_PARKED = auto()
-    """New requests are refused, or the operators' records behind them would never be read."""
+    TOO_MUCH_RESTS = auto()
+    """New ones are refused, or the records behind them that those at rest wait for would never be read."""
 
 
 class OwnedPartition:
@@ -61,8 +61,8 @@ class OwnedPartition:
         self.lifecycles: dict[Birth, Lifecycle] = {}
         self.requests: dict[Birth, StoredRequest] = {}
         self._bytes = 0
-        self._parked: set[Birth] = set()
-        self._parked_bytes = 0
+        self._resting: set[Birth] = set()
+        self._resting_bytes = 0
         self.lanes = Lanes()
         self.claimed: set[str] = set()
         """Ids of Tasks that lifecycles of this partition have, open or ended."""
@@ -101,13 +101,13 @@ class OwnedPartition:
     def room(self, max_open: int, max_bytes: int, *, more: int = 0, more_bytes: int = 0) -> Room:
         """Whether a further request may be opened; ``more`` are about to be.
 
-        What is parked waits for a person, whose word comes in behind these very requests: so it has caps of its own, of
+        What rests waits for somebody's word, which comes in behind these very requests: so it has caps of its own, of
         the same size, and reading goes on beyond them.
         """
-        parked = len(self._parked)
-        if parked >= max_open or self._parked_bytes >= max_bytes:
-            return Room.TOO_MUCH_PARKED
-        working, working_bytes = self.open_count - parked + more, self._bytes - self._parked_bytes + more_bytes
+        resting = len(self._resting)
+        if resting >= max_open or self._resting_bytes >= max_bytes:
+            return Room.TOO_MUCH_RESTS
+        working, working_bytes = self.open_count - resting + more, self._bytes - self._resting_bytes + more_bytes
         return Room.FULL if working >= max_open or working_bytes >= max_bytes else Room.FREE
 
     def is_busy_with(self, birth: Birth) -> bool:
@@ -138,8 +138,8 @@ class OwnedPartition:
         lane = self.lanes.update(before, after)
         if after.task_id:
             self.claimed.add(after.task_id)
-        if (after.phase is Phase.PARKED) is not (after.birth in self._parked):
-            self._count_parked(after.birth)
+        if _rests(after) is not (after.birth in self._resting):
+            self._count_resting(after.birth)
         if after.is_open:
             self.lifecycles[after.birth] = after
             self._index_open(before, after)
@@ -151,15 +151,15 @@ class OwnedPartition:
         self.drop_request(request.birth)
         self.requests[request.birth] = request
         self._bytes += request.size_bytes
-        if request.birth in self._parked:
-            self._parked_bytes += request.size_bytes
+        if request.birth in self._resting:
+            self._resting_bytes += request.size_bytes
 
     def drop_request(self, birth: Birth) -> None:
         request = self.requests.pop(birth, None)
         if request is not None:
             self._bytes -= request.size_bytes
-            if birth in self._parked:
-                self._parked_bytes -= request.size_bytes
+            if birth in self._resting:
+                self._resting_bytes -= request.size_bytes
 
     def remember(self, ended: Ended) -> None:
         """Keep an ended lifecycle for the dedupe window."""
@@ -189,16 +189,16 @@ class OwnedPartition:
         self.inputs.clear()
         self.found.clear()
 
-    def _count_parked(self, birth: Birth) -> None:
-        """It was parked, or is not parked any more."""
+    def _count_resting(self, birth: Birth) -> None:
+        """It has come to rest, or rests no more."""
         request = self.requests.get(birth)
         size = request.size_bytes if request is not None else 0
-        if birth in self._parked:
-            self._parked.remove(birth)
-            self._parked_bytes -= size
+        if birth in self._resting:
+            self._resting.remove(birth)
+            self._resting_bytes -= size
         else:
-            self._parked.add(birth)
-            self._parked_bytes += size
+            self._resting.add(birth)
+            self._resting_bytes += size
 
     def _index_open(self, before: Lifecycle | None, after: Lifecycle) -> None:
         if before is not None:
@@ -220,3 +220,10 @@ class OwnedPartition:
                 self.pending_controls.pop(before.target_request_id or "", None)
         elif before.name is not None and self._by_name.get(before.name) == before.birth:
             del self._by_name[before.name]
+
+
+def _rests(lifecycle: Lifecycle) -> bool:
+    """It waits for somebody's word: an operator's, or that of an external task's owner while VCD shows what is wanted.
+    A Task of VCD's own ends by itself."""
+    shown = lifecycle.kind is Kind.EXTERNAL_TASK and lifecycle.phase is Phase.FOLLOWING
+    return shown or lifecycle.phase is Phase.PARKED

@@ -14,7 +14,7 @@ from bridge.engine.partition import OwnedPartition
 from bridge.ports import Clock, VcdGateway
 
 CONCURRENT = 8
-"""External tasks whose references are read at the same time."""
+"""References that are read at the same time."""
 
 
 class References:
@@ -32,18 +32,17 @@ class References:
         """Organization, owner (the organization where none is given) and user (our own). None: not ours any more."""
         document = documents.read(request.body)
         owner_text = documents.reference_text(document, "owner")
-        async with self._free:
-            organization = await self._reference(owned, ReferenceKind.ORGANIZATION, lifecycle.organization)
-            if not isinstance(organization, ReferenceRead):
-                return organization
-            owner: ReferenceRead | NotReferenced | None = organization
-            if owner_text is not None:
-                owner = await self._reference(owned, ReferenceKind.OWNER, owner_text)
-            if not isinstance(owner, ReferenceRead):
-                return owner
-            user = await self._reference(owned, ReferenceKind.USER, documents.reference_text(document, "user"))
-            if not isinstance(user, ReferenceRead):
-                return user
+        organization = await self._reference(owned, ReferenceKind.ORGANIZATION, lifecycle.organization)
+        if not isinstance(organization, ReferenceRead):
+            return organization
+        owner: ReferenceRead | NotReferenced | None = organization
+        if owner_text is not None:
+            owner = await self._reference(owned, ReferenceKind.OWNER, owner_text)
+        if not isinstance(owner, ReferenceRead):
+            return owner
+        user = await self._reference(owned, ReferenceKind.USER, documents.reference_text(document, "user"))
+        if not isinstance(user, ReferenceRead):
+            return user
         return Referenced(organization_uuid=organization.uuid, owner=owner.reference, user=user.reference)
 
     async def _reference(
@@ -51,7 +50,9 @@ class References:
     ) -> ReferenceRead | NotReferenced | None:
         failures = 0
         while not owned.closed:
-            reading = await self._gateway.read_reference(kind, text)
+            # Not held while waiting: one object that VCD cannot tell of must not keep others from being read.
+            async with self._free:
+                reading = await self._gateway.read_reference(kind, text)
             match reading:
                 case ReferenceRead():
                     return reading

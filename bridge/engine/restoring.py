@@ -53,14 +53,25 @@ def build(
     )
     for ended in contents.ended:
         owned.remember(ended)
-    for birth in sorted(contents.lifecycles):
+    # Of two with one name it belongs to the one that a record opened; the other was found running without one.
+    for birth in sorted(contents.lifecycles, key=lambda birth: (birth.offset < 0, birth)):
         owned.put(contents.lifecycles[birth])
     for birth, request in contents.requests.items():
         if birth in owned.lifecycles:
             owned.put_request(request)
-    for birth, message in contents.unreadable.items():
+    for birth, message in _unreadable(contents).items():
         owned.feed(birth, Unreadable(message))
     return owned
+
+
+def _unreadable(contents: _Contents) -> dict[Birth, str]:
+    """Also external tasks of which nobody knows any more what VCD shall show: they are looked at in VCD."""
+    lost = {
+        birth: "what VCD shall show is not in the store, or cannot be read"
+        for birth, lifecycle in contents.lifecycles.items()
+        if lifecycle.kind is Kind.EXTERNAL_TASK and birth not in contents.requests
+    }
+    return {**lost, **contents.unreadable}
 
 
 def _read(

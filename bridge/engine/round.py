@@ -81,6 +81,10 @@ class PartitionRound:
         known = self.owned.known(name)
         return self.changed.get(known.birth, known) if isinstance(known, Lifecycle) else known
 
+    def has_task(self, task_id: str) -> bool:
+        """A lifecycle of the partition has this Task, or had it."""
+        return task_id in self.owned.claimed or any(one.task_id == task_id for one in self.changed.values())
+
     def waiting_for(self, name: str) -> list[Lifecycle]:
         """The control records that wait for a lifecycle of this name, in their order."""
         births = set(self.owned.pending_controls.get(name, ()))
@@ -137,8 +141,13 @@ class PartitionRound:
         if lifecycle.kind is Kind.CONTROL:
             return
         self.opened.append(lifecycle.birth)
-        if lifecycle.name is not None:
+        if lifecycle.name is not None and not self._is_taken(lifecycle.name):
             self.opened_names[lifecycle.name] = lifecycle.birth
+
+    def _is_taken(self, name: str) -> bool:
+        """An open lifecycle has this name: what is sent about it is for that one."""
+        known = self.known(name)
+        return isinstance(known, Lifecycle) and known.is_open
 
     def may_start_at_once(self, lifecycle: Lifecycle) -> bool:
         """A newcomer may be started in the round that receives it: its lane is empty, also within this round."""

@@ -7,7 +7,6 @@ uncommitted steps, and what is decided is always decided from committed state.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +18,6 @@ from bridge.core.inputs import Answered, AnyInput, Looked
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.rules import Rules
 from bridge.engine.claims import Claims
-from bridge.engine.external_desk import take_orphans
 from bridge.engine.intake import Intake
 from bridge.engine.partition import OwnedPartition, Room
 from bridge.engine.permits import Permits, Use
@@ -27,6 +25,7 @@ from bridge.engine.records import RecordWriter
 from bridge.engine.round import FactsOf, PartitionRound
 from bridge.engine.starts import Starts
 from bridge.engine.timers import Timers
+from bridge.engine.waiting import until_set
 from bridge.ports import Clock, Committed, Journal, NotCommitted, Observer, PartitionEntries
 
 MAX_STEPS = 200
@@ -193,6 +192,8 @@ class Rounds:
 
     def _reach_committed(self, works: Sequence[PartitionRound]) -> None:
         self._reach("round_committed")
+        if any(lifecycle.heard_at == work.now for work in works for lifecycle in work.changed.values()):
+            self._reach("command_committed")
         if any(isinstance(event, Answered) for work in works for _, event in work.taken_inputs):
             self._reach("answer_committed")
         if any(not lifecycle.is_open for work in works for lifecycle in work.changed.values()):
@@ -216,8 +217,7 @@ class Rounds:
         if len(self.starts) and (until_free := self._permits.seconds_until_free()) is not None:
             waits.append(until_free)
         seconds = min(waits, default=None)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._work.wait(), seconds)
+        await until_set(self._work, seconds)
         self._work.clear()
 
     def _usable(self) -> Iterator[OwnedPartition]:
@@ -240,7 +240,7 @@ class Rounds:
             works[owned.partition] = PartitionRound(owned, now, self._facts_of, self._rules, owned.next_offset)
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:
-                take_orphans(works[owned.partition])
+                self._intake.take_found(works[owned.partition], share)
                 self._take_deliveries(works[owned.partition], share)
         self._grant(works, share)
         return [work for work in works.values() if not work.is_empty]

@@ -88,7 +88,8 @@ class Runner:
             case ReadTask():
                 self._external_parts().watch.hurry(lifecycle.birth)
             case ReadReferences():
-                if lifecycle.phase is Phase.RESOLVING:
+                # Of what the backlog brings, all is read when it has been admitted.
+                if lifecycle.phase is Phase.RESOLVING and not owned.admitting:
                     self._spawn(self._read_references(owned, lifecycle))
             case _:
                 assert_never(command)

@@ -7,10 +7,11 @@ budget bounds these readings; beyond it the interval grows. What an update's ans
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import heapq
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bridge.core.answers import TaskRead, TaskVanished
 from bridge.core.coordinates import Birth
@@ -18,7 +19,9 @@ from bridge.core.inputs import AnyInput, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observing import is_regression, worth_telling
 from bridge.core.rules import Rules
+from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
+from bridge.engine.waiting import until_set
 from bridge.ports import Clock, VcdGateway
 
 
@@ -31,9 +34,10 @@ class WatchPace:
     concurrent_reads: int = 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watched:
-    """``asked``: something due waits for the next reading. ``missing``: VCD did not show it at the last one."""
+    """``due``: monotonic time of its next reading. ``asked``: something due waits for that. ``missing``: VCD did not
+    show it at the last one."""
 
     owned: OwnedPartition
     birth: Birth
@@ -51,8 +55,18 @@ class _Watched:
             return None
         return lifecycle
 
+    @property
+    def is_busy(self) -> bool:
+        """What it showed is being decided, or its partition is handed over: a reading would say nothing new."""
+        return self.owned.draining or self.owned.is_busy_with(self.birth)
+
 
 Feed = Callable[[OwnedPartition, Birth, AnyInput], None]
+
+AT_ONCE = float("-inf")
+"""Due before everything else."""
+SOON = 1.0
+"""Seconds until something is read again that could not be told."""
 
 
 class Watch:
@@ -64,7 +78,11 @@ class Watch:
         self._rules = rules
         self._pace = pace
         self._interval = pace.interval.total_seconds()
+        self._soon = min(SOON, self._interval)
         self._watched: dict[Birth, _Watched] = {}
+        self._queue: list[tuple[float, int, _Watched]] = []
+        """By due time, in the order of asking; an entry whose time is not its Task's any more is skipped."""
+        self._order = itertools.count()
         self._more = asyncio.Event()
         self._free = asyncio.Semaphore(pace.concurrent_reads)
         self._reading: set[asyncio.Task[None]] = set()
@@ -72,6 +90,7 @@ class Watch:
 
     @property
     def count(self) -> int:
+        """Tasks that are watched, and those that ended since they were last due."""
         return len(self._watched)
 
     def add(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
@@ -79,69 +98,99 @@ class Watch:
         # Restored ones are spread over the interval; what was made a moment ago has just been shown.
         restored = lifecycle.sent_at is None or (self._clock.now() - lifecycle.sent_at).total_seconds() > 1.0
         wait = self._interval * (self._clock.random() if restored else 1.0)
-        self._watched[lifecycle.birth] = _Watched(
-            owned, lifecycle.birth, lifecycle.task_id or "", lifecycle.task_href, self._clock.monotonic() + wait
-        )
-        self._more.set()
+        watched = _Watched(owned, lifecycle.birth, lifecycle.task_id or "", lifecycle.task_href, due=0.0)
+        self._watched[lifecycle.birth] = watched
+        self._read_at(watched, self._clock.monotonic() + wait)
 
     def hurry(self, birth: Birth) -> None:
         """Read this one now, and tell what it shows whatever that is."""
         watched = self._watched.get(birth)
-        if watched is not None:
-            watched.due = self._clock.monotonic()
+        if watched is not None and not watched.asked:
             watched.asked = True
-            self._more.set()
+            self._read_at(watched, AT_ONCE)
 
     async def run(self) -> None:
         """Read until canceled."""
         try:
             while True:
-                watched = await self._next()
-                if watched is not None:
-                    await self._begin(watched)
+                watched = self._next_due()
+                if watched is None:
+                    await self._wait()
+                elif self._begin(watched):
+                    await self._free.acquire()
+                    self._spawn(watched)
+                    await self._clock.sleep(1.0 / self._pace.reads_per_second)
         finally:
             for task in self._reading:
                 task.cancel()
+            await asyncio.gather(*self._reading, return_exceptions=True)
 
-    async def _next(self) -> _Watched | None:
-        """The one that is most overdue, where its time has come; those that something waits for first."""
-        self._forget_ended()
-        now = self._clock.monotonic()
-        due = [watched for watched in self._watched.values() if watched.due <= now]
-        if due:
-            return min(due, key=lambda one: (not one.asked, one.due))
-        earliest = min((watched.due for watched in self._watched.values()), default=None)
-        self._more.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._more.wait(), None if earliest is None else earliest - now)
+    # --- what is due ----------------------------------------------------------------------------------------------
+
+    def _read_at(self, watched: _Watched, due: float) -> None:
+        watched.due = due
+        heapq.heappush(self._queue, (due, next(self._order), watched))
+        self._more.set()
+
+    def _first(self) -> _Watched | None:
+        """The one that is due first; those that have ended meanwhile are forgotten."""
+        while self._queue:
+            due, _, watched = self._queue[0]
+            stale = self._watched.get(watched.birth) is not watched or watched.due != due
+            if not stale and watched.lifecycle() is not None:
+                return watched
+            heapq.heappop(self._queue)
+            if not stale:
+                del self._watched[watched.birth]
         return None
 
-    def _forget_ended(self) -> None:
-        for birth in [birth for birth, watched in self._watched.items() if watched.lifecycle() is None]:
-            del self._watched[birth]
+    def _next_due(self) -> _Watched | None:
+        """The one that is most overdue; those that something waits for come first."""
+        first = self._first()
+        # Timers ring a little early, and what is due in no time at all could not be waited for.
+        if first is None or first.due > self._clock.monotonic() + 0.001:
+            return None
+        heapq.heappop(self._queue)
+        return first
 
-    async def _begin(self, watched: _Watched) -> None:
+    async def _wait(self) -> None:
+        self._more.clear()
+        first = self._first()
+        seconds = None if first is None else first.due - self._clock.monotonic()
+        await until_set(self._more, seconds)
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def _begin(self, watched: _Watched) -> bool:
+        """Whether it is to be read now; in any case it has a next time."""
+        now = self._clock.monotonic()
         lifecycle = watched.lifecycle()
-        watched.due = self._clock.monotonic() + self._interval
-        if lifecycle is None or (not watched.asked and self._shown_lately(watched, lifecycle)):
-            return
-        await self._free.acquire()
+        if lifecycle is None:
+            return False
+        if watched.is_busy:
+            self._read_at(watched, now + self._soon)
+            return False
+        shown = None if watched.asked else self._shown_ago(lifecycle)
+        if shown is not None:
+            self._read_at(watched, now + self._interval - shown)
+            return False
+        self._read_at(watched, now + self._interval)
+        return True
+
+    def _shown_ago(self, lifecycle: Lifecycle) -> float | None:
+        """Seconds since an update's answer has shown the Task, where that was lately: it counts as its reading."""
+        if lifecycle.sent_at is None:
+            return None
+        ago = (self._clock.now() - lifecycle.sent_at).total_seconds()
+        return ago if ago < self._interval / 2 else None
+
+    def _spawn(self, watched: _Watched) -> None:
         task = asyncio.ensure_future(self._read(watched))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
-        await self._clock.sleep(1.0 / self._pace.reads_per_second)
-
-    def _shown_lately(self, watched: _Watched, lifecycle: Lifecycle) -> bool:
-        """An update's answer has shown the Task within the interval: that counts as its reading."""
-        if lifecycle.sent_at is None:
-            return False
-        ago = (self._clock.now() - lifecycle.sent_at).total_seconds()
-        if ago >= self._interval / 2:
-            return False
-        watched.due -= ago
-        return True
 
     async def _read(self, watched: _Watched) -> None:
+        began = self._clock.now()
         try:
             reading = await self._gateway.read_task(watched.task_id, watched.href)
         finally:
@@ -154,13 +203,19 @@ class Watch:
             # One 403 may be a cell that does not know a new Task yet, or a right that is being changed.
             if missing:
                 self.feed(watched.owned, watched.birth, Vanished(reading.http_status, reading.message))
-            watched.due = self._clock.monotonic() + min(1.0, self._interval)
-            self._more.set()
+            self._read_at(watched, self._clock.monotonic() + self._soon)
         elif isinstance(reading, TaskRead):
-            task, asked = reading.task, watched.asked
-            watched.asked = False
-            news = worth_telling(
-                lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
-            )
-            if asked or news or task.is_final or is_regression(lifecycle, task):
-                self.feed(watched.owned, watched.birth, Observed(task, asked=asked))
+            self._tell(self.feed, watched, lifecycle, reading.task, began)
+
+    def _tell(self, feed: Feed, watched: _Watched, lifecycle: Lifecycle, task: Task, began: datetime) -> None:
+        answered_since = lifecycle.sent_at is not None and lifecycle.sent_at >= began
+        if not task.is_final and (answered_since or watched.is_busy):
+            # What was shown since, or is being decided, is newer: told now, this would take it back.
+            self._read_at(watched, self._clock.monotonic() + (self._soon if watched.asked else self._interval))
+            return
+        asked, watched.asked = watched.asked, False
+        news = worth_telling(
+            lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
+        )
+        if asked or news or task.is_final or is_regression(lifecycle, task):
+            feed(watched.owned, watched.birth, Observed(task, asked=asked))

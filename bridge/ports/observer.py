@@ -69,11 +69,11 @@ class Observer(Protocol):
         """A running Task bears our mark, and nobody has it; ``policy`` says what becomes of it."""
         ...
 
-    def orphans_unknown(self, partition: TopicPartition, reason: str) -> None:
-        """VCD does not say which running Tasks bear our mark."""
+    def orphans_unknown(self, namespace: str, reason: str) -> None:
+        """VCD does not say which running Tasks of a service namespace bear our mark."""
         ...
 
-    def strangers_seen(self, partition: TopicPartition, namespace: str, count: int) -> None:
+    def strangers_seen(self, namespace: str, count: int) -> None:
         """Running Tasks of others under our namespace: they are left alone."""
         ...
 

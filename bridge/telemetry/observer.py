@@ -185,15 +185,13 @@ class Telemetry:
             "external_task.orphan", partition=str(partition), external_key=external_key, task=task_id, policy=policy
         )
 
-    def orphans_unknown(self, partition: TopicPartition, reason: str) -> None:
-        self._log.warning("external_task.orphans_unknown", partition=str(partition), reason=reason)
+    def orphans_unknown(self, namespace: str, reason: str) -> None:
+        self._log.warning("external_task.orphans_unknown", service_namespace=namespace, reason=reason)
 
-    def strangers_seen(self, partition: TopicPartition, namespace: str, count: int) -> None:
+    def strangers_seen(self, namespace: str, count: int) -> None:
         self.metrics.strangers.labels(namespace).set(count)
         if count:
-            self._log.info(
-                "external_task.strangers", partition=str(partition), service_namespace=namespace, count=count
-            )
+            self._log.info("external_task.strangers", service_namespace=namespace, count=count)
 
     def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
         self._waiting.add(partition)

@@ -1,0 +1,17 @@
+"""Waits that a cancel always ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+
+async def until_set(event: asyncio.Event, seconds: float | None) -> None:
+    """Until the event is set, or so many seconds have passed; None: however long it takes.
+
+    ``asyncio.wait_for`` of Python 3.11 loses a cancel that comes in the very moment in which the event is set (CPython
+    issue 86296), and a loop that does not end keeps the process from ending.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
