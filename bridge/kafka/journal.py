@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.core.coordinates import TopicPartition
-from bridge.errors import ProcessMustEnd
+from bridge.errors import BridgeError, ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection, require_topics
 from bridge.kafka.consumer import KafkaInbox
@@ -114,10 +114,7 @@ class TransactionalJournal:
             case End.COMMITTED:
                 return Committed()
             case End.ABORTED:
-                if attempt.refused:
-                    blamed = await self._worker.run(lambda: self._blame(writer, work, attempt))
-                    return self._undone(work.entries, blamed)
-                return self._undone(work.entries, attempt)
+                return await self._blamed(writer, work, attempt)
             case End.DOUBT:
                 if self._embedded:
                     raise ProcessMustEnd(
@@ -127,10 +124,17 @@ class TransactionalJournal:
                 happened = await self._worker.run(lambda: _settle(writer, partitions, work.tag))
                 found = "committed" if happened else "not committed"
                 self._trouble("kafka journal", f"transaction {work.tag} was in doubt ({attempt.detail}): {found}")
-                return Committed() if happened else self._undone(work.entries, attempt)
+                return Committed() if happened else await self._blamed(writer, work, attempt)
+
+    async def _blamed(self, writer: TransactionalWriter, work: Work, attempt: Attempt) -> NotCommitted:
+        if attempt.refused or attempt.input_missing:
+            attempt = await self._worker.run(lambda: self._blame(writer, work, attempt))
+        return self._undone(work.entries, attempt)
 
     def _blame(self, writer: TransactionalWriter, work: Work, attempt: Attempt) -> Attempt:
-        """Whose record it was that could not be written; in the worker's thread."""
+        """Whose record it was that could not be written, or whose offset; in the worker's thread."""
+        if attempt.input_missing:
+            return replace(attempt, refused=self._without_input(work.entries))
         limits = self._topic_limits()
         if limits != self._limits:
             self._limits = limits
@@ -139,6 +143,15 @@ class TransactionalJournal:
         # Tried once more, each alone: a broker refuses whole batches, and a topic can be unknown for a moment.
         suspects = [entry for entry in work.entries if entry.partition in attempt.refused]
         return replace(attempt, refused=writer.refusals(suspects))
+
+    def _without_input(self, entries: Sequence[PartitionEntries]) -> dict[TopicPartition, str]:
+        """Those whose topic was deleted: no transaction that carries their offset is taken. Others' must not wait."""
+        try:
+            there = self._connection.look() if self._connection is not None else None
+        except BridgeError:
+            there = None  # nobody is to blame before it is known; the next transaction asks again
+        partitions = [entry.partition for entry in entries if there and not there.partitions(entry.partition.topic)]
+        return {partition: f"there is no topic {partition.topic} any more" for partition in partitions}
 
     def _undone(self, entries: Sequence[PartitionEntries], attempt: Attempt | None = None) -> NotCommitted:
         membership = self._inbox.membership

@@ -58,34 +58,18 @@ def log_starts(connection: Connection, partitions: Iterable[TopicPartition]) -> 
 def readable_ranges(
     connection: Connection, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, tuple[int, int]]:
-    """First offset and last stable offset of those that exist: what a read_committed reader can read.
-
-    Raises KafkaException.
-    """
+    """First offset and last stable offset: what a read_committed reader can read. Raises KafkaException."""
     asked = list(partitions)
-    lows = _offsets(connection, asked, EARLIEST, IsolationLevel.READ_UNCOMMITTED, besides=MISSING)
-    highs = _offsets(connection, lows, LATEST, IsolationLevel.READ_COMMITTED, besides=MISSING)
-    return {partition: (lows[partition], high) for partition, high in highs.items()}
+    lows = log_starts(connection, asked)
+    highs = _offsets(connection, asked, LATEST, IsolationLevel.READ_COMMITTED)
+    return {partition: (lows[partition], highs[partition]) for partition in asked}
 
 
 def _offsets(
-    connection: Connection,
-    partitions: Iterable[TopicPartition],
-    spec: OffsetSpec,
-    isolation: IsolationLevel,
-    *,
-    besides: frozenset[int] = frozenset(),
+    connection: Connection, partitions: Iterable[TopicPartition], spec: OffsetSpec, isolation: IsolationLevel
 ) -> dict[TopicPartition, int]:
-    """Partitions for which the answer is one of ``besides`` are left out."""
     asked = {ClientPartition(p.topic, p.partition): spec for p in partitions}
     if not asked:
         return {}
     answers = connection.admin.list_offsets(asked, isolation_level=isolation, request_timeout=ANSWER_SECONDS)
-    offsets: dict[TopicPartition, int] = {}
-    for partition, future in answers.items():
-        try:
-            offsets[TopicPartition(partition.topic, partition.partition)] = int(future.result().offset)
-        except KafkaException as error:
-            if error.args[0].code() not in besides:
-                raise
-    return offsets
+    return {TopicPartition(p.topic, p.partition): int(future.result().offset) for p, future in answers.items()}

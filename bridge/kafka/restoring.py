@@ -268,9 +268,9 @@ class RestoreThread:
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def _complete(self, restores: Sequence[Restore]) -> None:
+        restores = self._not_deleted(restores)
         if not restores:
             return
-        connection = self._connected()
         inputs = [restore.partition for restore in restores]
         # Times out while offsets of an open transaction are pending: an old value is never shown (measured).
         committed = self._made_reader().committed([_client(p) for p in inputs], timeout=2.0)
@@ -278,14 +278,22 @@ class RestoreThread:
         if failed is not None:
             raise KafkaException(failed)
         offsets = {TopicPartition(p.topic, p.partition): p.offset for p in committed}
-        ranges = readable_ranges(connection, inputs)
+        ranges = readable_ranges(self._connected(), inputs)
         for restore in restores:
-            if restore.partition not in ranges:
-                self._end([restore], _deleted(restore.partition))
-                continue
             low, high = ranges[restore.partition]
             offset = offsets[restore.partition]
             self._finish(restore, committed=offset if offset >= 0 else None, low=low, high=high)
+
+    def _not_deleted(self, restores: Sequence[Restore]) -> Sequence[Restore]:
+        """Ends those whose input is gone: to be asked for its offsets would fail the question for all (measured)."""
+        if not restores:
+            return restores
+        topics = {restore.partition.topic for restore in restores}
+        facts = topic_facts(self._connected(), topics, embedded=self._embedded)
+        for restore in restores:
+            if restore.partition.topic not in facts:
+                self._end([restore], _deleted(restore.partition))
+        return [restore for restore in restores if restore.partition.topic in facts]
 
     def _complete_without_store(self, restores: Sequence[Restore]) -> None:
         """The engine refuses such partitions, naming the counts."""

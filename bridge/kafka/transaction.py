@@ -19,7 +19,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import ConfigurationError, ProcessMustEnd
 from bridge.kafka.config import LOG, ClientConfig, KafkaConfig, make
-from bridge.kafka.connection import describe, failure
+from bridge.kafka.connection import MISSING, describe, failure
 from bridge.kafka.rights import DENIED, HINT
 from bridge.ports import OutRecord, PartitionEntries
 
@@ -75,12 +75,13 @@ class End(Enum):
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """``refused``: partitions with records that no attempt will write, with the reason. ``stalled``: those with records
-    that were not acknowledged in time."""
+    that were not acknowledged in time. ``input_missing``: an offset is one of a topic that the broker does not know."""
 
     end: End
     detail: str = ""
     refused: Mapping[TopicPartition, str] = field(default_factory=dict)
     stalled: frozenset[TopicPartition] = frozenset()
+    input_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +314,7 @@ class TransactionalWriter:
         self, producer: Producer, error: KafkaError | None, failures: Sequence[tuple[TopicPartition, KafkaError]]
     ) -> Attempt:
         detail = describe(error) if error is not None else ""
+        input_missing = error is not None and error.code() in MISSING
         if error is None or not (error.fatal() or error.code() in _DOUBTFUL):
             detail = detail or "; ".join(describe(failed) for _, failed in failures[:1])
             try:
@@ -325,9 +327,15 @@ class TransactionalWriter:
                 # After a failed record librdkafka changes its epoch in the background and then purges what the next
                 # transaction has queued by then (measured).
                 self._suspect = self._suspect or bool(failures)
-                return Attempt(End.ABORTED, detail, _permanent(failures), _unacknowledged(error, failures))
+                return Attempt(
+                    End.ABORTED,
+                    detail,
+                    _permanent(failures),
+                    _unacknowledged(error, failures),
+                    input_missing=input_missing,
+                )
         self._suspect = True
-        return Attempt(End.DOUBT, describe(error))
+        return Attempt(End.DOUBT, describe(error), input_missing=input_missing)
 
     # --- producers ----------------------------------------------------------------------------------------------------
 

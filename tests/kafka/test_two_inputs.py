@@ -125,8 +125,10 @@ async def test_a_partition_of_one_that_is_lost_holds_up_nothing_of_the_other(kaf
 
 
 async def test_an_input_that_is_deleted_holds_up_nothing_of_the_other(kafka: KafkaNode) -> None:
+    """Neither restores nor transactions: a broker takes no offsets of a topic that is gone, and none beside them."""
     stage = Stage.make(kafka, external=1)
-    async with owning_all(stage) as member:
+    async with running(stage, {"transaction.timeout.ms": "2000"}) as member:
+        await member.owning(*all_of(stage))
         member.begin(stage.second())
         admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
         admin.delete_topics([stage.external])[stage.external].result(20)
@@ -137,7 +139,11 @@ async def test_an_input_that_is_deleted_holds_up_nothing_of_the_other(kafka: Kaf
         member.begin()
         produce(kafka.bootstrap, stage.source, [b"request"])
         await member.until(lambda: len(member.delivered) == 1)
+        outcome = await member.journal.commit(both(member, b"a"))
+        assert isinstance(outcome, NotCommitted)
+        assert outcome.refused == {stage.second(): f"there is no topic {stage.external} any more"}
         assert await member.commit(event=b"a", next_offset=1) == Committed()
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"a"]
 
 
 async def test_a_second_input_that_is_missing_is_named_with_its_store(kafka: KafkaNode) -> None:
