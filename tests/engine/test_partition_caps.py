@@ -72,8 +72,8 @@ def test_room_for_so_many_and_so_much() -> None:
     assert owned.room(2, 1000, more_bytes=400) is Room.FULL
     owned.put(_one(1, Phase.PARKED))
     assert owned.room(2, 1000, more=1, more_bytes=400) is Room.FREE
-    assert owned.room(1, 1000) is Room.TOO_MUCH_PARKED
-    assert owned.room(2, 600) is Room.TOO_MUCH_PARKED
+    assert owned.room(1, 1000) is Room.TOO_MUCH_RESTS
+    assert owned.room(2, 600) is Room.TOO_MUCH_RESTS
 
 
 _CHANGES = st.lists(
@@ -110,9 +110,9 @@ def test_what_is_counted_is_what_is_there(changes: list[tuple[int, str | Phase]]
     working_bytes = sum(requests.values()) - parked_bytes
     assert owned.room(len(parked) + 1, parked_bytes + 1, more=-99, more_bytes=-9999) is Room.FREE
     if parked:
-        assert owned.room(len(parked), 10**9) is Room.TOO_MUCH_PARKED
+        assert owned.room(len(parked), 10**9) is Room.TOO_MUCH_RESTS
     if parked_bytes:
-        assert owned.room(10**9, parked_bytes) is Room.TOO_MUCH_PARKED
+        assert owned.room(10**9, parked_bytes) is Room.TOO_MUCH_RESTS
     # Above what is parked, so that only the rest decides.
     above, above_bytes = len(parked) + 1, parked_bytes + 1
     assert owned.room(above, 10**9, more=above - working) is Room.FULL
