@@ -66,7 +66,8 @@ def test_killed_and_started_again_it_finds_the_outcome_and_asks_for_nothing_twic
 
 
 def test_it_works_from_ticket_updates_too_and_they_tell_more(site: ExternalSite, tmp_path: Path) -> None:
-    updates = site.settings["topics"]["ticket_updates"]
-    with examples(site.bootstrap, tmp_path, EVENTS=updates, REQUESTS=site.requests) as start:
+    with examples(
+        site.bootstrap, tmp_path, EVENTS=site.settings["topics"]["ticket_updates"], REQUESTS=site.requests
+    ) as start:
         told = start("ticketing.py", str(tmp_path / "tickets.db"), tickets=[ticket("CHG5", 1)]).wait_ended()
     assert [json.loads(line)["summary"] for line in told] == ["deployVApp: success"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.examples.running import Example, examples
 from tests.support.external import NAMESPACE, ExternalSite
+from tests.support.kafka import read
 from tests.support.simulator import acme_vm
 
 PATIENT = {"STEPS": "1000", "STEP_SECONDS": "0.3"}
@@ -16,6 +17,11 @@ PATIENT = {"STEPS": "1000", "STEP_SECONDS": "0.3"}
 
 def accepted(line: str) -> bool:
     return bool(json.loads(line)["vcd_change"] == "accepted")
+
+
+def updates_of(site: ExternalSite) -> str:
+    """The topic of ticket updates."""
+    return str(site.settings["topics"]["ticket_updates"])
 
 
 def task_of(site: ExternalSite, key: str) -> dict[str, Any]:
@@ -44,6 +50,14 @@ def test_work_is_shown_as_a_task_and_a_persons_cancel_stops_it(site: ExternalSit
     assert ended["W1"]["owner"]["href"].endswith(acme_vm(1))
     assert ended["W3"]["details"] == "canceled in Cloud Director"
     assert site.shown("W2") == []
+    updates = {message.key(): json.loads(message.value() or b"") for message in read(site.bootstrap, updates_of(site))}
+    ended_as = {
+        key.decode(): (one["lifecycle"], one["outcome"], one["operation"]) for key, one in updates.items() if key
+    }
+    assert ended_as["W1"] == ("external_task", "success", None)
+    assert ended_as["W3"] == ("external_task", "aborted", None)
+    assert updates[b"W1"]["task_id"] == ended["W1"]["id"]
+    assert "unknown_organization" in updates[b"W2"]["summary"]
 
 
 def test_a_cancel_while_the_worker_is_dead_is_heard_when_it_starts_again(site: ExternalSite, tmp_path: Path) -> None:
