@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
+from bridge.avro.external_document import external_key
 from tests.support.bridge import Site
 from tests.support.checker.evidence import Evidence, ExternalRecord, InputRecord, Write
 from tests.support.gathering import changelog_of, endings_of, external_tasks_of, offsets_of
@@ -69,9 +71,9 @@ class ExternalSite(Site):
         return [*Site.read_inputs(self), *map(self._record, read(self.bootstrap, self.external))]
 
     def _record(self, message: Message) -> ExternalRecord:
-        key, value = message.key(), message.value() or b""
+        key, value = external_key(message.key()), message.value() or b""
         place = message.topic() or "", message.partition() or 0, message.offset() or 0
-        return ExternalRecord(*place, self.documents.get(value), key.decode(errors="replace") if key else None)
+        return ExternalRecord(*place, self.documents.get(value), key if isinstance(key, str) else None)
 
     def read_changelog(self) -> list[Write]:
         """Of both inputs."""
@@ -109,6 +111,18 @@ class ExternalSite(Site):
         """The Tasks that bear the mark of a key, as the organization's list shows them."""
         found = self.simulator.log_in("administrator@System").get(f"/api/tasksList/{ACME_ORG}").json()
         return [task for task in found["task"] if f"/{key}]" in (task["operation"] or "")]
+
+    def wait_shown(self, key: str, seconds: float = 60.0, **fields: Any) -> None:
+        """Until VCD shows these fields of a key's Task."""
+        deadline = time.monotonic() + seconds
+        while not any(self.shows(key, **fields)):
+            assert time.monotonic() < deadline, f"{key}: {fields} is not shown; {self.told(key)}\n{self._logs()}"
+            time.sleep(0.02)  # the simulator is polled: there is nothing to be woken by
+
+    def shows(self, key: str, **fields: Any) -> list[bool]:
+        """Of each Task of a key, whether VCD has it with these fields now."""
+        found = [one["task"] for one in self.simulator.external_tasks(NAMESPACE, f"/{key}]")]
+        return [all(task[name] == value for name, value in fields.items()) for task in found]
 
     def person_cancels(self, task_id: str, user: str = "admin@acme") -> None:
         """Somebody presses cancel in Cloud Director."""

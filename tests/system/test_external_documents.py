@@ -91,6 +91,7 @@ def site(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with running_external_site(kafka.bootstrap, directory, external_tasks=settings) as running:
         running.start().wait_ready()
         yield running
+        running.check()
 
 
 def wait_task(site: ExternalSite, key: str, status: str) -> Document:

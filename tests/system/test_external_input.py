@@ -187,6 +187,7 @@ def site(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     strict = {"lenient_entities": False}
     with running_external_site(kafka.bootstrap, directory, simulator=strict, external_tasks=SETTINGS) as running:
         yield running
+        running.check()
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +295,8 @@ def test_a_create_that_comes_in_time_takes_what_waits_for_it(answered: Answered)
 )
 def test_a_record_whose_key_names_nothing(answered: Answered, key: bytes | None, code: str, told: str) -> None:
     site = answered.site
-    record = site.command_bytes(json.dumps({**create(), "organization": "acme", "correlation_id": "c"}).encode(), key)
+    document = {**create(), "organization": "acme", "correlation_id": "c"}
+    record = site.command_bytes(json.dumps(document).encode(), key, document)
     (event,) = [event for event in site.wait_over(record) if event["birth"] == record.birth]
     assert (event["outcome"], event["reason"]["code"], event["correlation_id"]) == ("rejected", code, "c")
     assert event["external_key"] is None

@@ -31,6 +31,7 @@ def site(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with running_external_site(kafka.bootstrap, directory, external_tasks=SETTINGS) as running:
         running.start().wait_ready()
         yield running
+        running.check()
         left = [one["task"]["id"] for one in running.simulator.external_tasks() if one["task"]["endTime"] is None]
         assert left == [], "none is left running"
 
