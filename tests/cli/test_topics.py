@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.cli.conftest import Shell
+from tests.support.kafka import unique
 
 
 def test_apply_makes_what_plan_wants_and_may_be_repeated(kafka_shell: Shell) -> None:
@@ -15,6 +16,18 @@ def test_apply_makes_what_plan_wants_and_may_be_repeated(kafka_shell: Shell) -> 
     assert kafka_shell.json("topics", "apply") == {"done": [], "impossible": []}
     kafka_shell.run("topics", "plan")
     assert kafka_shell.err == "nothing differs\n"
+
+
+def test_what_a_setting_switches_on_is_planned_then(kafka_shell: Shell) -> None:
+    kafka_shell.run("topics", "apply")
+    group = unique("cli")
+    kafka_shell.set(topics__external_tasks=f"{group}.external")
+    assert kafka_shell.json("topics", "plan") == {"differences": []}
+    kafka_shell.set(external_tasks__service_namespace="com.example.tickets", topics__ticket_updates=f"{group}.tickets")
+    planned = [difference["topic"] for difference in kafka_shell.json("topics", "plan", code=3)["differences"]]
+    assert [topic.rpartition(".")[2] for topic in planned] == ["external", "changelog", "ended", "tickets"]
+    kafka_shell.run("topics", "apply")
+    kafka_shell.run("topics", "plan")
 
 
 def test_a_longer_dedupe_window_is_a_difference_that_apply_settles(kafka_shell: Shell) -> None:
