@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from bridge.core.answers import Accepted, CallAnswer, HttpCall, Refused, TaskPage, TaskQuery, TaskRecord
@@ -94,9 +95,9 @@ class ExternalVcd(ScriptedVcd):
 
     def _make(self, body: Json) -> str:
         task_id = urn(len(self.documents) + 1)
-        began = EPOCH.timestamp() + self.now()
+        began = EPOCH + timedelta(seconds=self.now())
         href = f"https://vcd/api/task/{task_id.rpartition(':')[2]}"
-        self.documents[task_id] = {"id": task_id, "href": href, "startTime": int(began * 1000), **body}
+        self.documents[task_id] = {"id": task_id, "href": href, "startTime": began.isoformat(), **body}
         self._change(task_id)
         return task_id
 
