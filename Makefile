@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare (bench)  SEEDS=count SEED=number (simulate)"
+	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external (bench)  SEEDS=count SEED=number (simulate)"
 
 setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
 
@@ -34,8 +34,17 @@ prerequisites:
 kafka: prerequisites $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
+# Those that watch processes live and die have the machine to themselves; the others share it.
+ALONE = tests/crash tests/examples tests/kafka tests/system
+SLOWEST = --durations=12 --durations-min=5
+
 test: kafka ## all tests that belong to every change, on a real Kafka
-	$(BIN)/python -m pytest --durations=12 --durations-min=5 $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
+ifdef ONLY
+	$(BIN)/python -m pytest $(SLOWEST) $(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)")
+else
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(SLOWEST) $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest $(SLOWEST) $(ALONE)
+endif
 
 test-long: kafka ## the tests that take minutes
 	$(BIN)/python -m pytest -m long $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
