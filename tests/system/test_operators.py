@@ -85,11 +85,11 @@ def test_what_is_parked_is_resolved_or_retried(site: Site) -> None:
 
 def test_what_is_followed_is_canceled_and_what_is_late_is_told(site: Site) -> None:
     """A cancel reaches VCD. A request past its ``watch_until`` goes on, and lets those behind it try."""
-    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
     late, running = acme_vapp(1), acme_vapp(2)
     site.simulator.script({**FOREVER, "cancel": "honor"}, entity=running)
     site.simulator.script(FOREVER, entity=late, times=1)
     site.start().wait_ready()
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
     site.send(
         _request("running", "deployVApp", running),
         _request("late", "deployVApp", late, watch_until=soon),
