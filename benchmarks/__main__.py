@@ -1,10 +1,24 @@
-"""``python -m benchmarks``: the comparison."""
+"""``python -m benchmarks [compare | external] [options]``: one of them, or without a name and options all."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 
-from benchmarks.compare import main
+from benchmarks import compare, external_tasks
+
+BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {"compare": compare.main, "external": external_tasks.main}
+
+
+def main(arguments: Sequence[str]) -> None:
+    if not arguments:
+        for benchmark in BENCHMARKS.values():
+            benchmark(())
+    elif arguments[0] in BENCHMARKS:
+        BENCHMARKS[arguments[0]](arguments[1:])
+    else:
+        raise SystemExit(f"benchmarks: give one of {', '.join(BENCHMARKS)}, then options, not {arguments[0]}")
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1:])

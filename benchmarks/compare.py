@@ -1,6 +1,6 @@
 """The bridge against hand-written loops, side by side on one Kafka and one simulator, in alternating rounds.
 
-python -m benchmarks [--actions N] [--rounds N] [--task-seconds S] [--profile]
+python -m benchmarks compare [--actions N] [--rounds N] [--task-seconds S] [--profile]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.support.kafka import KAFKA_VERSION, KafkaCluster
 from tests.support.simulator import Simulator, running_simulator
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print the table. Raises when an action failed, ended twice or was not carried out exactly once."""
     options = _options(arguments)
     with tempfile.TemporaryDirectory(prefix="vcd-bridge-bench-") as directory:
@@ -31,12 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 _run(options, cluster, simulator, Path(directory))
         finally:
             cluster.stop()
-    return 0
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks", description="the bridge against hand-written loops")
-    parser.add_argument("which", nargs="?", choices=["compare"], default="compare", help="the one there is")
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks compare", description="the bridge against hand-written loops")
     parser.add_argument("--actions", type=int, default=2000, help="actions per run (2000)")
     parser.add_argument("--rounds", type=int, default=2, help="runs of each, alternating (2)")
     parser.add_argument("--task-seconds", type=float, default=2.0, help="how long each Task takes (2)")
@@ -70,10 +68,14 @@ def _run(options: argparse.Namespace, cluster: KafkaCluster, simulator: Simulato
         profile = directory / "bridge.profile"
         with running_bridge(where, simulator, directory, profile=profile) as contestant:
             measured = measure(contestant, where, simulator, broker.pid, options.actions)
-            print(f"\nunder cProfile ({measured.own_cpu:.1f} CPU-s); CPU-s since start by thread:")
-            print("  " + " ".join(f"{t.user_time + t.system_time:.2f}" for t in contestant.process.threads()))
-        pstats.Stats(str(profile)).sort_stats("tottime").print_stats(45)
-        pstats.Stats(str(profile)).sort_stats("cumtime").print_stats("bridge/", 60)
+            print(f"\nunder cProfile ({measured.own_cpu:.1f} CPU-s)")
+        print_profile(profile)
+
+
+def print_profile(profile: Path) -> None:
+    """Where a bridge's processor time went."""
+    pstats.Stats(str(profile)).sort_stats("tottime").print_stats(45)
+    pstats.Stats(str(profile)).sort_stats("cumtime").print_stats("bridge/", 60)
 
 
 def machine() -> str:
@@ -115,7 +117,3 @@ def _tell(number: int, name: str, one: Measurement) -> None:
         f"{one.own_cpu:6.2f} own CPU-s {one.simulator_cpu:6.2f} simulator CPU-s",
         flush=True,
     )
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,19 +1,20 @@
-"""The two that are compared, as processes with topics of their own on the same Kafka and the same simulator."""
+"""Those that are compared, as processes with topics of their own on the same Kafka and the same simulator."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.watching import Reader, bridge_end, loop_end
+from benchmarks.watching import Reader, bridge_end, external_end, loop_end
 from tests.support.bridge import Site
+from tests.support.external import ExternalSite
 from tests.support.kafka import create_topics, unique
 from tests.support.simulator import REPOSITORY, Simulator
 
@@ -35,11 +36,11 @@ BRIDGE_SETTINGS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A running process that turns records of ``requests`` into ends that ``reader`` sees."""
+    """Running processes that turn records of ``requests`` into ends that ``reader`` sees."""
 
     name: str
     requests: str
-    process: psutil.Process
+    processes: tuple[psutil.Process, ...]
     reader: Reader
 
 
@@ -58,7 +59,7 @@ def running_bridge(
                 bridge = site.start()
         bridge.wait_ready()
         reader = Reader(bootstrap, site.events, bridge_end)
-        yield Contestant("bridge", site.requests, psutil.Process(bridge.process.pid), reader)
+        yield Contestant("bridge", site.requests, (psutil.Process(bridge.process.pid),), reader)
         reader.close()
         if bridge.stop() != 0:
             raise RuntimeError(f"the bridge did not stop well: {bridge.told()}")
@@ -81,19 +82,45 @@ def profiled_start(profile: Path) -> Iterator[None]:
 
 
 @contextmanager
-def running_loop(bootstrap: str, simulator: Simulator, directory: Path, *, calls: int = CALLS) -> Iterator[Contestant]:
-    """``benchmarks.loop``."""
+def running_external_bridges(
+    bootstrap: str, simulator: Simulator, directory: Path, *, processes: int = 1, profile: Path | None = None,
+    **external: Any,
+) -> Iterator[Contestant]:  # fmt: skip
+    """``vcd-bridge run``, one or more, with external tasks on; ``external``: further settings of theirs."""
+    settings = {**BRIDGE_SETTINGS, "external_tasks": {"cancel_check_seconds": 15, **external}}
+    site = ExternalSite(bootstrap, simulator, directory, PARTITIONS, 1, settings)
+    try:
+        with profiled_start(profile) if profile is not None else nullcontext():
+            bridges = [site.start() for _ in range(processes)]
+        for bridge in bridges:
+            bridge.wait_ready()
+        reader = Reader(bootstrap, site.events, external_end)
+        watched = tuple(psutil.Process(bridge.process.pid) for bridge in bridges)
+        yield Contestant("bridge" if processes == 1 else f"{processes} bridges", site.external, watched, reader)
+        reader.close()
+        for bridge in bridges:
+            if bridge.stop() != 0:
+                raise RuntimeError(f"the bridge did not stop well: {bridge.told()}")
+    finally:
+        site.close()
+
+
+@contextmanager
+def running_loop(
+    bootstrap: str, simulator: Simulator, directory: Path, *, calls: int = CALLS, module: str = "benchmarks.loop"
+) -> Iterator[Contestant]:
+    """``benchmarks.loop``, or another module with its command line."""
     group = unique("loop")
     requests, results = f"{group}.requests", f"{group}.results"
     create_topics(bootstrap, {requests: PARTITIONS, results: PARTITIONS})
-    command = [sys.executable, "-m", "benchmarks.loop", bootstrap, group, requests, results, simulator.url]
+    command = [sys.executable, "-m", module, bootstrap, group, requests, results, simulator.url]
     with (directory / f"{group}.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--calls", str(calls)], cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT
         )
     try:
         reader = Reader(bootstrap, results, loop_end)
-        yield Contestant("tuned loop" if calls else "loop", requests, psutil.Process(process.pid), reader)
+        yield Contestant("tuned loop" if calls else "loop", requests, (psutil.Process(process.pid),), reader)
         reader.close()
         process.terminate()
         process.wait(20)

@@ -52,7 +52,7 @@ class Progress:
 
 
 class Loop:
-    """One process's worth of work."""
+    """Consume, POST, GET each Task once a second, publish."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
@@ -159,21 +159,21 @@ class Loop:
             self._consumer.store_offsets(offsets=positions)
 
 
-async def serve(options: argparse.Namespace) -> None:
+async def serve(loop: type[Loop], options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await Loop(options).run(stop)
+    await loop(options).run(stop)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="consume, POST, GET each Task once a second, publish")
+def main(loop: type[Loop] = Loop) -> None:
+    parser = argparse.ArgumentParser(description=loop.__doc__)
     for name in ("bootstrap", "group", "requests", "results", "url"):
         parser.add_argument(name)
     parser.add_argument("--calls", type=int, default=64, help="HTTP calls at a time (64); 0: httpx's own")
     parser.add_argument("--in-flight", type=int, default=10_000, help="actions at a time (10,000)")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(options))
+        runner.run(serve(loop, options))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import psutil
 from confluent_kafka import Producer
@@ -48,26 +49,49 @@ class Measurement:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a piece of work took. ``own_cpu`` is the contestant's, of all its processes."""
+
+    seconds: float
+    own_cpu: float
+    simulator_cpu: float
+    broker_cpu: float
+    calls: Sequence[Mapping[str, Any]]
+    """The ledger's entries."""
+    records_out: int
+
+
+def cost_of(contestant: Contestant, simulator: Simulator, broker_pid: int, work: Callable[[], float]) -> Cost:
+    """Do it. ``work`` returns the monotonic time at which it was seen to be done."""
+    watched = (contestant.processes, (psutil.Process(_pid(simulator)),), (psutil.Process(broker_pid),))
+    number, records = _last(simulator), contestant.reader.records
+    before = [_cpu_seconds(processes) for processes in watched]
+    start = time.monotonic()
+    end = work()
+    own, simulators, brokers = (
+        _cpu_seconds(processes) - earlier for processes, earlier in zip(watched, before, strict=True)
+    )
+    records_out = contestant.reader.records - records
+    return Cost(end - start, own, simulators, brokers, simulator.ledger(number), records_out)
+
+
 def measure(contestant: Contestant, bootstrap: str, simulator: Simulator, broker_pid: int, actions: int) -> Measurement:
     """Warm up, then run ``actions`` actions. Raises when VCD was not called exactly once for each."""
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "partitioner": "murmur2_random"})
-    reader = contestant.reader
-    reader.wait(_send(producer, contestant.requests, WARM_UP_ACTIONS), PATIENCE_SECONDS)
-    watched = (contestant.process, psutil.Process(_pid(simulator)), psutil.Process(broker_pid))
-    number, records = _last(simulator), reader.records
-    before = [_cpu_seconds(process) for process in watched]
-    start = time.monotonic()
-    ids = _send(producer, contestant.requests, actions)
-    end = reader.wait(ids, PATIENCE_SECONDS)
-    own, simulators, brokers = (
-        _cpu_seconds(process) - earlier for process, earlier in zip(watched, before, strict=True)
-    )
-    calls = simulator.ledger(number)
-    effects = sum(1 for call in calls if call["operation"] == OPERATION and call["effect"])
+
+    def act(number: int) -> float:
+        return contestant.reader.wait(_send(producer, contestant.requests, number), PATIENCE_SECONDS)
+
+    act(WARM_UP_ACTIONS)
+    cost = cost_of(contestant, simulator, broker_pid, lambda: act(actions))
+    effects = sum(1 for call in cost.calls if call["operation"] == OPERATION and call["effect"])
     if effects != actions:
         raise RuntimeError(f"{contestant.name}: {effects} effects in VCD for {actions} actions")
-    requests = Counter(str(call["operation"]) for call in calls)
-    return Measurement(actions, end - start, own, simulators, brokers, requests, reader.records - records)
+    requests = Counter(str(call["operation"]) for call in cost.calls)
+    return Measurement(
+        actions, cost.seconds, cost.own_cpu, cost.simulator_cpu, cost.broker_cpu, requests, cost.records_out
+    )
 
 
 def medians(measurements: Sequence[Measurement]) -> dict[str, float]:
@@ -101,9 +125,9 @@ def _send(producer: Producer, topic: str, actions: int) -> set[str]:
     return ids
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+def _cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return float(sum(one.user + one.system for one in times))
 
 
 def _last(simulator: Simulator) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 End = tuple[str, str]
-"""Request id and outcome."""
+"""Request id, or external key, and outcome."""
 
 
 def bridge_end(message: Message) -> End | None:
@@ -18,6 +18,13 @@ def bridge_end(message: Message) -> End | None:
     told: dict[str, Any] = dict(message.headers() or ())
     outcome = told.get("vcd_outcome")
     return None if outcome is None else (told["vcd_request_id"].decode(), outcome.decode())
+
+
+def external_end(message: Message) -> End | None:
+    """The same of an external task: its events are keyed by the external key."""
+    told: dict[str, Any] = dict(message.headers() or ())
+    outcome = told.get("vcd_outcome")
+    return None if outcome is None else (told["ce_subject"].decode(), outcome.decode())
 
 
 def loop_end(message: Message) -> End | None:
@@ -29,6 +36,7 @@ class Reader:
     """Reads one topic from its beginning."""
 
     def __init__(self, bootstrap: str, topic: str, end_of: Callable[[Message], End | None]) -> None:
+        self.topic = topic
         self._end_of = end_of
         self._consumer = Consumer(
             {
