@@ -8,14 +8,38 @@ from dataclasses import dataclass
 
 from bridge.core.coordinates import TopicPartition
 
+_METADATA_MAGIC = b"CGMDv2:"
+_EPOCH_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a group metadata object says that we are. ``epoch``: generation or member epoch, -1 when there is none;
+    ``member_id`` is empty when there is none."""
+
+    member_id: str
+    epoch: int
+
+    @classmethod
+    def of(cls, group_metadata: object) -> Identity:
+        """The object is bytes: ``CGMDv2:``, the generation as little-endian int32, group and member, each ended by a
+        NUL (rdkafka_cgrp.c, rd_kafka_consumer_group_metadata_write). Read from it, both are of one moment; the client
+        may have become another member between two questions."""
+        if not isinstance(group_metadata, bytes) or not group_metadata.startswith(_METADATA_MAGIC):
+            return cls("", -1)
+        epoch, names = len(_METADATA_MAGIC), len(_METADATA_MAGIC) + _EPOCH_BYTES
+        _, member_id, *_ = group_metadata[names:].split(b"\0", 2)
+        return cls(member_id.decode(), int.from_bytes(group_metadata[epoch:names], "little", signed=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Owned partitions and group metadata, taken together in the polling thread, at one moment.
 
     The broker's fence checks membership and generation, never ownership; taken apart, the two could belong to different
-    assignments and a stale transaction would pass (measured). ``group_metadata`` is None while this process is not a
-    member: a classic consumer without a member id would be let through by the broker (measured).
+    assignments and a stale transaction would pass (measured). ``group_metadata`` is None while this process is not the
+    member that the partitions were given to: a classic consumer without a member id, or with another one, would be let
+    through by the broker (measured).
     """
 
     epochs: Mapping[TopicPartition, int]

@@ -18,7 +18,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import describe
-from bridge.kafka.membership import Membership
+from bridge.kafka.membership import Identity, Membership
 from bridge.kafka.watchdog import Watchdog
 from bridge.ports import Assigned, AtEnd, Delivery, InboxEvent, Lost, Records, Revoking
 
@@ -37,8 +37,6 @@ _REPEAT_SECONDS = 30.0
 _NO_ASSIGNMENT_SECONDS = 2.0
 """A member that has an epoch and after this no partition gets none for now: partitions come with heartbeats."""
 _POSITION_LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
-
-_METADATA_MAGIC = b"CGMDv2:"
 
 _HOPELESS = frozenset(
     {
@@ -87,6 +85,8 @@ class PollingThread:
         self._held_records = 0
         self._held_bytes = 0
         self._joined = False
+        self._member_id = ""
+        """The member that the partitions were given to; empty before the first assignment."""
         self._idle_since: float | None = None
         self._fatal: KafkaError | None = None
         self.last_progress = time.monotonic()
@@ -120,11 +120,14 @@ class PollingThread:
         self._stopping = True
 
     def group_metadata(self) -> object | None:
-        """None while this process is not a member: the broker would let offsets of such a one through (measured)."""
-        if not self._consumer.memberid():
-            return None
+        """None while this process is not the member that its partitions were given to.
+
+        No member at all: the broker would let its offsets through. Another member than it was: it has been out of its
+        group, and what it had may have had other owners since; see ``_on_assign``. (Both measured.)
+        """
         metadata: object = self._consumer.consumer_group_metadata()
-        return metadata
+        member_id = Identity.of(metadata).member_id
+        return metadata if member_id and member_id == self._member_id else None
 
     def begin(self, partition: TopicPartition, epoch: int, offset: int) -> None:
         """Read ``partition`` from ``offset`` on."""
@@ -212,7 +215,7 @@ class PollingThread:
         if self._joined or not self._config.uses_kip_848:
             return
         if self._idle_since is None:
-            if member_epoch(self._consumer.consumer_group_metadata()) > 0:
+            if self._identity().epoch > 0:
                 self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > _NO_ASSIGNMENT_SECONDS:
             self._joined = True
@@ -305,15 +308,40 @@ class PollingThread:
         # offset that the store says. Every logical offset (end, beginning, committed) would be looked up by the client
         # in the background, and an answer that comes after a seek makes it look up again and jump there: records in
         # between were never delivered (seen under KIP-848; rdkafka_partition.c, "outdated offset response").
+        stale = self._lose_what_another_member_had()
         if self._config.is_cooperative:
             consumer.incremental_assign([])
         else:
             self._begun.clear()
             consumer.assign([])
         self._joined = True
-        self._emit([Assigned(self._membership.grant(_ours(partitions)))])
+        self._emit([Assigned(self._membership.grant([*stale, *_ours(partitions)]))])
+
+    def _lose_what_another_member_had(self) -> frozenset[TopicPartition]:
+        """A static member whose session ended while it was about to join again (its JoinGroup held up on its way, or it
+        stood still) is told so by UNKNOWN_MEMBER_ID and then let in at once as a new member. The client does not take
+        that for a loss: no callback says it, what the new assignment still holds is kept, what it does not is revoked
+        as in a clean handover, and the new member's metadata passes the broker's fence, although others owned all of it
+        meanwhile (measured on librdkafka 2.16.0, classic protocol: offsets went backwards). Members without an instance
+        id are sent back once more for an id, and there the client calls it a loss; a KIP-848 member keeps its id, but
+        joins again only after the loss was served here (measured: commits refused for as long as it was not).
+        """
+        member_id = self._identity().member_id
+        stale = frozenset(self._membership.owned()) if member_id != self._member_id else frozenset[TopicPartition]()
+        self._member_id = member_id
+        if stale:
+            self._stop_reading(stale)
+            self._membership.drop(stale, lost=True)
+            self._emit([Lost(stale)])
+        return stale
+
+    def _identity(self) -> Identity:
+        return Identity.of(self._consumer.consumer_group_metadata())
 
     def _on_revoke(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
+        if self._identity().member_id != self._member_id:
+            self._on_lost(consumer, partitions)
+            return
         going = frozenset(p for p in _ours(partitions) if self._membership.epoch(p) is not None)
         self._hand_over(going)
         self._unassign(consumer, _ours(partitions))
@@ -377,18 +405,6 @@ def headers_of(message: Message) -> tuple[tuple[str, bytes | None], ...]:
         return ()
     pairs = found.items() if isinstance(found, dict) else found
     return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
-
-
-def member_epoch(group_metadata: object) -> int:
-    """Generation or member epoch inside a group metadata object; -1 when it is none.
-
-    It is bytes: ``CGMDv2:``, the generation as little-endian int32, group, member (rdkafka_cgrp.c,
-    rd_kafka_consumer_group_metadata_write).
-    """
-    if not isinstance(group_metadata, bytes) or not group_metadata.startswith(_METADATA_MAGIC):
-        return -1
-    start = len(_METADATA_MAGIC)
-    return int.from_bytes(group_metadata[start : start + 4], "little", signed=True)
 
 
 def _is_fatal(error: KafkaError) -> bool:

@@ -13,10 +13,12 @@ from dataclasses import asdict
 
 import pytest
 
+from bridge.core.coordinates import TopicPartition
 from bridge.kafka.restoring import GRACE_SECONDS
-from bridge.ports import Committed
+from bridge.ports import Committed, NotCommitted
 from tests.kafka.member import PROTOCOLS, Stage, restore, running
-from tests.support.kafka import REPOSITORY, KafkaNode, committed_offset, read_committed
+from tests.support.kafka import REPOSITORY, KafkaNode, committed_offset, produce, read_committed
+from tests.support.proxy import JOIN_GROUP, SYNC_GROUP, Fate, KafkaProxy
 
 
 @asynccontextmanager
@@ -77,3 +79,45 @@ async def test_a_dead_owners_open_transaction_is_ended_by_its_successor(kafka: K
             assert any("left open" in message for _, message in successor.troubles)
     assert [[record.value for record in one.changelog] for one in restored] == [[b"before"], []]
     assert GRACE_SECONDS <= took < GRACE_SECONDS + 3
+
+
+async def test_a_static_member_that_was_let_in_again_commits_nothing_of_what_another_had_meanwhile(
+    kafka: KafkaNode,
+) -> None:
+    """Its JoinGroup is held up until its session has ended. Then it is a new member at once, with metadata that the
+    broker takes, and the client does not call that a loss."""
+    stage = Stage.make(kafka, partitions=2)
+    static = {"group.instance.id": "static"}
+    async with (
+        KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy,
+        running(stage, static, bootstrap=kafka.proxied_bootstrap) as member,
+    ):
+        await member.owning(0, 1)
+        for number in (0, 1):
+            member.begin(number)
+        stale = [member.entries(number, event=b"stale", next_offset=7) for number in (0, 1)]
+        had = frozenset(member.owned)
+        proxy.lose(JOIN_GROUP, Fate.SWALLOW)
+        async with running(stage) as other:
+            await other.owning(0, 1)
+            for number in (0, 1):
+                assert await other.commit(number, event=b"after", next_offset=9) == Committed()
+            proxy.heal()
+            # The answer to JoinGroup made it a new member; what it is assigned would come with that to SyncGroup.
+            proxy.lose(SYNC_GROUP, Fate.SWALLOW)
+            await proxy.lost.wait()
+            assert await member.journal.commit(stale) == NotCommitted()
+            proxy.heal()
+            await member.until(lambda: frozenset[TopicPartition]().union(*member.lost) == had)
+            assert await member.journal.commit(stale) == NotCommitted(lost=had)
+            # What it kept is given to it anew: restored first, read after that.
+            await member.until(lambda: len(member.owned) == 1)
+            ((kept, epoch),) = member.owned.items()
+            assert epoch > max(entries.epoch for entries in stale)
+            assert member.inbox._thread is not None
+            assert kept not in member.inbox._thread._begun
+            assert member.revoked == []
+            produce(kafka.bootstrap, stage.source, [b"x"], partition=kept.partition)
+            member.begin(kept)
+            await member.until(lambda: [one.epoch for one in member.delivered] == [epoch])
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"after", b"after"]

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 PRODUCE = 0
+JOIN_GROUP = 11
+SYNC_GROUP = 14
 END_TXN = 26
 """API keys (Kafka protocol guide)."""
 
@@ -52,17 +54,25 @@ class KafkaProxy:
         if self._server is not None:
             self._server.close()
         self.cut()
-        if self._tasks:
-            # Cut, they end by themselves; asyncio's streams complain of one that is canceled.
-            await asyncio.wait(self._tasks, timeout=2)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while self._tasks:
+                    # Cut, they end by themselves; asyncio's streams complain of one that is canceled. More than once,
+                    # because of a client that came back just before.
+                    await asyncio.wait(self._tasks, timeout=0.1)
+                    self.cut()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def lose_commits(self, fate: Fate) -> None:
         """From the next commit request on, on whatever connection."""
+        self.lose(END_TXN, fate)
+
+    def lose(self, lost: int, fate: Fate) -> None:
+        """From the next request with this API key on, on whatever connection."""
         self.lost.clear()
-        self.fate = lambda api_key: fate if api_key == END_TXN else Fate.PASS
+        self.fate = lambda api_key: fate if api_key == lost else Fate.PASS
 
     def heal(self) -> None:
         """Pass everything again; connections that lost something are cut, as a network would in the end."""
