@@ -193,6 +193,11 @@ class Lifecycle:
         return self.external_key if self.external_key is not None else self.request_id
 
     @property
+    def is_left_over(self) -> bool:
+        """A Task that nobody has any more and that the bridge ends: no record is about it, so its key stays free."""
+        return self.ends_because == "orphaned"
+
+    @property
     def told_as(self) -> str:
         """``lifecycle`` of its events."""
         external = self.kind is Kind.EXTERNAL_TASK or self.external_key is not None

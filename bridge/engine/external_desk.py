@@ -84,18 +84,18 @@ class ExternalDesk:
             work.open(decision)
 
     def take_found(self, work: PartitionRound, most: int) -> None:
-        """A second Task of a key that is open can only be ended."""
         found = work.owned.found
         while found and work.size < most:
             external_key, task = found.popleft()
             work.taken_found.append((external_key, task))
-            decision = open_orphan(work.now, work.owned.partition, external_key, task, self._rules)
             known = work.known(external_key)
-            free = not (isinstance(known, Lifecycle) and known.is_open)
-            if work.has_task(task.id) or not (free or self._rules.orphans is OrphanPolicy.END):
+            is_open = isinstance(known, Lifecycle) and known.is_open
+            # A second Task of a key that is open can only be ended.
+            if work.has_task(task.id) or (is_open and self._rules.orphans is OrphanPolicy.ADOPT):
                 continue
+            decision = open_orphan(work.now, work.owned.partition, external_key, task, self._rules)
             work.open(decision)
-            if free:
+            if not decision.lifecycle.is_left_over:
                 self._let_waiting_act(work, external_key)
 
     # --- create ---------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bridge.core.answers import TaskQuery, TaskRead, TaskReading, TaskRecord, Unavailable
+from bridge.core.answers import TaskQuery, TaskRead, TaskReading, Unavailable
 from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.lifecycle import Lifecycle, Phase
@@ -111,13 +111,12 @@ class Orphans:
 
     async def _candidates(self, judged: Sequence[OwnedPartition], namespace: str) -> list[_Candidate]:
         markers = [(owned, Marker(self._rules.group_id, owned.partition)) for owned in judged]
+        group = markers[0][1]
         found: list[_Candidate] = []
         strangers = 0
         try:
             async for record in namespace_rows(self._gateway, TaskQuery(service_namespace=namespace, statuses=ACTIVE)):
-                if not self._is_of_group(record):
-                    strangers += 1
-                    continue
+                strangers += not group.is_of_group(record.operation)
                 for owned, marker in markers:
                     external_key = marker.key_in(record.operation)
                     if external_key is not None:
@@ -127,9 +126,6 @@ class Orphans:
         else:
             self._observer.strangers_seen(namespace, strangers)
         return found
-
-    def _is_of_group(self, record: TaskRecord) -> bool:
-        return f"[{self._rules.group_id}/" in (record.operation or "")
 
     # --- what becomes of them -------------------------------------------------------------------------------------
 

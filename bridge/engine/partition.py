@@ -201,11 +201,10 @@ class OwnedPartition:
             self._resting_bytes += size
 
     def _index_open(self, before: Lifecycle | None, after: Lifecycle) -> None:
-        if before is not None:
-            return
         if after.kind is Kind.CONTROL:
-            self.pending_controls.setdefault(after.target_request_id or "", []).append(after.birth)
-        elif after.name is not None and after.name not in self._by_name:
+            if before is None:
+                self.pending_controls.setdefault(after.target_request_id or "", []).append(after.birth)
+        elif after.name is not None and after.name not in self._by_name and not after.is_left_over:
             self._by_name[after.name] = after.birth
             self._ended.pop(after.name, None)
 

@@ -141,13 +141,8 @@ class PartitionRound:
         if lifecycle.kind is Kind.CONTROL:
             return
         self.opened.append(lifecycle.birth)
-        if lifecycle.name is not None and not self._is_taken(lifecycle.name):
+        if lifecycle.name is not None and not lifecycle.is_left_over:
             self.opened_names[lifecycle.name] = lifecycle.birth
-
-    def _is_taken(self, name: str) -> bool:
-        """An open lifecycle has this name: what is sent about it is for that one."""
-        known = self.known(name)
-        return isinstance(known, Lifecycle) and known.is_open
 
     def may_start_at_once(self, lifecycle: Lifecycle) -> bool:
         """A newcomer may be started in the round that receives it: its lane is empty, also within this round."""
@@ -178,6 +173,6 @@ def remembered(lifecycle: Lifecycle) -> Ended:
         ended_at=lifecycle.ended_at or lifecycle.received_at,
         task_id=lifecycle.task_id,
         sequence=lifecycle.sequence,
-        external_key=lifecycle.external_key,
+        external_key=None if lifecycle.is_left_over else lifecycle.external_key,
         commands=lifecycle.commands,
     )

@@ -111,6 +111,29 @@ async def test_an_ended_orphan_is_told_with_the_reason_and_the_others_run_on() -
     assert site.kept() == {}
 
 
+@pytest.mark.parametrize("when", [0.0, 30.0])
+@virtually
+async def test_the_key_of_an_orphan_that_is_ended_stays_free(when: float) -> None:
+    """Its ticket is sent again because the store was lost: that is a new task, during the end and after it."""
+    site = _site(OrphanPolicy.END)
+    site.vcd.seed(f"Lost {mark('CHG1')}")
+    site.vcd.session_ready = False
+    await site.start()
+    await asyncio.sleep(5)
+    site.vcd.session_ready = when > 0
+    await asyncio.sleep(when)
+    site.create("CHG1", details="again")
+    await asyncio.sleep(10)
+    await site.next_owner()
+    site.vcd.session_ready = True
+    await asyncio.sleep(20)
+    assert [site.vcd.shown(number)["status"] for number in (1, 2)] == ["aborted", "running"]
+    site.finish("CHG1")
+    await asyncio.sleep(10)
+    assert (site.vcd.shown(2)["status"], site.vcd.shown(2)["details"]) == ("success", "again")
+    assert site.kept() == {}
+
+
 # --- whose it may be --------------------------------------------------------------------------------------------------
 
 
