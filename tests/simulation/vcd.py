@@ -21,6 +21,7 @@ from bridge.core.answers import (
     OutcomeUnknown,
     ReferenceKind,
     ReferenceReading,
+    Refused,
     SessionExpired,
     TaskPage,
     TaskQuery,
@@ -31,6 +32,7 @@ from bridge.core.answers import (
     Unavailable,
 )
 from bridge.core.task import Task, empty_document, is_final
+from tests.simulation.external import ExternalTasks, ledger_call
 from tests.simulation.kafka import Process
 from tests.simulation.loop import EPOCH
 from tests.simulation.references import References
@@ -86,6 +88,7 @@ class SimVcd:
     fault_rate: float
     tasks: list[SimTask] = field(default_factory=list)
     ledger: list[LedgerCall] = field(default_factory=list)
+    external: ExternalTasks = field(default_factory=ExternalTasks)
     references: References = field(default_factory=References)
     calm: bool = False
     """Faults have stopped: from here on everything must end."""
@@ -132,7 +135,26 @@ class SimVcd:
 
     def truth(self) -> dict[str, VcdTask]:
         now = self.now()
-        return {task.id: VcdTask(status=task.status(now)) for task in self.tasks}
+        return {task.id: VcdTask(status=task.status(now)) for task in self.tasks} | self.external.truth()
+
+    def carry_out(self, call: HttpCall) -> CallAnswer:
+        """A call for an external Task."""
+        now, status, effect = self.now(), 200, True
+        if call.method == "POST":
+            kept = self.external.make(dict(call.body or {}), now)
+        else:
+            found = self.external.by_id(f"urn:vcloud:task:{call.path.rpartition('/')[2]}")
+            assert found is not None
+            kept = found
+            if kept.ended is not None:
+                status, effect = 400, False
+            else:
+                self.external.change(kept, now, **dict(call.body or {}))
+        at = EPOCH.timestamp() + now
+        self.ledger.append(ledger_call(len(self.ledger) + 1, at, call, status, kept, effect=effect))
+        if not effect:
+            return Refused(code="BAD_REQUEST", message="the task has ended", http_status=400)
+        return Accepted(task=kept.read(), http_status=200, vcd_request_id=f"{call.call_id}-r")
 
 
 class SimGateway:
@@ -174,18 +196,25 @@ class SimGateway:
         if fault == "lost_before":
             await asyncio.sleep(random.uniform(0, 5))
             return OutcomeUnknown(code="no_answer", message="connection reset")
-        blocker = vcd.running_on(entity)
-        if blocker is not None:
-            vcd.note(call, entity, 400, None)
-            return Busy(message="is busy", http_status=400, task_id=blocker.id)
-        task = vcd.start(call, entity)
-        vcd.note(call, entity, 202, task)
+        answer = vcd.carry_out(call) if call.operation in EXTERNAL else self._start(call, entity)
+        if isinstance(answer, Busy):
+            return answer
         await self._travel()
         if fault == "lost_after":
             await asyncio.sleep(random.uniform(0, 5))
             return OutcomeUnknown(code="no_answer", message="time-out")
         if fault == "http_500":
             return OutcomeUnknown(code="HTTP_500", message="internal", http_status=500)
+        return answer
+
+    def _start(self, call: HttpCall, entity: str) -> Accepted | Busy:
+        vcd = self.vcd
+        blocker = vcd.running_on(entity)
+        if blocker is not None:
+            vcd.note(call, entity, 400, None)
+            return Busy(message="is busy", http_status=400, task_id=blocker.id)
+        task = vcd.start(call, entity)
+        vcd.note(call, entity, 202, task)
         return Accepted(task=task.read(vcd.now()), http_status=202, vcd_request_id=f"{call.call_id}-r")
 
     async def read_task(self, task_id: str, href: str | None) -> TaskReading:
@@ -193,6 +222,9 @@ class SimGateway:
         if self._unavailable():
             return Unavailable("no answer")
         task = self._find(task_id)
+        kept = self.vcd.external.by_id(task_id)
+        if kept is not None:
+            return TaskRead(kept.read())
         return TaskRead(task.read(self.vcd.now())) if task else TaskVanished(403, "no access")
 
     async def cancel_task(self, task_id: str, call_id: str) -> CancelAnswer:
@@ -216,7 +248,8 @@ class SimGateway:
         if self._unavailable():
             return Unavailable("no answer")
         now = self.vcd.now()
-        rows = [row for task in self.vcd.tasks if _matches(row := _row(task, now), query)]
+        shown = [_row(task, now) for task in self.vcd.tasks] + [one.row() for one in self.vcd.external.kept]
+        rows = [row for row in shown if _matches(row, query)]
         first = (query.page - 1) * query.page_size
         return TaskPage(tuple(rows[first : first + query.page_size]), query.page, len(rows), None)
 
@@ -245,6 +278,7 @@ class SimGateway:
         return next((task for task in self.vcd.tasks if task.id == task_id), None)
 
 
+EXTERNAL = frozenset({"createExternalTask", "updateTask"})
 FAULTS = ("never_sent", "unauthorized", "limited", "lost_before", "lost_after", "http_500")
 
 
@@ -267,6 +301,9 @@ def _row(task: SimTask, now: float) -> TaskRecord:
 
 def _matches(row: TaskRecord, query: TaskQuery) -> bool:
     if query.ids and row.id not in query.ids:
+        return False
+    wanted = query.service_namespace
+    if wanted is not None and (row.service_namespace or "").casefold() != wanted.casefold():
         return False
     if query.statuses and row.status not in query.statuses:
         return False

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 from bridge.assembly import Policies, Ports, assemble
 from bridge.avro.event_codec import AvroEventCodec
+from bridge.avro.external_codec import AvroExternalCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import Catalogue, load
@@ -23,6 +24,7 @@ from bridge.engine.rounds import RoundLimits
 from bridge.ports import OutRecord, StoredRecord, TopicNames
 from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
 from tests.simulation.loop import EPOCH, VirtualClock, run_virtually
+from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets, external_rules
 from tests.simulation.vcd import SimGateway, SimVcd
 from tests.support.changelog import ended_of, write_of
 from tests.support.checker import violations
@@ -50,6 +52,8 @@ class Plan:
     partitions: int = 3
     processes: int = 2
     requests: int = 40
+    tickets: int = 0
+    """External tasks; 0: they are off, and their topic is not read."""
     entities: int = 8
     fault_rate: float = 0.15
     abort_rate: float = 0.05
@@ -78,16 +82,20 @@ class World:
     inputs: list[InputRecord] = field(default_factory=list)
     started: int = 0
     failures: list[BaseException] = field(default_factory=list)
+    names: TopicNames = field(init=False)
+    tickets: Tickets = field(init=False)
 
     def __post_init__(self) -> None:
         self.random = Random(self.plan.seed)  # a seed, not a secret
         self.kafka = SimKafka(self.random, self.plan.partitions)
         self.vcd = SimVcd(self.random, self.plan.fault_rate)
+        self.names = replace(NAMES, external_tasks=EXTERNAL_TOPIC if self.plan.tickets else None)
+        self.tickets = Tickets(self.random, self.kafka, self.vcd, self.plan.tickets, self.plan.storm_seconds)
 
     async def play(self) -> Evidence:
         for _ in range(self.plan.processes):
             await self.start()
-        producing = asyncio.ensure_future(self._produce())
+        producing = asyncio.gather(self._produce(), self.tickets.play())
         for _ in range(self.plan.crashes):
             await asyncio.sleep(self.random.uniform(0, self.plan.storm_seconds / self.plan.crashes))
             self.crash(self.random.choice(self.running))
@@ -102,7 +110,7 @@ class World:
         """Start one more bridge process."""
         self.started += 1
         process = Process(f"p{self.started}")
-        inbox = SimInbox(process, self.kafka, TOPIC)
+        inbox = SimInbox(process, self.kafka, *self.names.inputs)
         clock = VirtualClock(asyncio.get_event_loop(), self.random)
         ports = Ports(
             clock=clock,
@@ -110,15 +118,19 @@ class World:
             journal=SimJournal(process, self.kafka, inbox, self.plan.abort_rate),
             store=SimStore(process, self.kafka, NAMES.group_id),
             requests=AvroRequestCodec(),
+            external=AvroExternalCodec() if self.plan.tickets else None,
             events=AvroEventCodec("sim"),
             store_codec=AvroStoreCodec(),
             gateway=SimGateway(process, self.vcd),
             observer=SilentObserver(),
         )
         policies = Policies(
-            names=NAMES,
+            names=self.names,
             # An hour of waiting behind a parked request would be an hour of idle polling to simulate.
-            rules=Rules(parked_lane_release=timedelta(seconds=60)),
+            rules=Rules(
+                parked_lane_release=timedelta(seconds=60),
+                external=external_rules(NAMES.group_id) if self.plan.tickets else None,
+            ),
             limits=Limits(concurrent=self.random.choice([2, 16])),
             rounds=RoundLimits(lease=timedelta(seconds=5)),
             answer_timeout=timedelta(seconds=10),
@@ -146,7 +158,7 @@ class World:
                 assert entry.record.value is not None
                 events.append(decoded(entry.record.value, entry.record.headers))
         return Evidence(
-            inputs=self.inputs,
+            inputs=[*self.inputs, *self.tickets.inputs],
             ledger=self.vcd.ledger,
             events=events,
             dead_letters=self._dead_letters(),
@@ -155,6 +167,8 @@ class World:
             offsets={(one.topic, one.partition): offset for one, (offset, _) in self.kafka.committed.items()},
             operations=operation_facts(self.catalogue),
             tasks=self.vcd.truth(),
+            group=NAMES.group_id,
+            external_tasks=self.vcd.external.evidence(),
             ticket_updates=self._ticket_updates(),
             lease_seconds=5.0,
             travel_seconds=0.06,
@@ -165,8 +179,8 @@ class World:
 
     def changelog(self) -> list[Write]:
         found: list[Write] = []
-        for number in range(self.plan.partitions):
-            for entry in self.kafka.visible(TopicPartition(NAMES.changelog(TOPIC), number)):
+        for topic, number in self._partitions():
+            for entry in self.kafka.visible(TopicPartition(NAMES.changelog(topic), number)):
                 assert entry.record is not None
                 assert entry.transaction is not None
                 stored = StoredRecord(entry.record.key or b"", entry.record.value or b"", entry.record.headers)
@@ -174,7 +188,7 @@ class World:
                 at = EPOCH.timestamp() + entry.timestamp_ms / 1000
                 found.append(
                     write_of(
-                        stored, entry.record.value, topic=TOPIC, partition=number, offset=entry.offset, at=at,
+                        stored, entry.record.value, topic=topic, partition=number, offset=entry.offset, at=at,
                         writer=writer,
                     )
                 )  # fmt: skip
@@ -182,11 +196,14 @@ class World:
 
     def endings(self) -> list[EndedRecord]:
         found = []
-        for number in range(self.plan.partitions):
-            for entry in self.kafka.visible(TopicPartition(NAMES.ended(TOPIC), number)):
+        for topic, number in self._partitions():
+            for entry in self.kafka.visible(TopicPartition(NAMES.ended(topic), number)):
                 assert entry.record is not None
                 found.append(ended_of(StoredRecord(b"", entry.record.value or b"", entry.record.headers)))
         return found
+
+    def _partitions(self) -> Iterator[tuple[str, int]]:
+        return ((topic, number) for topic in self.names.inputs for number in range(self.plan.partitions))
 
     def store(self) -> dict[str, str]:
         """Open lifecycles that the store holds, with their phases."""
@@ -250,9 +267,8 @@ class World:
             await asyncio.sleep(20)
             if self.failures:
                 raise self.failures[0]
-            topics = (TopicPartition(TOPIC, number) for number in range(self.plan.partitions))
-            done = sum(self.kafka.committed.get(topic, (0, ""))[0] for topic in topics)
-            if done >= len(self.inputs) and set(self.store().values()) <= {"parked"}:
+            read = sum(offset for offset, _ in self.kafka.committed.values())
+            if read >= len(self.inputs) + len(self.tickets.inputs) and set(self.store().values()) <= {"parked"}:
                 return
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -1,0 +1,113 @@
+"""External Tasks of the simulated Cloud Director: whole documents, kept and refused as VCD does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from bridge.core.answers import HttpCall, TaskRecord
+from bridge.core.task import Task, is_final
+from bridge.vcd.wire import read_task
+from tests.simulation.loop import EPOCH
+from tests.support.checker.evidence import ExternalTask, LedgerCall, VcdTask
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Kept:
+    """One external Task. ``seeded``: somebody else made it."""
+
+    document: Json
+    began: float
+    ended: float | None = None
+    seeded: bool = False
+
+    @property
+    def id(self) -> str:
+        return str(self.document["id"])
+
+    def read(self) -> Task:
+        task = read_task(self.document, "https://vcd")
+        assert task is not None
+        return task
+
+    def row(self) -> TaskRecord:
+        task = self.read()
+        return TaskRecord(
+            id=self.id,
+            status=task.status or "",
+            progress=task.progress,
+            operation_name=task.document["operationName"],
+            operation=task.document["operation"],
+            object_href=None,
+            object_name=None,
+            owner_name="bridge",
+            service_namespace=task.document["serviceNamespace"],
+            start_date=EPOCH + timedelta(seconds=self.began),
+            end_date=None if self.ended is None else EPOCH + timedelta(seconds=self.ended),
+        )
+
+
+@dataclass(slots=True)
+class ExternalTasks:
+    """All external Tasks, in order of creation."""
+
+    kept: list[Kept] = field(default_factory=list)
+
+    def make(self, body: Json, now: float, *, seeded: bool = False) -> Kept:
+        task_id = f"urn:vcloud:task:{len(self.kept) + 1:08d}-0000-4000-9000-000000000000"
+        began = EPOCH + timedelta(seconds=now)
+        kept = Kept({"id": task_id, "startTime": began.isoformat(), **body}, now, seeded=seeded)
+        kept.ended = now if is_final(body.get("status")) else None
+        self.kept.append(kept)
+        return kept
+
+    def change(self, kept: Kept, now: float, **changes: Any) -> None:
+        kept.document.update(changes)
+        if is_final(kept.document["status"]):
+            kept.ended = now
+
+    def by_id(self, task_id: str) -> Kept | None:
+        return next((one for one in self.kept if one.id == task_id), None)
+
+    def running(self) -> list[Kept]:
+        """Those of the bridges that have not ended."""
+        return [one for one in self.kept if one.ended is None and not one.seeded]
+
+    # --- what an outsider sees ------------------------------------------------------------------------------------
+
+    def truth(self) -> dict[str, VcdTask]:
+        return {one.id: VcdTask(status=one.document["status"]) for one in self.kept}
+
+    def evidence(self) -> list[ExternalTask]:
+        return [
+            ExternalTask(
+                task_id=one.id,
+                status=one.document["status"],
+                operation=one.document["operation"],
+                shown=one.document,
+                seeded=one.seeded,
+            )
+            for one in self.kept
+        ]
+
+
+def ledger_call(
+    number: int, at: float, call: HttpCall, status: int | None, kept: Kept | None, *, effect: bool
+) -> LedgerCall:
+    """A call as the ledger has it, with the Task as it is after it."""
+    return LedgerCall(
+        number=number,
+        at=at,
+        call_id=call.call_id,
+        operation=call.operation,
+        status=status,
+        effect=effect,
+        task_id=kept.id if kept is not None else None,
+        task_status=kept.document["status"] if kept is not None else None,
+        task_operation=kept.document["operation"] if kept is not None else None,
+        body=json.dumps(call.body),
+    )
