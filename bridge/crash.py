@@ -23,6 +23,7 @@ CRASH_POINTS: dict[str, str] = {
     "round_committed": "committed, nothing of it applied or called yet",
     "answer_committed": "an answer of VCD is durable, nothing has followed from it",
     "end_committed": "an end is durable and told, its lane has not been given on",
+    "command_committed": "a command about an external task is durable, nothing has followed from it",
     "intent_committed": "the intent is durable, the call has not left",
     "request_leaving": "the intent is durable, the request would go to the wire next",
     "call_answered": "VCD has answered, nothing of the answer is durable",

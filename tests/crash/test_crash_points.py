@@ -111,7 +111,7 @@ PLAYS = (
     Play([("answer_committed:1", answers)], SUCCESS),
     Play([("end_committed:2", an_end)], SUCCESS),
 )
-ELSEWHERE = {"handover", "cancel_answered", "intent_decided", "references_read"}
+ELSEWHERE = {"handover", "cancel_answered", "intent_decided", "references_read", "command_committed"}
 
 
 def test_every_point_is_played() -> None:

@@ -75,6 +75,13 @@ class BridgeProcess:
             assert time.monotonic() < deadline, f"the bridge did not get there: {self.told()}"
             time.sleep(0.01)  # a process's state is polled: there is nothing to be woken by
 
+    def wait_logged(self, *events: str, seconds: float = 60.0) -> None:
+        """Until its log holds one of these events."""
+        deadline = time.monotonic() + seconds
+        while not any(f'"event": "{event}"' in self.log.read_text() for event in events):
+            assert time.monotonic() < deadline, f"the bridge logs none of {events}: {self.told()}"
+            time.sleep(0.02)  # a file is polled: there is nothing to be woken by
+
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
