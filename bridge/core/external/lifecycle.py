@@ -16,7 +16,7 @@ from bridge.core.external.answering import external_answered
 from bridge.core.external.judging import REMEMBERED_COMMANDS
 from bridge.core.external.looking import UNREADABLE, external_looked, lost, take_over
 from bridge.core.external.marks import Marker
-from bridge.core.external.showing import end_again, ended_in_vcd, gone, rejected, show_again, unsure
+from bridge.core.external.showing import catch_up, end_again, ended_in_vcd, gone, rejected, show_again, unsure
 from bridge.core.external.transitions import EXTERNAL_LATE, EXTERNAL_TRANSITIONS
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import (
@@ -204,9 +204,10 @@ def _observed(
         return
     observed(story, task, rules)
     if request is None:
-        take_over(story, task, external, lost())
-        story.become(phase=Phase.FOLLOWING, wake_at=None)
+        take_over(story, task, external)
         request = story.request
+        story.become(phase=Phase.FOLLOWING, wake_at=None)
+        catch_up(story, external)
     lifecycle = story.lifecycle
     if request is not None and event.asked and _is_silent(story):
         message = f"ended because its owner has not been heard of for {lifecycle.expire_after_seconds} s"

@@ -22,7 +22,7 @@ from bridge.core.lifecycle import Phase, StoredRequest
 from bridge.core.observing import observed
 from bridge.core.rules import Rules
 from bridge.core.story import Story
-from bridge.core.task import Task
+from bridge.core.task import Task, is_final
 
 UNREADABLE = "state_unreadable"
 
@@ -41,29 +41,58 @@ def external_looked(
         _stands(story, look.candidates[0], request, rules, external)
 
 
-def take_over(story: Story, task: Task, external: ExternalRules, reason: Reason) -> None:
-    """What is wanted is what VCD shows: the rest cannot be had, or nobody knows it any more; who asked is told."""
-    lifecycle = story.lifecycle
-    marker = Marker(external.group_id, lifecycle.birth.topic_partition)
-    story.request = StoredRequest(
-        birth=lifecycle.birth,
-        method="PUT",
-        path=task_path(task),
-        query=(),
-        media_type=documents.MEDIA_TYPE,
-        body=documents.write(documents.shown(task, lifecycle.external_key or "", marker)),
-    )
-    # An ending of the bridge's own that VCD refuses is tried again after another silence, not at once for ever.
-    heard_at = lifecycle.heard_at if lifecycle.ends_because is None else story.now
-    story.become(
-        wanted_status=task.status, shown=lifecycle.wanted, service_namespace=task.document["serviceNamespace"],
-        ends_because=None, heard_at=heard_at, refused_code=None, refused_message=None,
-    )  # fmt: skip
-    changes.refused(story, reason)
+def take_over(story: Story, task: Task, external: ExternalRules) -> None:
+    """What is stored of what is wanted cannot be read: it is what VCD shows; who asked for more is told.
+
+    That an end is wanted, and which, is known all the same.
+    """
+    document = _shown(story, task, external)
+    status = story.lifecycle.wanted_status
+    if status is None or not is_final(status):
+        _settle_for(story, task, document, lost())
+        return
+    before = story.lifecycle.wanted - 1
+    story.request = _update(story, task, {**document, "status": status})
+    story.become(sending=before, shown=before)
+
+
+def take_back(story: Story, task: Task, external: ExternalRules, reason: Reason) -> None:
+    """VCD does not take what is wanted: it is what VCD shows; who asked is told."""
+    _settle_for(story, task, _shown(story, task, external), reason)
 
 
 def lost() -> Reason:
     return Reason(UNREADABLE, "what is stored about the task cannot be read; what Cloud Director shows stays")
+
+
+def _settle_for(story: Story, task: Task, document: documents.Document, reason: Reason) -> None:
+    wanted = story.lifecycle.wanted
+    story.request = _update(story, task, document)
+    # The owner has time to answer to what it is told; and an ending of the bridge's own that VCD refuses is tried again
+    # after another silence, not at once for ever.
+    story.become(
+        wanted_status=task.status, sending=wanted, shown=wanted, ends_because=None, heard_at=story.now,
+        service_namespace=task.document["serviceNamespace"], refused_code=None, refused_message=None,
+    )  # fmt: skip
+    changes.refused(story, reason)
+
+
+def _shown(story: Story, task: Task, external: ExternalRules) -> documents.Document:
+    lifecycle = story.lifecycle
+    return documents.shown(
+        task, lifecycle.external_key or "", Marker(external.group_id, lifecycle.birth.topic_partition)
+    )
+
+
+def _update(story: Story, task: Task, document: documents.Document) -> StoredRequest:
+    return StoredRequest(
+        birth=story.lifecycle.birth,
+        method="PUT",
+        path=task_path(task),
+        query=(),
+        media_type=documents.MEDIA_TYPE,
+        body=documents.write(document),
+    )
 
 
 # --- found ------------------------------------------------------------------------------------------------------------
@@ -77,8 +106,8 @@ def _found(story: Story, look: Looked, request: StoredRequest | None, rules: Rul
     task = look.candidates[0]
     # Of several POSTs with different documents nobody knows which one it was.
     story.become(shown=0, sent_at=story.now, refused_code=None, refused_message=None, waits=0, tries=0)
-    if request is None:
-        take_over(story, task, external, lost())
+    if request is None and not task.is_final:
+        take_over(story, task, external)
     ours(story, task, request, rules)
     catch_up(story, external)
 
@@ -95,11 +124,11 @@ def _stands(story: Story, task: Task, request: StoredRequest | None, rules: Rule
     story.commands.append(Follow())
     observed(story, task, rules)
     if request is None:
-        take_over(story, task, external, lost())
+        take_over(story, task, external)
     elif refused is not None and (again or lifecycle.wanted == lifecycle.sending):
         # What came after the refused change is tried with it once, and not for ever.
         story.notes.append("external_update_refused")
-        take_over(story, task, external, Reason(refused, lifecycle.refused_message or ""))
+        take_back(story, task, external, Reason(refused, lifecycle.refused_message or ""))
     elif lifecycle.wanted > lifecycle.shown and lifecycle.tries >= rules.max_tries:
         still_waiting(story, Reason("update_unanswered", f"{lifecycle.tries} updates were not answered; it goes on"))
     # Whether it was taken is not known, and sending it again says the same once more.
