@@ -93,6 +93,8 @@ class Engine:
         self._ready = asyncio.Event()
         self._stopping = False
         parts.runner.feedback = parts.rounds
+        if parts.orphans is not None:
+            parts.runner.found_twice = parts.orphans.begin
         parts.follower.feed = parts.rounds.feed
         if parts.watch is not None:
             parts.watch.feed = parts.rounds.feed

@@ -1,7 +1,8 @@
 """Running Tasks that bear our mark and that nobody has: judged by the owner of the partition that the mark names.
 
-Once per assignment, after restore and backlog; partitions that come together share the queries. Tasks with another
-group's mark, or none, are others' business: they are counted, and left alone.
+Once per assignment, after restore and backlog, and when a look has found two Tasks of one call; partitions that come
+together share the queries. Tasks with another group's mark, or none, are others' business: they are counted, and left
+alone.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class Orphans:
 
     def begin(self, owned: OwnedPartition) -> None:
         """Judge the Tasks of a partition whose backlog has been admitted."""
-        self._waiting.append(owned)
+        if owned not in self._waiting:
+            self._waiting.append(owned)
         if self._judging is None:
             self._judging = asyncio.ensure_future(self._judge())
             self._judging.add_done_callback(self._finished)

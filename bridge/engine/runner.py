@@ -71,6 +71,8 @@ class Runner:
         self._cancel_backoff = Backoff()
         self.feedback: Feedback | None = None
         """Set by the engine: the journal loop and its commands need each other."""
+        self.found_twice: Callable[[OwnedPartition], None] = lambda owned: None
+        """Told of a partition in which one call has made more than one Task."""
 
     def run(self, owned: OwnedPartition, lifecycle: Lifecycle, command: Command, leave_by: float) -> None:
         """Start what a committed step commands, if it still holds."""
@@ -196,6 +198,8 @@ class Runner:
         if looked is not None:
             self._reach("looked")
             self._feed(owned, lifecycle, looked)
+            if external and len(looked.candidates) > 1:
+                self.found_twice(owned)
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 

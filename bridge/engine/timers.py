@@ -9,9 +9,16 @@ from datetime import datetime
 
 from bridge.core.coordinates import Birth
 
+SLACK = 1000
+"""Entries that may be superseded before the heap is built anew, besides as many as there are lifecycles."""
+
 
 class Timers:
-    """Wake-up times by lifecycle; its newest time counts, older entries are skipped when they come up."""
+    """Wake-up times by lifecycle; its newest time counts, older entries are skipped when they come up.
+
+    A time that is put off again and again, each time by days, would leave an entry each time: the heap is built anew
+    before most of it is such entries.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, Birth]] = []
@@ -25,6 +32,9 @@ class Timers:
         elif self._due.get(birth) != when:
             self._due[birth] = when
             heapq.heappush(self._heap, (when, birth))
+            if len(self._heap) > 2 * len(self._due) + SLACK:
+                self._heap = [(due, one) for one, due in self._due.items()]
+                heapq.heapify(self._heap)
             self.changed.set()
 
     def next(self) -> datetime | None:

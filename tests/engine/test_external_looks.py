@@ -20,6 +20,7 @@ from bridge.core.answers import (
     TaskQuery,
     Unavailable,
 )
+from bridge.core.external_rules import OrphanPolicy
 from tests.engine.external import ANSWER_SECONDS, TICKETS, ExternalSite, mark
 from tests.engine.external_vcd import NAMESPACE
 from tests.engine.harness import virtually
@@ -129,9 +130,11 @@ async def test_a_task_that_waits_for_its_start_is_found_though_it_has_no_start_d
     assert site.told() == ["accepted queued"]
 
 
+@pytest.mark.parametrize("policy", list(OrphanPolicy))
 @virtually
-async def test_of_two_candidates_the_older_is_its_own_and_the_other_is_noted() -> None:
+async def test_of_two_candidates_the_older_is_its_own_and_the_other_an_orphan(policy: OrphanPolicy) -> None:
     site = ExternalSite()
+    site.rules(orphans=policy)
 
     def twice(call: HttpCall) -> CallAnswer:
         site.vcd.keeping(call)
@@ -143,14 +146,15 @@ async def test_of_two_candidates_the_older_is_its_own_and_the_other_is_noted() -
 
     site.vcd.on_call = twice
     await site.start()
-    site.create()
+    birth = site.create()
     await asyncio.sleep(SETTLED)
-    assert {event["task"]["id"] for event in site.of()} == {urn(1)}
+    assert {event["task"]["id"] for event in site.of() if event["birth"] == str(birth)} == {urn(1)}
     assert "external_duplicate" in [values[1] for values in site.noted_of("noted")]
+    assert [(values[2], values[3]) for values in site.noted_of("orphan_found")] == [(urn(2), policy)]
     site.finish()
     await asyncio.sleep(5)
     assert site.vcd.shown(1)["status"] == "success"
-    assert site.vcd.shown(2)["status"] == "running"
+    assert site.vcd.shown(2)["status"] == ("aborted" if policy is OrphanPolicy.END else "running")
 
 
 def _refused(site: ExternalSite) -> Callable[[TaskQuery], TaskPage | ReadRefused | Unavailable]:
