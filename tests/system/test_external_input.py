@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "service_namespace": None, "namespaces": {NAMESPACE: {}, OTHER: {}},
     "create_wait_seconds": 1.0, "update_interval_seconds": 0.05,
 }  # fmt: skip
+POLICY = {"organizations": ["acme", "nowhere", NOBODY]}
 
 Fields = Mapping[str, Any]
 
@@ -94,6 +95,9 @@ REFUSED: dict[str, Bad] = {
     ),
     "organization-unknown-by-id": Bad(
         create(organization=NOBODY), "unknown_organization", "organization", f"organization {NOBODY}: VCD answered"
+    ),
+    "organization-not-allowed": Bad(
+        create(organization="beta"), "organization_not_allowed", "organization", "policy.organizations does not allow"
     ),
     "owner-unknown": Bad(
         create(owner=f"urn:vcloud:vm:{NOBODY}"), "unknown_owner", "owner", f"owner urn:vcloud:vm:{NOBODY}: VCD answered"
@@ -185,7 +189,9 @@ def tasks_of(site: ExternalSite, key: str) -> list[dict[str, Any]]:
 def site(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalSite]:
     directory = tmp_path_factory.mktemp("external-input")
     strict = {"lenient_entities": False}
-    with running_external_site(kafka.bootstrap, directory, simulator=strict, external_tasks=SETTINGS) as running:
+    with running_external_site(
+        kafka.bootstrap, directory, simulator=strict, external_tasks=SETTINGS, policy=POLICY
+    ) as running:
         yield running
         running.check()
 
