@@ -28,10 +28,11 @@ def taken(story: Story, event: Commanded, status: str | None) -> None:
     )
 
 
-def shown(story: Story) -> None:
-    """VCD shows the document that was sent last."""
+def shown(story: Story, *, unended: bool) -> None:
+    """VCD took the document that was sent last; ``unended``: without showing the end that it asks for."""
     lifecycle = story.lifecycle
-    later = tuple(one for one in lifecycle.unshown if one.change > lifecycle.sending)
+    first = lifecycle.sending if unended else lifecycle.sending + 1
+    later = tuple(one for one in lifecycle.unshown if one.change >= first)
     story.become(shown=lifecycle.sending, unshown=later)
 
 

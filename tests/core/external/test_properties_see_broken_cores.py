@@ -120,14 +120,14 @@ def _nobody_is_told_of_a_refusal(patch: Patch) -> None:
 
 
 def _what_came_during_a_call_counts_as_shown(patch: Patch) -> None:
-    def shown(story: Story) -> None:
+    def shown(story: Story, *, unended: bool) -> None:
         story.become(sending=story.lifecycle.wanted, shown=story.lifecycle.wanted, unshown=())
 
     patch.setattr(changes, "shown", shown)
 
 
 def _more_is_shown_than_was_sent(patch: Patch) -> None:
-    patch.setattr(changes, "shown", lambda story: story.become(shown=story.lifecycle.wanted))
+    patch.setattr(changes, "shown", lambda story, unended: story.become(shown=story.lifecycle.wanted))
 
 
 def _a_refused_change_is_tried_for_ever(patch: Patch) -> None:
