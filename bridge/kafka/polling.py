@@ -38,6 +38,9 @@ _NO_ASSIGNMENT_SECONDS = 2.0
 """A member that has an epoch and after this no partition gets none for now: partitions come with heartbeats."""
 _POSITION_LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION})
 
+_NO_MEMBER = b"none"
+"""In the place of group metadata: there is none."""
+
 _HOPELESS = frozenset(
     {
         KafkaError.INVALID_SESSION_TIMEOUT,
@@ -87,6 +90,8 @@ class PollingThread:
         self._joined = False
         self._member_id = ""
         """The member that the partitions were given to; empty before the first assignment."""
+        self._metadata_before: object | None = None
+        """Group metadata of before ``_stop_unasked``, for as long as that may have answered a rebalance unseen."""
         self._idle_since: float | None = None
         self._fatal: KafkaError | None = None
         self.last_progress = time.monotonic()
@@ -125,7 +130,7 @@ class PollingThread:
         No member at all: the broker would let its offsets through. Another member than it was: it has been out of its
         group, and what it had may have had other owners since; see ``_on_assign``. (Both measured.)
         """
-        metadata: object = self._consumer.consumer_group_metadata()
+        metadata: object = self._metadata_before or self._consumer.consumer_group_metadata()
         member_id = Identity.of(metadata).member_id
         return metadata if member_id and member_id == self._member_id else None
 
@@ -185,10 +190,13 @@ class PollingThread:
 
     def _turn(self) -> None:
         self._serve()
-        if not self._may_read():
+        if not self._may_read() and self._metadata_before is None:
             self._wait(TICK_SECONDS)
             return
         messages = self._consumer.consume(BATCH, 0)
+        if len(messages) < BATCH:
+            # The client's queue is empty: every rebalance that was in it has been served.
+            self._metadata_before = None
         if not messages:
             self._announce_idle_member()
             self._wait(TICK_SECONDS)
@@ -272,7 +280,7 @@ class PollingThread:
         elif error.code() in _POSITION_LOST and epoch is not None:
             # Retention overtook us, or the log was cut: assign it anew, so that cursor and topic are compared again.
             self._tell(error, str(partition))
-            self._stop_reading([partition])
+            self._stop_unasked(partition)
             self._membership.drop([partition], lost=True)
             yield Lost(frozenset({partition}))
             yield Assigned(self._membership.grant([partition]))
@@ -339,7 +347,7 @@ class PollingThread:
         return Identity.of(self._consumer.consumer_group_metadata())
 
     def _on_revoke(self, consumer: Consumer, partitions: list[ClientPartition]) -> None:
-        if self._identity().member_id != self._member_id:
+        if self._metadata_before is not None or self._identity().member_id != self._member_id:
             self._on_lost(consumer, partitions)
             return
         going = frozenset(p for p in _ours(partitions) if self._membership.epoch(p) is not None)
@@ -368,6 +376,19 @@ class PollingThread:
         elif begun:
             self._consumer.assign([_client(one, position) for one, position in self._begun.items()])
         return bool(begun)
+
+    def _stop_unasked(self, partition: TopicPartition) -> None:
+        """Take a partition away from the client outside a rebalance.
+
+        The client takes that for the answer to a rebalance that still waits in its queue, also to a loss: it joins
+        again before the loss is served here, and calls it a revoke when it comes. A classic member has another id then.
+        A KIP-848 member keeps its id, and its new epoch passes the broker's fence (measured on librdkafka 2.16.0: a
+        stale transaction was committed). So until its queue was seen empty only the metadata of before is used, which
+        no broker takes after a loss, and a revoke is a loss.
+        """
+        if self._config.uses_kip_848 and self._metadata_before is None:
+            self._metadata_before = self._consumer.consumer_group_metadata() or _NO_MEMBER
+        self._stop_reading([partition])
 
     def _hand_over(self, going: frozenset[TopicPartition]) -> None:
         """Keep serving commands, the journal's snapshot among them, until the engine lets go or time is up."""

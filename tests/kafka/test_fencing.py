@@ -12,13 +12,15 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 import pytest
+from confluent_kafka import KafkaError
 
 from bridge.core.coordinates import TopicPartition
+from bridge.kafka import polling
 from bridge.kafka.restoring import GRACE_SECONDS
 from bridge.ports import Committed, NotCommitted
 from tests.kafka.member import PROTOCOLS, Stage, restore, running
 from tests.support.kafka import REPOSITORY, KafkaNode, committed_offset, produce, read_committed
-from tests.support.proxy import JOIN_GROUP, SYNC_GROUP, Fate, KafkaProxy
+from tests.support.proxy import CONSUMER_GROUP_HEARTBEAT, JOIN_GROUP, SYNC_GROUP, Fate, KafkaProxy
 
 
 @asynccontextmanager
@@ -120,4 +122,60 @@ async def test_a_static_member_that_was_let_in_again_commits_nothing_of_what_ano
             produce(kafka.bootstrap, stage.source, [b"x"], partition=kept.partition)
             member.begin(kept)
             await member.until(lambda: [one.epoch for one in member.delivered] == [epoch])
+    assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"after", b"after"]
+
+
+class PositionLost:
+    """What the client puts into its queue when the log was cut below or above a reader."""
+
+    def __init__(self, partition: TopicPartition) -> None:
+        self._partition = partition
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError._AUTO_OFFSET_RESET)
+
+    def topic(self) -> str:
+        return self._partition.topic
+
+    def partition(self) -> int:
+        return self._partition.partition
+
+
+async def test_a_loss_that_waits_behind_a_lost_position_is_still_a_loss(kafka: KafkaNode) -> None:
+    """The partition is taken away from the client then, and the client takes that for the answer to the loss."""
+    stage = Stage.make(kafka, partitions=2)
+    protocol = PROTOCOLS["kip-848"]
+    async with (
+        KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy,
+        running(stage, protocol, bootstrap=kafka.proxied_bootstrap) as member,
+    ):
+        await member.owning(0, 1)
+        member.begin(0)
+        await member.until(lambda: stage.partition(0) in member.ends)
+        had, stale = frozenset(member.owned), member.entries(1, event=b"stale", next_offset=7)
+        thread = member.inbox._thread
+        assert thread is not None
+        turn = thread._turn
+
+        def serve_without_polling() -> None:
+            thread._serve()
+            thread._wait(polling.TICK_SECONDS)
+
+        thread._turn = serve_without_polling  # type: ignore[method-assign]
+        proxy.silent = True
+        async with running(stage, protocol) as other:
+            await other.owning(0, 1)
+            for number in (0, 1):
+                assert await other.commit(number, event=b"after", next_offset=9) == Committed()
+            asked = asyncio.Event()
+            proxy.passed = lambda api_key: asked.set() if api_key == CONSUMER_GROUP_HEARTBEAT else None
+            proxy.heal()
+            await asked.wait()
+            assert await member.journal.commit([stale]) == NotCommitted()
+            thread.submit(lambda: thread._take([PositionLost(stage.partition(0))]))  # type: ignore[list-item]
+            for _ in range(10):
+                assert await member.journal.commit([stale]) == NotCommitted()
+            thread._turn = turn  # type: ignore[method-assign]
+            await member.until(lambda: had in member.lost)
+            assert member.revoked == []
     assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"after", b"after"]

@@ -15,6 +15,7 @@ PRODUCE = 0
 JOIN_GROUP = 11
 SYNC_GROUP = 14
 END_TXN = 26
+CONSUMER_GROUP_HEARTBEAT = 68
 """API keys (Kafka protocol guide)."""
 
 
@@ -40,6 +41,8 @@ class KafkaProxy:
         self.fate: Callable[[int], Fate] = lambda api_key: Fate.PASS
         self.silent = False
         self.seen: dict[int, int] = {}
+        self.passed: Callable[[int], None] = lambda api_key: None
+        """Called with the API key of each request that was passed on."""
         self.lost = asyncio.Event()
         """Set when a request or an answer was swallowed for the first time."""
         self._server: asyncio.Server | None = None
@@ -128,6 +131,7 @@ class _Connection:
             proxy.seen[api_key] = proxy.seen.get(api_key, 0) + 1
             writer.write(head + body)
             await writer.drain()
+            proxy.passed(api_key)
 
     async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
