@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -75,9 +76,9 @@ class Step:
 class Run:
     """One external task and everything that happened to it."""
 
-    def __init__(self, status: str | None = None, expire_after: int | None = None) -> None:
+    def __init__(self, status: str | None = None, expire_after: int | None = None, **fields: Any) -> None:
         self.now = START
-        self.created = create(status, expire_after)
+        self.created = replace(create(status, expire_after), **fields)
         who = Asker(BIRTH, None, None, None, None, None, None, lifecycle=Kind.EXTERNAL_TASK, external_key=KEY)
         self.opened = opening.open_external(self.now, who, self.created, NAMESPACE, EXTERNAL)
         self.lifecycle = self.opened.lifecycle
