@@ -31,13 +31,15 @@ class Refused(Exception):
     """VCD will not answer the query, or its answer is too long to be read: finding nothing proves nothing."""
 
 
-async def namespace_rows(gateway: VcdGateway, query: TaskQuery) -> AsyncIterator[TaskRecord]:
+async def namespace_rows(
+    gateway: VcdGateway, query: TaskQuery, *, max_pages: int = MAX_PAGES
+) -> AsyncIterator[TaskRecord]:
     """The rows of a query's namespace, page by page. Raises NotNow or Refused.
 
     VCD compares without case and reads ``*`` as a wildcard, so rows of similar namespaces may be among its own.
     """
     rows = 0
-    for page in range(1, MAX_PAGES + 1):
+    for page in range(1, max_pages + 1):
         answer = await gateway.query_tasks(replace(query, page=page))
         if isinstance(answer, ReadRefused):
             raise Refused(f"the task query is refused with {answer.http_status}: {answer.message}")

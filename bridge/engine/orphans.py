@@ -24,6 +24,8 @@ from bridge.ports import Clock, Observer, VcdGateway
 
 GATHER_SECONDS = 1.0
 """How long the first partition waits for others of the same assignment."""
+MAX_PAGES = 400
+"""Pages of the task query that are read per namespace: 51,200 running Tasks. It is asked once for many partitions."""
 MAX_READ_FAILURES = 8
 """A Task that cannot be read so often in a row, over some minutes, is left: others wait behind it."""
 
@@ -117,7 +119,8 @@ class Orphans:
         found: list[_Candidate] = []
         strangers = 0
         try:
-            async for record in namespace_rows(self._gateway, TaskQuery(service_namespace=namespace, statuses=ACTIVE)):
+            query = TaskQuery(service_namespace=namespace, statuses=ACTIVE, sort_ascending="startDate")
+            async for record in namespace_rows(self._gateway, query, max_pages=MAX_PAGES):
                 strangers += not group.is_of_group(record.operation)
                 for owned, marker in markers:
                     external_key = marker.key_in(record.operation)

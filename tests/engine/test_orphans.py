@@ -10,6 +10,7 @@ import pytest
 from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, Unavailable
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import OrphanPolicy
+from bridge.engine.orphans import MAX_PAGES
 from bridge.ports import NotCommitted
 from tests.engine.external import TICKETS, WEEK, ExternalSite, mark
 from tests.engine.external_vcd import NAMESPACE
@@ -284,7 +285,7 @@ async def test_more_rows_than_are_read_are_told_and_those_that_were_read_are_jud
     await asyncio.sleep(10)
     assert _found(site)[0] == ("CHG1", "report")
     assert len(site.noted_of("orphans_unknown")) == 1
-    assert len([query for query in site.vcd.queries if query.service_namespace == NAMESPACE]) == 40
+    assert len([query for query in site.vcd.queries if query.service_namespace == NAMESPACE]) == MAX_PAGES
 
 
 # --- rounds, and partitions -------------------------------------------------------------------------------------------
