@@ -143,3 +143,4 @@ def test_reported_adopted_or_ended_as_configured_and_others_left_alone(cloud: Cl
     assert {uuid: cloud.task(uuid) for uuid in cloud.others} == {uuid: cloud.as_seeded[uuid] for uuid in cloud.others}
     asked = [row["path"] for row in site.simulator.ledger() if row["user"] != "admin@acme"]
     assert [path for path in asked if any(uuid in path for uuid in cloud.others)] == []
+    site.check()

@@ -24,3 +24,4 @@ def test_a_ticket_is_shown_kept_up_to_date_and_ended(kafka: KafkaNode, tmp_path:
         (task,) = site.shown("CHG1")
         assert (task["status"], task["details"], task["progress"]) == ("aborted", "canceled by a person", 40)
         assert next((e["sequence"], e["change"]) for e in site.told("CHG1")) == (1, "accepted")
+        site.check()
