@@ -59,19 +59,9 @@ def build(
     for birth, request in contents.requests.items():
         if birth in owned.lifecycles:
             owned.put_request(request)
-    for birth, message in _unreadable(contents).items():
+    for birth, message in contents.unreadable.items():
         owned.feed(birth, Unreadable(message))
     return owned
-
-
-def _unreadable(contents: _Contents) -> dict[Birth, str]:
-    """Also external tasks of which nobody knows any more what VCD shall show: they are looked at in VCD."""
-    lost = {
-        birth: "what VCD shall show is not in the store, or cannot be read"
-        for birth, lifecycle in contents.lifecycles.items()
-        if lifecycle.kind is Kind.EXTERNAL_TASK and birth not in contents.requests
-    }
-    return {**lost, **contents.unreadable}
 
 
 def _read(

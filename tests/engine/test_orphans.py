@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, Unavailable
+from bridge.core.answers import ReadRefused, Refused, TaskPage, TaskQuery, Unavailable
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import OrphanPolicy
 from bridge.engine.orphans import MAX_PAGES
@@ -207,6 +207,25 @@ async def test_a_second_task_of_an_open_key_never_gets_its_commands(policy: Orph
     assert site.vcd.shown(1)["status"] == "success"
     assert "rejected" not in {event["change"] for event in site.of("CHG1")}
     assert site.kept() == {}
+
+
+@virtually
+async def test_a_second_task_whose_end_vcd_refuses_does_not_get_them_either() -> None:
+    site = _site(OrphanPolicy.END)
+    await site.start()
+    site.create("CHG1")
+    await asyncio.sleep(5)
+    site.vcd.seed(f"twin {mark('CHG1')}")
+    site.vcd.on_call = lambda call: Refused(code="BAD_REQUEST", message="no", http_status=400)
+    await site.next_owner()
+    await asyncio.sleep(30)
+    site.vcd.on_call = site.vcd.keeping
+    await site.next_owner()
+    await asyncio.sleep(5)
+    site.update("CHG1", details="for the first")
+    await asyncio.sleep(10)
+    assert site.vcd.shown(1)["details"] == "for the first"
+    assert "details" not in site.vcd.shown(2)
 
 
 @virtually

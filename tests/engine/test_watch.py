@@ -281,13 +281,14 @@ async def test_a_partition_that_is_handed_over_is_not_read_any_more(monkeypatch:
         return site.vcd.keeping(call)
 
     site.vcd.on_call = slow
+    await asyncio.sleep(INTERVAL - 5)
     site.update("CHG1", details="x")
     await asyncio.sleep(1)
     handover = asyncio.ensure_future(site.inbox.revoke_all_but(()))
     await asyncio.sleep(0.1)
     reads.at.clear()
-    await asyncio.sleep(5)
-    assert reads.at == []
+    await asyncio.sleep(8)
+    assert reads.at == [], "while the call is waited for"
     out.set_result(None)
     await handover
     await asyncio.sleep(2 * INTERVAL)
