@@ -81,12 +81,14 @@ class Load:
 
     def _request(self, request_id: str) -> tuple[dict[str, Any], str]:
         rng, draw = self._rng, self._rng.random()
-        uuid = f"00000000-0000-4000-8000-{rng.randrange(ENTITIES):012d}"
+        number = f"{rng.randrange(ENTITIES):012d}"
         if draw < 0.15:
             body = {"disk": {"name": f"disk-{request_id}", "sizeMb": 10}}
             document = {"operation": "createDisk", "parameters": {"id": ACME_VDC}, "body": body}
             return {"request_id": request_id, **document}, request_id
-        entity, operations = (f"vm-{uuid}", ON_MACHINES) if draw < 0.4 else (f"vapp-{uuid}", ON_VAPPS)
+        # An id is one entity's only: under another kind's name it would be the same entity in another lane.
+        vapp, machine = f"vapp-00000000-0000-4000-8000-{number}", f"vm-00000000-0000-4000-9000-{number}"
+        entity, operations = (machine, ON_MACHINES) if draw < 0.4 else (vapp, ON_VAPPS)
         operation = rng.choice(operations)
         document = {"request_id": request_id, "operation": operation, "parameters": {"id": entity}}
         return document | ({"body": BODIES[operation]} if operation in BODIES else {}), entity
