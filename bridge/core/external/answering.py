@@ -120,7 +120,7 @@ def _taken(story: Story, *, unended: bool) -> None:
     lifecycle = story.lifecycle
     # An ending that is taken and not shown is sent later and later; see end_again.
     insisting = unended and is_final(lifecycle.wanted_status)
-    changes.shown(story, unended=insisting and lifecycle.sending == lifecycle.wanted)
+    changes.shown(story, unended=unended)
     story.become(
         sent_at=story.now, waits=lifecycle.waits if insisting else 0, tries=0,
         waiting_code=lifecycle.waiting_code if insisting else None, unsure_code=None, unsure_since=None, wake_at=None,

@@ -7,31 +7,43 @@ from bridge.core.external.judging import REMEMBERED_COMMANDS
 from bridge.core.inputs import Commanded
 from bridge.core.lifecycle import Unshown
 from bridge.core.story import Story, event_key
+from bridge.core.task import is_final
 
 
 def taken(story: Story, event: Commanded, status: str | None) -> None:
     """A command changed the wanted document. An owner's word takes the place of an ending of the bridge's own."""
     lifecycle = story.lifecycle
-    change = lifecycle.wanted + 1
+    story.become(
+        wanted=lifecycle.wanted + 1,
+        wanted_status=status if status is not None else lifecycle.wanted_status,
+        ends_because=None,
+    )
+    _remember(story, event)
+
+
+def asked_again(story: Story, event: Commanded) -> None:
+    """A command asks for what is wanted already: while VCD does not show that, both have the same fate."""
+    if story.lifecycle.unshown:
+        _remember(story, event)
+
+
+def _remember(story: Story, event: Commanded) -> None:
+    lifecycle = story.lifecycle
     asked = Unshown(
         birth=event.birth,
-        change=change,
+        change=lifecycle.wanted,
         fingerprint=event.fingerprint,
         revision_before=lifecycle.revision,
         correlation_id=event.command.correlation_id,
     )
-    story.become(
-        wanted=change,
-        wanted_status=status if status is not None else lifecycle.wanted_status,
-        unshown=(*lifecycle.unshown, asked)[-REMEMBERED_COMMANDS:],
-        ends_because=None,
-    )
+    story.become(unshown=(*lifecycle.unshown, asked)[-REMEMBERED_COMMANDS:])
 
 
 def shown(story: Story, *, unended: bool) -> None:
-    """VCD took the document that was sent last; ``unended``: without showing the end that it asks for."""
+    """VCD took the document that was sent last; ``unended``: and shows no end, also where that asks for one."""
     lifecycle = story.lifecycle
-    first = lifecycle.sending if unended else lifecycle.sending + 1
+    insists = unended and is_final(lifecycle.wanted_status)
+    first = lifecycle.sending if insists else lifecycle.sending + 1
     later = tuple(one for one in lifecycle.unshown if one.change >= first)
     story.become(shown=lifecycle.sending, unshown=later)
 

@@ -51,8 +51,18 @@ def created(command: ExternalCommand, namespace: str, marker: Marker) -> Documen
 
 def changed(document: Document, command: ExternalCommand, marker: Marker) -> Document:
     """The document after a command: what the command does not give stays."""
-    after = dict(document)
+    after = {**document, **asked(command)}
+    operation = command.operation
+    if operation is None:
+        operation = marker.unmarked(text(document, "operation"), command.external_key)
+    after["operation"] = marker.marked(operation, command.external_key)
+    return after
+
+
+def asked(command: ExternalCommand) -> Document:
+    """What a command asks for, as the Task has it; the operation text without its mark."""
     given: dict[str, Any] = {
+        "operation": command.operation,
         "status": command.status or _DEFAULT_STATUS.get(command.verb),
         "operationName": command.operation_name,
         "details": command.details,
@@ -61,12 +71,7 @@ def changed(document: Document, command: ExternalCommand, marker: Marker) -> Doc
         "error": _without_nulls(command.error),
         "result": _result(command),
     }
-    after.update({name: value for name, value in given.items() if value is not None})
-    operation = command.operation
-    if operation is None:
-        operation = marker.unmarked(text(document, "operation"), command.external_key)
-    after["operation"] = marker.marked(operation, command.external_key)
-    return after
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def referenced(document: Document, owner: ReferenceDocument, user: ReferenceDocument) -> Document:

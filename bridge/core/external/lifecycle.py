@@ -163,6 +163,8 @@ def _commanded(story: Story, event: Commanded, request: StoredRequest | None, ex
     if request is not None and after != before:
         story.request = replace(request, body=documents.write(after))
         changes.taken(story, event, documents.status_of(after))
+    elif documents.asked(command):
+        changes.asked_again(story, event)
     _heard(story, event)
     lifecycle = story.lifecycle
     if request is None:

@@ -103,9 +103,11 @@ def _found(story: Story, look: Looked, request: StoredRequest | None, rules: Rul
     story.notes.append("recovery_adopted")
     if len(look.candidates) > 1:
         story.notes.append("external_duplicate")
-    task = look.candidates[0]
-    # Of several POSTs with different documents nobody knows which one it was.
-    story.become(shown=0, sent_at=story.now, refused_code=None, refused_message=None, waits=0, tries=0)
+    task, lifecycle = look.candidates[0], story.lifecycle
+    if lifecycle.unsure_since == lifecycle.intent_at:
+        changes.shown(story, unended=not task.is_final)
+    # Else several POSTs were in doubt, and nobody knows which of their documents it is: the whole one is sent.
+    story.become(sent_at=story.now, refused_code=None, refused_message=None, waits=0, tries=0)
     if request is None and not task.is_final:
         take_over(story, task, external)
     ours(story, task, request, rules)

@@ -97,7 +97,9 @@ def ended_in_vcd(story: Story, task: Task) -> None:
     lifecycle = story.lifecycle
     status = normal_status(task.status or "")
     reason = None
-    if status != lifecycle.wanted_status:
+    if lifecycle.wanted_status is None:
+        pass  # nothing is left of what was wanted
+    elif status != lifecycle.wanted_status:
         wanted = f"; {lifecycle.wanted_status} was wanted" if is_final(lifecycle.wanted_status) else ""
         reason = Reason("ended_in_vcd", f"ended as {status} in Cloud Director by somebody else{wanted}")
         changes.refused(story, reason)
