@@ -16,13 +16,11 @@ from tests.support.external import ExternalSite, running_external_site
 from tests.support.kafka import KafkaNode
 
 JOBS = "com.example.jobs"
-SILENCE = 2.0
+SILENCE = 3
 SETTINGS: dict[str, Any] = {
     "expire_after_seconds": SILENCE, "namespaces": {JOBS: {"expire_after_seconds": 1.0}},
     "update_interval_seconds": 0.1,
 }  # fmt: skip
-SLACK = 2.5
-"""Seconds from the end of the time to the told end of the Task, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +48,6 @@ def shown(site: ExternalSite, key: str) -> dict[str, Any]:
     """The one Task of a key, and what was done to it."""
     (one,) = site.simulator.external_tasks(mark=f"/{key}]")
     return one
-
-
-def lifetime(events: list[dict[str, Any]]) -> float:
-    """Seconds from accepted to the end, as told."""
-    accepted, end = events[0], events[-1]
-    assert (accepted["change"], end["final"]) == ("accepted", True)
-    return float(end["observed_at"] - accepted["observed_at"]) / 1000
 
 
 @contextmanager
@@ -89,7 +80,7 @@ AWAY = tuple(f"{fault}-{before}" for fault in FAULTS for before in ("quiet", "up
 def away(site: ExternalSite) -> Iterator[Future[None]]:
     """VCD is away for the Tasks of ``AWAY`` when their time is over, and then is back: beside the first test. Of each
     two Tasks one has an update on its way when VCD goes."""
-    create(site, *AWAY, expire_after_seconds=1)
+    create(site, *AWAY, expire_after_seconds=SILENCE)
     wait_accepted(site, *AWAY)
     faults = {}
     for key in AWAY:
@@ -109,21 +100,21 @@ def away(site: ExternalSite) -> Iterator[Future[None]]:
 
 @pytest.mark.usefixtures("away")
 def test_a_silent_owner_is_given_the_time_of_the_setting_the_namespace_or_the_command(site: ExternalSite) -> None:
-    times = {"by-setting": 2, "by-namespace": 1, "by-command": 3, "by-command-of-namespace": 3, "by-update": 3}
+    times = {"by-setting": SILENCE, "by-namespace": 1, "by-command": 4, "by-command-of-namespace": 4, "by-update": 4}
+    sent = time.time()
     create(site, "by-setting", "kept", "by-update")
     create(site, "by-namespace", serviceNamespace=JOBS)
-    create(site, "by-command", expire_after_seconds=3)
-    create(site, "by-command-of-namespace", expire_after_seconds=3, serviceNamespace=JOBS)
-    site.command("update", "by-update", expire_after_seconds=3)
+    create(site, "by-command", expire_after_seconds=4)
+    create(site, "by-command-of-namespace", expire_after_seconds=4, serviceNamespace=JOBS)
+    site.command("update", "by-update", expire_after_seconds=4)
     with heartbeats(site, "kept", SILENCE / 5):
         outcomes = site.wait_outcomes(*times)
         assert {outcomes[key] for key in times} == {"aborted"}
         kept = shown(site, "kept")
         assert (kept["task"]["status"], kept["updates"]) == ("running", 0), "empty updates keep it, and are not sent"
     for key, seconds in times.items():
-        events = site.told(key)
-        assert seconds - 0.5 < lifetime(events) < seconds + SLACK, key
-        end, one = events[-1], shown(site, key)
+        end, one = site.told(key)[-1], shown(site, key)
+        assert end["observed_at"] / 1000 - sent > seconds, key
         assert (end["change"], end["outcome"], end["reason"]["code"]) == ("finished", "aborted", "owner_silent")
         assert "not heard of" in end["reason"]["message"]
         told = f"ended because its owner has not been heard of for {seconds} s"
@@ -147,23 +138,22 @@ def test_a_vcd_that_is_away_at_that_moment_shows_the_end_later(site: ExternalSit
 
 
 def test_a_bridge_that_was_away_ends_it_when_it_is_back_and_hears_what_was_said_meanwhile(site: ExternalSite) -> None:
-    """Killed: until its session has timed out, nobody reads, which is longer than the owners' time. It comes back with
-    another ``expired_status``."""
+    """Killed; it comes back when the owners' time is over, with another ``expired_status``."""
     create(site, "silent", "heard", "finished-meanwhile")
     wait_accepted(site, "silent", "heard", "finished-meanwhile")
     site.processes[-1].kill()
-    killed = time.monotonic()
+    over = time.monotonic() + SILENCE
     site.command("update", "heard", details="still at it", expire_after_seconds=60)
     site.command("finish", "finished-meanwhile")
+    time.sleep(max(0.0, over - time.monotonic()))  # time itself is waited for, and its session times out meanwhile
     site.start(external_tasks={"expired_status": "error"}).wait_ready()
-    assert time.monotonic() - killed > SILENCE
     outcomes = site.wait_outcomes("silent", "finished-meanwhile")
     assert (outcomes["silent"], outcomes["finished-meanwhile"]) == ("error", "success")
     site.command("finish", "heard")
     assert site.wait_outcomes("heard")["heard"] == "success", "what was said while the bridge was away counts"
     assert shown(site, "heard")["task"]["details"] == "still at it"
     end, task = site.told("silent")[-1], shown(site, "silent")["task"]
-    message = f"ended because its owner has not been heard of for {SILENCE:g} s"
+    message = f"ended because its owner has not been heard of for {SILENCE} s"
     assert (end["reason"]["code"], end["vcd_error"]["minorErrorCode"]) == ("owner_silent", "OWNER_SILENT")
     assert (task["status"], task["error"]["message"], task["error"]["minorErrorCode"]) == (
         "error", message, "OWNER_SILENT",
