@@ -223,7 +223,7 @@ async def test_the_next_owner_waits_for_a_call_that_may_still_be_on_its_way() ->
     site.vcd.on_call = site.vcd.keeping
     # The call is VCD's by now: it is carried out though nobody waits for it.
     [left] = site.vcd.calls
-    asyncio.get_running_loop().call_later(14, site.vcd.keeping, left.call)
+    asyncio.get_running_loop().call_later(20, site.vcd.keeping, left.call)
     await asyncio.sleep(7)
     await site.start()
     await asyncio.sleep(60)

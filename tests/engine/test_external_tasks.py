@@ -305,6 +305,20 @@ async def test_the_wait_for_a_create_is_bounded_also_over_a_restart() -> None:
 
 
 @virtually
+async def test_after_a_rejected_create_commands_wait_for_the_next_one() -> None:
+    site = ExternalSite()
+    await site.start()
+    site.create(organization="nobody")
+    await asyncio.sleep(5)
+    site.update(details="x")
+    await asyncio.sleep(5)
+    site.create()
+    await asyncio.sleep(5)
+    assert site.told() == ["rejected -> rejected (unknown_organization)", "accepted running"]
+    assert site.vcd.shown()["details"] == "x"
+
+
+@virtually
 async def test_a_waiting_command_that_cannot_be_read_any_more_says_so() -> None:
     site = ExternalSite()
     await site.start()
@@ -381,8 +395,10 @@ async def test_while_too_much_is_on_its_way_creates_wait_and_updates_are_taken()
         site.create(f"WAITS{number}")
     await asyncio.sleep(5)
     site.update(details="taken")
+    early = site.update("NOBODY")
     left = site.create("LEFT")
     await asyncio.sleep(5)
+    assert site.answers(early) == ["rejected -> rejected (unknown_external_key)"], "there is no room to wait"
     assert site.vcd.shown()["details"] == "taken"
     assert (site.phase("LEFT"), site.answers(left)) == ([], [])
     site.vcd.on_reference = None

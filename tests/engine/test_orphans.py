@@ -377,3 +377,44 @@ async def test_a_stalled_partition_takes_its_orphans_over_later() -> None:
     await asyncio.sleep(60)
     assert site.told("CHG1") == ["accepted running"]
     assert list(site.tickets().found) == []
+
+
+@pytest.mark.parametrize("policy", [OrphanPolicy.ADOPT, OrphanPolicy.END])
+@virtually
+async def test_what_is_found_twice_is_taken_over_once(policy: OrphanPolicy) -> None:
+    site = _site(policy)
+    site.vcd.seed(mark("CHG1"))
+    await site.start()
+    stalled = frozenset({TopicPartition(TICKETS, 0)})
+    site.outcomes.extend([lambda entries: NotCommitted(stalled=stalled)] * 2)
+    await asyncio.sleep(1.5)
+    orphans = site.engine._p.orphans
+    assert orphans is not None
+    orphans.begin(site.tickets())
+    await asyncio.sleep(2)
+    assert len(site.tickets().found) == 2
+    await asyncio.sleep(30)
+    ended = ["finished aborted -> aborted (orphaned)"] if policy is OrphanPolicy.END else []
+    assert site.told("CHG1") == ["accepted running", *ended]
+
+
+@virtually
+async def test_commands_of_the_round_that_ends_a_second_task_are_for_the_first() -> None:
+    site = _site(OrphanPolicy.END)
+    await site.start()
+    site.create("CHG1")
+    await asyncio.sleep(5)
+    site.vcd.seed(f"twin {mark('CHG1')}")
+    stalled = frozenset({TopicPartition(TICKETS, 0)})
+    site.outcomes.extend([lambda entries: NotCommitted(stalled=stalled)] * 2)
+    site.update("CHG1")
+    orphans = site.engine._p.orphans
+    assert orphans is not None
+    orphans.begin(site.tickets())
+    await asyncio.sleep(3)
+    assert len(site.tickets().found) == 1
+    site.update("CHG1", details="for the first")
+    await asyncio.sleep(30)
+    assert site.vcd.shown(1)["details"] == "for the first"
+    assert site.vcd.shown(2)["status"] == "aborted"
+    assert "rejected" not in [event["change"] for event in site.of("CHG1")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.answers import Unavailable
+from bridge.core.answers import Limited, Unavailable
 from bridge.core.coordinates import TopicPartition
 from bridge.ports import NotCommitted
 from tests.engine.external import TICKETS, ExternalSite
@@ -161,6 +161,22 @@ async def test_an_ending_that_is_not_answered_is_looked_into_and_sent_again() ->
     site.vcd.on_call = site.vcd.keeping
     await asyncio.sleep(60)
     assert site.told() == ENDED
+
+
+@virtually
+async def test_silence_that_passes_while_an_update_waits_is_seen_before_it_is_sent() -> None:
+    site = _site()
+    await site.start()
+    site.create()
+    await asyncio.sleep(5)
+    later = timedelta(seconds=2 * SILENCE)
+    site.vcd.on_call = lambda call: Limited(code="HTTP_429", message="slow", http_status=429, retry_after=later)
+    site.update(details="b")
+    await asyncio.sleep(5)
+    site.vcd.on_call = site.vcd.keeping
+    await asyncio.sleep(3 * SILENCE)
+    assert [body["status"] for body in site.vcd.bodies("PUT")] == ["running", "aborted"]
+    assert site.told()[-1] == ENDED[-1]
 
 
 @virtually

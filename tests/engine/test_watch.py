@@ -97,6 +97,20 @@ async def test_a_cancel_is_told_in_time_while_updates_go_on() -> None:
 
 
 @virtually
+async def test_the_interval_runs_from_what_an_update_has_shown() -> None:
+    """A reading that falls due shortly after an update is put off, but not by more than an interval from that."""
+    site = ExternalSite()
+    await site.start()
+    site.create("CHG1")
+    await asyncio.sleep(INTERVAL - 6)
+    site.update("CHG1", details="x")
+    await asyncio.sleep(1)
+    site.vcd.person_cancels()
+    await asyncio.sleep(INTERVAL)
+    assert [event["task"]["cancelRequested"] for event in site.of()] == [None, True]
+
+
+@virtually
 async def test_what_updates_have_just_shown_is_not_read_besides(monkeypatch: pytest.MonkeyPatch) -> None:
     site = ExternalSite()
     reads = _Reads(site, monkeypatch)
@@ -311,6 +325,20 @@ async def test_restored_tasks_are_read_spread_over_the_interval(monkeypatch: pyt
     assert {task_id for _, task_id in reads.at} == {urn(number) for number in range(1, 101)}
     thirds = Counter(int(3 * (at - began + 1) / INTERVAL) for at, _ in reads.at)
     assert all(thirds[third] >= 15 for third in range(3))
+
+
+@virtually
+async def test_a_task_whose_update_waits_is_watched_by_the_next_owner_too() -> None:
+    site = ExternalSite()
+    await _running(site)
+    site.vcd.session_ready = False
+    site.update("CHG1", details="x")
+    await asyncio.sleep(5)
+    await site.next_owner()
+    assert site.phase("CHG1") == ["waiting"]
+    site.vcd.person_cancels()
+    await asyncio.sleep(INTERVAL + 1)
+    assert site.of()[-1]["task"]["cancelRequested"] is True
 
 
 def test_the_queue_of_the_watch_stays_as_large_as_what_is_watched() -> None:
