@@ -54,16 +54,23 @@ def refused(story: Story, reason: Reason) -> None:
     A command that was told so is not known any more: it can be sent again.
     """
     lifecycle = story.lifecycle
-    if not lifecycle.unshown:
-        return
-    for asked in lifecycle.unshown:
-        story.events.append(_rejected(story, asked, reason))
-    forgotten = {asked.fingerprint for asked in lifecycle.unshown}
-    story.become(
-        unshown=(),
-        revision=lifecycle.unshown[0].revision_before,
-        commands=tuple(one for one in lifecycle.commands if one not in forgotten),
-    )
+    if lifecycle.unshown:
+        _tell(story, lifecycle.unshown, reason)
+        story.become(unshown=(), revision=lifecycle.unshown[0].revision_before)
+
+
+def refused_but_the_end(story: Story, reason: Reason) -> None:
+    """The same, where of all that is wanted only the end is still known: the last change asks for it."""
+    lifecycle = story.lifecycle
+    lost = tuple(one for one in lifecycle.unshown if one.change < lifecycle.wanted)
+    _tell(story, lost, reason)
+    story.become(unshown=lifecycle.unshown[len(lost) :])
+
+
+def _tell(story: Story, commands: tuple[Unshown, ...], reason: Reason) -> None:
+    story.events += [_rejected(story, asked, reason) for asked in commands]
+    forgotten = {asked.fingerprint for asked in commands}
+    story.become(commands=tuple(one for one in story.lifecycle.commands if one not in forgotten))
 
 
 def _rejected(story: Story, asked: Unshown, reason: Reason) -> StatusEvent:

@@ -53,7 +53,8 @@ def take_over(story: Story, task: Task, external: ExternalRules) -> None:
         return
     before = story.lifecycle.wanted - 1
     story.request = _update(story, task, {**document, "status": status})
-    story.become(sending=before, shown=before)
+    story.become(sending=before, shown=before, refused_code=None, refused_message=None)
+    changes.refused_but_the_end(story, lost())
 
 
 def take_back(story: Story, task: Task, external: ExternalRules, reason: Reason) -> None:
@@ -104,7 +105,7 @@ def _found(story: Story, look: Looked, request: StoredRequest | None, rules: Rul
     if len(look.candidates) > 1:
         story.notes.append("external_duplicate")
     task, lifecycle = look.candidates[0], story.lifecycle
-    if lifecycle.unsure_since == lifecycle.intent_at:
+    if request is not None and lifecycle.unsure_since == lifecycle.intent_at:
         changes.shown(story, unended=not task.is_final)
     # Else several POSTs were in doubt, and nobody knows which of their documents it is: the whole one is sent.
     story.become(sent_at=story.now, refused_code=None, refused_message=None, waits=0, tries=0)

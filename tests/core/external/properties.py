@@ -89,7 +89,7 @@ def every_command_is_shown_or_told(run: Run) -> None:
     if run.lifecycle.outcome == ended.before.wanted_status or isinstance(ended.event, Commanded):
         return
     told = {event.birth for _, event in run.refusals}
-    unknown = {change.birth for change in _changes(run) if change.shown is None} - told
+    unknown = {change.birth for change in _changes(run) if not change.shown} - told
     assert unknown == set(), f"{unknown} were never shown, and nobody was told"
 
 
@@ -194,7 +194,8 @@ def a_refused_change_is_not_sent_for_ever(run: Run) -> None:
                         assert refused[asked.birth] <= _OFTEN
             elif step.after.phase not in {Phase.INTENT, Phase.WAITING}:
                 refused = {}
-        if isinstance(step.event, Unreadable) or Phase.PARKED in {step.before.phase, step.after.phase}:
+        parked = Phase.PARKED in {step.before.phase, step.after.phase}
+        if parked or isinstance(step.event, Unreadable) or _taken_back(step):
             refused = {}
 
 
@@ -360,29 +361,47 @@ PROPERTIES: tuple[Callable[[Run], None], ...] = (
 
 
 class _Change:
-    """A command that was taken; ``shown``: the number of the step in which VCD took a document with it."""
+    """A command that was taken; ``shown``: VCD took a document with it, or every POST that may have worked had it."""
 
-    def __init__(self, birth: Birth) -> None:
+    def __init__(self, birth: Birth, *, posted: bool) -> None:
         self.birth = birth
+        self.posted = posted
         self.sent = False
-        self.shown: int | None = None
+        self.shown = False
 
 
 def _changes(run: Run) -> list[_Change]:
     changes: list[_Change] = []
-    for number, step in enumerate(run.steps):
+    posts = 0
+    for step in run.steps:
         if isinstance(step.event, Commanded) and step.decision.request is not None:
-            changes.append(_Change(step.event.birth))
-        if _call(step):
+            changes.append(_Change(step.event.birth, posted=posts == 0))
+        if call := _call(step):
+            posts += call.method == "POST"
             for change in changes:
                 change.sent = True
-        if isinstance(step.event, Answered) and step.before.phase is Phase.INTENT and not _of_another(step):
-            answer = step.event.answer
-            own = isinstance(answer, Accepted) and answer.task.id == (step.before.task_id or answer.task.id)
-            if own or (isinstance(answer, Done) and step.before.task_id is not None):
-                for change in changes:
-                    change.shown = number if change.sent and change.shown is None else change.shown
+        if isinstance(step.event, Answered) and step.before.task_id is None and step.after.phase is Phase.WAITING:
+            posts -= step.before.phase is Phase.INTENT and not _of_another(step)  # nothing was made
+        if _takes(step):
+            for change in changes:
+                change.shown = change.shown or change.sent
+        if isinstance(step.event, Looked) and step.before.task_id is None and step.after.task_id is not None:
+            for change in changes:
+                change.shown = change.shown or (change.posted and change.sent)
     return changes
+
+
+def _takes(step: Step) -> bool:
+    """VCD says that it took the document that was sent."""
+    if not isinstance(step.event, Answered) or step.before.phase is not Phase.INTENT or _of_another(step):
+        return False
+    match step.event.answer:
+        case Accepted(task=task):
+            return step.before.task_id in {None, task.id}
+        case Done():
+            return step.before.task_id is not None
+        case _:
+            return False
 
 
 def _call(step: Step) -> StoredRequest | None:

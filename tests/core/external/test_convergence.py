@@ -67,6 +67,10 @@ class Vcd:
         return tuple(task for task in tasks if marker.bears(task.document["operation"], KEY))
 
 
+_SURELY = 3
+"""Readings after which nothing more is to be expected."""
+
+
 class World:
     """The bridge's part, Cloud Director's, and what is on its way between them."""
 
@@ -146,6 +150,7 @@ class World:
     # --- and then all goes well -----------------------------------------------------------------------------------
 
     def settle(self) -> None:
+        at_rest = 0
         for _ in range(60):
             match self.run.lifecycle.phase:
                 case Phase.RESOLVING:
@@ -160,10 +165,10 @@ class World:
                     ending = is_final(self.run.lifecycle.wanted_status)
                     self.happen(0, finish(status=self.run.lifecycle.wanted_status) if ending else update())
                 case Phase.FOLLOWING:
-                    if self.run.steps[-1].event == Woke():
-                        return
                     self.watched()
-                    self.happen(0, Woke())
+                    at_rest += self.run.lifecycle.phase is Phase.FOLLOWING
+                    if at_rest > _SURELY:
+                        return
                 case _:
                     return
         raise AssertionError(f"it never settles: {self.run}")
