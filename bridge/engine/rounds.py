@@ -283,16 +283,15 @@ class Rounds:
 
     def _grant(self, works: Works, share: int) -> None:
         later: list[tuple[OwnedPartition, Birth]] = []
-        for _ in range(share * max(1, len(works))):
-            entry = self.starts.pop()
-            if entry is None:
-                break
+        left = share * max(1, len(works))
+        while left and (entry := self.starts.pop()) is not None:
             owned, birth = entry
             work = works.get(owned.partition)
             if work is None or work.owned is not owned:
-                later.append(entry)  # its partition is stalled
+                later.append(entry)  # its partition is stalled: however many these are, the others go on
             elif self._permits.try_acquire():
                 work.grant(birth)
+                left -= 1
             else:
                 later.append(entry)
                 break

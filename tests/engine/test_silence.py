@@ -180,6 +180,20 @@ async def test_silence_that_passes_while_an_update_waits_is_seen_before_it_is_se
 
 
 @virtually
+async def test_silence_ends_the_story_of_a_task_that_vcd_shows_no_more() -> None:
+    site = _site()
+    await site.start()
+    site.create()
+    await asyncio.sleep(5)
+    site.vcd.loses(1)
+    await asyncio.sleep(SILENCE / 2)
+    assert site.told() == ["accepted running", "parked (task_vanished)"]
+    await asyncio.sleep(SILENCE)
+    assert site.told()[2:] == ["finished -> aborted (owner_silent)"]
+    assert site.kept() == {}
+
+
+@virtually
 async def test_after_a_crash_none_runs_for_ever() -> None:
     site = _site()
     await site.start()

@@ -54,6 +54,26 @@ async def test_a_stalled_input_does_not_hold_up_the_other(stalled: TopicPartitio
     assert (site.told("B"), site.story("A")) == (["accepted running"], ["accepted running"])
 
 
+@virtually
+async def test_many_that_could_start_on_a_stalled_input_do_not_hold_up_the_other() -> None:
+    """More than are started in one round wait for a permit when their partition stalls."""
+    site = ExternalSite()
+    site.vcd.session_ready = False
+    await site.start()
+    for number in range(300):
+        site.create(f"CHG{number}")
+    while site.phase("CHG299") != ["received"]:
+        await asyncio.sleep(1)
+    site.outcomes.extend([lambda entries: NotCommitted(stalled=frozenset({EXTERNAL}))] * 5)
+    site.update("CHG0")
+    await asyncio.sleep(0.5)
+    site.vcd.session_ready = True
+    site.send(request("A"))
+    await asyncio.sleep(1)
+    assert site.story("A") == ["accepted running"]
+    assert site.tickets().stalled_until > site.vcd.now()
+
+
 @pytest.mark.parametrize("full", [REQUESTS, EXTERNAL])
 @virtually
 async def test_a_flood_on_one_input_does_not_keep_the_other_waiting(full: TopicPartition) -> None:
