@@ -208,9 +208,14 @@ class Joined:
         return self._taken_over(record, name)
 
     def _taken_over(self, record: InputRecord, name: str | None) -> Occupant | None:
-        """An external key can belong to a Task that nobody had."""
-        found = (birth for birth in self.orphans if self.key_of(birth) == (record.place, name))
-        return next((Occupant(birth, certain=True) for birth in found), None)
+        """An external key can belong to a Task that nobody had: to the first of them that is open. A twin of an open
+        one is only ended, and takes no commands."""
+        found = [birth for birth in self.orphans if self.key_of(birth) == (record.place, name)]
+        taken = (self.taken_at(record) or 0.0) - self.evidence.clock_seconds
+        by_age = sorted(found, key=lambda birth: self.states[birth][0].at)
+        still_open = (birth for birth in by_age if (gone := self.gone_at(birth)) is None or gone > taken)
+        birth = next(still_open, by_age[-1] if by_age else None)
+        return None if birth is None else Occupant(birth, certain=True)
 
     def waited(self, record: InputRecord) -> bool:
         """A record about another's lifecycle waited for it: for long, or for one that was opened in the same step."""
