@@ -7,8 +7,8 @@ another record with the id of the last one, ``known`` says what it is and ``answ
 
 ``> external`` opens an external task, ``> update`` and ``> finish`` are further records about it, judged first; of a
 call the method, the status and the progress are told. ``told 9 ...`` is the one-event story of record 9. Damage to the
-store: ``> lost request``, ``> lost state`` (its headers tell the key), ``> lost headers``. Everything after ``#`` is for
-the reader.
+store: ``> lost request``, ``> lost state`` (its headers tell the key), ``> lost headers``. What stands after ``#`` is
+for the reader.
 """
 
 from __future__ import annotations
