@@ -137,8 +137,8 @@ def too_much_parked(partition: int) -> Reason:
 def too_many_tasks(partition: int) -> Reason:
     """The partition takes no new external task: updates and ends of the open ones would never be read behind it."""
     message = (
-        f"too many external tasks on partition {partition} are open or parked: finish some, or spread the keys over more "
-        "partitions (intake.max_open_per_partition, intake.max_waiting_bytes_per_partition)"
+        f"too many external tasks on partition {partition} are open or parked: finish some, or spread the keys over "
+        "more partitions (intake.max_open_per_partition, intake.max_waiting_bytes_per_partition)"
     )
     return Reason("too_many_tasks", message)
 
