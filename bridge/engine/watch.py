@@ -21,6 +21,7 @@ from bridge.core.observing import is_regression, worth_telling
 from bridge.core.rules import Rules
 from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
+from bridge.engine.timetable import Timetable
 from bridge.engine.waiting import until_set
 from bridge.ports import Clock, VcdGateway
 
@@ -44,6 +45,7 @@ class _Watched:
     task_id: str
     href: str | None
     due: float
+    slot: int | None = None
     asked: bool = False
     missing: bool = False
 
@@ -78,6 +80,9 @@ class Watch:
         self._rules = rules
         self._pace = pace
         self._interval = pace.interval.total_seconds()
+        self._within = 0.95 * self._interval
+        """What is read so long after the last time is told within the interval."""
+        self._timetable = Timetable(pace.reads_per_second)
         self._soon = min(SOON, self._interval)
         self._watched: dict[Birth, _Watched] = {}
         self._queue: list[tuple[float, int, _Watched]] = []
@@ -97,10 +102,10 @@ class Watch:
         """Watch a lifecycle's Task until the lifecycle ends or is parked."""
         # Restored ones are spread over the interval; what was made a moment ago has just been shown.
         restored = lifecycle.sent_at is None or (self._clock.now() - lifecycle.sent_at).total_seconds() > 1.0
-        wait = self._interval * (self._clock.random() if restored else 1.0)
+        wait = self._within * (self._clock.random() if restored else 1.0)
         watched = _Watched(owned, lifecycle.birth, lifecycle.task_id or "", lifecycle.task_href, due=0.0)
         self._watched[lifecycle.birth] = watched
-        self._read_at(watched, self._clock.monotonic() + wait)
+        self._read_within(watched, wait)
 
     def hurry(self, birth: Birth) -> None:
         """Read this one now, and tell what it shows whatever that is."""
@@ -127,7 +132,21 @@ class Watch:
 
     # --- what is due ----------------------------------------------------------------------------------------------
 
+    def _read_within(self, watched: _Watched, seconds: float) -> None:
+        """Give it a slot; beyond the budget it queues at the end of that time."""
+        now = self._clock.monotonic()
+        self._timetable.leave(watched.slot)
+        slot = self._timetable.take(now, now + seconds)
+        watched.slot = slot
+        self._queue_at(watched, now + seconds if slot is None else self._timetable.time(slot))
+
     def _read_at(self, watched: _Watched, due: float) -> None:
+        """Read it then, whatever else is read."""
+        self._timetable.leave(watched.slot)
+        watched.slot = None
+        self._queue_at(watched, due)
+
+    def _queue_at(self, watched: _Watched, due: float) -> None:
         watched.due = due
         heapq.heappush(self._queue, (due, next(self._order), watched))
         self._more.set()
@@ -141,6 +160,7 @@ class Watch:
                 return watched
             heapq.heappop(self._queue)
             if not stale:
+                self._timetable.leave(watched.slot)
                 del self._watched[watched.birth]
         return None
 
@@ -172,9 +192,9 @@ class Watch:
             return False
         shown = None if watched.asked else self._shown_ago(lifecycle)
         if shown is not None:
-            self._read_at(watched, now + self._interval - shown)
+            self._read_within(watched, self._within - shown)
             return False
-        self._read_at(watched, now + self._interval)
+        self._read_within(watched, self._within)
         return True
 
     def _shown_ago(self, lifecycle: Lifecycle) -> float | None:
@@ -211,7 +231,7 @@ class Watch:
         answered_since = lifecycle.sent_at is not None and lifecycle.sent_at >= began
         if not task.is_final and (answered_since or watched.is_busy):
             # What was shown since, or is being decided, is newer: told now, this would take it back.
-            self._read_at(watched, self._clock.monotonic() + (self._soon if watched.asked else self._interval))
+            self._read_within(watched, self._soon if watched.asked else self._within)
             return
         asked, watched.asked = watched.asked, False
         news = worth_telling(

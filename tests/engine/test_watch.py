@@ -146,6 +146,30 @@ def test_300_tasks_are_read_within_the_budget_each_in_its_turn(
 
 
 @virtually
+async def test_tasks_that_come_due_together_do_not_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 Tasks that were made, or shown, at once: each is read within the interval, from the first time on."""
+    site = ExternalSite()
+    reads = _Reads(site, monkeypatch)
+    await _running(site, 200)
+    made = site.vcd.now()
+    await asyncio.sleep(20)
+    for number in range(1, 201):
+        site.update(f"CHG{number}", details="all at once")
+    await asyncio.sleep(1.5)
+    shown = site.vcd.now()
+    await asyncio.sleep(40)
+    for number in range(1, 201):
+        of_it = [made - 2.0, *reads.of(number)]
+        last_before = max(at for at in of_it if at <= shown)
+        after = [shown, *(at for at in of_it if at > shown)]
+        assert shown - last_before <= INTERVAL
+        assert max(later - earlier for earlier, later in pairwise(after)) <= INTERVAL + 1.0, (
+            "the updates took up to a second"
+        )
+    await site.stop()
+
+
+@virtually
 async def test_readings_that_take_long_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     site = ExternalSite()
     reads = _Reads(site, monkeypatch)
