@@ -137,6 +137,7 @@ def _refused(story: Story, answer: Refused) -> None:
     reason = Reason(answer.code, answer.message)
     if lifecycle.task_id is not None:
         again = lifecycle.refused_code is not None
+        story.become(tries=0)  # an answer, after all
         unsure(story, REFUSED_AGAIN if again else REFUSED, settle=False, refused=reason)
     elif lifecycle.unsure_code is not None:
         story.become(evidence=(*lifecycle.evidence, f"the repeat was answered {answer.code}: {answer.message}"))
