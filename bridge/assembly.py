@@ -155,7 +155,7 @@ def _external_parts(ports: Ports, policies: Policies, settle: SettleTimes, claim
     if rules is None:
         return None
     return ExternalParts(
-        watch=Watch(ports.clock, ports.gateway, policies.rules, policies.watch),
+        watch=Watch(ports.clock, ports.gateway, policies.rules, policies.watch, settle.answer),
         looks=ExternalLooks(ports.clock, ports.gateway, rules, settle, claims),
         references=References(ports.clock, ports.gateway),
     )

@@ -82,26 +82,36 @@ class ExternalLooks:
     async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
         """Look at once, and again after the settling time where the call may still be on its way.
 
-        None: the partition is not ours any more. A Task that bears our mark, or that has ended, is enough at once.
-        A refused update is on its way nowhere: one look tells how the Task stands.
+        None: the partition is not ours any more. A Task that bears our mark, or that has ended, is enough at once. A
+        refused update is on its way nowhere: one look that shows the Task tells how it stands. One that shows a known
+        Task no more proves little, a cell may not know it yet or a right may be being changed: it counts when it has
+        not been shown over a whole answer time.
         """
         first = await self._complete_look(owned, lifecycle)
         if first is None or self._is_enough(lifecycle, first):
             return first
-        seconds = self._settle.answer.total_seconds()
-        if settle:
-            seconds += self._settle.lease.total_seconds()
+        lease = self._settle.lease if settle else timedelta()
+        second = await self._look_again(owned, lifecycle, first, lease + self._settle.answer)
+        lost_sight_of = bool(first.candidates) and second is not None and not second.candidates
+        if second is None or not lost_sight_of:
+            return second
+        return await self._look_again(owned, lifecycle, second, self._settle.answer)
+
+    async def _look_again(
+        self, owned: OwnedPartition, lifecycle: Lifecycle, before: Looked, after: timedelta
+    ) -> Looked | None:
+        seconds = after.total_seconds()
         await self._clock.sleep(seconds)
-        second = await self._complete_look(owned, lifecycle)
-        if second is None:
+        look = await self._complete_look(owned, lifecycle)
+        if look is None:
             return None
-        return replace(second, evidence=(*first.evidence, f"looked again {seconds:g} s later", *second.evidence))
+        return replace(look, evidence=(*before.evidence, f"looked again {seconds:g} s later", *look.evidence))
 
     @staticmethod
     def _is_enough(lifecycle: Lifecycle, look: Looked) -> bool:
-        if lifecycle.task_id is None:
+        if lifecycle.task_id is None or lifecycle.refused_code is not None:
             return bool(look.candidates)
-        return lifecycle.refused_code is not None or any(task.is_final for task in look.candidates)
+        return any(task.is_final for task in look.candidates)
 
     async def _complete_look(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked | None:
         failures = 0
@@ -173,7 +183,10 @@ class ExternalLooks:
                 rows += 1
                 bears = marker.bears(record.operation, lifecycle.external_key or "")
                 if bears and record.id not in self._claimed:
-                    found += await self._task_itself(record.id, None, seen)
+                    shown = await self._task_itself(record.id, None, seen)
+                    if not shown:
+                        seen.incomplete = f"{record.id} bears the mark and cannot be read"
+                    found += shown
         except Refused as refused:
             seen.incomplete = str(refused)
         seen.evidence.append(f"task query of namespace {query.service_namespace}: {rows} rows")

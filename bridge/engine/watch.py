@@ -37,8 +37,8 @@ class WatchPace:
 
 @dataclass(slots=True, eq=False)
 class _Watched:
-    """``due``: monotonic time of its next reading. ``asked``: something due waits for that. ``missing``: VCD did not
-    show it at the last one."""
+    """``due``: monotonic time of its next reading. ``asked``: something due waits for that. ``missing_since``: no
+    reading has shown it from then on."""
 
     owned: OwnedPartition
     birth: Birth
@@ -47,7 +47,7 @@ class _Watched:
     due: float
     slot: int | None = None
     asked: bool = False
-    missing: bool = False
+    missing_since: datetime | None = None
 
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when its Task is not to be watched any more."""
@@ -69,12 +69,15 @@ AT_ONCE = float("-inf")
 """Due before everything else."""
 SOON = 1.0
 """Seconds until something is read again that could not be told."""
+READINGS_OF_AN_ABSENCE = 4
+"""Readings, after the first that missed a Task, within the time after which it counts as gone."""
 
 
 class Watch:
-    """All external tasks of this process that VCD has."""
+    """All external tasks of this process that VCD has. One is gone that no reading has shown over a whole ``answer``
+    time, after which nothing of before can be on its way any more."""
 
-    def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: WatchPace) -> None:
+    def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: WatchPace, answer: timedelta) -> None:
         self._clock = clock
         self._gateway = gateway
         self._rules = rules
@@ -84,6 +87,8 @@ class Watch:
         """What is read so long after the last time is told within the interval."""
         self._timetable = Timetable(pace.reads_per_second)
         self._soon = min(SOON, self._interval)
+        self._answer = answer
+        self._absent_pace = min(self._interval, max(self._soon, answer.total_seconds() / READINGS_OF_AN_ABSENCE))
         self._watched: dict[Birth, _Watched] = {}
         self._queue: list[tuple[float, int, _Watched]] = []
         """By due time, in the order of asking; an entry whose time is not its Task's any more is skipped."""
@@ -218,14 +223,22 @@ class Watch:
         lifecycle = watched.lifecycle()
         if lifecycle is None or self.feed is None:
             return
-        missing, watched.missing = watched.missing, isinstance(reading, TaskVanished)
         if isinstance(reading, TaskVanished):
-            # One 403 may be a cell that does not know a new Task yet, or a right that is being changed.
-            if missing:
+            if self._is_gone(watched, lifecycle):
                 self.feed(watched.owned, watched.birth, Vanished(reading.http_status, reading.message))
-            self._read_at(watched, self._clock.monotonic() + self._soon)
+            self._read_at(watched, self._clock.monotonic() + self._absent_pace)
         elif isinstance(reading, TaskRead):
+            watched.missing_since = None
             self._tell(self.feed, watched, lifecycle, reading.task, began)
+
+    def _is_gone(self, watched: _Watched, lifecycle: Lifecycle) -> bool:
+        """A 403 may be a cell that does not know a new Task yet, or a right that is being changed: only when nothing
+        has shown the Task for long does it say something."""
+        now, since, answered = self._clock.now(), watched.missing_since, lifecycle.sent_at
+        if since is None or (answered is not None and since <= answered <= now):
+            watched.missing_since = now
+            return False
+        return now - since >= self._answer
 
     def _tell(self, feed: Feed, watched: _Watched, lifecycle: Lifecycle, task: Task, began: datetime) -> None:
         answered_since = lifecycle.sent_at is not None and lifecycle.sent_at >= began
