@@ -11,12 +11,11 @@ from bridge.core.task import is_final
 
 
 def taken(story: Story, event: Commanded, status: str | None) -> None:
-    """A command changed the wanted document. An owner's word takes the place of an ending of the bridge's own."""
+    """A command changed the wanted document."""
     lifecycle = story.lifecycle
     story.become(
         wanted=lifecycle.wanted + 1,
         wanted_status=status if status is not None else lifecycle.wanted_status,
-        ends_because=None,
     )
     _remember(story, event)
 

@@ -11,7 +11,7 @@ from bridge.core.answers import Accepted, Refused
 from bridge.core.coordinates import Birth
 from bridge.core.events import Change, Outcome, StatusEvent
 from bridge.core.external.judging import REMEMBERED_COMMANDS, Repeat
-from bridge.core.inputs import Answered, Granted, Looked, Observed
+from bridge.core.inputs import Answered, Granted, Looked, Observed, Vanished
 from bridge.core.lifecycle import Phase
 from tests.core.external.happenings import KEY, UNKNOWN, Restart, finish, update
 from tests.core.external.stories import BIRTH, NAMESPACE, POSTED, SHOWN, Run
@@ -122,6 +122,14 @@ def test_a_finish_while_nobody_knows_of_the_update_is_sent_at_once() -> None:
     assert run.lifecycle.phase is Phase.UNSURE
     run.happen(0, stands(run))
     assert (run.lifecycle.phase, run.lifecycle.wake_at) == (Phase.WAITING, None)
+
+
+def test_a_parked_task_that_is_asked_about_is_parked_no_more() -> None:
+    run = played(*SHOWN, Vanished(403, "gone"))
+    assert (run.lifecycle.parked_reason, run.lifecycle.parked_from) == ("task_vanished", Phase.FOLLOWING)
+    run.happen(1, update())
+    assert run.lifecycle.phase is Phase.UNSURE
+    assert (run.lifecycle.parked_reason, run.lifecycle.parked_from, run.lifecycle.parked_at) == (None, None, None)
 
 
 # --- correlation ids --------------------------------------------------------------------------------------------------

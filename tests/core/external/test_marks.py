@@ -16,7 +16,13 @@ ORGANIZATION = " Organization acme(33333333-3333-4333-8333-333333333333)"
 KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=256).filter(str.isprintable)
 AWKWARD = st.text("[]%/ -0gKvcd.5B", min_size=1, max_size=20)
 GROUPS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30) | AWKWARD
-TEXTS = st.none() | st.text(max_size=60) | AWKWARD
+PLACES = st.builds(TopicPartition, st.sampled_from(["vcd.external-tasks", "x"]), st.sampled_from([0, 3, 33]))
+MARKS = st.builds(
+    lambda group, place, key: Marker(group, place).mark(key), st.sampled_from(["vcd-bridge", "x"]), PLACES, AWKWARD
+)
+COPIED = st.lists(MARKS | st.sampled_from(["[", "]", "[vcd-bridge/x-0/", "/", " ", "a"]), max_size=6).map("".join)
+"""Texts of other Tasks, whole or cut or within each other."""
+TEXTS = st.none() | st.text(max_size=60) | AWKWARD | COPIED
 
 
 def test_it_is_written_as_documented() -> None:
@@ -46,6 +52,30 @@ def test_every_key_is_found_again(key: str, group: str, text: str | None) -> Non
         assert marker.bears(shown, key)
         assert marker.is_of_group(shown)
         assert shown.count(marker.mark(key)) == 1
+
+
+@given(key=AWKWARD | KEYS, text=TEXTS, place=PLACES, other=PLACES)
+def test_exactly_the_own_key_and_place_are_read_back(
+    key: str, text: str | None, place: TopicPartition, other: TopicPartition
+) -> None:
+    shown = Marker("vcd-bridge", place).marked(text, key)
+    for group in ("vcd-bridge", "x"):
+        own = (group, other) == ("vcd-bridge", place)
+        assert Marker(group, other).key_in(shown) == (key if own else None)
+
+
+@given(before=COPIED, place=PLACES, key=AWKWARD, behind=st.sampled_from(["", ORGANIZATION]))
+def test_of_a_text_that_others_wrote_the_last_mark_counts(
+    before: str, place: TopicPartition, key: str, behind: str
+) -> None:
+    """Also one that a bridge wrote that left the marks in what it was given."""
+    shown = f"{before} {Marker('vcd-bridge', place).mark(key)}{behind}"
+    assert OURS.key_in(shown) == (key if place == PLACE else None)
+    assert OURS.bears(shown, key) == (place == PLACE)
+    assert OURS.is_of_group(shown)
+    theirs = f"{shown} {Marker('x', place).mark(key)}{behind}"
+    assert OURS.key_in(theirs) is None
+    assert not OURS.is_of_group(theirs)
 
 
 @given(key=AWKWARD | KEYS, text=TEXTS)
@@ -91,7 +121,12 @@ def test_a_text_that_holds_another_tasks_mark_is_not_that_task() -> None:
     copied = OURS.marked(f"See {OURS.mark('CHG1')}", "CHG2")
     assert not OURS.bears(copied, "CHG1")
     assert OURS.bears(copied, "CHG2")
-    assert OURS.unmarked(copied, "CHG2") == f"See {OURS.mark('CHG1')}"
+    assert OURS.unmarked(copied, "CHG2") == "See (vcd-bridge/vcd.external-tasks-3/CHG1)"
+
+
+def test_a_mark_that_stands_within_another_does_not_leave_one() -> None:
+    nested = f"[x/y-0/{OURS.mark('CHG1')}]"
+    assert OURS.marked(nested, "CHG2") == f"(x/y-0/(vcd-bridge/vcd.external-tasks-3/CHG1)) {OURS.mark('CHG2')}"
 
 
 def test_a_text_that_holds_its_own_mark_bears_it_once() -> None:
