@@ -75,13 +75,16 @@ async def test_what_was_not_carried_out_is_posted_again_after_a_second_look() ->
 
 @virtually
 async def test_rows_of_similar_names_and_similar_marks_are_not_its_own() -> None:
-    """VCD compares namespaces without case; keys begin like others, groups and topics too."""
+    """VCD compares namespaces without case; keys begin like others, groups and topics too; texts are copied."""
     site = ExternalSite()
     _lost(site, acted=False)
     await site.start()
     site.vcd.seed(f"x {mark('CHG1')}", namespace=NAMESPACE.upper())
     site.vcd.seed(f"x {mark('CHG1')}", namespace=f"{NAMESPACE}.more")
-    for other in ("[g/tickets-0/CHG12]", "[g/tickets-1/CHG1]", "[gg/tickets-0/CHG1]", "[g/tickets-0/chg1]", "CHG1"):
+    copied = f"{mark('CHG1')} [g/tickets-1/CHG2]"
+    for other in (
+        "[g/tickets-0/CHG12]", "[g/tickets-1/CHG1]", "[gg/tickets-0/CHG1]", "[g/tickets-0/chg1]", "CHG1", copied,
+    ):  # fmt: skip
         site.vcd.seed(f"x {other}")
     before = set(site.vcd.documents)
     site.create()

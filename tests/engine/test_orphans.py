@@ -248,6 +248,32 @@ async def test_an_orphan_that_ends_or_vanishes_meanwhile_is_none() -> None:
     assert (site.noted_of("orphan_found"), site.events()) == ([], [])
 
 
+@pytest.mark.parametrize("policy", [OrphanPolicy.ADOPT, OrphanPolicy.END])
+@virtually
+async def test_a_task_whose_text_holds_another_partitions_mark_belongs_to_its_last_one(policy: OrphanPolicy) -> None:
+    """The other partition's owner is another process: it has no claim that this one could see."""
+    site = _site(policy, partitions=2)
+    await site.start()
+    site.inbox.lose_everything()
+    site.vcd.seed(f"follow-up of Patching {mark('OLD1')} {mark('NEW', 1)} vm web")
+    site.inbox.assign([TopicPartition(TICKETS, 0)])
+    await asyncio.sleep(20)
+    assert (site.events(), site.vcd.calls) == ([], [])
+
+
+@virtually
+async def test_a_create_that_copies_a_mark_makes_a_task_of_its_own_alone() -> None:
+    site = _site(OrphanPolicy.END, partitions=2)
+    await site.start()
+    site.create("NEW", partition=1, operation=f"follow-up of Patching {mark('OLD1')}")
+    await asyncio.sleep(5)
+    assert site.vcd.shown()["operation"] == f"follow-up of Patching (g/tickets-0/OLD1) {mark('NEW', 1)}"
+    await site.next_owner()
+    await asyncio.sleep(20)
+    assert site.noted_of("orphan_found") == []
+    assert (site.told("NEW"), site.told("OLD1")) == (["accepted running"], [])
+
+
 # --- when VCD cannot tell ---------------------------------------------------------------------------------------------
 
 

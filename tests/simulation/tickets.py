@@ -40,6 +40,7 @@ class Tickets:
     random: Random
     kafka: SimKafka
     vcd: SimVcd
+    group: str
     count: int
     seconds: float
     inputs: list[ExternalRecord] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Tickets:
         """From its create to its end, with all that may go wrong on the sender's side."""
         key, random = f"K{number}", self.random
         await asyncio.sleep(random.uniform(0, self.seconds / 2))
-        create: Document = {"command": "create", "operation": f"Ticket {number}", "organization": "acme"}
+        create: Document = {"command": "create", "operation": self._operation(number), "organization": "acme"}
         if random.random() < 0.1:
             create["organization"] = "nobody"
         silent = random.random() < 0.15
@@ -82,6 +83,12 @@ class Tickets:
             await asyncio.sleep(random.choice([0.0, 0.05, random.uniform(0, self.seconds / 4)]))
             self._finish(key)
 
+    def _operation(self, number: int) -> str:
+        """Every other ticket copies the text of another's Task, with the mark, which mostly names another partition."""
+        other = f"K{number // 2}"
+        copied = f" of Ticket 0 [{self.group}/{EXTERNAL_TOPIC}-{self._partition(other)}/{other}]"
+        return f"Ticket {number}{copied if number % 2 else ''}"
+
     def _update(self, key: str, step: int) -> None:
         document: Document = {"command": "update", "details": f"step {step}", "progress": 10 * step}
         if self.random.random() < 0.5:
@@ -97,10 +104,13 @@ class Tickets:
             self._send(key, {"command": "finish", "status": "aborted"})
 
     def _send(self, key: str, document: Document) -> None:
-        partition = sum(key.encode()) % self.kafka.partitions
+        partition = self._partition(key)
         record = OutRecord(EXTERNAL_TOPIC, partition, key.encode(), json.dumps(document).encode())
         offset = self.kafka.append(TopicPartition(EXTERNAL_TOPIC, partition), record)
         self.inputs.append(ExternalRecord(EXTERNAL_TOPIC, partition, offset, document, key))
+
+    def _partition(self, key: str) -> int:
+        return sum(key.encode()) % self.kafka.partitions
 
     # --- people ---------------------------------------------------------------------------------------------------
 

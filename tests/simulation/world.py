@@ -90,7 +90,9 @@ class World:
         self.kafka = SimKafka(self.random, self.plan.partitions)
         self.vcd = SimVcd(self.random, self.plan.fault_rate)
         self.names = replace(NAMES, external_tasks=EXTERNAL_TOPIC if self.plan.tickets else None)
-        self.tickets = Tickets(self.random, self.kafka, self.vcd, self.plan.tickets, self.plan.storm_seconds)
+        self.tickets = Tickets(
+            self.random, self.kafka, self.vcd, NAMES.group_id, self.plan.tickets, self.plan.storm_seconds
+        )
 
     async def play(self) -> Evidence:
         for _ in range(self.plan.processes):

@@ -1,9 +1,10 @@
 """The mark by which a bridge finds its own Task again: ``[<group>/<topic>-<partition>/<external key>]``.
 
 It stands at the end of the Task's ``operation`` text, the one field of ours that the task query shows. VCD may write
-more behind it (it appends the owner where no operationName was given), and people write what they like before it: so
-the last mark of the text counts. What would make a mark ambiguous is written as ``%`` and two hexadecimal digits:
-brackets, the percent sign itself, and a slash of the group's name.
+more behind it (it appends the owner where no operationName was given), and people write what they like before it, also
+the text of another Task with its mark. So a text that is given loses its marks, whosever they are: they stay readable,
+in round brackets. And of a text that is read the last mark counts, whosever it is. What would make a mark ambiguous is
+written as ``%`` and two hexadecimal digits: brackets, the percent sign itself, and a slash of the group's name.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ class Marker:
         return f"[{self._group}/{self._place}/{external_key.translate(_IN_KEY)}]"
 
     def marked(self, operation: str | None, external_key: str) -> str:
-        """The operation text with the mark at its end, once."""
+        """The operation text with the mark at its end, the only one in it."""
         mark = self.mark(external_key)
         text = operation or ""
         while mark in text:
             text = text.replace(mark, "")
-        text = text.strip()
+        text = _without_marks(text).strip()
         return f"{text} {mark}" if text else mark
 
     def unmarked(self, operation: str | None, external_key: str) -> str | None:
-        """The operation text as it was given."""
+        """The operation text before the mark."""
         text, mark, _ = (operation or "").rpartition(self.mark(external_key))
         return (text if mark else operation or "").strip() or None
 
@@ -47,15 +48,14 @@ class Marker:
         return self.key_in(operation) == external_key
 
     def key_in(self, operation: str | None) -> str | None:
-        """The external key of the text's mark of this partition, or None where it bears none."""
-        keys = [
-            key for group, place, key in _MARK.findall(operation or "") if (group, place) == (self._group, self._place)
-        ]
-        return _plain(keys[-1]) if keys else None
+        """The external key of the text's mark, or None where it is not one of this partition, or there is none."""
+        group, place, key = _last_mark(operation)
+        return _plain(key) if (group, place) == (self._group, self._place) else None
 
     def is_of_group(self, operation: str | None) -> bool:
-        """Whether the text bears the mark of any partition of the group."""
-        return any(group == self._group for group, _, _ in _MARK.findall(operation or ""))
+        """Whether the text's mark is one of any partition of the group."""
+        group, _, _ = _last_mark(operation)
+        return group == self._group
 
     @property
     def _group(self) -> str:
@@ -64,6 +64,20 @@ class Marker:
     @property
     def _place(self) -> str:
         return f"{self.partition.topic}-{self.partition.partition}"
+
+
+def _last_mark(operation: str | None) -> tuple[str, str, str]:
+    """Group, place and key as they are written in the mark that counts; empty texts where there is none."""
+    marks: list[tuple[str, str, str]] = _MARK.findall(operation or "")
+    return marks[-1] if marks else ("", "", "")
+
+
+def _without_marks(text: str) -> str:
+    """A text in which nothing has the shape of a mark; brackets around a mark may make one of what is left."""
+    found = 1
+    while found:
+        text, found = _MARK.subn(r"(\1/\2/\3)", text)
+    return text
 
 
 def _plain(text: str) -> str:

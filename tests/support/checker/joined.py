@@ -253,10 +253,12 @@ class Joined:
         return f"[{quote(self.evidence.group, '%[]/')}/{place[0]}-{place[1]}/{quote(key, '%[]')}]"
 
     def marked(self, operation: str | None) -> tuple[Place, str] | None:
-        """Whose mark a Task's operation text bears; None: none of this group's."""
-        group = re.escape(quote(self.evidence.group, "%[]/"))
-        found = re.findall(rf"\[{group}/([^][/]+)-([0-9]+)/([^][]+)\]", operation or "")
-        return ((found[-1][0], int(found[-1][1])), unquote(found[-1][2])) if found else None
+        """Whose mark a Task's operation text bears, the last one in it; None: none of this group's."""
+        found = re.findall(r"\[([^][/]+)/([^][/]+)-([0-9]+)/([^][]+)\]", operation or "")
+        if not found or found[-1][0] != quote(self.evidence.group, "%[]/"):
+            return None
+        _, topic, partition, key = found[-1]
+        return (topic, int(partition)), unquote(key)
 
     def external_task(self, task_id: str) -> ExternalTask | None:
         return next((task for task in self.evidence.external_tasks if task.task_id == task_id), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
@@ -12,6 +13,8 @@ from tests.support.checker.evidence import ExternalRecord
 from tests.support.checker.joined import Joined, code
 
 _TEXTS = ("operationName", "details", "description", "progress")
+_COPIED, _IN_ROUND_BRACKETS = re.compile(r"\[([^][/]+/[^][/]+-[0-9]+/[^][]+)\]"), r"(\1)"
+"""A mark that stands in a given text, of another Task: the bridge leaves it readable, and no mark."""
 _DEFAULT_STATUS = {"create": "running", "finish": "success"}
 
 
@@ -81,5 +84,5 @@ def _changed(before: Wanted, command: ExternalRecord, mark: str) -> Wanted:
     status = document.get("status") or _DEFAULT_STATUS.get(command.kind, before.status)
     given = {name: document[name] for name in _TEXTS if document.get(name) is not None}
     operation = document.get("operation")
-    marked = before.operation if operation is None else f"{operation} {mark}"
+    marked = before.operation if operation is None else f"{_COPIED.sub(_IN_ROUND_BRACKETS, operation)} {mark}"
     return replace(before, status=str(status), operation=marked, texts={**before.texts, **given})
