@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,7 @@ def lifecycle_document(lifecycle: Lifecycle) -> dict[str, Any]:
         time: datetime | None = getattr(lifecycle, name)
         document[name] = to_millis(time) if time is not None else None
     document["birth"] = str(lifecycle.birth)
-    document["unshown"] = [{**asdict(one), "birth": str(one.birth)} for one in lifecycle.unshown]
+    document["unshown"] = [{**asdict(one), "birth": _short(one.birth, lifecycle.birth)} for one in lifecycle.unshown]
     document["kind"] = lifecycle.kind.value
     document["phase"] = lifecycle.phase.value
     document["parked_from"] = lifecycle.parked_from.value if lifecycle.parked_from is not None else None
@@ -52,9 +52,19 @@ def to_lifecycle(document: Mapping[str, Any]) -> Lifecycle:
     values["evidence"] = tuple(values["evidence"])
     values["blockers"] = tuple(values["blockers"])
     values["commands"] = tuple(values["commands"])
-    values["unshown"] = tuple(Unshown(**{**one, "birth": Birth.parse(one["birth"])}) for one in values["unshown"])
+    birth: Birth = values["birth"]
+    values["unshown"] = tuple(Unshown(**{**one, "birth": _full(one["birth"], birth)}) for one in values["unshown"])
     if values["parked_from"] is not None:
         values["parked_from"] = Phase(values["parked_from"])
     if values["outcome"] is not None:
         values["outcome"] = Outcome(values["outcome"])
     return Lifecycle(**values)
+
+
+def _short(birth: Birth, of: Birth) -> str:
+    """There can be a thousand of them in a state, nearly always of the same partition."""
+    return str(birth.offset) if birth.topic_partition == of.topic_partition else str(birth)
+
+
+def _full(text: str, of: Birth) -> Birth:
+    return Birth.parse(text) if "/" in text else replace(of, offset=int(text))

@@ -167,7 +167,7 @@ class Lifecycle:
     wanted_status: str | None = None
     """Status in the wanted document, VCD's spelling."""
     unshown: tuple[Unshown, ...] = ()
-    """The last commands whose changes VCD does not show yet, oldest first."""
+    """The commands whose changes VCD does not show yet, oldest first."""
     revision: int | None = None
     """Highest revision of a command taken."""
     commands: tuple[str, ...] = ()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
-from bridge.core.external.judging import REMEMBERED_COMMANDS
 from bridge.core.inputs import Commanded
 from bridge.core.lifecycle import Unshown
 from bridge.core.story import Story, event_key
 from bridge.core.task import is_final
+
+TOLD_WITH_CORRELATION = 32
+"""Commands not shown yet whose correlation ids are kept. Of more of them, up to ``judging.MOST_UNSHOWN``, only that is
+kept which lets each be told and sent again, and takes little room."""
 
 
 def taken(story: Story, event: Commanded, status: str | None) -> None:
@@ -22,7 +25,8 @@ def taken(story: Story, event: Commanded, status: str | None) -> None:
 
 def asked_again(story: Story, event: Commanded) -> None:
     """A command asks for what is wanted already: while VCD does not show that, both have the same fate."""
-    if story.lifecycle.unshown:
+    lifecycle = story.lifecycle
+    if lifecycle.unshown or lifecycle.wanted > lifecycle.shown:
         _remember(story, event)
 
 
@@ -33,9 +37,9 @@ def _remember(story: Story, event: Commanded) -> None:
         change=lifecycle.wanted,
         fingerprint=event.fingerprint,
         revision_before=lifecycle.revision,
-        correlation_id=event.command.correlation_id,
+        correlation_id=event.command.correlation_id if len(lifecycle.unshown) < TOLD_WITH_CORRELATION else None,
     )
-    story.become(unshown=(*lifecycle.unshown, asked)[-REMEMBERED_COMMANDS:])
+    story.become(unshown=(*lifecycle.unshown, asked))
 
 
 def shown(story: Story, *, unended: bool) -> None:

@@ -29,12 +29,16 @@ CODES: dict[str, str] = {
     "create_only": "the field can be given on create only",
     "status_goes_backward": "the status comes before the one that the task has",
     "unknown_external_key": "no task with this external key was found on the partition of the record, within the wait",
+    "too_many_unshown": "Cloud Director has not shown so many updates of the task yet that no more are taken",
     "state_unreadable": "what is stored about the task cannot be read",
 }
 """Reason codes told here -> meaning."""
 
 REMEMBERED_COMMANDS = 32
 """Commands of one task whose repeats are recognised."""
+MOST_UNSHOWN = 1000
+"""Commands of one task that wait for VCD to show what they ask for; what would be told of each if VCD refused it is
+kept. A finish is always taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,15 @@ def judge_change(
     if request is None:
         message = "what is stored about the task cannot be read; it is looked for in VCD: send the command again later"
         return None if resolves else Reason("state_unreadable", message)
-    return _create_only(command, known, request) or _backward(command, known)
+    return _too_many(command, known) or _create_only(command, known, request) or _backward(command, known)
+
+
+def _too_many(command: ExternalCommand, known: Lifecycle) -> Reason | None:
+    asks = command.verb is not ExternalVerb.FINISH and documents.asked(command)
+    if not asks or len(known.unshown) < MOST_UNSHOWN:
+        return None
+    message = f"Cloud Director has not shown the last {MOST_UNSHOWN} updates of {known.external_key!r} yet"
+    return Reason("too_many_unshown", message)
 
 
 def _create_only(command: ExternalCommand, known: Lifecycle, request: StoredRequest) -> Reason | None:

@@ -9,12 +9,13 @@ import pytest
 
 from bridge.core.answers import Accepted, Refused
 from bridge.core.coordinates import Birth
-from bridge.core.events import Change, Outcome, StatusEvent
-from bridge.core.external.judging import REMEMBERED_COMMANDS, Repeat
+from bridge.core.events import Change, Outcome, Reason, StatusEvent
+from bridge.core.external.changes import TOLD_WITH_CORRELATION
+from bridge.core.external.judging import MOST_UNSHOWN, Repeat
 from bridge.core.inputs import Answered, Granted, Looked, Observed, Vanished
 from bridge.core.lifecycle import Phase
 from tests.core.external.happenings import KEY, UNKNOWN, Restart, finish, update
-from tests.core.external.stories import BIRTH, NAMESPACE, POSTED, SHOWN, Run
+from tests.core.external.stories import NAMESPACE, POSTED, SHOWN, Run
 from tests.core.happenings import task
 from tests.core.stories import START
 
@@ -102,11 +103,48 @@ def test_commands_that_ask_for_what_is_refused_share_its_fate() -> None:
     assert run.lifecycle.expire_after_seconds == 9
 
 
-def test_no_more_are_told_than_are_remembered() -> None:
-    run = played(*SHOWN, *(update(details=f"{number}") for number in range(REMEMBERED_COMMANDS + 5)))
+def test_what_asks_for_the_same_as_a_create_that_is_refused_is_told_as_well() -> None:
+    run = played(*POSTED, update(details="waits"), Answered(1, REFUSED, 0.5))
+    assert (run.lifecycle.outcome, sorted(told(run))) == (Outcome.REJECTED, [2])
+
+
+def test_what_asks_for_what_is_shown_already_is_not_told() -> None:
+    run = played(*SHOWN, update(details="waits"), update(details="x"))
     refuse(run)
-    assert len(told(run)) == REMEMBERED_COMMANDS
-    assert max(told(run)) == BIRTH.offset + REMEMBERED_COMMANDS + 5
+    assert sorted(told(run)) == [3]
+
+
+def test_each_of_many_is_told_and_can_be_sent_again() -> None:
+    many = [update(details=f"{number}", revision=number, correlation_id="T") for number in range(1, MOST_UNSHOWN + 1)]
+    run = played(*SHOWN, *many)
+    refuse(run)
+    assert sorted(told(run)) == list(range(2, MOST_UNSHOWN + 2))
+    assert run.lifecycle.revision == 0
+    assert [event.correlation_id for _, event in run.refusals].count("T") == TOLD_WITH_CORRELATION
+    for again in (many[0], many[-1]):
+        run.happen(1, again)
+        assert [verdict for _, verdict in run.verdicts.values()][-1] is None
+    assert len(run.lifecycle.unshown) == 2
+
+
+def test_of_many_those_that_are_shown_are_not_told() -> None:
+    run = played(*SHOWN, *(update(details=f"{number}", revision=number) for number in range(1, 41)), Granted())
+    run.happen(1, update(details="41", revision=41))
+    run.happen(1, Answered(2, Accepted(task=task("1"), http_status=200), 0.5))
+    refuse(run)
+    assert (sorted(told(run)), run.lifecycle.revision) == ([42], 40)
+
+
+def test_beyond_a_thousand_no_more_are_taken_but_a_finish_and_signs_of_life() -> None:
+    run = played(*SHOWN, *(update(details=f"{number}") for number in range(MOST_UNSHOWN)))
+    for command, code in (
+        (update(details="one more"), "too_many_unshown"), (update(), None), (finish(details="x"), None),
+    ):  # fmt: skip
+        run.happen(1, command)
+        verdict = [verdict for _, verdict in run.verdicts.values()][-1]
+        assert (verdict.code if isinstance(verdict, Reason) else verdict) == code
+    refuse(run)
+    assert len(told(run)) == MOST_UNSHOWN + 1
 
 
 def test_an_update_while_its_refusal_is_looked_into_is_tried_with_it_once() -> None:
