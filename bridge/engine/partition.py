@@ -42,11 +42,14 @@ class OwnedPartition:
         backlog_end: int,
         *,
         input_partitions: int = 1,
+        stored_offset: int | None = None,
     ) -> None:
         self.partition = partition
         self.epoch = epoch
         self.topic_id = topic_id
         self.next_offset = next_offset
+        self.stored_offset = stored_offset
+        """What the store's cursor says; None: it has none yet. Where there is state there has to be one."""
         self.backlog_end = backlog_end
         self.input_partitions = input_partitions
         self.seen_end = next_offset

@@ -54,7 +54,7 @@ class RecordWriter:
         records += self._states(work)
         records += self._endings(work)
         records += work.dead_letters
-        if work.next_offset != owned.next_offset:
+        if work.next_offset != owned.stored_offset:
             records.append(self._cursor(owned, work.next_offset))
         return PartitionEntries(
             partition=owned.partition, epoch=owned.epoch, next_offset=work.next_offset, records=tuple(records)

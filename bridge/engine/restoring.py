@@ -49,8 +49,10 @@ def build(
         topic_id=restored.topic_id,
     )
     owned = OwnedPartition(
-        partition, epoch, restored.topic_id, offset, restored.high, input_partitions=restored.input_partitions
-    )
+        partition, epoch, restored.topic_id, offset, restored.high,
+        input_partitions=restored.input_partitions,
+        stored_offset=contents.cursor.next_offset if contents.cursor is not None else None,
+    )  # fmt: skip
     for ended in contents.ended:
         owned.remember(ended)
     # Of two with one name it belongs to the one that a record opened; the other was found running without one.

@@ -325,7 +325,7 @@ class Rounds:
             self._observer.moved(before, lifecycle)
         for ended in work.ended():
             owned.remember(ended)
-        owned.next_offset = work.next_offset
+        owned.next_offset = owned.stored_offset = work.next_offset
         owned.stalls = 0
         self._report(work)
         self._start_more(work, lanes)

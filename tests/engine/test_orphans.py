@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.answers import ReadRefused, Refused, TaskPage, TaskQuery, Unavailable
+from bridge.core.answers import CallAnswer, HttpCall, ReadRefused, Refused, TaskPage, TaskQuery, Unavailable
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import OrphanPolicy
 from bridge.engine.orphans import MAX_PAGES
@@ -82,6 +82,21 @@ async def test_an_adopted_orphan_is_kept_as_any_other_task() -> None:
     assert site.told("CHG9")[-1] == "finished success -> success"
     assert site.kept() == {}
     assert {body["operation"] for body in site.vcd.bodies("PUT")} == {f"Lost {mark('CHG9')}"}
+
+
+@virtually
+async def test_one_that_is_adopted_before_any_record_has_come_is_kept_too() -> None:
+    """The very case of a store that was lost: the round that takes it over reads nothing, and leaves state."""
+    site = _site(OrphanPolicy.ADOPT)
+    site.vcd.seed(f"Lost {mark('CHG9')}")
+    await site.start()
+    await asyncio.sleep(10)
+    await site.next_owner()
+    await asyncio.sleep(10)
+    assert site.told("CHG9") == ["accepted running"]
+    site.finish("CHG9")
+    await asyncio.sleep(5)
+    assert site.told("CHG9")[-1] == "finished success -> success"
 
 
 @virtually
@@ -353,9 +368,16 @@ async def test_what_a_round_took_over_in_vain_is_taken_over_again() -> None:
 async def test_after_a_crash_the_same_orphan_is_the_same_lifecycle() -> None:
     site = _site(OrphanPolicy.END)
     site.vcd.seed(mark("CHG1"))
-    site.vcd.on_call = lambda call: (site.vcd.keeping(call), NO_ANSWER)[1]
+
+    async def never_answered(call: HttpCall) -> CallAnswer:
+        site.vcd.keeping(call)
+        await asyncio.sleep(3600)
+        return NO_ANSWER
+
+    site.vcd.on_call = never_answered
     await site.start()
     await asyncio.sleep(2)
+    assert site.told("CHG1") == ["accepted running"]
     await site.next_owner()
     await asyncio.sleep(60)
     assert site.told("CHG1") == ["accepted running", "finished aborted -> aborted (orphaned)"]

@@ -98,11 +98,12 @@ def test_reported_adopted_or_ended_as_configured_and_others_left_alone(cloud: Cl
     assert orphans_logged(reporting) == [("warning", key, cloud.ours[key], "report") for key in sorted(OURS)]
     assert all(cloud.task(uuid) == task for uuid, task in cloud.as_seeded.items())
     assert site.read_events() == []
-    # A Task of the bridge's own is no orphan, after a restart either.
-    site.command("create", "CHG3", operation="Change")
-    site.wait_told(lambda told: len(told) == 1)
-    # Adopted: told, and the next command changes them.
+    # Adopted, before any command has come: told, and the next process goes on with them.
     cloud.start("adopt")
+    site.wait_told(lambda told: len(told) == 2)
+    cloud.start("adopt")
+    # A Task of the bridge's own is no orphan, after a restart either; the next command changes those that are adopted.
+    site.command("create", "CHG3", operation="Change")
     told = site.wait_told(lambda told: len(told) == 3)
     assert sorted(e["external_key"] for e in told if e["change"] == "accepted") == sorted([*OURS, "CHG3"])
     adopted = {key: site.told(key)[0] for key in OURS}
