@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRead, TaskRecord, TaskVanished, Unavailable
+from bridge.core.answers import TaskRead, TaskVanished, Unavailable
 from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.rules import Backoff
 from bridge.core.task import Task
+from bridge.engine.namespace_rows import NotNow, Refused, namespace_rows
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.recovery import CONCURRENT_LOOKS, MAX_PAGES, SettleTimes
+from bridge.engine.recovery import CONCURRENT_LOOKS, SettleTimes
 from bridge.ports import Clock, VcdGateway
 
-ACTIVE = ("queued", "preRunning", "running")
-EARLIER = timedelta(minutes=1)
-"""How much earlier than the intent a Task may seem to have begun: clocks are read at different moments."""
-
-
-class NotNow(Exception):
-    """VCD could not be asked; the look is made again later. Says nothing about the call."""
-
-
-class Refused(Exception):
-    """VCD will not answer the query, or its answer is too long to be read: finding nothing proves nothing."""
-
-
-async def namespace_rows(
-    gateway: VcdGateway, query: TaskQuery, *, max_pages: int = MAX_PAGES
-) -> AsyncIterator[TaskRecord]:
-    """The rows of a query's namespace, page by page. Raises NotNow or Refused.
-
-    VCD compares without case and reads ``*`` as a wildcard, so rows of similar namespaces may be among its own.
-    """
-    rows = 0
-    for page in range(1, max_pages + 1):
-        answer = await gateway.query_tasks(replace(query, page=page))
-        if isinstance(answer, ReadRefused):
-            raise Refused(f"the task query is refused with {answer.http_status}: {answer.message}")
-        if not isinstance(answer, TaskPage):
-            raise NotNow(answer.message)
-        for record in answer.records:
-            if record.service_namespace == query.service_namespace:
-                yield record
-        rows += len(answer.records)
-        if rows >= answer.total or not answer.records:
-            return
-    raise Refused(f"the task query of namespace {query.service_namespace} has more than {rows} rows")
+EARLIER = timedelta(hours=1)
+"""How much earlier than the intent a Task may seem to have begun: the intent bears the clock of the host that had it.
+The mark is the proof, this only bounds the rows."""
+CLOCKS_APART = timedelta(minutes=1)
+"""What two clocks that are right may differ by."""
 
 
 @dataclass(slots=True)
@@ -152,34 +124,33 @@ class ExternalLooks:
                 return [task]
 
     async def _marked(self, owned: OwnedPartition, lifecycle: Lifecycle, seen: _Seen) -> list[Task]:
-        """The Tasks that bear our mark, oldest first."""
+        """The Tasks that bear our mark, the likeliest first: the oldest since the intent, then those before it."""
         found: list[Task] = []
+        intent = self._intent(lifecycle)
         namespaces = [lifecycle.service_namespace] if lifecycle.service_namespace else list(self._rules.namespaces)
         for namespace in namespaces:
-            for query in self._queries(namespace, lifecycle):
-                found += await self._matching(owned, lifecycle, query, seen)
+            since = None if intent is None else intent - EARLIER
+            found += await self._matching(owned, lifecycle, namespace, since, seen)
         by_id = {task.id: task for task in found}
-        ours = sorted(by_id.values(), key=lambda task: task.document["startTime"] or 0)
+        ours = sorted(by_id.values(), key=lambda task: _age(task, intent))
         seen.evidence.append(f"{len(ours)} Tasks bear the mark of {lifecycle.external_key}")
         return ours
 
-    def _queries(self, namespace: str, lifecycle: Lifecycle) -> Sequence[TaskQuery]:
-        since = lifecycle.first_intent_at
-        if since is None:
-            return (TaskQuery(service_namespace=namespace, statuses=ACTIVE),)
-        began = since + self._gateway.clock_ahead - EARLIER
-        return (
-            TaskQuery(service_namespace=namespace, started_at_or_after=began, sort_ascending="startDate"),
-            # A Task that waits for its start has no start date yet: a window does not show it.
-            TaskQuery(service_namespace=namespace, statuses=("queued", "preRunning")),
-        )
+    def _intent(self, lifecycle: Lifecycle) -> datetime | None:
+        """When the first call may have left, in VCD's time."""
+        if lifecycle.first_intent_at is None:
+            return None
+        # Another host's clock may be ahead of ours; what it has done is in the past all the same.
+        return min(lifecycle.first_intent_at, self._clock.now()) + self._gateway.clock_ahead
 
-    async def _matching(self, owned: OwnedPartition, lifecycle: Lifecycle, query: TaskQuery, seen: _Seen) -> list[Task]:
+    async def _matching(
+        self, owned: OwnedPartition, lifecycle: Lifecycle, namespace: str, since: datetime | None, seen: _Seen
+    ) -> list[Task]:
         marker = Marker(self._rules.group_id, owned.partition)
         found: list[Task] = []
         rows = 0
         try:
-            async for record in namespace_rows(self._gateway, query):
+            async for record in namespace_rows(self._gateway, namespace, since=since):
                 rows += 1
                 bears = marker.bears(record.operation, lifecycle.external_key or "")
                 if bears and record.id not in self._claimed:
@@ -189,5 +160,11 @@ class ExternalLooks:
                     found += shown
         except Refused as refused:
             seen.incomplete = str(refused)
-        seen.evidence.append(f"task query of namespace {query.service_namespace}: {rows} rows")
+        seen.evidence.append(f"task query of namespace {namespace}: {rows} rows")
         return found
+
+
+def _age(task: Task, intent: datetime | None) -> tuple[bool, float]:
+    """An orphan of an older story is not taken before the Task that the call made."""
+    began = (task.document["startTime"] or 0) / 1000
+    return intent is not None and 0 < began < (intent - CLOCKS_APART).timestamp(), began

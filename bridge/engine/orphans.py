@@ -13,19 +13,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bridge.core.answers import TaskQuery, TaskRead, TaskReading, Unavailable
+from bridge.core.answers import TaskRead, TaskReading, Unavailable
 from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Backoff
-from bridge.engine.external_looks import ACTIVE, NotNow, Refused, namespace_rows
+from bridge.engine.namespace_rows import NotNow, Refused, namespace_rows
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import Clock, Observer, VcdGateway
 
 GATHER_SECONDS = 1.0
 """How long the first partition waits for others of the same assignment."""
-MAX_PAGES = 400
-"""Pages of the task query that are read per namespace: 51,200 running Tasks. It is asked once for many partitions."""
 MAX_READ_FAILURES = 8
 """A Task that cannot be read so often in a row, over some minutes, is left: others wait behind it."""
 
@@ -117,11 +115,11 @@ class Orphans:
         markers = [(owned, Marker(self._rules.group_id, owned.partition)) for owned in judged]
         group = markers[0][1]
         found: list[_Candidate] = []
-        strangers = 0
+        strangers: set[str] = set()
         try:
-            query = TaskQuery(service_namespace=namespace, statuses=ACTIVE, sort_ascending="startDate")
-            async for record in namespace_rows(self._gateway, query, max_pages=MAX_PAGES):
-                strangers += not group.is_of_group(record.operation)
+            async for record in namespace_rows(self._gateway, namespace):
+                if not group.is_of_group(record.operation):
+                    strangers.add(record.id)
                 for owned, marker in markers:
                     external_key = marker.key_in(record.operation)
                     if external_key is not None:
@@ -129,8 +127,8 @@ class Orphans:
         except Refused as refused:
             self._observer.orphans_unknown(namespace, str(refused))
         else:
-            self._observer.strangers_seen(namespace, strangers)
-        return found
+            self._observer.strangers_seen(namespace, len(strangers))
+        return list(dict.fromkeys(found))
 
     # --- what becomes of them -------------------------------------------------------------------------------------
 

@@ -88,6 +88,8 @@ class ExternalVcd(ScriptedVcd):
         wanted = (query.service_namespace or "*").casefold()
         rows = [self.row(task) for task in self.tasks.values()]
         found = [row for row in rows if fnmatch.fnmatchcase((row.service_namespace or "").casefold(), wanted)]
+        if query.sort_ascending == "startDate":
+            found.sort(key=lambda row: row.start_date or EPOCH)
         return page_of(query, [row for row in found if fits(row, query)])
 
     def row(self, task: Task) -> TaskRecord:

@@ -109,6 +109,8 @@ class Site:
     outcomes: deque[Outcome] = field(default_factory=deque)
     before_commit: Callable[[Sequence[PartitionEntries]], Awaitable[None]] | None = None
     after_commit: Callable[[], None] | None = None
+    host_ahead: timedelta = timedelta()
+    """How far the wall clock of the host is ahead on which the next process starts."""
     noted: Noting = field(default_factory=Noting)
     requests: AvroRequestCodec = field(default_factory=AvroRequestCodec)
     kafka: SimKafka = field(init=False)
@@ -128,11 +130,12 @@ class Site:
     async def start(self) -> None:
         """Start the bridge, and a second for it to join."""
         self.started += 1
+        self.vcd.clock_ahead = -self.host_ahead if self.host_ahead else self.vcd.clock_ahead
         self.process = Process(f"p{self.started}")
         names = self.policies.names
         self.inbox = SimInbox(self.process, self.kafka, *names.inputs)
         ports = Ports(
-            clock=VirtualClock(asyncio.get_running_loop(), Random(self.started)),
+            clock=VirtualClock(asyncio.get_running_loop(), Random(self.started), self.host_ahead),
             inbox=self.inbox,
             journal=ScriptedJournal(self.process, self.kafka, self.inbox, self),
             store=SimStore(self.process, self.kafka, NAMES.group_id),

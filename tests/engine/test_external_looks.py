@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -351,4 +352,100 @@ async def test_an_unreadable_record_without_a_task_is_parked_and_told_once() -> 
     await site.next_owner()
     await asyncio.sleep(4 * SETTLED)
     assert site.told() == ["parked (state_unreadable)"]
+    assert len(site.vcd.bodies("POST")) == 1
+
+
+# --- hosts whose clocks differ, and lists that move -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [-50, 2, 50, 600])
+@virtually
+async def test_the_task_of_a_host_with_another_clock_is_found(minutes: int) -> None:
+    """The intent bears the clock of the host that died, which the next one has never seen."""
+    site = ExternalSite()
+    site.host_ahead = timedelta(minutes=minutes)
+    site.vcd.on_call = lambda call: _carried_out_unanswered(site, call)
+    await asyncio.sleep(7200)
+    await site.start()
+    site.create()
+    await asyncio.sleep(2)
+    site.vcd.on_call = site.vcd.keeping
+    site.host_ahead, site.vcd.clock_ahead = timedelta(), timedelta()
+    await site.next_owner()
+    await asyncio.sleep(4 * SETTLED)
+    assert len(site.vcd.bodies("POST")) == 1
+    assert site.told() == ["accepted running"]
+
+
+async def _carried_out_unanswered(site: ExternalSite, call: HttpCall) -> CallAnswer:
+    site.vcd.keeping(call)
+    await asyncio.sleep(3600)
+    return NO_ANSWER
+
+
+@virtually
+async def test_an_orphan_of_the_key_is_not_taken_for_the_task_that_was_just_made() -> None:
+    site = ExternalSite()
+    site.vcd.seed(f"left behind {mark('CHG1')}")
+    _lost(site, acted=True)
+    await site.start()
+    await asyncio.sleep(600)
+    site.create(details="a")
+    await asyncio.sleep(2 * SETTLED)
+    assert {event["task"]["id"] for event in site.of()} == {urn(2)}
+    assert len(site.vcd.bodies("POST")) == 1
+
+
+@virtually
+async def test_a_task_that_waits_for_its_start_is_found_though_the_rows_move_between_the_pages() -> None:
+    """Once per look a newcomer stands before it, and another one begins before the second page is read: it is on
+    neither."""
+    site = ExternalSite()
+    _lost(site, acted=True)
+    await site.start()
+    await asyncio.sleep(5)
+    others = [site.vcd.seed(f"other {number}", status="queued") for number in range(127)]
+    moved: list[float] = []
+
+    def rows(query: TaskQuery) -> TaskPage:
+        waiting = "queued" in query.statuses
+        if waiting and query.page == 1 and (not moved or site.vcd.now() - moved[-1] > 5):
+            moved.append(site.vcd.now())
+            newcomer = site.vcd.seed("newcomer", status="queued")
+            site.vcd.tasks = {newcomer: site.vcd.tasks.pop(newcomer), **site.vcd.tasks}
+        if waiting and query.page == 2 and len(others) > 127 - len(moved):
+            site.vcd._change(others.pop(0), status="running")
+        answer = site.vcd.rows(query)
+        # Without a start date the window does not show them.
+        return answer if waiting else page_of(query, [row for row in answer.records if row.status != "queued"])
+
+    site.vcd.query = rows
+    site.create(status="queued")
+    await asyncio.sleep(4 * SETTLED)
+    assert moved
+    assert len(site.vcd.bodies("POST")) == 1
+    assert site.told() == ["accepted queued"]
+
+
+@virtually
+async def test_from_rows_that_never_rest_nothing_is_concluded() -> None:
+    site = ExternalSite()
+    _lost(site, acted=False)
+    await site.start()
+    for number in range(200):
+        site.vcd.seed(f"other {number}", status="queued")
+
+    def rows(query: TaskQuery) -> TaskPage:
+        answer = site.vcd.rows(query)
+        if "queued" in query.statuses and query.page == 2:
+            first = next(task for task in site.vcd.tasks.values() if task.status == "queued")
+            site.vcd._change(first.id, status="success")
+            site.vcd.seed("newcomer", status="queued")
+        return answer
+
+    site.vcd.query = rows
+    site.create()
+    await asyncio.sleep(2 * SETTLED)
+    assert site.told() == ["parked (outcome_unknown)"]
+    assert "faster than they can be read" in site.of()[0]["reason"]["message"]
     assert len(site.vcd.bodies("POST")) == 1

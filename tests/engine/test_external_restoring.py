@@ -35,7 +35,7 @@ from tests.simulation.loop import EPOCH
 
 CODEC = AvroStoreCodec()
 KEYS = ("A", "B", "C", "D")
-SEEDS = range(12)
+SEEDS = range(12, 24)
 
 
 class _Storm:

@@ -44,14 +44,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """The engine's Clock port on a virtual loop."""
+    """The engine's Clock port on a virtual loop. ``ahead``: how wrong the host's wall clock is."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, random: Random) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, random: Random, ahead: timedelta = timedelta()) -> None:
         self._loop = loop
         self._random = random
+        self._ahead = ahead
 
     def now(self) -> datetime:
-        return EPOCH + timedelta(seconds=self._loop.time())
+        return EPOCH + timedelta(seconds=self._loop.time()) + self._ahead
 
     def monotonic(self) -> float:
         return self._loop.time()
