@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from bridge.catalogue.operation import Operation, TaskSign
 from bridge.core.answers import TaskRecord
 from bridge.core.coordinates import OPERATION_KEY_PREFIX
+from bridge.core.external_limits import RESERVED_NAMESPACE
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.task import Task
 
@@ -92,6 +93,8 @@ def could_be(task: Task, trace: Trace) -> bool:
     if task.id in trace.not_ours:
         return False
     document = task.document
+    if _is_foreign(document["serviceNamespace"]):
+        return False
     user = document["user"]
     if user is not None and user["name"] and user["name"].casefold() != trace.user_name.casefold():
         return False
@@ -113,6 +116,8 @@ def record_could_be(record: TaskRecord, trace: Trace) -> bool:
     """The same judgement on a row of the task query, to decide whether the Task is worth a read."""
     if record.id in trace.not_ours or (record.start_date is not None and record.start_date < trace.since):
         return False
+    if _is_foreign(record.service_namespace):
+        return False
     if record.operation_name != trace.operation_name and record.operation_name in trace.foreign_names:
         return False
     if trace.entity is not None and record.object_href:
@@ -120,6 +125,11 @@ def record_could_be(record: TaskRecord, trace: Trace) -> bool:
     if trace.entity is None and trace.created_name is not None and record.object_name:
         return record.object_name == trace.created_name
     return True
+
+
+def _is_foreign(service_namespace: str | None) -> bool:
+    """An external task: of no call of VCD's own, though our own user may have made it, of the very same entity."""
+    return bool(service_namespace) and not (service_namespace or "").casefold().startswith(RESERVED_NAMESPACE)
 
 
 def _owner_fits(task: Task, trace: Trace) -> bool:

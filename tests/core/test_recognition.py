@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bridge.catalogue.load import load
+from bridge.core.answers import TaskRecord
 from bridge.core.coordinates import Birth
 from bridge.core.cursor import starting_offset
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Lifecycle, Phase
-from bridge.core.recognition import Trace, could_be, narrowed, same_entity, trace_of
+from bridge.core.recognition import Trace, could_be, narrowed, record_could_be, same_entity, trace_of
 from bridge.core.rules import Backoff
 from bridge.core.task import Task, empty_document
 from bridge.errors import StoreConflict
@@ -71,6 +72,34 @@ def test_our_operation_key_beats_all_that_only_look_alike() -> None:
 def test_the_key_of_another_request_of_a_bridge_is_not_ours_and_a_foreign_key_says_nothing() -> None:
     assert not could_be(task("1", owner=OWNER, operationKey="vb-2"), trace(created_name="data"))
     assert could_be(task("1", owner=OWNER, operationKey="ticket-7"), trace(created_name="data"))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "ours"),
+    [("com.vmware.vcloud", True), ("COM.VMware.vCloud.x", True), (None, True), ("", True), ("com.example", False)],
+)
+def test_an_external_task_of_the_same_entity_is_no_trace_of_a_call(namespace: str | None, ours: bool) -> None:
+    owner = {"href": f"https://vcd/api/vApp/vapp-{UUID}", "id": None, "type": None, "name": None}
+    made = task("1", owner=owner, serviceNamespace=namespace)
+    wanted = trace(entity=f"/vApp/vapp-{UUID}")
+    assert could_be(made, wanted) is ours
+    assert record_could_be(row(service_namespace=namespace), wanted) is ours
+
+
+def row(**fields: Any) -> TaskRecord:
+    values: dict[str, Any] = dict.fromkeys(
+        (
+            "progress",
+            "operation_name",
+            "operation",
+            "object_href",
+            "object_name",
+            "owner_name",
+            "start_date",
+            "end_date",
+        )
+    )
+    return TaskRecord(**{"id": "1", "status": "running", **values, **fields})
 
 
 def test_without_entity_name_or_key_no_task_is_taken_for_ours() -> None:

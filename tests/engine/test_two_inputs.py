@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.core.answers import ReferenceKind, ReferenceRead
 from bridge.core.coordinates import TopicPartition
 from bridge.core.requests import SchemaAnswer
 from bridge.engine.rounds import RoundLimits
 from bridge.ports import NotCommitted, OutRecord
 from tests.engine.external import TICKETS, ExternalSite
-from tests.engine.harness import CHANGELOG, NAMES, TOPIC, request, virtually
+from tests.engine.harness import CHANGELOG, NAMES, TOPIC, request, vapp, virtually
+from tests.engine.scripted_vcd import NO_ANSWER
 
 REQUESTS, EXTERNAL = TopicPartition(TOPIC, 0), TopicPartition(TICKETS, 0)
 
@@ -72,6 +74,25 @@ async def test_many_that_could_start_on_a_stalled_input_do_not_hold_up_the_other
     await asyncio.sleep(1)
     assert site.story("A") == ["accepted running"]
     assert site.tickets().stalled_until > site.vcd.now()
+
+
+@virtually
+async def test_an_external_task_of_the_same_entity_is_not_taken_for_a_requests_own() -> None:
+    """The bridge's own user made it, of the very vApp, while the answer to a call of that is missing."""
+    site = ExternalSite()
+    site.vcd.on_call = lambda call: site.vcd.keeping(call) if call.operation == "createExternalTask" else NO_ANSWER
+    owner = f"https://vcd/api/vApp/{vapp(1)}"
+    reference = ReferenceRead({"href": owner, "id": None, "type": None, "name": "web"}, vapp(1))
+    site.vcd.references.known[ReferenceKind.OWNER, owner] = reference
+    await site.start()
+    site.send(request("A", 1, "createSnapshot"))
+    site.create("CHG1", owner=owner)
+    await asyncio.sleep(60)
+    assert site.told() == ["accepted running"]
+    assert site.story("A") == ["parked (outcome_unknown)"]
+    await site.next_owner()
+    await asyncio.sleep(30)
+    assert site.story("A") == ["parked (outcome_unknown)"]
 
 
 @pytest.mark.parametrize("full", [REQUESTS, EXTERNAL])

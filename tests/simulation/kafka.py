@@ -66,7 +66,7 @@ class SimKafka:
         self.generation = 0
         self._rebalancing = asyncio.Lock()
         self._numbers = 0
-        self._expiries: list[asyncio.Future[None]] = []
+        self._begun: list[asyncio.Future[None]] = []
 
     # --- logs -----------------------------------------------------------------------------------------------------
 
@@ -127,7 +127,8 @@ class SimKafka:
 
     async def join(self, inbox: SimInbox) -> None:
         self.members[inbox.member] = inbox
-        await self.rebalance()
+        # The group's own doing: it goes on though the member that caused it dies.
+        await asyncio.shield(self._rebalanced())
 
     async def leave(self, member: str) -> None:
         if self.members.pop(member, None) is not None:
@@ -138,9 +139,14 @@ class SimKafka:
 
         def gone() -> None:
             if self.members.pop(member, None) is not None:
-                self._expiries.append(asyncio.ensure_future(self.rebalance()))
+                self._rebalanced()
 
         asyncio.get_event_loop().call_later(SESSION_SECONDS, gone)
+
+    def _rebalanced(self) -> asyncio.Future[None]:
+        begun = asyncio.ensure_future(self.rebalance())
+        self._begun.append(begun)
+        return begun
 
     async def rebalance(self) -> None:
         """Cooperative: partitions that move are revoked first, the others go on."""
