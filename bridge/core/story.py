@@ -11,6 +11,8 @@ from bridge.core.events import Change, Outcome, Reason, StatusEvent
 from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
 from bridge.core.task import ErrorDocument, Task, normal_status, rank
 
+MOST_EVIDENCE = 50
+
 
 @dataclass(slots=True)
 class Story:
@@ -27,7 +29,9 @@ class Story:
     """The part that a call needs, where it was written anew."""
 
     def become(self, **changes: Any) -> None:
-        """Change the state."""
+        """Change the state. Of evidence that grows without an event to tell it, the last is kept."""
+        if "evidence" in changes:
+            changes["evidence"] = changes["evidence"][-MOST_EVIDENCE:]
         self.lifecycle = replace(self.lifecycle, **changes)
 
     def tell(

@@ -8,6 +8,8 @@ from dataclasses import replace
 from bridge.core.control import TargetCame, unknown_external_key
 from bridge.core.coordinates import Birth
 from bridge.core.events import Reason
+from bridge.core.external import documents
+from bridge.core.external.fitting import RESERVE_BYTES
 from bridge.core.external.judging import (
     Repeat,
     content_hash,
@@ -16,7 +18,8 @@ from bridge.core.external.judging import (
     judge_create,
     namespace_of,
 )
-from bridge.core.external.opening import command_of, command_text, open_external, open_orphan, open_waiting
+from bridge.core.external.marks import Marker
+from bridge.core.external.opening import command_of, open_external, open_orphan, open_waiting
 from bridge.core.external_commands import DecodedExternal, ExternalCommand, ExternalVerb
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.inputs import Commanded
@@ -78,7 +81,7 @@ class ExternalDesk:
     def _wait(self, work: PartitionRound, delivery: Delivery, command: ExternalCommand) -> None:
         who = self.who(delivery, command)
         decision = open_waiting(work.now, who, command, self._rules)
-        if decision.request is not None and not self._writer.request_fits(work.owned, decision.request):
+        if decision.request is not None and not self._fits(work, decision.request):
             work.answer(reject(work.now, who, _too_large()))
         else:
             work.open(decision)
@@ -128,7 +131,7 @@ class ExternalDesk:
             work.answer(reject(work.now, who, namespace))
             return
         decision = open_external(work.now, who, command, namespace, self._rules)
-        if decision.request is not None and not self._writer.request_fits(work.owned, decision.request):
+        if decision.request is not None and not self._fits(work, decision.request, reserve=RESERVE_BYTES):
             work.answer(reject(work.now, who, _too_large()))
             return
         work.open(decision)
@@ -164,17 +167,22 @@ class ExternalDesk:
     ) -> Reason | Repeat | None:
         request = work.request(known.birth)
         verdict = judge_change(command, known, request)
-        if verdict is None and request is not None and not self._fits(work, request, command):
-            return _too_large()
+        if verdict is None and request is not None:
+            verdict = self._no_room_for(work, request, command)
         if verdict is None:
             work.apply(known.birth, Commanded(command, birth, fingerprint(command)))
         return verdict
 
-    def _fits(self, work: PartitionRound, request: StoredRequest, command: ExternalCommand) -> bool:
-        """Whether the store can take the document with all that the command adds to it."""
-        return self._writer.request_fits(
-            work.owned, replace(request, body=(request.body or "") + command_text(command))
-        )
+    def _no_room_for(self, work: PartitionRound, request: StoredRequest, command: ExternalCommand) -> Reason | None:
+        """Why the store cannot take the document as the command changes it. An ending may use up what is reserved."""
+        marker = Marker(self._rules.group_id, work.owned.partition)
+        after = documents.changed(documents.read(request.body), command, marker)
+        reserve = 0 if command.verb is ExternalVerb.FINISH else RESERVE_BYTES
+        fits = self._fits(work, replace(request, body=documents.write(after)), reserve=reserve)
+        return None if fits else _too_large()
+
+    def _fits(self, work: PartitionRound, request: StoredRequest, *, reserve: int = 0) -> bool:
+        return self._writer.request_fits(work.owned, request, reserve=reserve)
 
     def _repeat(
         self, work: PartitionRound, delivery: Delivery, command: ExternalCommand, known: Lifecycle | Ended

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bridge.core.coordinates import Birth
 from bridge.core.events import StatusEvent
-from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Lifecycle, StoredRequest
+from bridge.core.external import documents
+from bridge.core.external.fitting import fitted
+from bridge.core.external.marks import Marker
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Kind, Lifecycle, StoredRequest
 from bridge.core.requests import Undecodable
 from bridge.core.ticket_update import ticket_key, ticket_value
 from bridge.engine.partition import OwnedPartition
@@ -20,6 +24,8 @@ from bridge.ports import Delivery, EventCodec, Headers, Journal, OutRecord, Part
 CURSOR_KEY = b"cursor"
 ERROR_HEADER = "__connect.errors."
 TICKET_TYPE = b"vcdbridge.v1.TicketUpdate"
+_LENGTH_BYTES = 10
+"""Of the body, which the length of its own in the record grows with."""
 
 
 def state_key(birth: Birth) -> bytes:
@@ -93,12 +99,24 @@ class RecordWriter:
         key = delivery.key if delivery.key is not None and len(delivery.key) < limit // 2 else None
         return OutRecord(topic, None, key, None, stub_headers)
 
-    def request_fits(self, owned: OwnedPartition, request: StoredRequest) -> bool:
-        """Whether the store can take this request."""
+    def request_fits(self, owned: OwnedPartition, request: StoredRequest, *, reserve: int = 0) -> bool:
+        """Whether the store can take this request, and ``reserve`` bytes more."""
+        return self._bytes_left(owned, request) >= reserve
+
+    def fitted(self, owned: OwnedPartition, lifecycle: Lifecycle, request: StoredRequest) -> StoredRequest:
+        """The next call of an external task as the store can take it: what VCD shows is wanted too, at any length."""
+        if lifecycle.kind is not Kind.EXTERNAL_TASK or self.request_fits(owned, request):
+            return request
+        most = self._bytes_left(owned, replace(request, body="")) - _LENGTH_BYTES
+        marker = Marker(self._names.group_id, owned.partition)
+        document = fitted(documents.read(request.body), most, marker, lifecycle.external_key or "")
+        return replace(request, body=documents.write(document))
+
+    def _bytes_left(self, owned: OwnedPartition, request: StoredRequest) -> int:
         changelog = self._names.changelog(owned.partition.topic)
         value, headers = self._store.encode_request(request)
         record = OutRecord(changelog, None, request_key(request.birth), value, headers)
-        return record_bytes(record) <= self._journal.max_record_bytes(changelog)
+        return self._journal.max_record_bytes(changelog) - record_bytes(record)
 
     def _told(self, event: StatusEvent) -> Iterator[OutRecord]:
         record = self.event(event)

@@ -24,6 +24,8 @@ from bridge.engine.partition import OwnedPartition
 from bridge.ports import Delivery, OutRecord
 
 FactsOf = Callable[[str | None], OperationFacts]
+Fitting = Callable[[OwnedPartition, Lifecycle, StoredRequest], StoredRequest]
+"""A request as the store can take it."""
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class PartitionRound:
     facts_of: FactsOf
     rules: Rules
     next_offset: int
+    fitting: Fitting
     changed: dict[Birth, Lifecycle] = field(default_factory=dict)
     commands: dict[Birth, list[Command]] = field(default_factory=dict)
     events: list[StatusEvent] = field(default_factory=list)
@@ -123,7 +126,7 @@ class PartitionRound:
         told_otherwise = decision.lifecycle.kind is Kind.CONTROL
         self.answers.extend(event for event in decision.events if told_otherwise or event.birth != birth)
         if decision.request is not None:
-            self.requests[birth] = decision.request
+            self.requests[birth] = self.fitting(self.owned, decision.lifecycle, decision.request)
         if decision.commands:
             self.commands.setdefault(birth, []).extend(decision.commands)
         self.notes.extend((birth, note, decision.evidence) for note in decision.notes)

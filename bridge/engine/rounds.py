@@ -237,7 +237,9 @@ class Rounds:
         share = max(10, MAX_STEPS // max(1, len(usable)))
         for owned in usable:
             owned.forget_before(now - self._limits.dedupe_window)
-            works[owned.partition] = PartitionRound(owned, now, self._facts_of, self._rules, owned.next_offset)
+            works[owned.partition] = PartitionRound(
+                owned, now, self._facts_of, self._rules, owned.next_offset, self._writer.fitted
+            )
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:
                 self._intake.take_found(works[owned.partition], share)

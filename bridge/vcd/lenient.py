@@ -16,6 +16,7 @@ from bridge.core.requests import JsonValue
 
 Json = dict[str, JsonValue]
 
+LONGEST_NAME = 1024
 LARGEST = 2**31 - 1
 """VCD's numbers are ``xs:int``, and Avro's ``int`` in the events."""
 
@@ -37,8 +38,9 @@ def text(value: JsonValue) -> str | None:
 
 
 def name(value: JsonValue) -> str | None:
-    """Text that identifies something: empty means absent."""
-    return text(value) or None
+    """Text that identifies something: empty means absent, and so does one that is longer than any name of VCD's."""
+    found = text(value)
+    return found if found and len(found) <= LONGEST_NAME else None
 
 
 def json_text(value: JsonValue) -> str:

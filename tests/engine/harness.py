@@ -28,6 +28,7 @@ from bridge.core.lifecycle import Lifecycle
 from bridge.engine.engine import Engine
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits
+from bridge.engine.records import record_bytes
 from bridge.ports import Committed, Headers, NotCommitted, OutRecord, PartitionEntries, StoredRecord, TopicNames
 from tests.engine.scripted_vcd import ScriptedVcd
 from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
@@ -56,8 +57,8 @@ def virtually(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
 
 
 class ScriptedJournal(SimJournal):
-    """``sizes``: largest record by topic. ``outcomes``: of the next commits, which are not made. ``before_commit`` and
-    ``after_commit``: what else happens then."""
+    """``sizes``: largest record by topic; a larger one stops its partition. ``outcomes``: of the next commits, which
+    are not made. ``before_commit`` and ``after_commit``: what else happens then."""
 
     def __init__(self, process: Process, kafka: SimKafka, inbox: SimInbox, site: Site) -> None:
         super().__init__(process, kafka, inbox, abort_rate=0.0)
@@ -71,11 +72,21 @@ class ScriptedJournal(SimJournal):
             await self._site.before_commit(entries)
         if self._site.outcomes:
             return self._site.outcomes.popleft()(entries)
+        if refused := self._too_large(entries):
+            return NotCommitted(refused=refused)
         outcome = await super().commit(entries)
         if self._site.after_commit is not None:
             self._site.after_commit()
             await asyncio.sleep(0.01)
         return outcome
+
+    def _too_large(self, entries: Sequence[PartitionEntries]) -> dict[TopicPartition, str]:
+        return {
+            entry.partition: f"a record of {record_bytes(record)} bytes does not fit into {record.topic}"
+            for entry in entries
+            for record in entry.records
+            if record_bytes(record) > self.max_record_bytes(record.topic)
+        }
 
 
 @dataclass(slots=True)

@@ -113,7 +113,14 @@ def test_a_task_that_became_anothers_in_the_same_round() -> None:
     first, second = _unsure(1), _unsure(2)
     owned.put(first)
     owned.put(second)
-    work = PartitionRound(owned, first.received_at, lambda name: OperationFacts(Recovery.NEVER_RETRY), Rules(), 0)
+    work = PartitionRound(
+        owned,
+        first.received_at,
+        lambda name: OperationFacts(Recovery.NEVER_RETRY),
+        Rules(),
+        0,
+        lambda partition, lifecycle, request: request,
+    )
     look = Looked(attempt=1, candidates=(task(1), task(2)), happened=None, evidence=())
     claims = Claims(lambda: [owned])
     assert claims.settle(look, second, [work]) == replace(look, rivals=(str(first.birth),))
