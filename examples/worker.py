@@ -23,11 +23,6 @@ EVENTS = os.environ.get("EVENTS", "vcd.task-events")
 STEPS, STEP_SECONDS = int(os.environ.get("STEPS", "10")), float(os.environ.get("STEP_SECONDS", "3"))
 
 
-def delivered(error: KafkaError | None, _: Message) -> None:
-    if error is not None:
-        raise KafkaException(error)
-
-
 class ShownTask:
     """An external task: what its worker says about it, and what it hears."""
 
@@ -35,6 +30,8 @@ class ShownTask:
         self.key = key
         self.canceled = False
         self.outcome: str | None = None
+        self.birth = ""  # of its story: what the create opens, until an earlier one is seen to be accepted
+        self.accepted = False
         self.producer = Producer({"partitioner": "murmur2_random", "enable.idempotence": True} | KAFKA)
         own_group = {"group.id": f"{KAFKA.get('group.id', 'worker')}-{key}", "enable.auto.commit": False}
         self.consumer = Consumer(KAFKA | own_group)
@@ -48,9 +45,14 @@ class ShownTask:
 
     def say(self, command: str, **fields: Any) -> None:
         """One command. All about one task have the same key, and so keep their order."""
-        self.producer.produce(TASKS, json.dumps({"command": command, **fields}), self.key, on_delivery=delivered)
+        self.producer.produce(TASKS, json.dumps({"command": command, **fields}), self.key, on_delivery=self.sent)
         if self.producer.flush(60):
             sys.exit("Kafka did not take the command: start again")
+
+    def sent(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            raise KafkaException(error)
+        self.birth = self.birth or f"{message.topic()}/{message.partition()}/{message.offset()}"
 
     def hear(self, seconds: float) -> bool:
         """Listen so long. True at once when somebody wants the task canceled, or when it has ended."""
@@ -62,8 +64,13 @@ class ShownTask:
             if message is None or message.key() != self.key.encode():
                 continue
             found: Any = message.headers() or []
-            headers = {name: value.decode() for name, value in found if name.startswith("vcd_")}
+            headers = {name: value.decode() for name, value in found if name.startswith(("vcd_", "ce_id"))}
             print(json.dumps(headers), flush=True)
+            birth = headers["ce_id"].partition("#")[0]
+            if headers["vcd_change"] == "accepted" and not self.accepted:
+                self.birth, self.accepted = birth, True  # also of a create before a crash
+            if birth != self.birth:
+                continue  # the answer to one command, refused perhaps: the task goes on
             self.canceled |= "vcd_cancel_requested" in headers
             self.outcome = headers.get("vcd_outcome", self.outcome)
             if self.canceled or self.outcome is not None:

@@ -72,3 +72,15 @@ def test_a_cancel_while_the_worker_is_dead_is_heard_when_it_starts_again(site: E
     assert task_of(site, "W4")["status"] == "aborted"
     (told,) = site.simulator.external_tasks(NAMESPACE, "/W4]")
     assert told["terminal_updates"] == 1
+
+
+def test_a_refused_command_is_not_the_end_of_the_task(site: ExternalSite, tmp_path: Path) -> None:
+    """It is told under the task's key with an outcome, in a story of its own."""
+    with examples(site.bootstrap, tmp_path, EVENTS=site.events, TASKS=site.external) as start:
+        worker = start("worker.py", "W5", "acme", "Patching the database", **PATIENT)
+        worker.wait_line(accepted)
+        site.command("update", "W5", progress=150)
+        worker.wait_line(lambda line: json.loads(line).get("vcd_outcome") == "rejected")
+        site.person_cancels(task_of(site, "W5")["id"])
+        worker.wait_ended()
+    assert task_of(site, "W5")["status"] == "aborted"
