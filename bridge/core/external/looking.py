@@ -8,6 +8,7 @@ from bridge.core.external import changes, documents
 from bridge.core.external.answering import NOT_TOLD, REFUSED_AGAIN, REFUSED_REPEAT
 from bridge.core.external.marks import Marker
 from bridge.core.external.showing import (
+    back_off,
     catch_up,
     ended_in_vcd,
     gone,
@@ -136,6 +137,8 @@ def _stands(story: Story, task: Task, request: StoredRequest | None, rules: Rule
         still_waiting(story, Reason("update_unanswered", f"{lifecycle.tries} updates were not answered; it goes on"))
     # Whether it was taken is not known, and sending it again says the same once more.
     catch_up(story, external)
+    if refused is None:
+        back_off(story, rules)
 
 
 # --- not found --------------------------------------------------------------------------------------------------------

@@ -50,6 +50,16 @@ def end_again(story: Story, rules: Rules) -> None:
         still_waiting(story, Reason("end_not_shown", f"Cloud Director takes status {status} and does not show it"))
 
 
+def back_off(story: Story, rules: Rules) -> None:
+    """An update whose outcome nobody knows is sent once more: from the second in a row on later each time."""
+    lifecycle = story.lifecycle
+    again = lifecycle.tries - 2
+    if lifecycle.phase is Phase.WAITING and again >= 0:
+        later = story.now + rules.retry.delay(again, 0.0)
+        paced = lifecycle.wake_at
+        story.become(waits=lifecycle.waits + 1, wake_at=later if paced is None else max(paced, later))
+
+
 _WORTH_TELLING = 3
 
 
