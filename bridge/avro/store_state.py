@@ -24,7 +24,7 @@ _AS_THEY_ARE = (
     "vcd_request_id", "evidence", "parked_reason", "target_request_id", "control", "resolution_outcome",
     "resolution_task_href", "resolution_reason", "resolution_decided_by", "external_key", "service_namespace",
     "wanted", "sending", "shown", "wanted_status", "revision", "commands", "expire_after_seconds", "ends_because",
-    "refused_code", "refused_message",
+    "left_over", "refused_code", "refused_message",
 )  # fmt: skip
 
 

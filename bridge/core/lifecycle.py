@@ -180,6 +180,9 @@ class Lifecycle:
     """When VCD last answered a call."""
     ends_because: str | None = None
     """Why the bridge itself ends the Task (a reason code); None: its owner's word."""
+    left_over: bool = False
+    """A Task that nobody has any more and that is to end, also while VCD refuses that: no record is about it, so its
+    key stays free."""
     refused_code: str | None = None
     refused_message: str | None = None
     """VCD's word on an update that it did not take, until a look tells how the Task stands."""
@@ -191,11 +194,6 @@ class Lifecycle:
     def name(self) -> str | None:
         """What its records call it: the request id, or the external key."""
         return self.external_key if self.external_key is not None else self.request_id
-
-    @property
-    def is_left_over(self) -> bool:
-        """A Task that nobody has any more and that the bridge ends: no record is about it, so its key stays free."""
-        return self.ends_because == "orphaned"
 
     @property
     def told_as(self) -> str:

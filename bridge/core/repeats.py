@@ -27,6 +27,9 @@ def recognise(known: Lifecycle | Ended | None, content_hash: str | None) -> Know
     """
     if known is None or known.outcome is Outcome.REJECTED:
         return Known.NEW
+    if known.birth.offset < 0:
+        # No record opened it, so no content is its own.
+        return Known.CONFLICT
     if content_hash is not None and _version(content_hash) != _version(known.content_hash):
         # Hashed by another version of the bridge: nobody can compare them, and no second call is the safer reading.
         return Known.REPEAT

@@ -98,7 +98,7 @@ class ExternalDesk:
                 continue
             decision = open_orphan(work.now, work.owned.partition, external_key, task, self._rules)
             work.open(decision)
-            if not decision.lifecycle.is_left_over:
+            if not decision.lifecycle.left_over:
                 self._let_waiting_act(work, external_key)
 
     # --- create ---------------------------------------------------------------------------------------------------
@@ -203,5 +203,8 @@ def _too_large() -> Reason:
 
 
 def _conflict(command: ExternalCommand, known: Lifecycle | Ended) -> Reason:
+    if known.birth.offset < 0:
+        message = f"the task of {known.external_key!r} was found without its record and adopted: update or finish it"
+        return Reason("external_key_conflict", message, "external_key")
     message = f"external key {command.external_key!r} belongs to a task with other content, first seen at {known.birth}"
     return Reason("external_key_conflict", message, "external_key")

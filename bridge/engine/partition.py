@@ -207,7 +207,7 @@ class OwnedPartition:
         if after.kind is Kind.CONTROL:
             if before is None:
                 self.pending_controls.setdefault(after.target_request_id or "", []).append(after.birth)
-        elif after.name is not None and after.name not in self._by_name and not after.is_left_over:
+        elif after.name is not None and after.name not in self._by_name and not after.left_over:
             self._by_name[after.name] = after.birth
             self._ended.pop(after.name, None)
 

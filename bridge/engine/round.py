@@ -144,7 +144,7 @@ class PartitionRound:
         if lifecycle.kind is Kind.CONTROL:
             return
         self.opened.append(lifecycle.birth)
-        if lifecycle.name is not None and not lifecycle.is_left_over:
+        if lifecycle.name is not None and not lifecycle.left_over:
             self.opened_names[lifecycle.name] = lifecycle.birth
 
     def may_start_at_once(self, lifecycle: Lifecycle) -> bool:
@@ -176,6 +176,6 @@ def remembered(lifecycle: Lifecycle) -> Ended:
         ended_at=lifecycle.ended_at or lifecycle.received_at,
         task_id=lifecycle.task_id,
         sequence=lifecycle.sequence,
-        external_key=None if lifecycle.is_left_over else lifecycle.external_key,
+        external_key=None if lifecycle.left_over else lifecycle.external_key,
         commands=lifecycle.commands,
     )

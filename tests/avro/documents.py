@@ -155,7 +155,7 @@ LIFECYCLES = st.builds(
         max_size=3,
     ).map(tuple),
     **dict.fromkeys(
-        ("cancel_requested", "cancel_wanted", "cancel_sent", "overdue", "lane_released"), st.booleans()
+        ("cancel_requested", "cancel_wanted", "cancel_sent", "overdue", "lane_released", "left_over"), st.booleans()
     ),
     content_hash=TEXT,
     rank=st.integers(-1, 4),

@@ -66,17 +66,19 @@ async def test_an_adopted_orphan_is_kept_as_any_other_task() -> None:
     await site.start()
     await asyncio.sleep(10)
     assert site.told("CHG9") == ["accepted running"]
-    repeat = site.create("CHG9", correlation_id="T")
+    create = site.create("CHG9", correlation_id="T")
     site.update("CHG9", progress=50)
     await asyncio.sleep(5)
-    assert site.answers(repeat) == ["waiting (repeat)"]
+    assert site.answers(create) == ["rejected -> rejected (external_key_conflict)"]
     [body] = site.vcd.bodies("PUT")
     assert (body["operation"], body["progress"], body["serviceNamespace"]) == (f"Lost {mark('CHG9')}", 50, OTHER)
     await site.next_owner()
     await asyncio.sleep(10)
-    assert site.told("CHG9") == ["accepted running", "waiting (repeat)", "changed running"], (
-        "it is nobody's orphan any more"
-    )
+    assert site.told("CHG9") == [
+        "accepted running",
+        "rejected -> rejected (external_key_conflict)",
+        "changed running",
+    ], "it is nobody's orphan any more"
     site.finish("CHG9")
     await asyncio.sleep(5)
     assert site.told("CHG9")[-1] == "finished success -> success"

@@ -23,7 +23,7 @@ CODES: dict[str, str] = {
     "namespace_missing": "neither the command nor the settings name a service namespace",
     "namespace_refused": "VCD would not take this service namespace",
     "namespace_not_configured": "the settings do not list this service namespace",
-    "external_key_conflict": "the external key belongs to a task with other content",
+    "external_key_conflict": "the external key belongs to a task with other content, or to one that was adopted",
     "already_finished": "the task has been finished, or has ended",
     "revision_not_higher": "the revision is not higher than that of an earlier command",
     "create_only": "the field can be given on create only",

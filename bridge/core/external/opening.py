@@ -124,6 +124,7 @@ def open_orphan(
     story.told_task(task)
     story.commands.append(Follow())
     if external.orphans is OrphanPolicy.END:
+        story.become(left_over=True)
         end_it(
             story, request, external.expired_status, "orphaned", "ended by the bridge: nobody has this task any more"
         )
