@@ -11,6 +11,7 @@ from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.cursor import starting_offset
 from bridge.core.inputs import Unreadable
 from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.restored import in_our_time
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY
 from bridge.errors import StoreConflict, StoreRecordUnreadable
@@ -114,7 +115,7 @@ def _cursor(record: StoredRecord, codec: StoreCodec) -> Cursor:
 
 def _read_state(contents: _Contents, birth: Birth, record: StoredRecord, codec: StoreCodec, now: datetime) -> None:
     try:
-        contents.lifecycles[birth] = codec.decode_state(record)
+        contents.lifecycles[birth] = in_our_time(codec.decode_state(record), now)
     except StoreRecordUnreadable as error:
         contents.lifecycles[birth] = _from_headers(birth, record.headers, now)
         contents.unreadable[birth] = error.message

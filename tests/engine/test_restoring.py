@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -308,7 +309,7 @@ async def test_what_was_committed_is_what_the_next_owner_has() -> None:
     assert {one.phase.value for one in before.values()} == {*answers, "received", "pending"}
     restored = await SimStore(site.process, site.kafka, NAMES.group_id).restore(site.owned().partition, 2)
     assert restored is not None
-    owned = build(site.owned().partition, 2, restored, CODEC, EPOCH)
+    owned = build(site.owned().partition, 2, restored, CODEC, EPOCH + timedelta(seconds=site.vcd.now()))
     # The store keeps times to the millisecond.
     assert {b: CODEC.encode_state(one) for b, one in owned.lifecycles.items()} == {
         b: CODEC.encode_state(one) for b, one in before.items()
