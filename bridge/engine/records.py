@@ -56,7 +56,7 @@ class RecordWriter:
     def entries(self, work: PartitionRound) -> PartitionEntries:
         """All records of one partition's round, in order: events first, then the state that follows from them."""
         owned = work.owned
-        records = [record for event in work.events for record in self._told(event)]
+        records = [record for event in work.events for record in self._told(work, event)]
         records += self._states(work)
         records += self._endings(work)
         records += work.dead_letters
@@ -118,10 +118,10 @@ class RecordWriter:
         record = OutRecord(changelog, None, request_key(request.birth), value, headers)
         return self._journal.max_record_bytes(changelog) - record_bytes(record)
 
-    def _told(self, event: StatusEvent) -> Iterator[OutRecord]:
+    def _told(self, work: PartitionRound, event: StatusEvent) -> Iterator[OutRecord]:
         record = self.event(event)
         yield record
-        if self._names.ticket_updates is not None and event.final:
+        if self._names.ticket_updates is not None and work.settles(event):
             yield self.ticket_update(self._names.ticket_updates, event, record.headers)
 
     def _event_record(self, topic: str, event: StatusEvent) -> OutRecord:

@@ -136,6 +136,18 @@ class PartitionRound:
         self.events.append(event)
         self.answers.append(event)
 
+    def settles(self, event: StatusEvent) -> bool:
+        """Whether an event tells how a request or a task came out. The refusal of a command about a task does not: the
+        task goes on, or its own end is told."""
+        if event.external_key is None or event.outcome is not Outcome.REJECTED:
+            return event.final
+        opened = self.current(event.birth)
+        if opened is not None:
+            return opened.kind is Kind.EXTERNAL_TASK
+        # A create that is refused in this very round is told itself, for all that was asked of it.
+        known = self.known(event.external_key)
+        return known is None or (isinstance(known, Ended) and known.outcome is Outcome.REJECTED)
+
     def open(self, decision: Decision) -> None:
         """A new lifecycle with the part of it that a call needs."""
         lifecycle = decision.lifecycle

@@ -34,14 +34,24 @@ def stories_are_whole(joined: Joined) -> Iterator[str]:
 
 
 def each_end_has_one_ticket_update(joined: Joined) -> Iterator[str]:
-    """Where they are on: a ticket is told each end once, and nothing else."""
+    """Where they are on: a ticket is told each end once, and nothing else. That a command about an external task is
+    refused is no end of the task."""
     updates = joined.evidence.ticket_updates
     if updates is None:
         return
     told, ends = Counter(updates), Counter(event["event_id"] for event in joined.evidence.events if event["final"])
+    spared = {event["event_id"] for event in joined.evidence.events if event["final"] and _is_spared(joined, event)}
     for event_id in told | ends:
-        if told[event_id] != ends[event_id]:
+        if told[event_id] != ends[event_id] and (told[event_id] or event_id not in spared):
             yield f"I4 {event_id}: {told[event_id]} ticket updates, not {ends[event_id]}"
+
+
+def _is_spared(joined: Joined, event: Event) -> bool:
+    """It refuses a command about a task that there is, or an update or finish."""
+    record = joined.records.get(event["birth"])
+    if not isinstance(record, ExternalRecord) or event["outcome"] != "rejected" or joined.opened(record.birth):
+        return False
+    return not record.opens or bool(record.key is not None and joined.lifecycles_of(record.place, record.key))
 
 
 def _statuses(name: str, story: Sequence[Event]) -> Iterator[str]:
