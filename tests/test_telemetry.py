@@ -158,6 +158,7 @@ ABOUT_A_REQUEST: dict[str, list[Callable[[Observer], None]]] = {
 ABOUT_THE_PROCESS = {
     "dead_lettered", "committed", "not_committed", "assigned", "unassigned", "partition_stopped", "paused",
     "backlog_admitted", "schema_waiting", "schema_answered", "orphan_found", "orphans_unknown", "strangers_seen",
+    "homeless_seen",
 }  # fmt: skip
 
 
@@ -199,13 +200,18 @@ def test_tasks_that_nobody_has_are_told_and_counted(telemetry: Telemetry, stream
     telemetry.orphans_unknown("com.example", "the task query is refused with 400")
     telemetry.strangers_seen("com.example", 3)
     telemetry.strangers_seen("com.example", 0)
+    telemetry.homeless_seen("com.example", 2, ["tickets-7", "tickets-8"])
+    telemetry.homeless_seen("com.example", 0, [])
     assert value(telemetry, "vcdbridge_orphans_total", policy="report") == 1
     assert value(telemetry, "vcdbridge_foreign_external_tasks", namespace="com.example") == 0
+    assert value(telemetry, "vcdbridge_homeless_external_tasks", namespace="com.example") == 0
     assert [(line["event"], line["level"]) for line in lines(stream)] == [
         ("external_task.orphan", "warning"),
         ("external_task.orphans_unknown", "warning"),
         ("external_task.strangers", "info"),
+        ("external_task.homeless", "warning"),
     ]
+    assert lines(stream)[-1]["places"] == "tickets-7, tickets-8"
     assert (lines(stream)[0]["external_key"], lines(stream)[0]["task"]) == ("CHG-1", TASK)
 
 

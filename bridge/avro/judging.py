@@ -80,6 +80,8 @@ def whole(
         value = int(value)
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         value = int(value)
+    if isinstance(value, float):
+        raise RefusedError("invalid_type", f"{prefix}{name} must be a whole number, not {value}", prefix + name)
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(prefix + name, "a whole number", value)
     if not least <= value <= most:

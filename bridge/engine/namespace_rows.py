@@ -25,6 +25,9 @@ OVERLAP = timedelta(seconds=1)
 UNSTARTED = ("queued", "preRunning")
 """A Task that waits for its start has no start date yet: a window does not show it."""
 
+RUNNING = ("running", "postRunning")
+"""VCD's own Tasks have been seen in the second one; a VCD that does not know it is not asked for it."""
+
 
 class NotNow(Exception):
     """VCD could not be asked; the look is made again later. Says nothing about the call."""
@@ -49,7 +52,7 @@ async def namespace_rows(
         refused, unstarted = error, []
     for record in unstarted:
         yield record
-    statuses = ("running",) if since is None else ()
+    statuses = RUNNING if since is None else ()
     begun = TaskQuery(
         service_namespace=namespace, statuses=statuses, started_at_or_after=since, sort_ascending="startDate"
     )

@@ -2,7 +2,7 @@
 
 Once per assignment, after restore and backlog, and when a look has found two Tasks of one call; partitions that come
 together share the queries. Tasks with another group's mark, or none, are others' business: they are counted, and left
-alone.
+alone. So are those whose mark names a partition that does not exist: nobody judges them.
 """
 
 from __future__ import annotations
@@ -116,10 +116,15 @@ class Orphans:
         group = markers[0][1]
         found: list[_Candidate] = []
         strangers: set[str] = set()
+        homeless: dict[str, str] = {}
+        places = {f"{owned.partition.topic}-{number}" for owned in judged for number in range(owned.input_partitions)}
         try:
             async for record in namespace_rows(self._gateway, namespace):
-                if not group.is_of_group(record.operation):
+                place = group.place_in(record.operation)
+                if place is None:
                     strangers.add(record.id)
+                elif place not in places:
+                    homeless[record.id] = place
                 for owned, marker in markers:
                     external_key = marker.key_in(record.operation)
                     if external_key is not None:
@@ -128,6 +133,7 @@ class Orphans:
             self._observer.orphans_unknown(namespace, str(refused))
         else:
             self._observer.strangers_seen(namespace, len(strangers))
+            self._observer.homeless_seen(namespace, len(homeless), sorted(set(homeless.values())))
         return list(dict.fromkeys(found))
 
     # --- what becomes of them -------------------------------------------------------------------------------------

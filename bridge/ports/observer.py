@@ -77,6 +77,13 @@ class Observer(Protocol):
         """Running Tasks of others under our namespace: they are left alone."""
         ...
 
+    def homeless_seen(self, namespace: str, count: int, places: Sequence[str]) -> None:
+        """Running Tasks with our mark that names none of the partitions there are: nobody judges or ends them.
+
+        ``places``: as their marks name them, ``<topic>-<partition>``.
+        """
+        ...
+
     def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
         """The partition's intake waits until the registry tells a schema, or until patience is over."""
         ...

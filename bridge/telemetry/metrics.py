@@ -65,6 +65,11 @@ class Metrics:
         self.strangers = gauge(
             "foreign_external_tasks", "Running Tasks of others under our namespaces, when last looked.", "namespace"
         )
+        self.homeless = gauge(
+            "homeless_external_tasks",
+            "Running Tasks whose mark of ours names a partition that does not exist, when last looked.",
+            "namespace",
+        )
 
         self.calls = counter("vcd_calls_total", "Calls to VCD.", "operation", "result", "code")
         self.call_seconds = histogram("vcd_call_seconds", "Duration of calls to VCD.", _CALL, "operation")

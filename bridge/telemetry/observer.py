@@ -39,6 +39,8 @@ _RESULTS: dict[type[CallAnswer], str] = {
     OutcomeUnknown: "outcome_unknown",
 }
 _LOUD_CHANGES = frozenset({Change.PARKED, Change.OVERDUE})
+_MOST_PLACES = 20
+"""Partitions that one log line names."""
 _OPEN_PHASES = tuple(phase for phase in Phase if phase is not Phase.ENDED)
 
 
@@ -192,6 +194,12 @@ class Telemetry:
         self.metrics.strangers.labels(namespace).set(count)
         if count:
             self._log.info("external_task.strangers", service_namespace=namespace, count=count)
+
+    def homeless_seen(self, namespace: str, count: int, places: Sequence[str]) -> None:
+        self.metrics.homeless.labels(namespace).set(count)
+        if count:
+            named = ", ".join(places[:_MOST_PLACES])
+            self._log.warning("external_task.homeless", service_namespace=namespace, count=count, places=named)
 
     def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
         self._waiting.add(partition)

@@ -47,7 +47,8 @@ def test_with_an_id_the_registrys_framing_is_used() -> None:
     ("document", "told"),
     [
         ({"command": "update", "detials": "x"}, "detials"),
-        ({"command": "update", "progress": "half"}, "progress must be a whole number"),
+        ({"command": "update", "progress": "half"}, "progress must be a whole number, not a string"),
+        ({"command": "update", "progress": 50.5}, "progress must be a whole number, not 50.5"),
         ({"command": "update", "error": "x"}, "ExternalTaskCommand"),
         ({"command": "update", "progress": 2**40}, "ExternalTaskCommand"),
         ({"command": "update", "params": '{"a":1,"a":2}'}, "params"),

@@ -53,6 +53,7 @@ async def test_by_default_an_orphan_is_reported_and_left_alone() -> None:
     assert (site.events(), site.vcd.calls, dict(site.kept())) == ([], [], {})
     seen = {values[0]: values[1] for values in site.noted_of("strangers_seen")}
     assert seen == {NAMESPACE: 2, OTHER: 0}
+    assert site.noted_of("homeless_seen") == [(NAMESPACE, 1, ["tickets-02"]), (OTHER, 0, [])]
     await site.next_owner()
     await asyncio.sleep(10)
     assert _found(site) == [("CHG9", "report")] * 2, "once per assignment"
@@ -289,6 +290,29 @@ async def test_a_create_that_copies_a_mark_makes_a_task_of_its_own_alone() -> No
     await asyncio.sleep(20)
     assert site.noted_of("orphan_found") == []
     assert (site.told("NEW"), site.told("OLD1")) == (["accepted running"], [])
+
+
+@virtually
+async def test_tasks_of_partitions_and_topics_that_are_gone_are_counted_and_left_alone() -> None:
+    """Those of the other partition that there is are its owner's business."""
+    site = _site(OrphanPolicy.END, partitions=2)
+    for place in ("tickets-1", "tickets-2", "tickets-7", "tickets-7", "old-tickets-0"):
+        site.vcd.seed(f"Lost [g/{place}/CHG1]")
+    await site.start()
+    await asyncio.sleep(20)
+    homeless = (NAMESPACE, 4, ["old-tickets-0", "tickets-2", "tickets-7"])
+    assert homeless in site.noted_of("homeless_seen")
+    assert [document["status"] for document in site.vcd.documents.values()] == ["aborted"] + ["running"] * 4
+
+
+@virtually
+async def test_a_task_in_vcds_last_phase_is_an_orphan_too() -> None:
+    site = _site(OrphanPolicy.REPORT)
+    for status in ("queued", "preRunning", "running", "postRunning"):
+        site.vcd.seed(mark(status), status=status)
+    await site.start()
+    await asyncio.sleep(10)
+    assert {key for key, _ in _found(site)} == {"queued", "preRunning", "running", "postRunning"}
 
 
 # --- when VCD cannot tell ---------------------------------------------------------------------------------------------

@@ -52,10 +52,14 @@ class Marker:
         group, place, key = _last_mark(operation)
         return _plain(key) if (group, place) == (self._group, self._place) else None
 
+    def place_in(self, operation: str | None) -> str | None:
+        """``<topic>-<partition>`` of the text's mark, or None where it is not one of the group, or there is none."""
+        group, place, _ = _last_mark(operation)
+        return place if group == self._group else None
+
     def is_of_group(self, operation: str | None) -> bool:
         """Whether the text's mark is one of any partition of the group."""
-        group, _, _ = _last_mark(operation)
-        return group == self._group
+        return self.place_in(operation) is not None
 
     @property
     def _group(self) -> str:

@@ -73,6 +73,7 @@ def test_of_a_text_that_others_wrote_the_last_mark_counts(
     assert OURS.key_in(shown) == (key if place == PLACE else None)
     assert OURS.bears(shown, key) == (place == PLACE)
     assert OURS.is_of_group(shown)
+    assert OURS.place_in(shown) == f"{place.topic}-{place.partition}"
     theirs = f"{shown} {Marker('x', place).mark(key)}{behind}"
     assert OURS.key_in(theirs) is None
     assert not OURS.is_of_group(theirs)
