@@ -106,8 +106,8 @@ class Watch:
     def add(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         """Watch a lifecycle's Task until the lifecycle ends or is parked."""
         # Restored ones are spread over the interval; what was made a moment ago has just been shown.
-        restored = lifecycle.sent_at is None or (self._clock.now() - lifecycle.sent_at).total_seconds() > 1.0
-        wait = self._within * (self._clock.random() if restored else 1.0)
+        ago = self._answered_ago(lifecycle)
+        wait = self._within * (self._clock.random() if ago is None or ago > 1.0 else 1.0)
         watched = _Watched(owned, lifecycle.birth, lifecycle.task_id or "", lifecycle.task_href, due=0.0)
         self._watched[lifecycle.birth] = watched
         self._read_within(watched, wait)
@@ -204,10 +204,15 @@ class Watch:
 
     def _shown_ago(self, lifecycle: Lifecycle) -> float | None:
         """Seconds since an update's answer has shown the Task, where that was lately: it counts as its reading."""
+        ago = self._answered_ago(lifecycle)
+        return ago if ago is not None and ago < self._interval / 2 else None
+
+    def _answered_ago(self, lifecycle: Lifecycle) -> float | None:
+        """None also where the clock says that it is to come: it was set back, and nobody knows when that was."""
         if lifecycle.sent_at is None:
             return None
         ago = (self._clock.now() - lifecycle.sent_at).total_seconds()
-        return ago if ago < self._interval / 2 else None
+        return ago if ago >= 0.0 else None
 
     def _spawn(self, watched: _Watched) -> None:
         task = asyncio.ensure_future(self._read(watched))
@@ -241,7 +246,7 @@ class Watch:
         return now - since >= self._answer
 
     def _tell(self, feed: Feed, watched: _Watched, lifecycle: Lifecycle, task: Task, began: datetime) -> None:
-        answered_since = lifecycle.sent_at is not None and lifecycle.sent_at >= began
+        answered_since = lifecycle.sent_at is not None and began <= lifecycle.sent_at <= self._clock.now()
         if not task.is_final and (answered_since or watched.is_busy):
             # What was shown since, or is being decided, is newer: told now, this would take it back.
             self._read_within(watched, self._soon if watched.asked else self._within)

@@ -1,4 +1,4 @@
-"""A host whose wall clock was ahead has died: its successor waits no longer than it would have waited itself."""
+"""A host whose wall clock was ahead has died, or its clock is set right: nothing waits longer than it would have."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bridge.core.answers import CallAnswer, HttpCall, Limited
 from tests.engine.external import ExternalSite
 from tests.engine.external_vcd import NAMESPACE
 from tests.engine.harness import virtually
+from tests.simulation.loop import VirtualClock
 
 AHEAD = timedelta(minutes=10)
 INTERVAL = 15.0
@@ -90,3 +91,34 @@ async def test_a_cancel_is_told_within_the_interval() -> None:
     site.vcd.person_cancels()
     await asyncio.sleep(INTERVAL + 1)
     assert site.of()[-1]["task"]["cancelRequested"] is True
+
+
+def _set_back(site: ExternalSite) -> None:
+    clock = site.watch._clock
+    assert isinstance(clock, VirtualClock)
+    clock.ahead -= AHEAD
+
+
+@virtually
+async def test_a_cancel_is_told_within_the_interval_though_the_clock_is_set_back() -> None:
+    site = ExternalSite()
+    await site.start()
+    site.create()
+    await asyncio.sleep(5)
+    _set_back(site)
+    site.vcd.person_cancels()
+    await asyncio.sleep(INTERVAL + 1)
+    assert site.of()[-1]["task"]["cancelRequested"] is True
+
+
+@virtually
+async def test_updates_keep_their_pace_though_the_clock_is_set_back() -> None:
+    site = ExternalSite()
+    await site.start()
+    site.create()
+    await asyncio.sleep(5)
+    _set_back(site)
+    for details in "abc":
+        site.update(details=details)
+        await asyncio.sleep(3)
+        assert site.vcd.shown()["details"] == details

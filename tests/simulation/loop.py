@@ -49,10 +49,10 @@ class VirtualClock:
     def __init__(self, loop: asyncio.AbstractEventLoop, random: Random, ahead: timedelta = timedelta()) -> None:
         self._loop = loop
         self._random = random
-        self._ahead = ahead
+        self.ahead = ahead
 
     def now(self) -> datetime:
-        return EPOCH + timedelta(seconds=self._loop.time()) + self._ahead
+        return EPOCH + timedelta(seconds=self._loop.time()) + self.ahead
 
     def monotonic(self) -> float:
         return self._loop.time()

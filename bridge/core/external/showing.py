@@ -35,8 +35,9 @@ def unsure(story: Story, code: str, *, settle: bool, refused: Reason | None = No
 def show_again(story: Story, external: ExternalRules) -> None:
     """VCD does not show what is wanted: it is sent when the Task's pace allows, an ending at once."""
     lifecycle = story.lifecycle
-    at_once = is_final(lifecycle.wanted_status) or lifecycle.sent_at is None
-    paced = None if at_once or lifecycle.sent_at is None else lifecycle.sent_at + external.update_interval
+    # No answer is from the future: the clock was set back since.
+    sent_at = None if lifecycle.sent_at is None else min(lifecycle.sent_at, story.now)
+    paced = None if is_final(lifecycle.wanted_status) or sent_at is None else sent_at + external.update_interval
     backing_off = lifecycle.phase is Phase.WAITING and lifecycle.waits > 0
     story.become(phase=Phase.WAITING, wake_at=lifecycle.wake_at if backing_off else paced)
 
