@@ -204,10 +204,19 @@ class Lifecycle:
     @property
     def expires_at(self) -> datetime | None:
         """When the silence of its owner has lasted too long; None while nothing runs that could be left behind."""
-        if self.heard_at is None or self.expire_after_seconds is None or self.task_id is None:
+        if self.heard_at is None or self.expire_after_seconds is None:
             return None
         ending = self.ends_because is not None or is_final(self.wanted_status)
-        return None if ending else self.heard_at + timedelta(seconds=self.expire_after_seconds)
+        if not self.may_be_found and (ending or self.task_id is None):
+            return None
+        return self.heard_at + timedelta(seconds=self.expire_after_seconds)
+
+    @property
+    def may_be_found(self) -> bool:
+        """Parked with a POST that may have been carried out: a Task of it may run, and be found yet."""
+        parked = self.kind is Kind.EXTERNAL_TASK and self.phase is Phase.PARKED
+        # What nobody was heard of is as its headers tell, until it is looked for the first time.
+        return parked and self.external_key is not None and self.heard_at is not None and self.task_id is None
 
     @property
     def is_open(self) -> bool:

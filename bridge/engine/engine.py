@@ -294,7 +294,7 @@ class Engine:
     def _resume_work(self, owned: OwnedPartition) -> None:
         now = self._p.clock.now()
         for lifecycle in list(owned.lifecycles.values()):
-            if lifecycle.phase in _TO_GO_ON_WITH:
+            if lifecycle.phase in _TO_GO_ON_WITH or lifecycle.may_be_found:
                 owned.feed(lifecycle.birth, Restored())
             self._p.rounds.starts.consider(owned, lifecycle, now)
             self._p.rounds.timers.set(lifecycle.birth, next_wake(lifecycle, self._p.rules))

@@ -116,8 +116,9 @@ def judge_change(
         return Repeat()
     if isinstance(known, Ended) or not known.is_open:
         return Reason("already_finished", f"the task of {known.external_key!r} has already ended ({known.outcome})")
-    # A parked task waits for a person's word, and a finish is one.
-    resolves = known.phase is Phase.PARKED and command.verb is ExternalVerb.FINISH
+    # A parked task waits for a person's word, and a finish is one; also while it is looked for once more.
+    rests = known.phase is Phase.PARKED or known.parked_from is not None
+    resolves = rests and command.verb is ExternalVerb.FINISH
     if is_final(known.wanted_status) and not resolves:
         return Reason("already_finished", f"the task of {known.external_key!r} is being ended as {known.wanted_status}")
     if command.revision is not None and known.revision is not None and command.revision <= known.revision:
@@ -125,7 +126,7 @@ def judge_change(
         return Reason("revision_not_higher", message, "revision")
     if request is None:
         message = "what is stored about the task cannot be read; it is looked for in VCD: send the command again later"
-        return None if resolves else Reason("state_unreadable", message)
+        return None if resolves and known.phase is Phase.PARKED else Reason("state_unreadable", message)
     return _too_many(command, known) or _create_only(command, known, request) or _backward(command, known)
 
 

@@ -16,7 +16,16 @@ from bridge.core.external.answering import external_answered
 from bridge.core.external.judging import REMEMBERED_COMMANDS
 from bridge.core.external.looking import UNREADABLE, external_looked, lost, take_over
 from bridge.core.external.marks import Marker
-from bridge.core.external.showing import catch_up, end_again, ended_in_vcd, gone, rejected, show_again, unsure
+from bridge.core.external.showing import (
+    catch_up,
+    end_again,
+    ended_in_vcd,
+    gone,
+    look_for_it,
+    rejected,
+    show_again,
+    unsure,
+)
 from bridge.core.external.transitions import EXTERNAL_LATE, EXTERNAL_TRANSITIONS
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import (
@@ -173,6 +182,9 @@ def _commanded(story: Story, event: Commanded, request: StoredRequest | None, ex
     elif lifecycle.phase is Phase.PARKED:
         story.become(tries=0)
         unsure(story, "asked_again", settle=False)
+    elif lifecycle.phase is Phase.UNSURE and lifecycle.parked_from is not None:
+        # It is being looked for already; with its owner's word what is not found is made.
+        story.become(tries=0, unsure_code="asked_again", parked_reason=None, parked_from=None, parked_at=None)
     elif lifecycle.phase in {Phase.FOLLOWING, Phase.WAITING} and story.request is not None:
         show_again(story, external)
 
@@ -238,7 +250,9 @@ def _woke(story: Story) -> None:
     """Nothing is ended by a timer without one look."""
     if not _is_silent(story):
         return
-    if story.lifecycle.phase is Phase.PARKED:
+    if story.lifecycle.may_be_found:
+        look_for_it(story)
+    elif story.lifecycle.phase is Phase.PARKED:
         unsure(story, "owner_silent", settle=False)
     elif story.lifecycle.phase in {Phase.FOLLOWING, Phase.WAITING}:
         story.commands.append(ReadTask())
@@ -255,6 +269,8 @@ def _restored(story: Story, request: StoredRequest | None) -> None:
             unsure(story, "owner_changed", settle=True)
         case Phase.UNSURE:
             story.commands.append(Look(lifecycle.attempt, settle=True))
+        case Phase.PARKED if lifecycle.may_be_found:
+            look_for_it(story)
         case Phase.FOLLOWING if request is None or is_final(lifecycle.wanted_status):
             # What is wanted cannot be read any more, or VCD did not show the ending that it took: the Task tells.
             story.commands.append(ReadTask())

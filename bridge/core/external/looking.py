@@ -33,6 +33,9 @@ def external_looked(
 ) -> None:
     """``candidates``: the Task itself where it is known, else those that bear our mark, oldest first."""
     story.evidence = (*story.lifecycle.evidence, *look.evidence)
+    if story.lifecycle.parked_from is not None and not look.candidates:
+        _stay_parked(story)
+        return
     story.become(evidence=story.evidence)
     if not look.candidates:
         _not_found(story, look, rules, external)
@@ -109,7 +112,10 @@ def _found(story: Story, look: Looked, request: StoredRequest | None, rules: Rul
     if request is not None and lifecycle.unsure_since == lifecycle.intent_at:
         changes.shown(story, unended=not task.is_final)
     # Else several POSTs were in doubt, and nobody knows which of their documents it is: the whole one is sent.
-    story.become(sent_at=story.now, refused_code=None, refused_message=None, waits=0, tries=0)
+    story.become(
+        sent_at=story.now, refused_code=None, refused_message=None, waits=0, tries=0, parked_reason=None,
+        parked_from=None, parked_at=None,
+    )  # fmt: skip
     if request is None and not task.is_final:
         take_over(story, task, external)
     ours(story, task, request, rules)
@@ -142,6 +148,15 @@ def _stands(story: Story, task: Task, request: StoredRequest | None, rules: Rule
 
 
 # --- not found --------------------------------------------------------------------------------------------------------
+
+
+def _stay_parked(story: Story) -> None:
+    """It was looked for without anybody's word: it stays as it was, until its owner's next silence or the next owner of
+    its partition."""
+    story.become(phase=Phase.PARKED)
+    expires_at = story.lifecycle.expires_at
+    if expires_at is not None and story.now >= expires_at:
+        story.become(heard_at=story.now)
 
 
 def _not_found(story: Story, look: Looked, rules: Rules, external: ExternalRules) -> None:

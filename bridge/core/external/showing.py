@@ -32,6 +32,14 @@ def unsure(story: Story, code: str, *, settle: bool, refused: Reason | None = No
     story.commands.append(Look(lifecycle.attempt, settle))
 
 
+def look_for_it(story: Story) -> None:
+    """Parked, and VCD may show its Task by now. Where it does not it stays parked, and nobody is told anew: that it is
+    looked for from there is seen by ``parked_from``."""
+    lifecycle = story.lifecycle
+    story.become(phase=Phase.UNSURE, looks=lifecycle.looks + 1)
+    story.commands.append(Look(lifecycle.attempt, settle=False))
+
+
 def show_again(story: Story, external: ExternalRules) -> None:
     """VCD does not show what is wanted: it is sent when the Task's pace allows, an ending at once."""
     lifecycle = story.lifecycle

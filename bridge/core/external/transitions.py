@@ -74,7 +74,7 @@ EXTERNAL_TRANSITIONS: dict[Phase, dict[type[ExternalInput], frozenset[Phase]]] =
     _P: {
         Commanded: frozenset({_U, _E}),
         Woke: frozenset({_P, _U}),
-        Restored: frozenset({_P}),
+        Restored: frozenset({_P, _U}),
         Unreadable: frozenset({_U, _P}),
     },
     _E: {},

@@ -179,7 +179,7 @@ class Run:
     def _restart(self) -> None:
         phases = {Phase.RESOLVING, Phase.INTENT, Phase.UNSURE, Phase.FOLLOWING}
         shown = self.lifecycle.phase is Phase.WAITING and self.lifecycle.task_id is not None
-        if self.lifecycle.phase in phases or shown:
+        if self.lifecycle.phase in phases or shown or self.lifecycle.may_be_found:
             self._decide(Restored())
         self.timer = external_lifecycle.next_wake_external(self.lifecycle)
 
