@@ -20,6 +20,7 @@ CODES: dict[str, str] = {
     "not_possible": "the target exists, but this cannot be done to it now",
     "too_much_parked": "so many requests of the partition wait for an operator that no new one is taken",
     "too_many_tasks": "so many external tasks of the partition are open or parked that no new one is taken",
+    "too_much_stored": "the external tasks of the partition hold so much content that none of them may grow",
 }
 """Reason codes told here -> meaning."""
 
@@ -141,6 +142,15 @@ def too_many_tasks(partition: int) -> Reason:
         "more partitions (intake.max_open_per_partition, intake.max_waiting_bytes_per_partition)"
     )
     return Reason("too_many_tasks", message)
+
+
+def too_much_stored(partition: int) -> Reason:
+    """The documents of the partition's external tasks have come to their cap; an update that adds nothing is taken."""
+    message = (
+        f"the external tasks on partition {partition} hold as much content as they may: finish some, say less, or "
+        "spread the keys over more partitions (intake.max_waiting_bytes_per_partition)"
+    )
+    return Reason("too_much_stored", message)
 
 
 def conflict(now: datetime, who: Asker, original: Lifecycle | Ended) -> StatusEvent:

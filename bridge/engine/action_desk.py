@@ -47,14 +47,14 @@ class ActionDesk:
     def decode(self, delivery: Delivery) -> Decoded:
         return self._codec.decode(delivery)
 
-    def opens(self, record: ActionRequest) -> bool:
+    def waits_for_room(self, record: ActionRequest) -> bool:
         return record.kind is RequestKind.REQUEST
 
     def who(self, delivery: Delivery, record: ActionRequest | Malformed) -> Asker:
         return asker(delivery.birth, delivery.key, record)
 
     def take(self, work: PartitionRound, delivery: Delivery, record: ActionRequest, room: Room) -> Taken:
-        if self.opens(record):
+        if record.kind is RequestKind.REQUEST:
             return self._request(work, delivery, record, room)
         take_control(work, self.who(delivery, record), record, may_wait=room is Room.FREE)
         return Taken()

@@ -11,6 +11,7 @@ from bridge.core.events import Reason
 from bridge.core.external import documents
 from bridge.core.external.fitting import RESERVE_BYTES
 from bridge.core.external.judging import (
+    ANOTHER_KEY,
     Repeat,
     content_hash,
     fingerprint,
@@ -24,7 +25,7 @@ from bridge.core.external_commands import DecodedExternal, ExternalCommand, Exte
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.inputs import Commanded
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, StoredRequest
-from bridge.core.opening import MAX_KEY_BYTES, Asker, answer_repeat, reject, too_many_tasks
+from bridge.core.opening import MAX_KEY_BYTES, Asker, answer_repeat, reject, too_many_tasks, too_much_stored
 from bridge.core.repeats import Known, recognise
 from bridge.core.requests import Malformed
 from bridge.engine.intake import Taken
@@ -48,8 +49,9 @@ class ExternalDesk:
     def decode(self, delivery: Delivery) -> DecodedExternal:
         return self._codec.decode(delivery)
 
-    def opens(self, record: ExternalCommand) -> bool:
-        return record.verb is ExternalVerb.CREATE
+    def waits_for_room(self, record: ExternalCommand) -> bool:
+        """Never: the ends that would make room come in behind it."""
+        return False
 
     def who(self, delivery: Delivery, record: ExternalCommand | Malformed) -> Asker:
         key = delivery.key if record.external_key is None else None
@@ -67,7 +69,7 @@ class ExternalDesk:
 
     def take(self, work: PartitionRound, delivery: Delivery, record: ExternalCommand, room: Room) -> Taken:
         known = work.known(record.external_key)
-        if self.opens(record):
+        if record.verb is ExternalVerb.CREATE:
             self._create(work, delivery, record, known, room)
         elif known is not None and not _was_rejected(known):
             self._change(work, delivery, record, known)
@@ -119,10 +121,14 @@ class ExternalDesk:
             work.answer(reject(work.now, who, _conflict(command, known)))
         elif (refusal := judge_create(command, self._rules, is_provider=self._is_provider())) is not None:
             work.answer(reject(work.now, who, refusal))
-        elif room is Room.TOO_MUCH_RESTS:
+        elif room is not Room.FREE and not self._takes_the_place_of_another(work, command, room):
             work.answer(reject(work.now, who, too_many_tasks(work.owned.partition.partition)))
         else:
             self._open(work, delivery, command)
+
+    def _takes_the_place_of_another(self, work: PartitionRound, command: ExternalCommand, room: Room) -> bool:
+        """What waits for this very create ends with it, so that no more is open than before."""
+        return room is Room.FULL and bool(work.waiting_for(command.external_key))
 
     def _open(self, work: PartitionRound, delivery: Delivery, command: ExternalCommand) -> None:
         who = self.who(delivery, command)
@@ -178,8 +184,13 @@ class ExternalDesk:
         marker = Marker(self._rules.group_id, work.owned.partition)
         after = documents.changed(documents.read(request.body), command, marker)
         reserve = 0 if command.verb is ExternalVerb.FINISH else RESERVE_BYTES
-        fits = self._fits(work, replace(request, body=documents.write(after)), reserve=reserve)
-        return None if fits else _too_large()
+        grown = replace(request, body=documents.write(after))
+        if not self._fits(work, grown, reserve=reserve):
+            return _too_large()
+        growth = grown.size_bytes - request.size_bytes
+        if command.verb is ExternalVerb.FINISH or growth <= 0 or work.has_room_for(growth):
+            return None
+        return too_much_stored(work.owned.partition.partition)
 
     def _fits(self, work: PartitionRound, request: StoredRequest, *, reserve: int = 0) -> bool:
         return self._writer.request_fits(work.owned, request, reserve=reserve)
@@ -206,5 +217,9 @@ def _conflict(command: ExternalCommand, known: Lifecycle | Ended) -> Reason:
     if known.birth.offset < 0:
         message = f"the task of {known.external_key!r} was found without its record and adopted: update or finish it"
         return Reason("external_key_conflict", message, "external_key")
-    message = f"external key {command.external_key!r} belongs to a task with other content, first seen at {known.birth}"
+    ended = isinstance(known, Ended) or not known.is_open
+    advice = ANOTHER_KEY if ended else "an update changes it, another task needs another key"
+    message = (
+        f"external key {command.external_key!r} belongs to a task with other content, first seen at {known.birth}; {advice}"
+    )
     return Reason("external_key_conflict", message, "external_key")

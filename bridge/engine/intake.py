@@ -34,8 +34,8 @@ class Desk(Protocol, Generic[_Record]):
 
     def decode(self, delivery: Delivery) -> _Record | Malformed | Undecodable | SchemaUnavailable: ...
 
-    def opens(self, record: _Record) -> bool:
-        """Whether the record may open a lifecycle: without room it is left."""
+    def waits_for_room(self, record: _Record) -> bool:
+        """Whether the record is left until there is room: reading stops at it."""
         ...
 
     def who(self, delivery: Delivery, record: _Record | Malformed) -> Asker: ...
@@ -64,7 +64,7 @@ class Intake:
     def take(self, work: PartitionRound, delivery: Delivery, room: Room = Room.FREE) -> Taken:
         """Decide one record. One whose schema cannot be had waits for it, and is dead-lettered in the end.
 
-        Without ``room`` no lifecycle is opened; what is sent about those that are open is taken still.
+        Without ``room`` a lifecycle is opened later or never; what is sent about those that are open is taken still.
         """
         desk = self._desks[delivery.partition.topic]
         decoded = desk.decode(delivery)
@@ -82,7 +82,7 @@ class Intake:
                 reason = Reason(decoded.code, decoded.message, decoded.field)
                 work.answer(reject(work.now, desk.who(delivery, decoded), reason))
             case _:
-                if room is Room.FULL and desk.opens(decoded):
+                if room is Room.FULL and desk.waits_for_room(decoded):
                     return Taken(left=True)
                 taken = desk.take(work, delivery, decoded, room)
         work.owned.waits_for_schema = None

@@ -101,6 +101,11 @@ class OwnedPartition:
     def open_count(self) -> int:
         return len(self.lifecycles)
 
+    @property
+    def stored_bytes(self) -> int:
+        """What the stored requests weigh together."""
+        return self._bytes
+
     def room(self, max_open: int, max_bytes: int, *, more: int = 0, more_bytes: int = 0) -> Room:
         """Whether a further request may be opened; ``more`` are about to be.
 

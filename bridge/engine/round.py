@@ -38,6 +38,8 @@ class PartitionRound:
     rules: Rules
     next_offset: int
     fitting: Fitting
+    most_bytes: int
+    """What the stored requests of the partition may weigh together where one of them asks for more."""
     changed: dict[Birth, Lifecycle] = field(default_factory=dict)
     commands: dict[Birth, list[Command]] = field(default_factory=dict)
     events: list[StatusEvent] = field(default_factory=list)
@@ -75,6 +77,13 @@ class PartitionRound:
     def request(self, birth: Birth) -> StoredRequest | None:
         """What the next call of a lifecycle needs, as this round sees it."""
         return self.requests.get(birth) or self.owned.requests.get(birth)
+
+    def has_room_for(self, growth: int) -> bool:
+        """Whether the stored requests may grow by so many bytes, as this round sees them."""
+        owned = self.owned
+        before = sum(owned.requests[birth].size_bytes for birth in self.requests if birth in owned.requests)
+        after = sum(request.size_bytes for request in self.requests.values())
+        return owned.stored_bytes - before + after + growth <= self.most_bytes
 
     def known(self, name: str) -> Lifecycle | Ended | None:
         """A request id or external key as this round sees it: also what is not committed yet."""

@@ -238,7 +238,13 @@ class Rounds:
         for owned in usable:
             owned.forget_before(now - self._limits.dedupe_window)
             works[owned.partition] = PartitionRound(
-                owned, now, self._facts_of, self._rules, owned.next_offset, self._writer.fitted
+                owned,
+                now,
+                self._facts_of,
+                self._rules,
+                owned.next_offset,
+                self._writer.fitted,
+                self._limits.max_waiting_bytes,
             )
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:

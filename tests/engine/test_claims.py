@@ -120,6 +120,7 @@ def test_a_task_that_became_anothers_in_the_same_round() -> None:
         Rules(),
         0,
         lambda partition, lifecycle, request: request,
+        0,
     )
     look = Looked(attempt=1, candidates=(task(1), task(2)), happened=None, evidence=())
     claims = Claims(lambda: [owned])

@@ -387,7 +387,7 @@ def _capped(**limits: Any) -> ExternalSite:
 
 
 @virtually
-async def test_while_too_much_is_on_its_way_creates_wait_and_updates_are_taken() -> None:
+async def test_while_too_much_is_on_its_way_creates_are_refused_and_what_is_behind_them_is_read() -> None:
     site = _capped(max_open=3)
     await _running(site)
     site.vcd.on_reference = lambda kind, text: Unavailable("away")
@@ -400,10 +400,61 @@ async def test_while_too_much_is_on_its_way_creates_wait_and_updates_are_taken()
     await asyncio.sleep(5)
     assert site.answers(early) == ["rejected -> rejected (unknown_external_key)"], "there is no room to wait"
     assert site.vcd.shown()["details"] == "taken"
-    assert (site.phase("LEFT"), site.answers(left)) == ([], [])
+    assert site.answers(left) == ["rejected -> rejected (too_many_tasks)"]
+    site.finish()
+    await asyncio.sleep(5)
+    assert site.told()[-1] == "finished success -> success"
     site.vcd.on_reference = None
     await asyncio.sleep(60)
+    left = site.create("LEFT")
+    await asyncio.sleep(5)
+    assert site.answers(left) == ["rejected -> rejected (too_many_tasks)"], "three are shown"
+    site.finish("WAITS0")
+    await asyncio.sleep(5)
+    left = site.create("LEFT")
+    await asyncio.sleep(5)
     assert site.answers(left) == ["accepted running"]
+
+
+@virtually
+async def test_a_create_takes_the_place_of_the_commands_that_wait_for_it() -> None:
+    """Else they would keep out the very record that ends their wait."""
+    site = _capped(max_open=3)
+    await site.start()
+    for number in range(3):
+        site.update("CHG1", progress=number)
+    await asyncio.sleep(5)
+    refused, taken = site.create("CHG2"), site.create("CHG1")
+    await asyncio.sleep(5)
+    assert site.answers(refused) == ["rejected -> rejected (too_many_tasks)"]
+    assert site.answers(taken) == ["accepted running"]
+    assert site.vcd.shown()["progress"] == 2
+
+
+@virtually
+async def test_documents_that_have_grown_to_the_cap_grow_no_further_and_can_be_ended() -> None:
+    site = _capped(max_waiting_bytes=20_000)
+    keys = [f"CHG{number}" for number in range(8)]
+    await _running(site, *keys)
+    grown = [site.update(key, details="x" * 6000) for key in keys]
+    await asyncio.sleep(5)
+    refused = [birth for birth in grown if site.answers(birth)]
+    assert [site.answers(birth) for birth in refused] == [["rejected -> rejected (too_much_stored)"]] * len(refused)
+    assert 0 < len(refused) < len(keys)
+    assert site.tickets().stored_bytes <= 20_000
+    told = [event["reason"]["message"] for event in site.events() if event["birth"] == str(refused[0])]
+    assert "intake.max_waiting_bytes_per_partition" in told[0]
+    shorter, alive = site.update(keys[0], details="done soon"), site.update(keys[-1])
+    ended = [site.finish(key, details="y" * 7000) for key in keys[1:]]
+    await asyncio.sleep(10)
+    for birth in (shorter, alive, *ended):
+        assert site.answers(birth) == []
+    [first] = [document for document in site.vcd.documents.values() if mark(keys[0]) in document["operation"]]
+    assert first["details"] == "done soon"
+    assert {site.told(key)[-1] for key in keys[1:]} == {"finished success -> success"}
+    again = site.update(keys[0], details="x" * 6000)
+    await asyncio.sleep(5)
+    assert site.answers(again) == [], "the ends have made room"
 
 
 @virtually
@@ -539,3 +590,26 @@ async def test_an_ending_that_vcd_takes_without_showing_it_is_not_sent_without_p
     site.vcd.on_call = site.vcd.keeping
     await asyncio.sleep(60)
     assert site.told()[-1] == "finished success -> success"
+
+
+@virtually
+async def test_a_refusal_says_what_to_do() -> None:
+    site = ExternalSite()
+    await site.start()
+    site.create()
+    await asyncio.sleep(5)
+    refused = {
+        site.create(details="other"): "an update changes it, another task needs another key",
+        site.update(owner="urn:vcloud:vm:00000000-0000-4000-8000-000000000009"): "leave it out",
+        site.update(status="queued"): "leave it out",
+        site.create("CHG2", serviceNamespace="com.example.unlisted"): "add it there, or name one of them",
+        site.finish(): None,
+    }
+    await asyncio.sleep(5)
+    another = "a reopened ticket needs another external key: this one rests for intake.dedupe_window_days"
+    refused |= {site.update(): another, site.create(details="reopened"): another}
+    await asyncio.sleep(5)
+    told = {event["birth"]: event["reason"]["message"] for event in site.events() if event["outcome"] == "rejected"}
+    assert len(told) == len(refused) - 1
+    for birth, advice in refused.items():
+        assert advice is None or advice in told[str(birth)]
