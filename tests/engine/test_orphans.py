@@ -372,6 +372,24 @@ async def test_more_rows_than_are_read_are_told_and_those_that_were_read_are_jud
     assert len([query for query in site.vcd.queries if query.service_namespace == NAMESPACE]) == MAX_PAGES + 1
 
 
+@virtually
+async def test_an_orphan_behind_thousands_of_others_is_found() -> None:
+    """Both behind those that run, and behind those that wait for their start."""
+    site = _site(OrphanPolicy.REPORT)
+    for number in range(5200):
+        site.vcd.seed(f"other {number}")
+    for number in range(200):
+        site.vcd.seed(f"other {number}", status="queued")
+    await asyncio.sleep(10)
+    site.vcd.seed(mark("CHG1"))
+    site.vcd.seed(mark("CHG2"), status="queued")
+    await site.start()
+    await asyncio.sleep(60)
+    assert sorted(_found(site)) == [("CHG1", "report"), ("CHG2", "report")]
+    assert site.noted_of("orphans_unknown") == []
+    assert (NAMESPACE, 5400) in site.noted_of("strangers_seen")
+
+
 # --- rounds, and partitions -------------------------------------------------------------------------------------------
 
 

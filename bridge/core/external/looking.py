@@ -31,7 +31,7 @@ UNREADABLE = "state_unreadable"
 def external_looked(
     story: Story, look: Looked, request: StoredRequest | None, rules: Rules, external: ExternalRules
 ) -> None:
-    """``candidates``: the Task itself where it is known, else those that bear our mark, oldest first."""
+    """``candidates``: the Task itself where it is known, else those that bear our mark, the likeliest first."""
     story.evidence = (*story.lifecycle.evidence, *look.evidence)
     if story.lifecycle.parked_from is not None and not look.candidates:
         _stay_parked(story)
@@ -104,7 +104,7 @@ def _update(story: Story, task: Task, document: documents.Document) -> StoredReq
 
 
 def _found(story: Story, look: Looked, request: StoredRequest | None, rules: Rules, external: ExternalRules) -> None:
-    """Our POST was acted on; if it was acted on twice, the oldest is ours, and the others are orphans."""
+    """Our POST was acted on; if it was acted on twice, the first is ours, and the others are orphans."""
     story.notes.append("recovery_adopted")
     if len(look.candidates) > 1:
         story.notes.append("external_duplicate")
