@@ -139,7 +139,7 @@ def assemble(
             runner=runner,
             follower=follower,
             watch=external.watch if external is not None else None,
-            orphans=_orphans(ports, rules, claims, rounds),
+            orphans=_orphans(ports, rules, rounds),
             external_topic=policies.names.external_tasks,
             rules=policies.rules,
             observer=ports.observer,
@@ -161,10 +161,10 @@ def _external_parts(ports: Ports, policies: Policies, settle: SettleTimes, claim
     )
 
 
-def _orphans(ports: Ports, rules: ExternalRules | None, claims: Claims, rounds: Rounds) -> Orphans | None:
+def _orphans(ports: Ports, rules: ExternalRules | None, rounds: Rounds) -> Orphans | None:
     if rules is None:
         return None
-    return Orphans(ports.clock, ports.gateway, rules, claims, ports.observer, rounds.wake, rounds.fail)
+    return Orphans(ports.clock, ports.gateway, rules, ports.observer, rounds.wake, rounds.fail)
 
 
 def _facts(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:

@@ -8,7 +8,7 @@ alone. So are those whose mark names a partition that does not exist: nobody jud
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -43,14 +43,13 @@ class _Candidate:
 
 
 class Orphans:
-    """``claimed``: Tasks that lifecycles of this process have. ``wake`` wakes the journal loop, ``fail`` ends it."""
+    """``wake`` wakes the journal loop, ``fail`` ends it."""
 
     def __init__(
         self,
         clock: Clock,
         gateway: VcdGateway,
         rules: ExternalRules,
-        claimed: Container[str],
         observer: Observer,
         wake: Callable[[], None],
         fail: Callable[[BaseException], None],
@@ -58,7 +57,6 @@ class Orphans:
         self._clock = clock
         self._gateway = gateway
         self._rules = rules
-        self._claimed = claimed
         self._observer = observer
         self._wake = wake
         self._fail = fail
@@ -158,8 +156,8 @@ class Orphans:
         return reading
 
     def _is_orphan(self, candidate: _Candidate) -> bool:
-        """Nobody has it, and nobody of its key may find it yet."""
-        if candidate.owned.closed or candidate.task_id in self._claimed:
+        """Nobody has it, and nobody of its key may find it yet. Who had it and has ended does not have it any more."""
+        if candidate.owned.closed or candidate.task_id in candidate.owned.held:
             return False
         known = candidate.owned.known(candidate.external_key)
         return not (isinstance(known, Lifecycle) and known.task_id is None and known.phase in _MAY_FIND_IT)

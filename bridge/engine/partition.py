@@ -54,9 +54,7 @@ class OwnedPartition:
         self.input_partitions = input_partitions
         self.seen_end = next_offset
         self.admitting = True
-        self.draining = False
-        self.closed = False
-        self.paused = False
+        self.draining = self.closed = self.paused = False
         self.stopped: str | None = None
         self.waits_for_schema: int | None = None
         """Id of the schema that the next record waits for."""
@@ -69,6 +67,8 @@ class OwnedPartition:
         self.lanes = Lanes()
         self.claimed: set[str] = set()
         """Ids of Tasks that lifecycles of this partition have, open or ended."""
+        self.held: set[str] = set()
+        """Ids of Tasks that open ones have."""
         self.pending_controls: dict[str, list[Birth]] = {}
         """Name of the target -> control records waiting for it."""
 
@@ -146,6 +146,7 @@ class OwnedPartition:
         lane = self.lanes.update(before, after)
         if after.task_id:
             self.claimed.add(after.task_id)
+            (self.held.add if after.is_open else self.held.discard)(after.task_id)
         if _rests(after) is not (after.birth in self._resting):
             self._count_resting(after.birth)
         if after.is_open:

@@ -94,8 +94,8 @@ class PartitionRound:
         return self.changed.get(known.birth, known) if isinstance(known, Lifecycle) else known
 
     def has_task(self, task_id: str) -> bool:
-        """A lifecycle of the partition has this Task, or had it."""
-        return task_id in self.owned.claimed or any(one.task_id == task_id for one in self.changed.values())
+        """An open lifecycle of the partition has this Task, or had it when the round began."""
+        return task_id in self.owned.held or any(one.task_id == task_id for one in self.changed.values())
 
     def waiting_for(self, name: str) -> list[Lifecycle]:
         """The control records that wait for a lifecycle of this name, in their order."""

@@ -9,9 +9,11 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.answers import CallAnswer, HttpCall, Limited, OutcomeUnknown, Refused, TaskReading, TaskVanished
+from bridge.core.external_rules import OrphanPolicy
 from tests.engine.external import ANSWER_SECONDS, ExternalSite
 from tests.engine.external_vcd import NAMESPACE, ExternalVcd
 from tests.engine.harness import virtually
+from tests.engine.scripted_vcd import urn
 
 FORBIDDEN = Refused(code="ACCESS_TO_RESOURCE_IS_FORBIDDEN", message="no access", http_status=403)
 LATER = Limited(code="HTTP_429", message="slow down", http_status=429, retry_after=timedelta(seconds=60))
@@ -157,3 +159,29 @@ async def test_a_task_with_the_mark_that_cannot_be_read_makes_no_second_one() ->
     site.update(details="x")
     await asyncio.sleep(30)
     assert site.told()[1:] == ["accepted running"]
+
+
+@pytest.mark.parametrize("policy", list(OrphanPolicy))
+@virtually
+async def test_a_task_that_runs_on_after_its_end_was_told_is_an_orphan(policy: OrphanPolicy) -> None:
+    """VCD did not show it for long, so the story has ended; then the rights come back."""
+    site, vcd = _site(answer=FORBIDDEN)
+    site.rules(orphans=policy)
+    await site.start()
+    site.create()
+    site.create("CHG2")
+    await asyncio.sleep(5)
+    vcd.away = True
+    site.finish()
+    await asyncio.sleep(4 * ANSWER_SECONDS)
+    assert site.told()[-1] == "finished -> success (task_vanished)"
+    vcd.away = False
+    await site.next_owner()
+    await asyncio.sleep(20)
+    assert [values[1:] for values in site.noted_of("orphan_found")] == [("CHG1", urn(1), policy)]
+    assert vcd.shown(1)["status"] == ("aborted" if policy is OrphanPolicy.END else "running")
+    assert vcd.shown(2)["status"] == "running"
+    if policy is OrphanPolicy.ADOPT:
+        late = site.finish(command_id="once more")
+        await asyncio.sleep(5)
+        assert (site.answers(late), vcd.shown(1)["status"]) == ([], "success")
