@@ -78,7 +78,7 @@ def unknown_target(target: str | None, *, waited: bool = True) -> Reason:
 def unknown_external_key(external_key: str | None, *, waited: bool = True) -> Reason:
     """No create of this key came within the wait, or is there while there is no room to wait."""
     so_far = "within the wait" if waited else "so far, and too much waits there for this record to wait too"
-    message = f"no create of external key {external_key!r} on this partition {so_far}"
+    message = f"no create of external key {external_key!r} on this partition {so_far}: send it, then this again"
     return Reason("unknown_external_key", message, "external_key")
 
 

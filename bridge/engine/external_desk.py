@@ -219,7 +219,5 @@ def _conflict(command: ExternalCommand, known: Lifecycle | Ended) -> Reason:
         return Reason("external_key_conflict", message, "external_key")
     ended = isinstance(known, Ended) or not known.is_open
     advice = ANOTHER_KEY if ended else "an update changes it, another task needs another key"
-    message = (
-        f"external key {command.external_key!r} belongs to a task with other content, first seen at {known.birth}; {advice}"
-    )
-    return Reason("external_key_conflict", message, "external_key")
+    message = f"external key {command.external_key!r} belongs to a task with other content, first seen at {known.birth}"
+    return Reason("external_key_conflict", f"{message}; {advice}", "external_key")

@@ -602,7 +602,7 @@ async def test_a_refusal_says_what_to_do() -> None:
         site.create(details="other"): "an update changes it, another task needs another key",
         site.update(owner="urn:vcloud:vm:00000000-0000-4000-8000-000000000009"): "leave it out",
         site.update(status="queued"): "leave it out",
-        site.create("CHG2", serviceNamespace="com.example.unlisted"): "add it there, or name one of them",
+        site.create("CHG2", serviceNamespace="com.example.unlisted"): "add it, or name one",
         site.finish(): None,
     }
     await asyncio.sleep(5)

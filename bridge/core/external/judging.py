@@ -40,6 +40,9 @@ MOST_UNSHOWN = 1000
 """Commands of one task that wait for VCD to show what they ask for; what would be told of each if VCD refused it is
 kept. A finish is always taken."""
 
+ANOTHER_KEY = "a reopened ticket needs another external key: this one rests for intake.dedupe_window_days after the end"
+"""What to do where a task has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
@@ -87,7 +90,7 @@ def namespace_of(command: ExternalCommand, rules: ExternalRules) -> str | Reason
     if (objection := namespace_objection(namespace)) is not None:
         return Reason("namespace_refused", f"the serviceNamespace {objection}", "serviceNamespace")
     if namespace not in rules.namespaces:
-        message = f"service namespace {namespace!r} is not one of external_tasks.namespaces"
+        message = f"service namespace {namespace!r} is not one of external_tasks.namespaces: add it, or name one"
         return Reason("namespace_not_configured", message, "serviceNamespace")
     return namespace
 
@@ -115,14 +118,16 @@ def judge_change(
     if print_ is not None and print_ in known.commands:
         return Repeat()
     if isinstance(known, Ended) or not known.is_open:
-        return Reason("already_finished", f"the task of {known.external_key!r} has already ended ({known.outcome})")
+        message = f"the task of {known.external_key!r} has already ended ({known.outcome}); {ANOTHER_KEY}"
+        return Reason("already_finished", message)
     # A parked task waits for a person's word, and a finish is one; also while it is looked for once more.
     rests = known.phase is Phase.PARKED or known.parked_from is not None
     resolves = rests and command.verb is ExternalVerb.FINISH
     if is_final(known.wanted_status) and not resolves:
-        return Reason("already_finished", f"the task of {known.external_key!r} is being ended as {known.wanted_status}")
+        message = f"the task of {known.external_key!r} is being ended as {known.wanted_status}; {ANOTHER_KEY}"
+        return Reason("already_finished", message)
     if command.revision is not None and known.revision is not None and command.revision <= known.revision:
-        message = f"revision {command.revision} is not higher than {known.revision}, which was taken already"
+        message = f"revision {command.revision} is not higher than {known.revision}, which was taken: give a higher one"
         return Reason("revision_not_higher", message, "revision")
     if request is None:
         message = "what is stored about the task cannot be read; it is looked for in VCD: send the command again later"
@@ -149,7 +154,8 @@ def _create_only(command: ExternalCommand, known: Lifecycle, request: StoredRequ
     }
     for field, changed in changes.items():
         if changed:
-            return Reason("create_only", f"VCD takes {field} when the Task is made, and never changes it", field)
+            message = f"VCD takes {field} when the Task is made, and never changes it: leave it out"
+            return Reason("create_only", message, field)
     return None
 
 
@@ -162,6 +168,6 @@ def _backward(command: ExternalCommand, known: Lifecycle) -> Reason | None:
         return None
     before, after = rank(known.wanted_status), rank(command.status)
     if before is not None and after is not None and after < before:
-        message = f"status {command.status} comes before {known.wanted_status}, which the task has already"
+        message = f"status {command.status} comes before {known.wanted_status}, which the task has: leave it out"
         return Reason("status_goes_backward", message, "status")
     return None
