@@ -157,7 +157,7 @@ def _external_parts(ports: Ports, policies: Policies, settle: SettleTimes, claim
     return ExternalParts(
         watch=Watch(ports.clock, ports.gateway, policies.rules, policies.watch, settle.answer),
         looks=ExternalLooks(ports.clock, ports.gateway, rules, settle, claims),
-        references=References(ports.clock, ports.gateway),
+        references=References(ports.clock, ports.gateway, policies.rules.longest_wait),
     )
 
 

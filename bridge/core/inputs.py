@@ -132,6 +132,14 @@ class NotReferenced:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceUnanswered:
+    """VCD has not told for several tries whether what an external task names exists; it is asked again."""
+
+    field: str
+    message: str
+
+
 Input = (
     Granted
     | Answered
@@ -160,6 +168,7 @@ ExternalInput = (
     | Commanded
     | Referenced
     | NotReferenced
+    | ReferenceUnanswered
 )
 """Everything an external task's lifecycle reacts to."""
 

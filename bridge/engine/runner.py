@@ -181,7 +181,9 @@ class Runner:
         if request is None:
             self._feed(owned, lifecycle, Unreadable("what was asked for is not in the store, or cannot be read"))
             return
-        read = await self._external_parts().references.read(owned, lifecycle, request)
+        read = await self._external_parts().references.read(
+            owned, lifecycle, request, lambda said: self._feed(owned, lifecycle, said)
+        )
         if read is not None:
             self._reach("references_read")
             self._feed(owned, lifecycle, read)

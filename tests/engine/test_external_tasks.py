@@ -107,12 +107,56 @@ async def test_an_outage_refuses_nothing_and_one_silent_object_holds_up_nobody_e
         site.create(f"SILENT{number}", owner=f"urn:vcloud:vm:{number}")
     site.create(owner=OWNER_URN)
     await asyncio.sleep(300)
-    assert (site.events(), site.vcd.calls) == ([], [])
+    assert site.vcd.calls == []
+    assert [site.told(f"SILENT{number}") for number in range(20)] == [["waiting (reference_unanswered)"]] * 20
     assert set(site.phase()) == {"resolving"}
     away = False
     await asyncio.sleep(60)
-    assert site.told() == ["accepted running"]
+    assert site.told() == ["waiting (reference_unanswered)", "accepted running"]
     assert [one.phase.value for one in site.lifecycles(TICKETS)].count("resolving") == 20
+
+
+@virtually
+async def test_a_reference_that_is_never_answered_is_told_once_and_given_up_in_the_end() -> None:
+    """Also over restarts; the commands that came meanwhile are told with it, and the others are read behind it."""
+    site = ExternalSite()
+    answered = site.vcd.references.read
+    site.vcd.on_reference = lambda kind, text: (
+        Unavailable("HTTP 500") if kind is ReferenceKind.OWNER and text == OWNER_URN else answered(kind, text)
+    )
+    await site.start()
+    site.create(owner=OWNER_URN)
+    update = site.update(progress=10)
+    other = site.create("CHG2")
+    await asyncio.sleep(60)
+    assert site.told() == ["waiting (reference_unanswered)"]
+    [event] = site.of()
+    assert (event["reason"]["field"], event["reason"]["message"]) == ("owner", "HTTP 500")
+    assert site.answers(other) == ["accepted running"]
+    await site.next_owner()
+    await asyncio.sleep(site.policies.rules.longest_wait.total_seconds() - 120)
+    assert site.told() == ["waiting (reference_unanswered)"]
+    await asyncio.sleep(180)
+    assert site.told()[-1] == "rejected -> rejected (retries_exhausted)"
+    assert site.answers(update) == ["rejected -> rejected (retries_exhausted)"]
+    asked = len(site.vcd.read_references)
+    await asyncio.sleep(600)
+    assert len(site.vcd.read_references) == asked, "nobody asks any more"
+    again = site.create(owner=OWNER_URN)
+    site.vcd.on_reference = None
+    await asyncio.sleep(5)
+    assert site.answers(again) == ["accepted running"], "its key is free"
+
+
+@virtually
+async def test_one_answer_that_is_missing_is_no_news() -> None:
+    site = ExternalSite()
+    missing = [Unavailable("HTTP 500")] * 4
+    site.vcd.on_reference = lambda kind, text: missing.pop() if missing else site.vcd.references.read(kind, text)
+    await site.start()
+    site.create()
+    await asyncio.sleep(30)
+    assert site.told() == ["accepted running"]
 
 
 @virtually
@@ -128,7 +172,7 @@ async def test_references_are_read_again_by_the_next_owner() -> None:
     await asyncio.sleep(10)
     await site.start()
     await asyncio.sleep(5)
-    assert site.told() == ["accepted running"]
+    assert site.told()[-1] == "accepted running"
     assert len(site.vcd.read_references) == 2
 
 

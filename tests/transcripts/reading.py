@@ -31,6 +31,7 @@ from bridge.core.inputs import (
     NotReferenced,
     Observed,
     Referenced,
+    ReferenceUnanswered,
     ResolveWanted,
     Restored,
     RetryWanted,
@@ -56,6 +57,8 @@ def external_input_of(verb: str, plain: list[str], arguments: Arguments, attempt
             return Referenced(organization_uuid="33333333-3333-4333-8333-333333333333", owner=owner, user=user)
         case "no_reference":
             return NotReferenced(plain[0], "does not exist")
+        case "reference_unanswered":
+            return ReferenceUnanswered(plain[0], "HTTP 500")
         case _:
             event = input_of(verb, plain, arguments, attempt)
             assert not isinstance(event, CancelAnswered | CancelWanted | RetryWanted | ResolveWanted)

@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "ended_in_vcd": "somebody else ended the Task in Cloud Director",
     "owner_silent": "the owner of the task was not heard of for too long: the bridge ended the Task",
     "orphaned": "a running Task bore the bridge's mark and nobody had it: the bridge ended the Task, as configured",
+    "reference_unanswered": "VCD does not tell whether what the task names exists; it is asked again",
     "task_vanished": "VCD no longer shows the Task",
     "unknown_organization": "the organization does not exist, or may not be seen",
     "unknown_owner": "the owner does not exist, or may not be seen",

@@ -24,6 +24,7 @@ from bridge.core.external.showing import (
     look_for_it,
     rejected,
     show_again,
+    still_waiting,
     unsure,
 )
 from bridge.core.external.transitions import EXTERNAL_LATE, EXTERNAL_TRANSITIONS
@@ -37,6 +38,7 @@ from bridge.core.inputs import (
     NotReferenced,
     Observed,
     Referenced,
+    ReferenceUnanswered,
     Restored,
     Unreadable,
     Vanished,
@@ -99,6 +101,8 @@ def _apply(
             _commanded(story, event, request, external)
         case Referenced() | NotReferenced():
             _referenced(story, event, request)
+        case ReferenceUnanswered():
+            _unreferenced(story, event, rules)
         case Woke() | Restored() | Unreadable():
             _apply_own(story, event, request, external)
         case _:
@@ -160,6 +164,16 @@ def _referenced(story: Story, event: Referenced | NotReferenced, request: Stored
             story.become(phase=Phase.RECEIVED)
         case Referenced():
             pass  # nobody reads the references of what cannot be read
+
+
+def _unreferenced(story: Story, event: ReferenceUnanswered, rules: Rules) -> None:
+    """An outage rejects nothing; what VCD never answers for is not waited for without end."""
+    if story.now - story.lifecycle.received_at < rules.longest_wait:
+        still_waiting(story, Reason("reference_unanswered", event.message, event.field))
+        return
+    hours = rules.longest_wait.total_seconds() / 3600
+    message = f"VCD has not told of the {event.field} for {hours:g} h: {event.message}"
+    rejected(story, Reason("retries_exhausted", message, event.field))
 
 
 # --- its owner's word -------------------------------------------------------------------------------------------------

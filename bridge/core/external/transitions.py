@@ -14,6 +14,7 @@ from bridge.core.inputs import (
     NotReferenced,
     Observed,
     Referenced,
+    ReferenceUnanswered,
     Restored,
     Unreadable,
     Vanished,
@@ -28,6 +29,7 @@ EXTERNAL_TRANSITIONS: dict[Phase, dict[type[ExternalInput], frozenset[Phase]]] =
     _N: {
         Referenced: frozenset({_R}),
         NotReferenced: frozenset({_E}),
+        ReferenceUnanswered: frozenset({_N, _E}),
         Commanded: frozenset({_N}),
         Woke: frozenset({_N}),
         Restored: frozenset({_N}),
@@ -82,7 +84,7 @@ EXTERNAL_TRANSITIONS: dict[Phase, dict[type[ExternalInput], frozenset[Phase]]] =
 """Phase -> input -> phases that may follow."""
 
 _READINGS: frozenset[type[ExternalInput]] = frozenset({Observed, Vanished})
-_REFERENCES: frozenset[type[ExternalInput]] = frozenset({Referenced, NotReferenced})
+_REFERENCES: frozenset[type[ExternalInput]] = frozenset({Referenced, NotReferenced, ReferenceUnanswered})
 
 EXTERNAL_LATE: dict[Phase, frozenset[type[ExternalInput]]] = {
     _N: frozenset({Answered, Looked, Granted}) | _READINGS,

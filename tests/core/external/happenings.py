@@ -27,6 +27,7 @@ from bridge.core.inputs import (
     NotReferenced,
     Observed,
     Referenced,
+    ReferenceUnanswered,
     Restored,
     Unreadable,
     Vanished,
@@ -70,6 +71,9 @@ REFERENCED = Referenced(
 )
 
 
+UNANSWERED = ReferenceUnanswered("owner", "HTTP 500")
+
+
 def create(status: str | None = None, expire_after: int | None = None) -> ExternalCommand:
     return ExternalCommand(
         verb=ExternalVerb.CREATE, external_key=KEY, organization="acme", owner=OWNER, status=status, revision=0,
@@ -104,6 +108,7 @@ def possible(lifecycle: Lifecycle, request: StoredRequest | None) -> list[Happen
     late: list[Happening] = [
         Answered(attempt - 1, _accepted(mine), 0.5), Looked(attempt=attempt - 1, candidates=(task("late"),),
         happened=None, evidence=("late",)), REFERENCED, NotReferenced("owner", "late"),
+        UNANSWERED,
     ]  # fmt: skip
     reading: list[Happening] = [Observed(task(mine, "success")), Vanished(404, "gone")]
     restart: list[Happening] = [Restart(), Restored(), Woke()]
