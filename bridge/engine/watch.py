@@ -65,6 +65,8 @@ class _Watched:
 
 Feed = Callable[[OwnedPartition, Birth, AnyInput], None]
 
+EARLY = 0.001
+"""Seconds by which timers may ring early: what is due so soon is due now, and no slot of a later reading."""
 AT_ONCE = float("-inf")
 """Due before everything else."""
 SOON = 1.0
@@ -137,13 +139,14 @@ class Watch:
 
     # --- what is due ----------------------------------------------------------------------------------------------
 
-    def _read_within(self, watched: _Watched, seconds: float) -> None:
-        """Give it a slot; beyond the budget it queues at the end of that time."""
+    def _read_within(self, watched: _Watched, seconds: float) -> bool:
+        """Give it a slot. False where none is free: it queues at the end of that time."""
         now = self._clock.monotonic()
         self._timetable.leave(watched.slot)
-        slot = self._timetable.take(now, now + seconds)
+        slot = self._timetable.take(now + EARLY, now + seconds)
         watched.slot = slot
         self._queue_at(watched, now + seconds if slot is None else self._timetable.time(slot))
+        return slot is not None
 
     def _read_at(self, watched: _Watched, due: float) -> None:
         """Read it then, whatever else is read."""
@@ -173,7 +176,7 @@ class Watch:
         """The one that is most overdue; those that something waits for come first."""
         first = self._first()
         # Timers ring a little early, and what is due in no time at all could not be waited for.
-        if first is None or first.due > self._clock.monotonic() + 0.001:
+        if first is None or first.due > self._clock.monotonic() + EARLY:
             return None
         heapq.heappop(self._queue)
         return first
@@ -196,8 +199,8 @@ class Watch:
             self._read_at(watched, now + self._soon)
             return False
         shown = None if watched.asked else self._shown_ago(lifecycle)
-        if shown is not None:
-            self._read_within(watched, self._within - shown)
+        # What was shown lately is read later, but not where later is taken: its own slot is now.
+        if shown is not None and self._read_within(watched, self._within - shown):
             return False
         self._read_within(watched, self._within)
         return True
@@ -220,7 +223,8 @@ class Watch:
         task.add_done_callback(self._reading.discard)
 
     async def _read(self, watched: _Watched) -> None:
-        began = self._clock.now()
+        # What is asked for while this reading is under way is answered by the next one.
+        began, asked = self._clock.now(), watched.asked
         try:
             reading = await self._gateway.read_task(watched.task_id, watched.href)
         finally:
@@ -234,7 +238,7 @@ class Watch:
             self._read_at(watched, self._clock.monotonic() + self._absent_pace)
         elif isinstance(reading, TaskRead):
             watched.missing_since = None
-            self._tell(self.feed, watched, lifecycle, reading.task, began)
+            self._tell(self.feed, watched, lifecycle, reading.task, began, asked=asked)
 
     def _is_gone(self, watched: _Watched, lifecycle: Lifecycle) -> bool:
         """A 403 may be a cell that does not know a new Task yet, or a right that is being changed: only when nothing
@@ -245,13 +249,15 @@ class Watch:
             return False
         return now - since >= self._answer
 
-    def _tell(self, feed: Feed, watched: _Watched, lifecycle: Lifecycle, task: Task, began: datetime) -> None:
+    def _tell(
+        self, feed: Feed, watched: _Watched, lifecycle: Lifecycle, task: Task, began: datetime, *, asked: bool
+    ) -> None:
         answered_since = lifecycle.sent_at is not None and began <= lifecycle.sent_at <= self._clock.now()
         if not task.is_final and (answered_since or watched.is_busy):
             # What was shown since, or is being decided, is newer: told now, this would take it back.
             self._read_within(watched, self._soon if watched.asked else self._within)
             return
-        asked, watched.asked = watched.asked, False
+        watched.asked = watched.asked and not asked
         news = worth_telling(
             lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
         )

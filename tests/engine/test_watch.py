@@ -156,9 +156,8 @@ async def test_tasks_that_come_due_together_do_not_wait_for_each_other(monkeypat
     updated = site.vcd.now()
     for number in range(1, 201):
         site.update(f"CHG{number}", details="all at once")
-    while len(site.vcd.bodies("PUT")) < 200:
+    while any(one.shown < 2 for one in site.lifecycles(TICKETS)):
         await asyncio.sleep(0.1)
-    await asyncio.sleep(0.5)
     shown = site.vcd.now()
     await asyncio.sleep(40)
     for number in range(1, 201):
