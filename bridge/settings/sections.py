@@ -220,10 +220,11 @@ class IntakeSettings(Section):
     """How much work is taken, and how long is remembered what was."""
 
     max_open_per_partition: Count = 5000
-    """Open lifecycles per partition; beyond it the partition pauses. 5000: tens of MB. Restored work is never
-    refused."""
+    """Open lifecycles per partition; beyond it the partition pauses, or, of external tasks, refuses new ones. 5000:
+    tens of MB. Restored work is never refused."""
     max_waiting_bytes_per_partition: Count = 64 * 1024 * 1024
-    """Bytes of parameters and bodies of requests not yet answered, per partition; beyond it the partition pauses."""
+    """Bytes of parameters and bodies of requests not yet answered, per partition; beyond it the partition pauses, or,
+    of external tasks, refuses new ones and updates that add to it."""
     dedupe_window_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
     """How long an ended request is remembered to recognise a repeat of its ``request_id``; retention of the ``ended``
     topic. Longer costs restore time."""
