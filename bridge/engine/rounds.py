@@ -234,7 +234,8 @@ class Rounds:
         now = self._clock.now()
         works: Works = {}
         usable = list(self._usable())
-        share = max(10, MAX_STEPS // max(1, len(usable)))
+        waiting = sum(1 for owned in usable if owned.inbox or owned.inputs or owned.found)
+        share = max(10, MAX_STEPS // max(1, waiting))
         for owned in usable:
             owned.forget_before(now - self._limits.dedupe_window)
             works[owned.partition] = PartitionRound(
