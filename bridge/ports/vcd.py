@@ -48,9 +48,10 @@ class VcdGateway(Protocol):
 
     async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
         """Make one call that changes VCD. It leaves before ``leave_by`` (monotonic seconds, pool, connect and TLS
-        included) or answers NeverSent(code="lease_expired"). ``may_leave`` is asked last; when it says no, the answer
-        is NeverSent(code="held_back"). While VCD has asked to be left alone, nothing leaves and the answer is Limited
-        with what is left of that time. Once begun it is awaited behind a shield."""
+        included) or answers NeverSent(code="lease_expired"). ``may_leave`` is asked as late as can be, only the clock
+        after it; when it says no, the answer is NeverSent(code="held_back"). While VCD has asked to be left alone,
+        nothing leaves and the answer is Limited with what is left of that time. Once begun it is awaited behind a
+        shield."""
         ...
 
     async def read_task(self, task_id: str, href: str | None) -> TaskReading: ...

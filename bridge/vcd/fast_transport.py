@@ -42,7 +42,7 @@ class FastTransport:
         # httpx's time-outs become one deadline here, against answers that drip for ever.
         request.extensions = {"timeout": self._total}
         if departure is not None:
-            departure.check(self._monotonic() + self._bound)
+            departure.check(self._monotonic, self._bound)
         return await exchange(self._inner, request, classify_fast)
 
     async def close(self) -> None:

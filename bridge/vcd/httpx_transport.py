@@ -57,7 +57,7 @@ class HttpxTransport:
             if name.endswith(_SEND_STARTED):
                 # The last moment before the bytes: connecting may have taken long, or this process may have slept.
                 if departure is not None:
-                    departure.check(self._monotonic())
+                    departure.check(self._monotonic)
                 started = True
 
         def classify(error: BaseException) -> Verdict:

@@ -51,18 +51,19 @@ HELD_BACK = Verdict(never_sent=True, code="held_back", message="held back right 
 class Departure:
     """The last word before a call leaves.
 
-    ``by``: monotonic seconds after which it must not. ``may_leave`` is asked last, as late as a transport can ask.
+    ``by``: monotonic seconds after which it must not. Both are asked as late as a transport can, the clock last: a
+    process that was stopped anywhere before finds its lease over.
     """
 
     by: float
     may_leave: Callable[[], bool]
 
-    def check(self, at: float) -> None:
-        """For a request whose first byte goes out at ``at`` (monotonic seconds). Raises TransportFault."""
-        if at > self.by:
-            raise TransportFault(LEASE_EXPIRED)
+    def check(self, monotonic: Callable[[], float], ahead: float = 0.0) -> None:
+        """For a request whose first byte goes out ``ahead`` seconds from now. Raises TransportFault."""
         if not self.may_leave():
             raise TransportFault(HELD_BACK)
+        if monotonic() + ahead > self.by:
+            raise TransportFault(LEASE_EXPIRED)
 
 
 class Transport(Protocol):

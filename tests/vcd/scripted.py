@@ -51,7 +51,7 @@ class ScriptedTransport:
 
     async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
         if departure is not None:
-            departure.check(0.0)  # leases are kept by real transports
+            departure.check(lambda: 0.0)  # leases are kept by real transports
         self.requests.append(request)
         outcome = self.handle(request)
         if inspect.isawaitable(outcome):
