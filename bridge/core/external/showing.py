@@ -122,6 +122,9 @@ def ended_in_vcd(story: Story, task: Task) -> None:
         wanted = f"; {lifecycle.wanted_status} was wanted" if is_final(lifecycle.wanted_status) else ""
         reason = Reason("ended_in_vcd", f"ended as {status} in Cloud Director by somebody else{wanted}")
         changes.refused(story, reason)
+    elif lifecycle.sending < lifecycle.wanted:
+        message = f"ended as {status} in Cloud Director by somebody else, before it was told what to show"
+        reason = Reason("ended_in_vcd", message)
     elif lifecycle.ends_because is not None:
         reason = Reason(lifecycle.ends_because, f"ended by the bridge: {BECAUSE[lifecycle.ends_because]}")
     story.end(
