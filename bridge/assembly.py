@@ -23,9 +23,10 @@ from bridge.engine.follower import Follower, FollowPace
 from bridge.engine.intake import Desk, Intake
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
+from bridge.engine.patience import Patience, SettleTimes
 from bridge.engine.permits import Limits, Permits
 from bridge.engine.records import RecordWriter
-from bridge.engine.recovery import Recovery, SettleTimes
+from bridge.engine.recovery import Recovery
 from bridge.engine.references import References
 from bridge.engine.rounds import RoundLimits, Rounds
 from bridge.engine.runner import ExternalParts, Runner
@@ -92,13 +93,14 @@ def assemble(
     claims = Claims(owned.values)
     follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
     settle = SettleTimes(lease=policies.rounds.lease, answer=policies.answer_timeout)
-    external = _external_parts(ports, policies, settle, claims)
+    patience = Patience(ports.clock)
+    external = _external_parts(ports, policies, patience, settle, claims)
     runner = Runner(
         clock=ports.clock,
         gateway=ports.gateway,
         permits=permits,
         follower=follower,
-        recovery=Recovery(ports.clock, ports.gateway, catalogue, settle, claims),
+        recovery=Recovery(patience, ports.gateway, catalogue, settle, claims),
         external=external,
         observer=ports.observer,
         reach=reach,
@@ -150,13 +152,15 @@ def assemble(
     )
 
 
-def _external_parts(ports: Ports, policies: Policies, settle: SettleTimes, claims: Claims) -> ExternalParts | None:
+def _external_parts(
+    ports: Ports, policies: Policies, patience: Patience, settle: SettleTimes, claims: Claims
+) -> ExternalParts | None:
     rules = policies.rules.external
     if rules is None:
         return None
     return ExternalParts(
         watch=Watch(ports.clock, ports.gateway, policies.rules, policies.watch, settle.answer),
-        looks=ExternalLooks(ports.clock, ports.gateway, rules, settle, claims),
+        looks=ExternalLooks(ports.clock, patience, ports.gateway, rules, settle, claims),
         references=References(ports.clock, ports.gateway, policies.rules.longest_wait),
     )
 

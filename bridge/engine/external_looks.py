@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Container
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from bridge.core.answers import TaskRead, TaskVanished, Unavailable
 from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
-from bridge.core.rules import Backoff
 from bridge.core.task import Task
-from bridge.engine.namespace_rows import NotNow, Refused, namespace_rows
+from bridge.engine.namespace_rows import Refused, namespace_rows
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.recovery import CONCURRENT_LOOKS, SettleTimes
+from bridge.engine.patience import NotNow, Patience, Seen, SettleTimes
 from bridge.ports import Clock, VcdGateway
 
 EARLIER = timedelta(hours=1)
@@ -26,30 +24,24 @@ CLOCKS_APART = timedelta(minutes=1)
 """What two clocks that are right may differ by."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    evidence: list[str] = field(default_factory=list)
-    incomplete: str | None = None
-
-
 class ExternalLooks:
     """Makes looks until one is made whole. ``claimed``: Tasks that belong to others already."""
 
     def __init__(
         self,
         clock: Clock,
+        patience: Patience,
         gateway: VcdGateway,
         rules: ExternalRules,
         settle: SettleTimes,
         claimed: Container[str],
     ) -> None:
         self._clock = clock
+        self._patience = patience
         self._gateway = gateway
         self._rules = rules
         self._settle = settle
         self._claimed = claimed
-        self._backoff = Backoff(cap=timedelta(seconds=30))
-        self._free = asyncio.Semaphore(CONCURRENT_LOOKS)
 
     async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
         """Look at once, and again after the settling time where the call may still be on its way.
@@ -59,25 +51,15 @@ class ExternalLooks:
         Task no more proves little, a cell may not know it yet or a right may be being changed: it counts when it has
         not been shown over a whole answer time.
         """
-        first = await self._complete_look(owned, lifecycle)
+        look_once = partial(self._look_once, owned, lifecycle)
+        first = await self._patience.whole(owned, look_once)
         if first is None or self._is_enough(lifecycle, first):
             return first
-        lease = self._settle.lease if settle else timedelta()
-        second = await self._look_again(owned, lifecycle, first, lease + self._settle.answer)
+        second = await self._patience.again(owned, first, self._settle.of(dead_owner=settle), look_once)
         lost_sight_of = bool(first.candidates) and second is not None and not second.candidates
         if second is None or not lost_sight_of:
             return second
-        return await self._look_again(owned, lifecycle, second, self._settle.answer)
-
-    async def _look_again(
-        self, owned: OwnedPartition, lifecycle: Lifecycle, before: Looked, after: timedelta
-    ) -> Looked | None:
-        seconds = after.total_seconds()
-        await self._clock.sleep(seconds)
-        look = await self._complete_look(owned, lifecycle)
-        if look is None:
-            return None
-        return replace(look, evidence=(*before.evidence, f"looked again {seconds:g} s later", *look.evidence))
+        return await self._patience.again(owned, second, self._settle.answer, look_once)
 
     @staticmethod
     def _is_enough(lifecycle: Lifecycle, look: Looked) -> bool:
@@ -85,20 +67,8 @@ class ExternalLooks:
             return bool(look.candidates)
         return any(task.is_final for task in look.candidates)
 
-    async def _complete_look(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked | None:
-        failures = 0
-        while not owned.closed:
-            try:
-                async with self._free:
-                    return await self._look_once(owned, lifecycle)
-            except NotNow:
-                delay = self._backoff.delay(failures, self._clock.random())
-                failures += 1
-                await self._clock.sleep(delay.total_seconds())
-        return None
-
     async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
-        seen = _Seen()
+        seen = Seen()
         if lifecycle.task_id is not None:
             candidates = await self._task_itself(lifecycle.task_id, lifecycle.task_href, seen)
         else:
@@ -111,7 +81,7 @@ class ExternalLooks:
             incomplete=seen.incomplete,
         )
 
-    async def _task_itself(self, task_id: str, href: str | None, seen: _Seen) -> list[Task]:
+    async def _task_itself(self, task_id: str, href: str | None, seen: Seen) -> list[Task]:
         reading = await self._gateway.read_task(task_id, href)
         match reading:
             case Unavailable(message=message):
@@ -123,7 +93,7 @@ class ExternalLooks:
                 seen.evidence.append(f"GET {task_id}: {task.status}")
                 return [task]
 
-    async def _marked(self, owned: OwnedPartition, lifecycle: Lifecycle, seen: _Seen) -> list[Task]:
+    async def _marked(self, owned: OwnedPartition, lifecycle: Lifecycle, seen: Seen) -> list[Task]:
         """The Tasks that bear our mark, the likeliest first: the oldest since the intent, then those before it."""
         found: list[Task] = []
         intent = self._intent(lifecycle)
@@ -144,7 +114,7 @@ class ExternalLooks:
         return min(lifecycle.first_intent_at, self._clock.now()) + self._gateway.clock_ahead
 
     async def _matching(
-        self, owned: OwnedPartition, lifecycle: Lifecycle, namespace: str, since: datetime | None, seen: _Seen
+        self, owned: OwnedPartition, lifecycle: Lifecycle, namespace: str, since: datetime | None, seen: Seen
     ) -> list[Task]:
         marker = Marker(self._rules.group_id, owned.partition)
         found: list[Task] = []

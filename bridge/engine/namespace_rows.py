@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRecord
+from bridge.engine.patience import NotNow
 from bridge.ports import VcdGateway
 
 MAX_PAGES = 400
@@ -27,10 +28,6 @@ UNSTARTED = ("queued", "preRunning")
 
 RUNNING = ("running", "postRunning")
 """VCD's own Tasks have been seen in the second one; a VCD that does not know it is not asked for it."""
-
-
-class NotNow(Exception):
-    """VCD could not be asked; the look is made again later. Says nothing about the call."""
 
 
 class Refused(Exception):

@@ -18,8 +18,9 @@ from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Backoff
-from bridge.engine.namespace_rows import NotNow, Refused, namespace_rows
+from bridge.engine.namespace_rows import Refused, namespace_rows
 from bridge.engine.partition import OwnedPartition
+from bridge.engine.patience import NotNow
 from bridge.ports import Clock, Observer, VcdGateway
 
 GATHER_SECONDS = 1.0

@@ -6,11 +6,10 @@ where the catalogue names one, probes the entity's state. What it concludes is d
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Container
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import replace
+from functools import partial
 
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Operation
@@ -27,37 +26,14 @@ from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.proof import probe_says
 from bridge.core.recognition import Trace, narrowed, record_could_be, trace_of
-from bridge.core.rules import Backoff
 from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
-from bridge.ports import Clock, VcdGateway
-
-CONCURRENT_LOOKS = 16
-"""Looks made at the same time: a restart can bring thousands, and VCD serves others too."""
+from bridge.engine.patience import NotNow, Patience, Seen, SettleTimes
+from bridge.ports import VcdGateway
 
 MAX_PAGES = 40
 """Pages of the task query read per look: 5,120 Tasks of our own user since the intent. More than that, and the look
 counts as incomplete."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleTimes:
-    """How long a call may still be on its way: the lease of a dead owner, and the time VCD may take to answer."""
-
-    lease: timedelta
-    answer: timedelta
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What a look has gathered so far."""
-
-    evidence: list[str] = field(default_factory=list)
-    incomplete: str | None = None
-
-
-class _NotNow(Exception):
-    """VCD could not be asked; the look is made again later. Says nothing about the call."""
 
 
 class Recovery:
@@ -65,19 +41,17 @@ class Recovery:
 
     def __init__(
         self,
-        clock: Clock,
+        patience: Patience,
         gateway: VcdGateway,
         catalogue: Catalogue,
         settle: SettleTimes,
         claimed: Container[str],
     ) -> None:
-        self._clock = clock
         self._gateway = gateway
         self._catalogue = catalogue
         self._settle = settle
         self._claimed = claimed
-        self._backoff = Backoff(cap=timedelta(seconds=30))
-        self._free = asyncio.Semaphore(CONCURRENT_LOOKS)
+        self._patience = patience
         self._sourced = {op.vcd_operation_name for op in catalogue.values() if op.vcd_operation_name}
 
     async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
@@ -86,34 +60,16 @@ class Recovery:
         A Task found at the first look is enough; "nothing" counts only after every moment at which the call could
         still have been on its way. None: the partition is not ours any more.
         """
-        first = await self._complete_look(owned, lifecycle)
+        look_once = partial(self._look_once, owned, lifecycle)
+        first = await self._patience.whole(owned, look_once)
         if first is None or first.candidates or first.happened:
             return first
-        seconds = self._settle.answer.total_seconds()
-        if settle:
-            seconds += self._settle.lease.total_seconds()
-        await self._clock.sleep(seconds)
-        second = await self._complete_look(owned, lifecycle)
-        if second is None:
-            return None
-        return replace(second, evidence=(*first.evidence, f"looked again {seconds:g} s later", *second.evidence))
-
-    async def _complete_look(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked | None:
-        failures = 0
-        while not owned.closed:
-            try:
-                async with self._free:
-                    return await self._look_once(owned, lifecycle)
-            except _NotNow:
-                delay = self._backoff.delay(failures, self._clock.random())
-                failures += 1
-                await self._clock.sleep(delay.total_seconds())
-        return None
+        return await self._patience.again(owned, first, self._settle.of(dead_owner=settle), look_once)
 
     async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
         operation = self._catalogue.get(lifecycle.operation or "")
         trace = trace_of(lifecycle, operation, self._gateway.user_name, self._sourced, self._gateway.clock_ahead)
-        seen = _Seen()
+        seen = Seen()
         candidates = await self._candidates(lifecycle, trace, seen)
         happened = None
         if operation is None:
@@ -128,7 +84,7 @@ class Recovery:
             incomplete=seen.incomplete,
         )
 
-    async def _candidates(self, lifecycle: Lifecycle, trace: Trace, seen: _Seen) -> tuple[Task, ...]:
+    async def _candidates(self, lifecycle: Lifecycle, trace: Trace, seen: Seen) -> tuple[Task, ...]:
         if not trace.is_recognisable:
             seen.evidence.append(f"nothing tells a Task of {lifecycle.operation} from others: none was looked for")
             return ()
@@ -138,7 +94,7 @@ class Recovery:
         seen.evidence.append(f"{len(candidates)} unclaimed Tasks fit: {', '.join(task.id for task in candidates[:5])}")
         return candidates
 
-    async def _entity_tasks(self, lifecycle: Lifecycle, seen: _Seen) -> list[Task]:
+    async def _entity_tasks(self, lifecycle: Lifecycle, seen: Seen) -> list[Task]:
         if lifecycle.entity is None:
             return []
         reading = await self._gateway.read_entity(lifecycle.entity, lifecycle.organization)
@@ -152,10 +108,10 @@ class Recovery:
                 seen.incomplete = f"GET {lifecycle.entity} is refused with {status}: {message}"
                 seen.evidence.append(seen.incomplete)
             case Unavailable(message=message):
-                raise _NotNow(message)
+                raise NotNow(message)
         return []
 
-    async def _queried_tasks(self, trace: Trace, seen: _Seen) -> list[Task]:
+    async def _queried_tasks(self, trace: Trace, seen: Seen) -> list[Task]:
         since = TaskQuery(own_only=True, started_at_or_after=trace.since, sort_ascending="startDate")
         told = f"of user {trace.user_name} since {trace.since.isoformat()}"
         tasks = await self._query(since, trace, told, seen)
@@ -163,7 +119,7 @@ class Recovery:
         waiting = TaskQuery(own_only=True, statuses=("queued", "preRunning"))
         return tasks + await self._query(waiting, trace, f"of user {trace.user_name} not started yet", seen)
 
-    async def _query(self, query: TaskQuery, trace: Trace, told: str, seen: _Seen) -> list[Task]:
+    async def _query(self, query: TaskQuery, trace: Trace, told: str, seen: Seen) -> list[Task]:
         found: list[Task] = []
         rows = 0
         for page in range(1, MAX_PAGES + 1):
@@ -173,7 +129,7 @@ class Recovery:
                 seen.evidence.append(seen.incomplete)
                 return found
             if not isinstance(answer, TaskPage):
-                raise _NotNow(answer.message)
+                raise NotNow(answer.message)
             rows += len(answer.records)
             for record in answer.records:
                 if record.id not in self._claimed and record_could_be(record, trace):
@@ -188,11 +144,11 @@ class Recovery:
     async def _read(self, task_id: str) -> list[Task]:
         reading = await self._gateway.read_task(task_id, None)
         if isinstance(reading, Unavailable):
-            raise _NotNow(reading.message)
+            raise NotNow(reading.message)
         return [reading.task] if isinstance(reading, TaskRead) else []
 
     async def _probe(
-        self, owned: OwnedPartition, lifecycle: Lifecycle, operation: Operation, seen: _Seen
+        self, owned: OwnedPartition, lifecycle: Lifecycle, operation: Operation, seen: Seen
     ) -> bool | None:
         request = owned.requests.get(lifecycle.birth)
         if operation.probe is None or request is None:
@@ -201,7 +157,7 @@ class Recovery:
         path = operation.probe.path.format_map(parameters)
         reading = await self._gateway.read_entity(path, lifecycle.organization)
         if isinstance(reading, Unavailable):
-            raise _NotNow(reading.message)
+            raise NotNow(reading.message)
         if isinstance(reading, ReadRefused):
             seen.evidence.append(f"probe GET {path} is refused with {reading.http_status}: {reading.message}")
             return None

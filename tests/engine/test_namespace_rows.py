@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, Unavailable
-from bridge.engine.namespace_rows import MAX_PASSES, NotNow, Refused, namespace_rows
+from bridge.engine.namespace_rows import MAX_PASSES, Refused, namespace_rows
+from bridge.engine.patience import NotNow
 from tests.engine.external_vcd import NAMESPACE, ExternalVcd
 from tests.engine.harness import virtually
 from tests.simulation.loop import EPOCH

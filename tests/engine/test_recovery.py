@@ -30,7 +30,8 @@ from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
 from bridge.core.recognition import CLOCK_MARGIN
 from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.recovery import CONCURRENT_LOOKS, MAX_PAGES, Recovery, SettleTimes
+from bridge.engine.patience import CONCURRENT_LOOKS, Patience, SettleTimes
+from bridge.engine.recovery import MAX_PAGES, Recovery
 from tests.engine.harness import CATALOGUE, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, page_of, row_of, task, urn
 from tests.simulation.loop import EPOCH, VirtualClock
@@ -47,7 +48,7 @@ class _Desk:
         self.vcd = ScriptedVcd()
         self.clock = VirtualClock(asyncio.get_running_loop(), Random(1))
         settle = SettleTimes(lease=timedelta(seconds=LEASE), answer=timedelta(seconds=ANSWER))
-        self.recovery = Recovery(self.clock, self.vcd, CATALOGUE, settle, frozenset(claimed))
+        self.recovery = Recovery(Patience(self.clock), self.vcd, CATALOGUE, settle, frozenset(claimed))
         self.owned = OwnedPartition(TopicPartition("t", 0), 1, "id", 0, 0)
         fields: dict[str, Any] = {"entity": ENTITY, "intent_at": EPOCH + timedelta(seconds=100), **more}
         self.lifecycle = Lifecycle(
