@@ -34,16 +34,20 @@ prerequisites:
 kafka: prerequisites $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
-# Those that watch processes live and die have the machine to themselves; the others share it.
-ALONE = tests/crash tests/examples tests/kafka tests/system
-SLOWEST = --durations=12 --durations-min=5
+# What kills processes in narrow windows has the machine to itself; of the others two files run side by side, those that
+# need the processor apart from those that wait for processes.
+ALONE = tests/crash
+WAITING = tests/examples tests/kafka tests/system
+PYTEST = $(BIN)/python -m pytest --durations=12 --durations-min=5
+TWO = --numprocesses=2 --dist=loadfile
 
 test: kafka ## all tests that belong to every change, on a real Kafka
 ifdef ONLY
-	$(BIN)/python -m pytest $(SLOWEST) $(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)")
+	$(PYTEST) $(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)")
 else
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(SLOWEST) $(addprefix --ignore=,$(ALONE))
-	$(BIN)/python -m pytest $(SLOWEST) $(ALONE)
+	$(PYTEST) $(TWO) $(addprefix --ignore=,$(ALONE) $(WAITING))
+	$(PYTEST) $(TWO) $(WAITING)
+	$(PYTEST) $(ALONE)
 endif
 
 test-long: kafka ## the tests that take minutes
