@@ -45,6 +45,10 @@ class PartitionRound:
     events: list[StatusEvent] = field(default_factory=list)
     requests: dict[Birth, StoredRequest] = field(default_factory=dict)
     """What calls need, where this round writes it anew."""
+    new_lifecycles: int = 0
+    """Opened in this round, control records included."""
+    new_bytes: int = 0
+    """By how much this round's requests weigh more than those they replace."""
     opened: list[Birth] = field(default_factory=list)
     opened_names: dict[str, Birth] = field(default_factory=dict)
     lanes_taken: set[str] = field(default_factory=set)
@@ -80,10 +84,7 @@ class PartitionRound:
 
     def has_room_for(self, growth: int) -> bool:
         """Whether the stored requests may grow by so many bytes, as this round sees them."""
-        owned = self.owned
-        before = sum(owned.requests[birth].size_bytes for birth in self.requests if birth in owned.requests)
-        after = sum(request.size_bytes for request in self.requests.values())
-        return owned.stored_bytes - before + after + growth <= self.most_bytes
+        return self.owned.stored_bytes + self.new_bytes + growth <= self.most_bytes
 
     def known(self, name: str) -> Lifecycle | Ended | None:
         """A request id or external key as this round sees it: also what is not committed yet."""
@@ -135,7 +136,9 @@ class PartitionRound:
         told_otherwise = decision.lifecycle.kind is Kind.CONTROL
         self.answers.extend(event for event in decision.events if told_otherwise or event.birth != birth)
         if decision.request is not None:
-            self.requests[birth] = self.fitting(self.owned, decision.lifecycle, decision.request)
+            before, after = self.request(birth), self.fitting(self.owned, decision.lifecycle, decision.request)
+            self.new_bytes += after.size_bytes - (before.size_bytes if before is not None else 0)
+            self.requests[birth] = after
         if decision.commands:
             self.commands.setdefault(birth, []).extend(decision.commands)
         self.notes.extend((birth, note, decision.evidence) for note in decision.notes)
@@ -161,6 +164,7 @@ class PartitionRound:
         """A new lifecycle with the part of it that a call needs."""
         lifecycle = decision.lifecycle
         self.changed[lifecycle.birth] = lifecycle
+        self.new_lifecycles += 1
         self.adopt(decision)
         if lifecycle.kind is Kind.CONTROL:
             return

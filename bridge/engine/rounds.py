@@ -281,10 +281,10 @@ class Rounds:
                     work.grant(taken.starts.birth)
 
     def _room(self, work: PartitionRound) -> Room:
-        opened = sum(1 for birth in work.changed if birth not in work.owned.lifecycles)
-        new_bytes = sum(request.size_bytes for request in work.requests.values())
         limits = self._limits
-        return work.owned.room(limits.max_open, limits.max_waiting_bytes, more=opened, more_bytes=new_bytes)
+        return work.owned.room(
+            limits.max_open, limits.max_waiting_bytes, more=work.new_lifecycles, more_bytes=work.new_bytes
+        )
 
     def is_full(self, owned: OwnedPartition) -> bool:
         """The partition takes no new requests until some of its open ones end."""

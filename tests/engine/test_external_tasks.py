@@ -476,6 +476,19 @@ async def test_a_create_takes_the_place_of_the_commands_that_wait_for_it() -> No
 
 
 @virtually
+async def test_a_document_that_is_written_anew_is_not_counted_twice() -> None:
+    """An update and a create of another ticket in one round, of documents that fit together."""
+    site = _capped(max_waiting_bytes=10_000)
+    await site.start()
+    site.create("CHG1", details="x" * 6000)
+    await asyncio.sleep(5)
+    site.update("CHG1", details="y" * 6000)
+    taken = site.create("CHG2")
+    await asyncio.sleep(5)
+    assert site.answers(taken) == ["accepted running"]
+
+
+@virtually
 async def test_documents_that_have_grown_to_the_cap_grow_no_further_and_can_be_ended() -> None:
     site = _capped(max_waiting_bytes=20_000)
     keys = [f"CHG{number}" for number in range(8)]
