@@ -8,6 +8,8 @@ from typing import Any
 
 from fastavro.schema import parse_schema
 
+from bridge.errors import InvariantViolation
+
 _RANGES = {"int": 2**31, "long": 2**63}
 _EMPTY: Mapping[str, Any] = {"string": "", "int": 0, "long": 0, "boolean": False, "array": [], "record": {}}
 
@@ -56,7 +58,7 @@ class Conformer:
             case "record":
                 return self._members(value, self._names.get(schema, schema) if isinstance(schema, str) else schema)
             case _:
-                raise NotImplementedError(f"the schema has a {kind}, which nothing of VCD can break")
+                raise InvariantViolation(f"the schema has a {kind}, which no value of VCD is made to fit")
 
     def _items(self, value: Any, items: Any) -> list[Any] | None:
         if not isinstance(value, list | tuple):
