@@ -477,15 +477,17 @@ async def test_a_create_takes_the_place_of_the_commands_that_wait_for_it() -> No
 
 @virtually
 async def test_a_document_that_is_written_anew_is_not_counted_twice() -> None:
-    """An update and a create of another ticket in one round, of documents that fit together."""
+    """Updates of what is shown and creates in one round: of the updates only what they add is new."""
     site = _capped(max_waiting_bytes=10_000)
     await site.start()
-    site.create("CHG1", details="x" * 6000)
+    for key in ("CHG1", "CHG2"):
+        site.create(key, details="x" * 4000)
     await asyncio.sleep(5)
-    site.update("CHG1", details="y" * 6000)
-    taken = site.create("CHG2")
+    for key in ("CHG1", "CHG2"):
+        site.update(key, details="y" * 4000)
+    taken = [site.create(key, details="z" * 2500) for key in ("CHG3", "CHG4")]
     await asyncio.sleep(5)
-    assert site.answers(taken) == ["accepted running"]
+    assert [site.answers(birth) for birth in taken] == [["accepted running"]] * 2
 
 
 @virtually
