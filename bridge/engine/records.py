@@ -44,6 +44,12 @@ def record_bytes(record: OutRecord) -> int:
     return len(record.key or b"") + len(record.value or b"") + headers + 70
 
 
+def weighs_at_most(request: StoredRequest) -> int:
+    """Bytes that a request's record cannot exceed: a symbol takes four at most, all around it less than 2 KiB. (Names of
+    query parameters are not empty, so their symbols pay for the lengths that stand before them.)"""
+    return 4 * request.size_bytes + 2048
+
+
 class RecordWriter:
     """Turns rounds into records."""
 
@@ -101,7 +107,9 @@ class RecordWriter:
 
     def request_fits(self, owned: OwnedPartition, request: StoredRequest, *, reserve: int = 0) -> bool:
         """Whether the store can take this request, and ``reserve`` bytes more."""
-        return self._bytes_left(owned, request) >= reserve
+        most = self._journal.max_record_bytes(self._names.changelog(owned.partition.topic))
+        # Nearly all do by far: those are not encoded only to be weighed.
+        return weighs_at_most(request) + reserve <= most or self._bytes_left(owned, request) >= reserve
 
     def fitted(self, owned: OwnedPartition, lifecycle: Lifecycle, request: StoredRequest) -> StoredRequest:
         """The next call of an external task as the store can take it: what VCD shows is wanted too, at any length."""
