@@ -45,8 +45,10 @@ def record_bytes(record: OutRecord) -> int:
 
 
 def weighs_at_most(request: StoredRequest) -> int:
-    """Bytes that a request's record cannot exceed: a symbol takes four at most, all around it less than 2 KiB. (Names of
-    query parameters are not empty, so their symbols pay for the lengths that stand before them.)"""
+    """Bytes that a request's record cannot exceed: a symbol takes four at most, all around it less than 2 KiB.
+
+    Names of query parameters are not empty, so their symbols pay for the lengths that stand before them.
+    """
     return 4 * request.size_bytes + 2048
 
 
