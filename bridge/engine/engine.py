@@ -121,6 +121,8 @@ class Engine:
             late.append("journal")
         if now - self._p.follower.last_progress > seconds:
             late.append("follower")
+        if self._p.watch is not None and self._p.watch.is_stalled(seconds):
+            late.append("watch")
         return late
 
     @property
@@ -175,9 +177,10 @@ class Engine:
         p = self._p
         for task in (*self._restoring.values(), *self._handovers):
             task.cancel()
+        await p.runner.close()
+        # A look of the runner may have found some.
         if p.orphans is not None:
             await p.orphans.close()
-        await p.runner.close()
         await p.journal.close()
         await p.store.close()
         await p.gateway.close()

@@ -171,12 +171,13 @@ class OwnedPartition:
                 self._resting_bytes -= request.size_bytes
 
     def remember(self, ended: Ended) -> None:
-        """Keep an ended lifecycle for the dedupe window."""
+        """Keep an ended lifecycle for the dedupe window, where its records could ask for it by name."""
+        if ended.name is None:
+            return
         if ended.task_id:
             self.claimed.add(ended.task_id)
-        if ended.name is not None:
-            self._ended[ended.name] = ended
-            self._ended.move_to_end(ended.name)
+        self._ended[ended.name] = ended
+        self._ended.move_to_end(ended.name)
 
     def forget_before(self, moment: datetime) -> int:
         """Drop what ended before ``moment`` (the end of the dedupe window). Returns how many."""

@@ -98,6 +98,8 @@ class Watch:
         self._more = asyncio.Event()
         self._free = asyncio.Semaphore(pace.concurrent_reads)
         self._reading: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._last_turn = clock.monotonic()
         self.feed: Feed | None = None
 
     @property
@@ -105,11 +107,19 @@ class Watch:
         """Tasks that are watched, and those that ended since they were last due."""
         return len(self._watched)
 
+    def is_stalled(self, seconds: float) -> bool:
+        """A reading is overdue by so long, and the loop has not turned since."""
+        now, first = self._clock.monotonic(), self._first()
+        return first is not None and first.due < now - seconds and self._last_turn < now - seconds
+
     def add(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         """Watch a lifecycle's Task until the lifecycle ends or is parked."""
         # Restored ones are spread over the interval; what was made a moment ago has just been shown.
         ago = self._answered_ago(lifecycle)
         wait = self._within * (self._clock.random() if ago is None or ago > 1.0 else 1.0)
+        before = self._watched.get(lifecycle.birth)
+        if before is not None:
+            self._timetable.leave(before.slot)
         watched = _Watched(owned, lifecycle.birth, lifecycle.task_id or "", lifecycle.task_href, due=0.0)
         self._watched[lifecycle.birth] = watched
         self._read_within(watched, wait)
@@ -122,9 +132,12 @@ class Watch:
             self._read_at(watched, AT_ONCE)
 
     async def run(self) -> None:
-        """Read until canceled."""
+        """Read until canceled. Raises what breaks a reading: the process must not go on without seeing."""
         try:
             while True:
+                if self._failure is not None:
+                    raise self._failure
+                self._last_turn = self._clock.monotonic()
                 watched = self._next_due()
                 if watched is None:
                     await self._wait()
@@ -220,7 +233,13 @@ class Watch:
     def _spawn(self, watched: _Watched) -> None:
         task = asyncio.ensure_future(self._read(watched))
         self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        task.add_done_callback(self._read_over)
+
+    def _read_over(self, task: asyncio.Task[None]) -> None:
+        self._reading.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+            self._more.set()
 
     async def _read(self, watched: _Watched) -> None:
         # What is asked for while this reading is under way is answered by the next one.

@@ -386,3 +386,28 @@ def test_the_queue_of_the_watch_stays_as_large_as_what_is_watched() -> None:
         assert (site.watch.count, site.watch._queue) == (0, [])
 
     play()
+
+
+@virtually
+async def test_a_reading_that_breaks_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the cancels and ends of that Task would never be seen again."""
+    site = ExternalSite()
+    await _running(site)
+
+    async def broken(vcd: ExternalVcd, task_id: str, href: str | None) -> TaskReading:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(ExternalVcd, "read_task", broken)
+    await asyncio.sleep(INTERVAL + 1)
+    assert [str(failure) for failure in site.failures] == ["broken"]
+
+
+@virtually
+async def test_a_task_that_is_watched_anew_leaves_its_slot() -> None:
+    site = ExternalSite()
+    await _running(site)
+    (lifecycle,) = site.lifecycles(TICKETS)
+    for _ in range(50):
+        site.watch.add(site.tickets(), lifecycle)
+    assert len(site.watch._timetable._taken) == 1
+    await site.stop()
