@@ -173,6 +173,7 @@ class OwnedPartition:
     def remember(self, ended: Ended) -> None:
         """Keep an ended lifecycle for the dedupe window, where its records could ask for it by name."""
         if ended.name is None:
+            self.claimed.discard(ended.task_id or "")
             return
         if ended.task_id:
             self.claimed.add(ended.task_id)
