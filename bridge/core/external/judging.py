@@ -73,7 +73,8 @@ def content_hash(command: ExternalCommand) -> str:
 def fingerprint(command: ExternalCommand) -> str | None:
     """What a repeat of this command has too; None for one that carries nothing to tell a repeat by."""
     if command.command_id is not None:
-        named = f"id:{command.command_id}"
+        # One id for a ticket's create, update and finish is no repeat: a finish must not be taken for its create.
+        named = f"id:{command.verb}:{command.command_id}"
     elif command.revision is not None:
         named = f"revision:{command.revision}:{command.verb}:{content_hash(command)}"
     else:

@@ -154,7 +154,7 @@ def test_free_content_counts_by_what_it_means() -> None:
 def test_a_command_id_tells_a_repeat_whatever_else_it_says() -> None:
     run = shown(update(command_id="u-1", progress=10))
     assert code(judged(run, update(command_id="u-1", progress=10))) == "repeat"
-    assert code(judged(run, finish(command_id="u-1"))) == "repeat"
+    assert judged(run, finish(command_id="u-1")) is None
     assert judged(run, update(command_id="u-2", progress=10)) is None
 
 
