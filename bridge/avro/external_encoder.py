@@ -29,7 +29,7 @@ def encode_command(document: Mapping[str, JsonValue], schema_id: int | None = No
         for path, names in _NUMBERS:
             for name in names:
                 _replace(
-                    record, path, name, whole(_inner(record, path), name, _prefix(path), least=-(2**63), most=2**63)
+                    record, path, name, whole(_inner(record, path), name, _prefix(path), least=-(2**63), most=2**63 - 1)
                 )
         for path, name in _FREE:
             _replace(record, path, name, free_content(_inner(record, path).get(name), f"{_prefix(path)}{name}"))

@@ -27,7 +27,7 @@ CODES: dict[str, str] = {
 }
 """Reason codes told by the codecs of all records -> meaning."""
 
-_DIGITS = re.compile(r"-?\d{1,18}", re.ASCII)
+_DIGITS = re.compile(r"-?\d{1,19}", re.ASCII)
 
 MAX_TEXT = 1024
 """Characters of a text that travels to every event: headers and key of the event hold it again."""
