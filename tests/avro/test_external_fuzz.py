@@ -84,3 +84,39 @@ def test_a_damaged_avro_value(position: int, byte: int, cut: int) -> None:
 def test_any_json_object(key: bytes | None, document: dict[str, Any], headers: Headers) -> None:
     check(key, json.dumps(document).encode(), headers)
     check(b"CHG0001", json.dumps({"command": "update", **document}).encode(), ())
+
+
+FITTING = st.fixed_dictionaries(
+    {"command": st.sampled_from(("create", "update"))},
+    optional={
+        "details": ANY_TEXT,
+        "progress": st.integers(-5, 105),
+        "revision": st.integers(-(2**64), 2**64),
+        "params": ANY_JSON,
+        "result": st.fixed_dictionaries({"resultContent": ANY_JSON}),
+        "error": st.fixed_dictionaries({"message": ANY_TEXT}, optional={"majorErrorCode": st.integers(0, 700)}),
+    },
+)
+
+
+@settings(max_examples=400)
+@given(FITTING)
+def test_any_command_that_may_fit(document: dict[str, Any]) -> None:
+    check(b"CHG0001", json.dumps(document).encode(), ())
+
+
+def test_many_of_these_are_commands_with_content() -> None:
+    """What the test above says of contents it says of some that were taken."""
+    taken: list[ExternalCommand] = []
+
+    @settings(max_examples=300)
+    @given(FITTING)
+    def count(document: dict[str, Any]) -> None:
+        decoded = CODEC.decode(delivery(json.dumps(document).encode(), (), b"CHG0001"))
+        if isinstance(decoded, ExternalCommand):
+            taken.append(decoded)
+
+    count()
+    assert sum(one.params is not None for one in taken) > 15
+    assert sum(one.result is not None for one in taken) > 15
+    assert sum(one.progress is not None for one in taken) > 15

@@ -89,3 +89,38 @@ def test_a_damaged_avro_value(position: int, byte: int, cut: int) -> None:
 @given(st.dictionaries(st.sampled_from(NAMES) | ANY_TEXT, ANY_JSON, max_size=6), HEADERS)
 def test_any_json_object(document: dict[str, Any], headers: Headers) -> None:
     check(json.dumps(document).encode(), headers)
+
+
+TEXTS = st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=8), max_size=3)
+FITTING = st.fixed_dictionaries(
+    {"request_id": st.just("r-1"), "operation": st.just("deployVApp")},
+    optional={
+        "parameters": TEXTS,
+        "query": TEXTS,
+        "body": st.dictionaries(ANY_TEXT, ANY_JSON, max_size=4),
+        "start_by": st.integers(-(2**60), 2**60),
+        "correlation_id": ANY_TEXT,
+    },
+)
+
+
+@settings(max_examples=400)
+@given(FITTING)
+def test_any_request_that_may_fit(document: dict[str, Any]) -> None:
+    check(json.dumps(document).encode(), ())
+
+
+def test_many_of_these_are_requests_with_content() -> None:
+    """What the test above says of contents it says of some that were taken."""
+    taken: list[ActionRequest] = []
+
+    @settings(max_examples=300)
+    @given(FITTING)
+    def count(document: dict[str, Any]) -> None:
+        decoded = CODEC.decode(delivery(json.dumps(document).encode(), ()))
+        if isinstance(decoded, ActionRequest):
+            taken.append(decoded)
+
+    count()
+    assert sum(bool(one.body) for one in taken) > 15
+    assert sum(bool(one.parameters) for one in taken) > 15
