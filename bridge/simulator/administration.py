@@ -11,16 +11,16 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from bridge.simulator.behavior import SettingError
+from bridge.simulator.calls.external import ExternalTasks
+from bridge.simulator.calls.taskbody import read_task_body
 from bridge.simulator.director import Director
-from bridge.simulator.entities import UUID, Entity, initial_state
-from bridge.simulator.exchange import Answer, JsonObject, Refusal, Request, to_json
-from bridge.simulator.external import ExternalTasks
 from bridge.simulator.faults import FaultError
-from bridge.simulator.kinds import KINDS
-from bridge.simulator.router import Router
-from bridge.simulator.scripts import FINAL, ScriptError, Step, read_script
-from bridge.simulator.taskbody import read_task_body
-from bridge.simulator.tasks import Task
+from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, Request, to_json
+from bridge.simulator.protocol.router import Router
+from bridge.simulator.state.entities import UUID, Entity, initial_state
+from bridge.simulator.state.kinds import KINDS
+from bridge.simulator.state.scripts import FINAL, ScriptError, Step, read_script
+from bridge.simulator.state.tasks import Task
 
 PREFIX = "/simulator/"
 

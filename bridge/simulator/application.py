@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from bridge.simulator.administration import PREFIX, Administration
-from bridge.simulator.call import Call
+from bridge.simulator.calls.call import Call
 from bridge.simulator.director import Director
-from bridge.simulator.exchange import Answer, Refusal, Request
 from bridge.simulator.faults import Fault
+from bridge.simulator.protocol.exchange import Answer, Refusal, Request
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

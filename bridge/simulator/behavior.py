@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bridge.simulator.exchange import JsonObject
-
 DEFAULT_VERSIONS = ("35.0", "36.0", "36.3", "37.0", "37.3", "38.0", "38.1", "39.0", "39.1")
 DEPRECATED_VERSIONS = ("35.0", "36.0")
 
@@ -84,5 +82,5 @@ class Behavior:
             return type(present)(value)
         raise SettingError(f"'{name}' takes a number, 0 or more")
 
-    def document(self) -> JsonObject:
+    def document(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.clock import Clock
-from bridge.simulator.documents import Documents
-from bridge.simulator.entities import EntityStore
-from bridge.simulator.references import References
-from bridge.simulator.scripts import Script, ordinary
-from bridge.simulator.sessions import Sessions
-from bridge.simulator.tasks import Task, TaskEngine
+from bridge.simulator.documents.documents import Documents
+from bridge.simulator.state.entities import EntityStore
+from bridge.simulator.state.references import References
+from bridge.simulator.state.scripts import Script, ordinary
+from bridge.simulator.state.sessions import Sessions
+from bridge.simulator.state.tasks import Task, TaskEngine
 
 
 @dataclass(slots=True)

@@ -9,24 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from bridge.catalogue.operation import Operation
-from bridge.simulator.access import Access
-from bridge.simulator.actions import Actions, operation_target
 from bridge.simulator.behavior import Behavior, SettingError
-from bridge.simulator.blocking import BlockingTasks
-from bridge.simulator.call import Call, Target
+from bridge.simulator.calls.access import Access
+from bridge.simulator.calls.actions import Actions, operation_target
+from bridge.simulator.calls.blocking import BlockingTasks
+from bridge.simulator.calls.call import Call, Target
+from bridge.simulator.calls.operations import load_operations
+from bridge.simulator.calls.reading import EntityReader, QueryService
+from bridge.simulator.calls.taskcalls import TaskCalls
 from bridge.simulator.clock import Clock, http_date, steady_clock
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.entities import EntityStore
-from bridge.simulator.exchange import Answer, Refusal, Request, cloudapi_error_document, error_document, to_json
 from bridge.simulator.faults import Fault, Faults
-from bridge.simulator.inventory import build_inventory
-from bridge.simulator.kinds import BY_COLLECTION
 from bridge.simulator.ledger import Ledger
-from bridge.simulator.negotiation import accepted_version
-from bridge.simulator.operations import load_operations
-from bridge.simulator.reading import EntityReader, QueryService
-from bridge.simulator.router import Router
-from bridge.simulator.taskcalls import TaskCalls
+from bridge.simulator.protocol.exchange import (
+    Answer,
+    Refusal,
+    Request,
+    cloudapi_error_document,
+    error_document,
+    to_json,
+)
+from bridge.simulator.protocol.negotiation import accepted_version
+from bridge.simulator.protocol.router import Router
+from bridge.simulator.state.entities import EntityStore
+from bridge.simulator.state.inventory import build_inventory
+from bridge.simulator.state.kinds import BY_COLLECTION
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]+")
 _ERROR_STEM = "application/vnd.vmware.vcloud.error+json"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.simulator.exchange import JsonObject
+from bridge.simulator.protocol.exchange import JsonObject
 
 WAYS = ("drop", "reset", "hang", "status", "delay", "truncate", "content_type")
 _CODES = {

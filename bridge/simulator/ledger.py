@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.simulator.clock import timestamp
-from bridge.simulator.exchange import JsonObject, to_json
+from bridge.simulator.protocol.exchange import JsonObject, to_json
 
 FIELDS = (
     "sequence", "time", "method", "path", "query", "media_type", "body_bytes", "operation", "client_request_id",

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from bridge.simulator.administration import Administration
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
-from bridge.simulator.exchange import Answer, Request
-from bridge.simulator.inventory import well_known_uuid
+from bridge.simulator.protocol.exchange import Answer, Request
+from bridge.simulator.state.inventory import well_known_uuid
 
 START = 1_800_000_000.0
 VERSION = "39.0"

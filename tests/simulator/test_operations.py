@@ -10,12 +10,12 @@ import pytest
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
 from bridge.core.proof import probe_says
-from bridge.simulator.effects import CREATES
-from bridge.simulator.exchange import Answer
-from bridge.simulator.inventory import well_known_uuid
-from bridge.simulator.kinds import BY_COLLECTION
-from bridge.simulator.naming import operation_name
-from bridge.simulator.operations import load_operations
+from bridge.simulator.calls.effects import CREATES
+from bridge.simulator.calls.naming import operation_name
+from bridge.simulator.calls.operations import load_operations
+from bridge.simulator.protocol.exchange import Answer
+from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.kinds import BY_COLLECTION
 from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, VERSION, VM, Caller, Cloud, error_code
 
 OPERATIONS = load_operations()

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.inventory import PASSWORD, well_known_uuid
+from bridge.simulator.state.inventory import PASSWORD, well_known_uuid
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 API_VERSION = "39.0"

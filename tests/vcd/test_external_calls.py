@@ -29,7 +29,7 @@ from bridge.core.answers import (
 )
 from bridge.core.requests import JsonValue
 from bridge.core.task import ReferenceDocument, Task
-from bridge.simulator.inventory import well_known_uuid
+from bridge.simulator.state.inventory import well_known_uuid
 from bridge.vcd.classifier import Verdict
 from bridge.vcd.gateway import HttpGateway
 from bridge.vcd.transports import Head, Reply, TransportFault

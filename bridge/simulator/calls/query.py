@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from bridge.simulator.exchange import JsonObject, Refusal, bad_request
-from bridge.simulator.fiql import All, Comparison, Either, Expression, Field
+from bridge.simulator.calls.fiql import All, Comparison, Either, Expression, Field
+from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
 
 MAXIMUM_PAGE_SIZE = 128
 DEFAULT_PAGE_SIZE = 25

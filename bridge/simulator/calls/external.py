@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bridge.simulator.calls.taskbody import TaskBody
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.entities import Entity, User
-from bridge.simulator.exchange import JsonObject, Refusal, bad_request
-from bridge.simulator.kinds import KINDS
-from bridge.simulator.scripts import Script, Step
-from bridge.simulator.taskbody import TaskBody
-from bridge.simulator.tasks import External, Task
+from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
+from bridge.simulator.state.entities import Entity, User
+from bridge.simulator.state.kinds import KINDS
+from bridge.simulator.state.scripts import Script, Step
+from bridge.simulator.state.tasks import External, Task
 
 UNNAMED = "jobCustom"
 """The operationName of a Task that was posted without one (VCD API docs, PUT-Task)."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from itertools import islice
 
-from bridge.simulator.call import Call, json_body
+from bridge.simulator.calls.call import Call, json_body
+from bridge.simulator.calls.external import ExternalTasks
+from bridge.simulator.calls.taskbody import TaskBody, read_task_body
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.documents import TASK_STEM, TASKS_LIST_STEM
-from bridge.simulator.entities import Entity
-from bridge.simulator.exchange import Answer, Refusal, forbidden, no_access
-from bridge.simulator.external import ExternalTasks
-from bridge.simulator.kinds import KINDS
-from bridge.simulator.negotiation import check_media_type
-from bridge.simulator.taskbody import TaskBody, read_task_body
-from bridge.simulator.tasks import Task
+from bridge.simulator.documents.documents import TASK_STEM, TASKS_LIST_STEM
+from bridge.simulator.protocol.exchange import Answer, Refusal, forbidden, no_access
+from bridge.simulator.protocol.negotiation import check_media_type
+from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.kinds import KINDS
+from bridge.simulator.state.tasks import Task
 
 MAXIMUM_LISTED = 128
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
-from bridge.simulator.call import Call
+from bridge.simulator.calls.call import Call
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.exchange import Answer, JsonObject, bad_request, forbidden, media_type, no_access, to_json
-from bridge.simulator.negotiation import versions_document
-from bridge.simulator.sessions import Session
+from bridge.simulator.protocol.exchange import (
+    Answer,
+    JsonObject,
+    bad_request,
+    forbidden,
+    media_type,
+    no_access,
+    to_json,
+)
+from bridge.simulator.protocol.negotiation import versions_document
+from bridge.simulator.state.sessions import Session
 
 SITE = "urn:vcloud:site:00000000-0000-4000-8000-000000000001"
 _SESSION_STEM = "application/vnd.vmware.vcloud.session"

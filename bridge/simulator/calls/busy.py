@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bridge.simulator.entities import Entity
-from bridge.simulator.exchange import Refusal
-from bridge.simulator.tasks import Task
+from bridge.simulator.protocol.exchange import Refusal
+from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.tasks import Task
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from bridge.catalogue.operation import Operation
-from bridge.simulator.entities import Entity, User
-from bridge.simulator.exchange import Answer, JsonObject, Refusal, Request, bad_request, media_type, to_json
-from bridge.simulator.sessions import Session
+from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, Request, bad_request, media_type, to_json
+from bridge.simulator.state.entities import Entity, User
+from bridge.simulator.state.sessions import Session
 
 MAXIMUM_BODY_BYTES = 512 * 1024
 """VCD Programming Guide, "Request Limits"."""

@@ -13,11 +13,11 @@ from itertools import chain, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from bridge.simulator.exchange import JsonObject
-from bridge.simulator.scripts import FINAL, Script, Step, standing
+from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.state.scripts import FINAL, Script, Step, standing
 
 if TYPE_CHECKING:
-    from bridge.simulator.entities import Entity, User
+    from bridge.simulator.state.entities import Entity, User
 
 NATIVE_NAMESPACE = "com.vmware.vcloud"
 EXPIRY_SECONDS = 90 * 86400.0

@@ -11,8 +11,8 @@ import json
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from bridge.simulator.entities import Entity, EntityStore, User
-from bridge.simulator.exchange import Request, bad_request, unauthorized
+from bridge.simulator.protocol.exchange import Request, bad_request, unauthorized
+from bridge.simulator.state.entities import Entity, EntityStore, User
 
 MAXIMUM_SESSIONS = 10_000
 

@@ -6,7 +6,7 @@ import re
 from xml.sax.saxutils import escape
 
 from bridge.simulator.behavior import Behavior
-from bridge.simulator.exchange import Refusal, Request
+from bridge.simulator.protocol.exchange import Refusal, Request
 
 _VERSION = re.compile(r"version=\"?([0-9A-Za-z.\-]+)\"?")
 

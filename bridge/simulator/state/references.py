@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.simulator.entities import Entity
-from bridge.simulator.exchange import JsonObject, media_type
+from bridge.simulator.protocol.exchange import JsonObject, media_type
+from bridge.simulator.state.entities import Entity
 
 
 class References:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.simulator.call import Call, json_body
+from bridge.simulator.calls.call import Call, json_body
 from bridge.simulator.clock import timestamp
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.exchange import Answer, JsonObject, bad_request, forbidden, media_type, no_access
-from bridge.simulator.negotiation import check_media_type
-from bridge.simulator.scripts import Script, Step
-from bridge.simulator.tasks import Task
+from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, media_type, no_access
+from bridge.simulator.protocol.negotiation import check_media_type
+from bridge.simulator.state.scripts import Script, Step
+from bridge.simulator.state.tasks import Task
 
 _STEM = "application/vnd.vmware.admin.blockingTask"
 _LIST_STEM = "application/vnd.vmware.admin.blockingTaskReferences"

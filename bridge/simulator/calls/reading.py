@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from bridge.simulator.actions import Actions
-from bridge.simulator.call import Call
+from bridge.simulator.calls.actions import Actions
+from bridge.simulator.calls.call import Call
+from bridge.simulator.calls.fiql import Expression, Field, FieldType, FilterError, compile_filter, parse
+from bridge.simulator.calls.query import Parameters, Snapshots, page_document, sort_rows, unknown_type
+from bridge.simulator.calls.taskquery import TaskRecords, TaskRow
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.entities import Entity
-from bridge.simulator.exchange import (
+from bridge.simulator.protocol.exchange import (
     Answer,
     JsonObject,
     Refusal,
@@ -18,11 +20,9 @@ from bridge.simulator.exchange import (
     media_type,
     no_access,
 )
-from bridge.simulator.fiql import Expression, Field, FieldType, FilterError, compile_filter, parse
-from bridge.simulator.kinds import KINDS
-from bridge.simulator.negotiation import version_number
-from bridge.simulator.query import Parameters, Snapshots, page_document, sort_rows, unknown_type
-from bridge.simulator.taskquery import TaskRecords, TaskRow
+from bridge.simulator.protocol.negotiation import version_number
+from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.kinds import KINDS
 
 QUERY_KINDS = {
     "vApp": "vApp", "vm": "vm", "vAppTemplate": "vAppTemplate", "disk": "disk", "media": "media", "catalog": "catalog",

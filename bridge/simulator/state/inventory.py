@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.simulator.entities import Entity, EntityStore, User, initial_state
-from bridge.simulator.kinds import KINDS
+from bridge.simulator.state.entities import Entity, EntityStore, User, initial_state
+from bridge.simulator.state.kinds import KINDS
 
 PASSWORD = "secret"  # documented: the simulator's password, of nothing else
 

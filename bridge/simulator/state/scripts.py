@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from bridge.simulator.exchange import JsonObject
+from bridge.simulator.protocol.exchange import JsonObject
 
 FINAL = frozenset({"success", "error", "aborted", "canceled"})
 CANCEL_WAYS = ("honor", "ignore", "refuse")

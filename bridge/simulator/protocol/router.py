@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-from bridge.simulator.exchange import Refusal
+from bridge.simulator.protocol.exchange import Refusal
 
 Target = TypeVar("Target")
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bridge.simulator.exchange import JsonObject, no_access
-from bridge.simulator.kinds import KINDS, Kind
+from bridge.simulator.protocol.exchange import JsonObject, no_access
+from bridge.simulator.state.kinds import KINDS, Kind
 
 if TYPE_CHECKING:
-    from bridge.simulator.tasks import Task
+    from bridge.simulator.state.tasks import Task
 
 RECENT_TASKS = 12
 """How many of its Tasks an entity keeps at most, so that memory is bounded; which of them it lists is a matter of time

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.simulator.entities import Entity, EntityStore
-from bridge.simulator.exchange import JsonObject
+from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.state.entities import Entity, EntityStore
 
 POWERED_ON, POWERED_OFF, SUSPENDED, PARTIALLY_POWERED_OFF, CREATED, FAILED_CREATION = 4, 8, 3, 20, 0, -1
 

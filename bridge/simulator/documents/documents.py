@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.simulator.clock import timestamp
-from bridge.simulator.entities import Entity
-from bridge.simulator.exchange import JsonObject, media_type
-from bridge.simulator.references import References
-from bridge.simulator.scripts import FINAL, Step
-from bridge.simulator.tasks import EXPIRY_SECONDS, Task
+from bridge.simulator.protocol.exchange import JsonObject, media_type
+from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.references import References
+from bridge.simulator.state.scripts import FINAL, Step
+from bridge.simulator.state.tasks import EXPIRY_SECONDS, Task
 
 TASK_STEM = "application/vnd.vmware.vcloud.task"
 TASKS_LIST_STEM = "application/vnd.vmware.vcloud.tasksList"

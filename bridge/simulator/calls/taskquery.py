@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from bridge.simulator.calls.fiql import Comparison, Expression, Field, FieldType
+from bridge.simulator.calls.query import conjuncts, equal_values
 from bridge.simulator.clock import parse_time, timestamp
-from bridge.simulator.documents import Documents
-from bridge.simulator.entities import Entity, EntityStore
-from bridge.simulator.exchange import JsonObject
-from bridge.simulator.fiql import Comparison, Expression, Field, FieldType
-from bridge.simulator.query import conjuncts, equal_values
-from bridge.simulator.scripts import FINAL, Step
-from bridge.simulator.tasks import Task, TaskEngine
+from bridge.simulator.documents.documents import Documents
+from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.state.entities import Entity, EntityStore
+from bridge.simulator.state.scripts import FINAL, Step
+from bridge.simulator.state.tasks import Task, TaskEngine
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import re
 import zlib
 
 from bridge.catalogue.operation import Operation
-from bridge.simulator.entities import Entity
-from bridge.simulator.exchange import JsonObject
+from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.state.entities import Entity
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
-from bridge.simulator import effects
-from bridge.simulator.blocking import block
-from bridge.simulator.busy import busy_refusal, holder
-from bridge.simulator.call import Call, Target, json_body
+from bridge.simulator.calls import effects
+from bridge.simulator.calls.blocking import block
+from bridge.simulator.calls.busy import busy_refusal, holder
+from bridge.simulator.calls.call import Call, Target, json_body
+from bridge.simulator.calls.effects import CREATES, UNIQUE_NAMES, Occasion, effect_of
+from bridge.simulator.calls.naming import operation_name, operation_texts
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.documents import TASK_STEM
-from bridge.simulator.effects import CREATES, UNIQUE_NAMES, Occasion, effect_of
-from bridge.simulator.entities import Entity, initial_state
-from bridge.simulator.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
-from bridge.simulator.kinds import KINDS, Kind, kind_of
-from bridge.simulator.naming import operation_name, operation_texts
-from bridge.simulator.negotiation import check_media_type, version_number
-from bridge.simulator.scripts import Script
-from bridge.simulator.tasks import Effect, Task
+from bridge.simulator.documents.documents import TASK_STEM
+from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
+from bridge.simulator.protocol.negotiation import check_media_type, version_number
+from bridge.simulator.state.entities import Entity, initial_state
+from bridge.simulator.state.kinds import KINDS, Kind, kind_of
+from bridge.simulator.state.scripts import Script
+from bridge.simulator.state.tasks import Effect, Task
 
 _PROVIDER_PATHS = ("/admin/extension", "/site", "/admin/orgs")
 

@@ -1,0 +1,1 @@
+"""How what there is looks in a document."""

@@ -1,0 +1,1 @@
+"""HTTP as VCD speaks it: requests, answers, versions, media types, paths."""

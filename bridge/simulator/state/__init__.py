@@ -1,0 +1,1 @@
+"""What the simulated cloud holds: entities, Tasks, sessions."""
