@@ -15,7 +15,8 @@ from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.blocking import BlockingTasks
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.operations import load_operations
-from bridge.simulator.calls.reading import EntityReader, QueryService
+from bridge.simulator.calls.queries.service import QueryService
+from bridge.simulator.calls.reading import EntityReader
 from bridge.simulator.calls.taskcalls import TaskCalls
 from bridge.simulator.clock import Clock, http_date, steady_clock
 from bridge.simulator.cloud import Cloud

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.calls.fiql import parse
-from bridge.simulator.calls.reading import QueryService
+from bridge.simulator.calls.queries.fiql import parse
+from bridge.simulator.calls.queries.service import QueryService
 from bridge.simulator.state.inventory import well_known_uuid
 from tests.simulator.driver import ACME, Caller, Cloud
 from tests.support.simulator import ACME_ORG, Client, Reply, Simulator, running_simulator

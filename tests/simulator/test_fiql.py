@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.simulator.calls.fiql import Field, FieldType, FilterError, compile_filter, parse
+from bridge.simulator.calls.queries.fiql import Field, FieldType, FilterError, compile_filter, parse
 
 FIELDS = {
     "status": Field(FieldType.TEXT, lambda row: row.get("status")),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.core.answers import TaskQuery
 from bridge.core.requests import JsonValue
-from bridge.simulator.calls.fiql import Field, FieldType, compile_filter, parse
+from bridge.simulator.calls.queries.fiql import Field, FieldType, compile_filter, parse
 from bridge.vcd.documents import Document, read_body
 from bridge.vcd.queries import compare, read_task_page, task_query_target, timestamp, write_filter
 from tests.vcd.test_wire import UUID

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from bridge.simulator.calls.fiql import Comparison, Expression, Field, FieldType
-from bridge.simulator.calls.query import conjuncts, equal_values
+from bridge.simulator.calls.queries.fiql import Comparison, Expression, Field, FieldType
+from bridge.simulator.calls.queries.paging import conjuncts, equal_values
 from bridge.simulator.clock import parse_time, timestamp
 from bridge.simulator.documents.documents import Documents
 from bridge.simulator.protocol.exchange import JsonObject

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from bridge.simulator.calls.fiql import All, Comparison, Either, Expression, Field
+from bridge.simulator.calls.queries.fiql import All, Comparison, Either, Expression, Field
 from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
 
 MAXIMUM_PAGE_SIZE = 128
