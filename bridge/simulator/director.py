@@ -73,7 +73,7 @@ class Director:
     ) -> None:
         self.clock = clock or steady_clock()
         self.behavior = behavior or Behavior()
-        store = EntityStore(lenient=self.behavior.lenient_entities)
+        store = EntityStore(lenient=self.behavior.lenient_entities, founded_at=self.clock())
         build_inventory(store, virtual_machines=virtual_machines)
         self.cloud = Cloud(
             store, self.clock, self.behavior, public_url=public_url, maximum_tasks=maximum_tasks, seed=seed

@@ -44,6 +44,12 @@ class Entity:
     children: list[Entity] = field(default_factory=list)
     tasks: deque[Task] | None = None
     busy: Task | None = None
+    owner: Entity | None = None
+    """The user whom it belongs to; None: nobody said, then its organization's first administrator."""
+    created_at: float = 0.0
+    """Seconds since the epoch; the store fills in its own start where nobody said."""
+    state: object | None = None
+    """What there is of it beyond the fields of its document, typed by its kind: see the modules of this package."""
 
     @property
     def urn(self) -> str:
@@ -84,8 +90,9 @@ class EntityStore:
     entities are kept, the oldest goes first.
     """
 
-    def __init__(self, *, lenient: bool = False) -> None:
+    def __init__(self, *, lenient: bool = False, founded_at: float = 0.0) -> None:
         self.lenient = lenient
+        self.founded_at = founded_at
         self._by_uuid: dict[str, Entity] = {}
         self._by_name: dict[tuple[str, str | None, str], Entity] = {}
         self._lenient: OrderedDict[str, Entity] = OrderedDict()
@@ -100,6 +107,7 @@ class EntityStore:
         return iter(list(self._by_uuid.values()))
 
     def add(self, entity: Entity) -> Entity:
+        entity.created_at = entity.created_at or self.founded_at
         self._by_uuid[entity.uuid] = entity
         self._by_name[self._name_key(entity.kind, entity.parent, entity.name)] = entity
         if entity.parent is not None:
@@ -168,6 +176,7 @@ class EntityStore:
 
     def _create_on_demand(self, key: str, kind: Kind, uuid: str, home: Entity) -> Entity:
         entity = Entity(kind=kind, uuid=uuid, name=f"{kind.name}-{uuid[:8]}", org=home, **initial_state(kind))
+        entity.created_at = self.founded_at
         if len(self._lenient) >= MAXIMUM_LENIENT:
             self._drop_oldest_lenient()
         self._lenient[key] = self._by_uuid[key] = entity
