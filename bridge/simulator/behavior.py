@@ -28,6 +28,7 @@ class Behavior:
     entity lists a Task that has ended. ``query_lag_seconds``: the task query shows the state of so long ago.
     ``consistent_pages``: pages of one sequence come from one snapshot. ``blocking_operations``: catalogue names whose
     Tasks wait in preRunning for ``blocking_timeout_seconds``, then ``blocking_timeout_action`` (resume, abort, fail).
+    ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE.
     """
 
     task_seconds: float = 2.0
@@ -35,6 +36,7 @@ class Behavior:
     busy_parents: bool = True
     old_busy_text: bool = False
     lenient_entities: bool = False
+    strict_states: bool = True
     keep_operation_keys: bool = False
     recent_task_seconds: float = 60.0
     query_lag_seconds: float = 0.0

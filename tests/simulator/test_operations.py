@@ -10,7 +10,7 @@ import pytest
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
 from bridge.core.proof import probe_says
-from bridge.simulator.calls.effects import CREATES
+from bridge.simulator.calls.effects.registry import CREATES
 from bridge.simulator.calls.naming import operation_name
 from bridge.simulator.calls.operations import load_operations
 from bridge.simulator.protocol.exchange import Answer

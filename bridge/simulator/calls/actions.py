@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
-from bridge.simulator.calls import effects
 from bridge.simulator.calls.blocking import block
 from bridge.simulator.calls.busy import busy_refusal, holder
 from bridge.simulator.calls.call import Call, Target, json_body
-from bridge.simulator.calls.effects import CREATES, UNIQUE_NAMES, Occasion, effect_of
+from bridge.simulator.calls.effects.occasion import CREATED, FAILED_CREATION, Modelled, Occasion
+from bridge.simulator.calls.effects.registry import CREATES, UNIQUE_NAMES, modelled
 from bridge.simulator.calls.naming import operation_name, operation_texts
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.documents import TASK_STEM
@@ -34,6 +34,30 @@ def operation_target(operation: Operation, actions: Actions) -> Target:
     )
 
 
+class _Outcome:
+    """What the end of an operation's Task brings. ``status``: of a new entity, once it is whole."""
+
+    __slots__ = ("model", "occasion", "status")
+
+    def __init__(self, occasion: Occasion, model: Modelled, status: int | None = None) -> None:
+        self.occasion = occasion
+        self.model = model
+        self.status = status
+
+    def begin(self) -> None:
+        if self.model.begin is not None:
+            self.model.begin(self.occasion)
+
+    def __call__(self, success: bool) -> None:  # noqa: FBT001  # the engine calls it by position
+        occasion, model = self.occasion, self.model
+        if occasion.task is not None and occasion.task.ended_at is not None:
+            occasion.now = occasion.task.ended_at
+        if model.creates is not None:
+            occasion.owner.status = self.status if success else FAILED_CREATION
+        if success and model.effect is not None:
+            model.effect(occasion)
+
+
 class Actions:
     """Carries out operations that answer with a Task."""
 
@@ -48,22 +72,28 @@ class Actions:
         if addressed is None and not call.is_provider and operation.path.startswith(_PROVIDER_PATHS):
             raise forbidden()
         self._read_body(call, operation)
-        kind_name = CREATES.get(operation.name)
-        if kind_name is not None:
-            return self._create(call, operation, KINDS[kind_name], addressed)
+        model = modelled(operation.name, operation.method, call.target.tail)
+        if model.creates is not None:
+            return self._create(call, operation, model, KINDS[model.creates], addressed)
+        owner = call.home if addressed is None else addressed
+        occasion = self._occasion(call, owner, owner)
+        if model.owner is not None:
+            owner = occasion.owner = model.owner(occasion)
         if addressed is not None and self.cloud.behavior.busy:
-            busy = holder(addressed, related=self.cloud.behavior.busy_parents)
+            busy = holder(owner, related=self.cloud.behavior.busy_parents)
             if busy is not None:
                 raise busy_refusal(busy, old_text=self.cloud.behavior.old_busy_text)
-        owner = call.home if addressed is None else addressed
-        occasion = Occasion(self.cloud.store, owner, call.parameters, call.body, call.target.tail)
-        change = effect_of(operation.name, operation.method, call.target.tail)
-
-        def effect(success: bool) -> None:  # noqa: FBT001  # the engine calls it by position
-            if success and change is not None:
-                change(occasion)
-
+        if model.check is not None:
+            model.check(occasion)
+        effect = _Outcome(occasion, model)
         return self._start(call, operation, owner, effect, locks=addressed is not None)
+
+    def _occasion(self, call: Call, owner: Entity, container: Entity) -> Occasion:
+        return Occasion(
+            cloud=self.cloud, owner=owner, container=container, user=call.user, is_provider=call.is_provider,
+            parameters=call.parameters, query=call.query if call.request.query else {}, body=call.body,
+            tail=call.target.tail, now=call.now,
+        )  # fmt: skip
 
     def addressed(self, call: Call) -> Entity | None:
         """The entity that the path names; None where it names none.
@@ -111,40 +141,40 @@ class Actions:
             raise bad_request(f"Bad request: a body of type {operation.body_type} is expected")
         call.body = body or {}
 
-    def _create(self, call: Call, operation: Operation, kind: Kind, parent: Entity | None) -> Answer:
+    def _create(
+        self, call: Call, operation: Operation, model: Modelled, kind: Kind, addressed: Entity | None
+    ) -> Answer:
         store = self.cloud.store
         name = _new_name(call)
         uuid = self.cloud.new_uuid()
-        container = _container(kind, parent)
-        if kind.name in UNIQUE_NAMES and name is not None and store.named(kind, container, name) is not None:
+        parent = _parent(kind, addressed)
+        if kind.name in UNIQUE_NAMES and name is not None and store.named(kind, parent, name) is not None:
             raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
-        org = None if kind.name == "org" else parent.organization if parent is not None else call.home
-        entity = store.add(
-            Entity(kind=kind, uuid=uuid, name=name or f"{kind.name}-{uuid[:8]}", org=org, parent=container,
-                   **initial_state(kind))
+        org = None if kind.name == "org" else addressed.organization if addressed is not None else call.home
+        entity = Entity(
+            kind=kind, uuid=uuid, name=name or f"{kind.name}-{uuid[:8]}", org=org, parent=parent,
+            owner=call.user.entity, created_at=call.now, **initial_state(kind),
         )  # fmt: skip
-        final_status = entity.status
-        entity.status = effects.CREATED
         if isinstance(call.body.get("description"), str):
             entity.description = call.body["description"]
-        power_on = call.body.get("powerOn") is True and call.body.get("deploy") is not False
-
-        def effect(success: bool) -> None:  # noqa: FBT001  # the engine calls it by position
-            entity.status = final_status if success else effects.FAILED_CREATION
-            if success and power_on and entity.deployed is not None:
-                entity.status, entity.deployed = effects.POWERED_ON, True
-
+        occasion = self._occasion(call, entity, call.home if addressed is None else addressed)
+        if model.check is not None:
+            model.check(occasion)
+        store.add(entity)
+        effect = _Outcome(occasion, model, entity.status)
+        entity.status = CREATED
         return self._start(call, operation, entity, effect, locks=True)
 
-    def _start(self, call: Call, operation: Operation, owner: Entity, effect: Effect, *, locks: bool) -> Answer:
+    def _start(self, call: Call, operation: Operation, owner: Entity, effect: _Outcome, *, locks: bool) -> Answer:
         cloud = self.cloud
         script = cloud.script_for(operation.name, owner.uuid)
         shape = operation.answer if script.answer is None else AnswerShape(script.answer)
         call.effect = True
+        effect.begin()
         if shape is AnswerShape.SYNCHRONOUS:
             effect(True)  # noqa: FBT003  # as the engine does
             return Answer(204)
-        task = self._new_task(call, operation, owner, script, effect)
+        task = effect.occasion.task = self._new_task(call, operation, owner, script, effect)
         if script.blocked or operation.name in cloud.behavior.blocking_operations:
             block(cloud, task, call.now)
         if locks and owner.busy is None:
@@ -216,5 +246,5 @@ def _operation_key(body: JsonObject) -> str | None:
     return None
 
 
-def _container(kind: Kind, parent: Entity | None) -> Entity | None:
-    return None if kind.name in ("org", "vmGroup", "vmHostRule") else parent
+def _parent(kind: Kind, addressed: Entity | None) -> Entity | None:
+    return None if kind.name in ("org", "vmGroup", "vmHostRule") else addressed

@@ -152,6 +152,12 @@ class EntityStore:
             return self._lenient.get(key) or self._create_on_demand(key, kind, uuid, home)
         raise no_access(kind.urn, uuid)
 
+    def is_on_demand(self, entity: Entity) -> bool:
+        """Whether the entity was made when it was addressed, so that nobody knows its past."""
+        return bool(self._lenient) and (
+            self._lenient.get(entity.uuid) is entity or self._lenient.get(f"{entity.kind.name}/{entity.uuid}") is entity
+        )
+
     def remove(self, entity: Entity) -> None:
         """The entity and everything inside it are gone."""
         for child in list(entity.children):

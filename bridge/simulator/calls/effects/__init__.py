@@ -1,0 +1,1 @@
+"""What operations do to the cloud: one file a family, collected by ``registry``."""
