@@ -51,7 +51,7 @@ def _by_type(name: str) -> st.SearchStrategy[Any]:
         case Primitive.BOOLEAN:
             return st.booleans()
         case Primitive.INTEGER:
-            return st.integers(-(2**31), 2**31 - 1)
+            return st.integers(-(2**31) + 1, 2**31 - 1)
         case Primitive.DATE_TIME:
             return TIMES.map(json_time)
         case Primitive.ANY | Primitive.NUMBER:
