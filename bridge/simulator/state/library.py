@@ -1,0 +1,109 @@
+"""Catalogs, their items, vApp templates: who shares them, what an item stands for, which sections a template has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.state import storage
+from bridge.simulator.state.entities import Entity, EntityStore
+from bridge.simulator.state.kinds import KINDS
+from bridge.simulator.state.transfers import Transfer
+
+ORDINARY_LEASE_SECONDS = 90 * 86400
+ORDINARY_TEMPLATE_BYTES = 16 * storage.MEGABYTE
+
+
+@dataclass(slots=True, eq=False)
+class CatalogState:
+    """``version`` counts the changes of the catalog and of what is in it, from 1. ``published``: to all organizations;
+    ``external``: how it is published to other clouds.
+    """
+
+    published: bool = False
+    version: int = 1
+    external: JsonObject = field(default_factory=lambda: {"isPublishedExternally": False})
+    storage_profiles: list[Entity] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class ItemState:
+    """``target``: the template or media that the item stands for."""
+
+    target: Entity | None = None
+    version: int = 1
+    properties: list[JsonObject] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class TemplateState:
+    """``sections``: what was PUT, by path; ``transfer``: the upload or the download that is open; ``size`` in bytes."""
+
+    gold_master: bool = False
+    descriptor_uploaded: bool = True
+    customize: bool = True
+    lease_seconds: int = ORDINARY_LEASE_SECONDS
+    storage_profile: str | None = None
+    size: int = ORDINARY_TEMPLATE_BYTES
+    networks: list[JsonObject] = field(default_factory=list)
+    transfer: Transfer | None = None
+
+
+def catalog(entity: Entity) -> CatalogState:
+    if not isinstance(entity.state, CatalogState):
+        entity.state = CatalogState()
+    return entity.state
+
+
+def item(entity: Entity) -> ItemState:
+    """Of an item that nobody bound it stands for what has its name, else for nothing."""
+    if not isinstance(entity.state, ItemState):
+        entity.state = ItemState(target=_namesake(entity, "vAppTemplate", "media"))
+    return entity.state
+
+
+def template(entity: Entity) -> TemplateState:
+    if not isinstance(entity.state, TemplateState):
+        profile = storage.default_storage_profile(entity.parent)
+        entity.state = TemplateState(storage_profile=None if profile is None else profile.name)
+    return entity.state
+
+
+def _namesake(entity: Entity, *kinds: str) -> Entity | None:
+    places = [child for child in entity.organization.children if child.kind.name == "vdc"]
+    return next(
+        (one for place in places for one in place.children if one.kind.name in kinds and one.name == entity.name), None
+    )
+
+
+def item_of(store: EntityStore, target: Entity) -> Entity | None:
+    """The catalog item of a template or media."""
+    places = [place for place in target.organization.children if place.kind.name == "catalog"]
+    for place in places:
+        named = store.named(KINDS["catalogItem"], place, target.name)
+        if named is not None and item(named).target is target:
+            return named
+    items = (one for place in places for one in place.children)
+    return next((one for one in items if item(one).target is target), None)
+
+
+def size_of(target: Entity | None) -> int | None:
+    """Bytes on storage of what an item stands for."""
+    match target:
+        case Entity(kind=kind) if kind.name == "media":
+            return storage.media(target).size
+        case Entity(kind=kind) if kind.name == "vAppTemplate":
+            return template(target).size
+        case _:
+            return None
+
+
+def touch(catalog_entity: Entity | None) -> None:
+    """Something in a catalog changed: its version goes up."""
+    if catalog_entity is not None:
+        catalog(catalog_entity).version += 1
+
+
+def home_vdc(catalog_entity: Entity) -> Entity | None:
+    """The vDC whose storage holds what is put into a catalog: its organization's first."""
+    return next((one for one in catalog_entity.organization.children if one.kind.name == "vdc"), None)
