@@ -28,6 +28,9 @@ class Behavior:
     entity lists a Task that has ended. ``query_lag_seconds``: the task query shows the state of so long ago.
     ``consistent_pages``: pages of one sequence come from one snapshot. ``blocking_operations``: catalogue names whose
     Tasks wait in preRunning for ``blocking_timeout_seconds``, then ``blocking_timeout_action`` (resume, abort, fail).
+    ``operations_per_user``, ``operations_per_org``: how many Tasks run side by side, the others wait queued;
+    ``queued_operations_per_user``, ``queued_operations_per_org``: how many wait, the others are refused; 0: no limit.
+    ``activity_log_keep_days``: how long after its end a Task is kept; 0: until its expiryTime.
     ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE.
     """
 
@@ -48,6 +51,11 @@ class Behavior:
     blocking_operations: tuple[str, ...] = ()
     blocking_timeout_seconds: float = 86400.0
     blocking_timeout_action: str = "resume"
+    operations_per_user: int = 0
+    operations_per_org: int = 0
+    queued_operations_per_user: int = 0
+    queued_operations_per_org: int = 0
+    activity_log_keep_days: float = 0.0
     versions: tuple[str, ...] = DEFAULT_VERSIONS
     deprecated_versions: tuple[str, ...] = DEPRECATED_VERSIONS
     alpha_versions: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from bridge.simulator.behavior import Behavior
 from bridge.simulator.clock import Clock
 from bridge.simulator.documents.documents import Documents
 from bridge.simulator.state.entities import EntityStore
+from bridge.simulator.state.limits import Limits
 from bridge.simulator.state.references import References
 from bridge.simulator.state.scripts import Script, ordinary
 from bridge.simulator.state.sessions import Sessions
@@ -115,6 +116,13 @@ class Cloud:
         self.documents.empty_owner_href_every = behavior.empty_owner_href_every
         self.documents.queued_has_start = behavior.queued_has_start
         self.documents.recent_task_seconds = behavior.recent_task_seconds
+        self.engine.keep_seconds = behavior.activity_log_keep_days * 86400
+        limits = Limits(
+            running_per_user=behavior.operations_per_user, running_per_org=behavior.operations_per_org,
+            queued_per_user=behavior.queued_operations_per_user, queued_per_org=behavior.queued_operations_per_org,
+        )  # fmt: skip
+        if limits != self.engine.queue.defaults:
+            self.engine.queue.set_defaults(limits, self.clock())
 
     def new_uuid(self) -> str:
         digits = f"{self._random.getrandbits(128):032x}"

@@ -268,7 +268,7 @@ class TestManyTasks:
         engine = cloud.director.cloud.engine
         assert engine.forgotten == 100
         assert len(engine.of_namespaces(["org.example.many"])) == 30
-        assert len(engine) == len(list(engine.newest())) == 995
+        assert len(engine) == len(list(engine.newest(cloud.now))) == 995
         assert provider.query("serviceNamespace==org.example.many", kind="adminTask")["total"] == 30
         assert provider.json("GET", f"/tasksList/{ACME}")["task"][0]["serviceNamespace"] == "x.y"
 

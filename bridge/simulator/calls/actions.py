@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
-from bridge.simulator.calls.blocking import block
+from bridge.simulator.calls.blocking import block, is_blocking
 from bridge.simulator.calls.busy import busy_refusal, holder
 from bridge.simulator.calls.call import Call, Target, json_body
 from bridge.simulator.calls.effects.occasion import CREATED, FAILED_CREATION, Modelled, Occasion
@@ -85,6 +87,7 @@ class Actions:
                 raise busy_refusal(busy, old_text=self.cloud.behavior.old_busy_text)
         if model.check is not None:
             model.check(occasion)
+        self._check_limits(call, operation, owner.organization)
         effect = _Outcome(occasion, model)
         return self._start(call, operation, owner, effect, locks=addressed is not None)
 
@@ -160,6 +163,7 @@ class Actions:
         occasion = self._occasion(call, entity, call.home if addressed is None else addressed)
         if model.check is not None:
             model.check(occasion)
+        self._check_limits(call, operation, entity.organization)
         store.add(entity)
         effect = _Outcome(occasion, model, entity.status)
         entity.status = CREATED
@@ -175,13 +179,18 @@ class Actions:
             effect(True)  # noqa: FBT003  # as the engine does
             return Answer(204)
         task = effect.occasion.task = self._new_task(call, operation, owner, script, effect)
-        if script.blocked or operation.name in cloud.behavior.blocking_operations:
-            block(cloud, task, call.now)
+        task.makes_owner = effect.model.creates is not None
         if locks and owner.busy is None:
             owner.busy = task
-        cloud.engine.add(task)
+        held = script.blocked or is_blocking(cloud, operation.name, task.operation_name)
+        cloud.engine.start(task, partial(block, cloud, task) if held else None)
         call.task = task.id
         return self._answer(call, operation, owner, task, shape)
+
+    def _check_limits(self, call: Call, operation: Operation, org: Entity) -> None:
+        """Every call that is answered with a Task counts."""
+        if operation.answer is not AnswerShape.SYNCHRONOUS:
+            self.cloud.engine.queue.check(org, call.user)
 
     def _new_task(self, call: Call, operation: Operation, owner: Entity, script: Script, effect: Effect) -> Task:
         name = operation_name(operation, call.body)

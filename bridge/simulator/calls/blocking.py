@@ -20,6 +20,12 @@ _LIST_STEM = "application/vnd.vmware.admin.blockingTaskReferences"
 _END = {"abort": "aborted", "fail": "error"}
 
 
+def is_blocking(cloud: Cloud, *names: str) -> bool:
+    """Whether the provider listed the operation, by its name in the catalogue or by its Tasks' operationName."""
+    listed = cloud.behavior.blocking_operations
+    return bool(listed) and any(name in listed for name in names)
+
+
 def block(cloud: Cloud, task: Task, now: float) -> None:
     """Holds a new Task in preRunning; the rest of its script follows when it is resumed."""
     task.blocking_id = cloud.new_uuid()
@@ -32,7 +38,7 @@ def block(cloud: Cloud, task: Task, now: float) -> None:
 
 
 def release(cloud: Cloud, task: Task, action: str, message: str, now: float) -> None:
-    """Ends the hold by ``resume``, ``abort`` or ``fail``."""
+    """Ends the hold by ``resume``, ``abort`` or ``fail``. Aborted, a creation leaves nothing behind."""
     cloud.blocking.pop(task.blocking_id or "", None)
     task.blocked_until = None
     after: Script = task.resumed or task.script
@@ -43,6 +49,8 @@ def release(cloud: Cloud, task: Task, action: str, message: str, now: float) -> 
     error = {**after.error, "message": message or f"The blocking task was {action}ed.", "tenantError": None}
     step = Step(0.0, _END[action], None, message)
     cloud.engine.rescript(task, replace(after, steps=(step,), error=error), now)
+    if action == "abort" and task.makes_owner:
+        cloud.store.remove(task.owner)
 
 
 def _without_queued(script: Script) -> tuple[Step, ...]:
@@ -62,15 +70,12 @@ class BlockingTasks:
         _check_provider(call)
         references = self.cloud.references
         document = {
-            "otherAttributes": {},
-            "link": [],
             "href": f"{references.api}/admin/extension/blockingTasks",
             "type": media_type(_LIST_STEM),
             "reference": [
                 references.reference(self._href(task), self._urn(task), _STEM, task.operation_name)
                 for task in self.cloud.blocking.values()
             ],
-            "vCloudExtension": [],
         }
         return call.reply(document, _LIST_STEM)
 
@@ -133,14 +138,10 @@ class BlockingTasks:
             references.link("task", self.cloud.documents.task_href(task), "application/vnd.vmware.vcloud.task")
         )
         return {
-            "otherAttributes": {},
             "link": links,
             "href": href,
             "type": media_type(_STEM),
             "id": self._urn(task),
-            "operationKey": None,
-            "description": None,
-            "tasks": None,
             "name": task.operation_name,
             "status": "active",
             "timeoutAction": task.timeout_action,
@@ -149,7 +150,6 @@ class BlockingTasks:
             "organization": references.to(task.org),
             "user": references.to(task.user.entity),
             "taskOwner": references.to(task.owner),
-            "vCloudExtension": [],
         }
 
 

@@ -45,7 +45,7 @@ class Documents:
         """A Task as somebody sees it now; tenants do not see ``tenantError`` beside the administrator's error."""
         step = task.step(now)
         final = step.status in FINAL
-        started = self.has_start(task, step)
+        start = self.start_of(task, step)
         references = self.references
         return {
             "otherAttributes": {},
@@ -70,16 +70,18 @@ class Documents:
             "operation": task.text(step),
             "operationName": task.operation_name,
             "serviceNamespace": task.service_namespace,
-            "startTime": timestamp(task.created_at) if started else None,
+            "startTime": None if start is None else timestamp(start),
             "endTime": None if task.ended_at is None else timestamp(task.ended_at),
-            "expiryTime": timestamp(task.created_at + EXPIRY_SECONDS) if started else None,
+            "expiryTime": None if start is None else timestamp(task.started_at + EXPIRY_SECONDS),
             "cancelRequested": task.cancel_requested,
             "vCloudExtension": [] if task.external is None else task.external.extensions,
         }
 
-    def has_start(self, task: Task, step: Step) -> bool:
-        """An external task's start is its POST, whose answer is documented to tell it: nothing else starts the Task."""
-        return task.external is not None or self.queued_has_start or step.status != "queued"
+    def start_of(self, task: Task, step: Step) -> float | None:
+        """When it started. An external task's start is its POST, whose answer is documented to tell it."""
+        if task.external is not None or self.queued_has_start:
+            return task.created_at
+        return None if step.status == "queued" else task.started_at
 
     def _owner(self, task: Task) -> JsonObject:
         reference = self.references.to(task.owner)
@@ -158,7 +160,7 @@ class Documents:
         return document
 
     def _is_listed(self, task: Task, now: float) -> bool:
-        if task.vanish_at is not None and now >= task.vanish_at:
+        if task.is_gone(now):
             return False
         return task.ended_at is None or now <= task.ended_at + self.recent_task_seconds
 

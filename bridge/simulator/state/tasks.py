@@ -9,11 +9,13 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.state.limits import Begin, OperationQueue, Place
 from bridge.simulator.state.scripts import FINAL, Script, Step, standing
 
 if TYPE_CHECKING:
@@ -49,13 +51,16 @@ class External:
 
 
 class Task:
-    """One Task. ``script`` counts from ``anchor``; ``visible_at`` is when queries begin to show it."""
+    """One Task. ``script`` counts from ``anchor``; it has waited under operation limits until ``started_at``.
+
+    ``makes_owner``: its owner is what it creates, which does not stay if an administrator aborts the creation.
+    """
 
     __slots__ = (
         "anchor", "blocked_until", "blocking_id", "cancel_requested", "created_at", "description",
-        "details", "effect", "ended_at", "error", "external", "id", "number", "operation", "operation_key",
-        "operation_name", "org", "owner", "result", "resumed", "script", "service_namespace", "timeout_action", "user",
-        "vanish_at", "version", "visible_at", "words",
+        "details", "effect", "ended_at", "error", "external", "id", "makes_owner", "number", "operation",
+        "operation_key", "operation_name", "org", "owner", "place", "result", "resumed", "script", "service_namespace",
+        "started_at", "timeout_action", "user", "vanish_at", "version", "words",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +85,7 @@ class Task:
         self.org = owner.organization
         self.user = user
         self.script = script
-        self.anchor = self.created_at = self.visible_at = now
+        self.anchor = self.created_at = self.started_at = now
         self.vanish_at = None if script.vanish_after is None else now + script.vanish_after
         self.effect = effect
         self.service_namespace = service_namespace
@@ -94,6 +99,8 @@ class Task:
         self.ended_at: float | None = None
         self.cancel_requested = False
         self.version = 0
+        self.place: Place | None = None
+        self.makes_owner = False
         self.blocking_id: str | None = None
         self.blocked_until: float | None = None
         self.timeout_action = "resume"
@@ -110,6 +117,10 @@ class Task:
         if self.blocked_until is not None:
             return self.blocked_until
         return None if self.script.ends_after is None else self.anchor + self.script.ends_after
+
+    def is_gone(self, now: float) -> bool:
+        """Expired, or taken away: it answers 403, and no list or query has it."""
+        return self.vanish_at is not None and now >= self.vanish_at
 
     def text(self, step: Step) -> str:
         """The operation text; it changes over a Task's life."""
@@ -129,6 +140,9 @@ class TaskEngine:
 
     def __init__(self, *, maximum: int = 100_000) -> None:
         self.maximum = maximum
+        self.keep_seconds = 0.0
+        """How long after its end a Task is kept; 0: until its expiryTime."""
+        self.queue = OperationQueue()
         self.created = 0
         self.forgotten = 0
         self._tasks: dict[str, Task] = {}
@@ -145,6 +159,24 @@ class TaskEngine:
     @property
     def active_count(self) -> int:
         return len(self._active)
+
+    def start(self, task: Task, hold: Begin | None = None) -> None:
+        """Adds one of VCD's own Tasks; where operation limits say so it stays queued until others have ended.
+
+        Args:
+            hold: Makes a blocking task of it, when it may run.
+        """
+        if not self.queue.enter(task, partial(self._begin, task, task.script, hold)):
+            task.script = standing(Step(0.0, "queued"), task.script)
+        elif hold is not None:
+            hold(task.created_at)
+        self.add(task)
+
+    def _begin(self, task: Task, script: Script, hold: Begin | None, at: float) -> None:
+        task.started_at, task.script = at, script
+        if hold is not None:
+            hold(at)
+        self.rescript(task, task.script, at)
 
     def add(self, task: Task) -> None:
         self.created += 1
@@ -173,12 +205,11 @@ class TaskEngine:
 
     def get(self, task_id: str, now: float) -> Task | None:
         task = self._tasks.get(task_id)
-        if task is None or (task.vanish_at is not None and now >= task.vanish_at):
-            return None
-        return task
+        return None if task is None or task.is_gone(now) else task
 
     def rescript(self, task: Task, script: Script, now: float) -> None:
         """From now on the Task goes by another script."""
+        self.queue.overtake(task)
         task.script = script
         task.anchor = now
         task.version += 1
@@ -203,6 +234,8 @@ class TaskEngine:
         end = Step(script.cancel_seconds, script.cancel_status, present.progress)
         steps = (end,) if script.cancel_seconds == 0.0 else (present, end)
         task.blocked_until = None
+        if task.place is Place.WAITING:
+            self.queue.leave(task, now)
         self.rescript(task, replace(script, steps=steps), now)
 
     def all(self) -> dict[str, Task]:
@@ -219,9 +252,9 @@ class TaskEngine:
             return found[0]
         return {task.id: task for task in sorted(chain.from_iterable(one.values() for one in found), key=_number)}
 
-    def newest(self) -> Iterator[Task]:
-        """All Tasks, the last created first."""
-        return reversed(self._tasks.values())
+    def newest(self, now: float) -> Iterator[Task]:
+        """All Tasks that are not gone, the last created first."""
+        return (task for task in reversed(self._tasks.values()) if not task.is_gone(now))
 
     def active(self) -> Collection[Task]:
         return self._active.values()
@@ -250,6 +283,11 @@ class TaskEngine:
         effect, task.effect = task.effect, None
         if effect is not None:
             effect(task.script.steps[-1].status == "success")
+        gone_at = max(at, task.started_at + EXPIRY_SECONDS)
+        if self.keep_seconds:
+            gone_at = min(gone_at, at + self.keep_seconds)
+        task.vanish_at = gone_at if task.vanish_at is None else min(gone_at, task.vanish_at)
+        self.queue.leave(task, at)
 
     def _forget_oldest(self) -> None:
         """A tenth at once: cutting the front of a list costs its whole length."""

@@ -38,7 +38,7 @@ class TaskRecords:
         self.fields = self._fields()
 
     def _start(self, row: TaskRow) -> float | None:
-        return _milliseconds(row.task.created_at) if self.documents.has_start(row.task, row.step) else None
+        return _milliseconds(self.documents.start_of(row.task, row.step))
 
     def _fields(self) -> dict[str, Field]:
         text, href = FieldType.TEXT, self.documents.references.href
@@ -85,7 +85,7 @@ class TaskRecords:
             if isinstance(part, Comparison) and part.operator in ("=ge=", "=gt="):
                 if part.selector == "endDate":
                     yield self.engine.ended_since(parse_time(part.value))
-                elif part.selector == "startDate":
+                elif part.selector == "startDate" and self.documents.queued_has_start:
                     yield self.engine.started_since(parse_time(part.value) or 0.0, pool)
             statuses = equal_values(part, "status")
             if statuses and not any(status.casefold() in FINAL for status in statuses):
@@ -95,11 +95,7 @@ class TaskRecords:
         """Tasks of an organization (None: all) that can match, as they stood ``lag`` seconds ago."""
         at = now - lag
         for task in self.candidates(expression) if lag <= 0 else self._pool(expression).values():
-            if (
-                (org is None or task.org is org)
-                and task.created_at <= at
-                and (task.vanish_at is None or now < task.vanish_at)
-            ):
+            if (org is None or task.org is org) and task.created_at <= at and not task.is_gone(now):
                 ended_at = task.ended_at if task.ended_at is not None and task.ended_at <= at else None
                 step = task.step(at)
                 if ended_at is None and step.status in FINAL:

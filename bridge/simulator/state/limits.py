@@ -1,0 +1,206 @@
+"""Operation limits: which Tasks of an organization may run, and which wait queued until others have ended.
+
+Source: OrgOperationLimitsSettingsType (admin/vCloudEntities.xsd) and OperationLimitsSettingsType
+(extension/settings.xsd) of the API schemas; the text of the refusal is a real server's (jclouds-vcloud-director,
+OPERATION_LIMITS_EXCEEDED).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from bridge.simulator.protocol.exchange import Refusal
+
+if TYPE_CHECKING:
+    from bridge.simulator.state.entities import Entity, User
+    from bridge.simulator.state.tasks import Task
+
+Begin = Callable[[float], None]
+"""Lets a Task that has waited begin, at that time."""
+
+_number = attrgetter("number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many Tasks run side by side, and how many may wait besides; 0: any number."""
+
+    running_per_user: int = 0
+    running_per_org: int = 0
+    queued_per_user: int = 0
+    queued_per_org: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganizationLimits:
+    """An organization's own limits; None: the system's holds."""
+
+    consoles_per_vm: int | None = None
+    running_per_user: int | None = None
+    running_per_org: int | None = None
+    queued_per_user: int | None = None
+    queued_per_org: int | None = None
+
+    def over(self, defaults: Limits) -> Limits:
+        own = {one.name: getattr(self, one.name) for one in fields(Limits)}
+        return Limits(**{name: getattr(defaults, name) if own[name] is None else own[name] for name in own})
+
+
+class Place(Enum):
+    """Where a Task stands that counts for the limits."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+@dataclass(slots=True)
+class _Load:
+    """What one organization has going. ``waiting``: each user's Tasks in the order in which they came."""
+
+    running: int = 0
+    running_of: dict[User, int] = field(default_factory=dict)
+    queued: int = 0
+    waiting: dict[User, OrderedDict[Task, Begin]] = field(default_factory=dict)
+
+    def run(self, task: Task) -> None:
+        task.place = Place.RUNNING
+        self.running += 1
+        self.running_of[task.user] = self.running_of.get(task.user, 0) + 1
+
+    def wait(self, task: Task, begin: Begin) -> None:
+        task.place = Place.WAITING
+        self.queued += 1
+        self.waiting.setdefault(task.user, OrderedDict())[task] = begin
+
+    def remove(self, task: Task) -> Begin | None:
+        """What a waiting Task would have begun with."""
+        place, task.place = task.place, None
+        if place is Place.RUNNING:
+            self.running -= 1
+            left = self.running_of[task.user] - 1
+            if left:
+                self.running_of[task.user] = left
+            else:
+                del self.running_of[task.user]
+            return None
+        self.queued -= 1
+        queue = self.waiting[task.user]
+        begin = queue.pop(task)
+        if not queue:
+            del self.waiting[task.user]
+        return begin
+
+    def has_room(self, user: User, limits: Limits) -> bool:
+        if limits.running_per_org and self.running >= limits.running_per_org:
+            return False
+        return not limits.running_per_user or self.running_of.get(user, 0) < limits.running_per_user
+
+    def next(self, limits: Limits) -> Task | None:
+        """The Task that came first of those that may run now."""
+        heads = [next(iter(queue)) for user, queue in self.waiting.items() if self.has_room(user, limits)]
+        return min(heads, key=_number, default=None)
+
+
+class OperationQueue:
+    """Counts VCD's own Tasks that have not ended, by the organization of what they are about and by user."""
+
+    def __init__(self) -> None:
+        self.defaults = Limits()
+        self._own: dict[Entity, OrganizationLimits] = {}
+        self._loads: dict[Entity, _Load] = {}
+        self._starting = False
+
+    @property
+    def queued(self) -> int:
+        return sum(load.queued for load in self._loads.values())
+
+    def own_limits(self, org: Entity) -> OrganizationLimits:
+        return self._own.get(org, _NONE)
+
+    def set_own(self, org: Entity, limits: OrganizationLimits, now: float) -> None:
+        self._own[org] = limits
+        self.reconsider(now)
+
+    def set_defaults(self, limits: Limits, now: float) -> None:
+        self.defaults = limits
+        self.reconsider(now)
+
+    def check(self, org: Entity, user: User) -> None:
+        """Before anything of an operation happens.
+
+        Raises:
+            Refusal: 400 OPERATION_LIMITS_EXCEEDED where its Task would have to wait and no more may.
+        """
+        load = self._loads.get(org)
+        if load is None or load.has_room(user, limits := self._limits(org)):
+            return
+        of_user = len(load.waiting.get(user, ()))
+        if limits.queued_per_user and of_user >= limits.queued_per_user:
+            raise _exceeded(f'user "{user.name}" on organization "{org.name}"')
+        if limits.queued_per_org and load.queued >= limits.queued_per_org:
+            raise _exceeded(f'organization "{org.name}"')
+
+    def enter(self, task: Task, begin: Begin) -> bool:
+        """Whether a new Task may run now; else ``begin`` is called as soon as it may."""
+        load = self._loads.get(task.org)
+        if load is None:
+            load = self._loads[task.org] = _Load()
+        if load.has_room(task.user, self._limits(task.org)):
+            load.run(task)
+            return True
+        load.wait(task, begin)
+        return False
+
+    def leave(self, task: Task, at: float) -> None:
+        """A Task has ended, or waits no longer because it is being canceled."""
+        if task.place is None:
+            return
+        load = self._loads[task.org]
+        load.remove(task)
+        if load.queued:
+            self._start_waiting(task.org, load, at)
+        elif not load.running:
+            del self._loads[task.org]
+
+    def overtake(self, task: Task) -> None:
+        """Somebody has moved a waiting Task on by hand."""
+        if task.place is Place.WAITING:
+            load = self._loads[task.org]
+            load.remove(task)
+            load.run(task)
+
+    def reconsider(self, at: float) -> None:
+        """Limits have changed: starts what may run now."""
+        for org, load in list(self._loads.items()):
+            if load.queued:
+                self._start_waiting(org, load, at)
+
+    def _start_waiting(self, org: Entity, load: _Load, at: float) -> None:
+        if self._starting:
+            return  # a Task ended as it began: the loop that began it goes on
+        self._starting = True
+        try:
+            while (task := load.next(self._limits(org))) is not None:
+                begin = load.remove(task)
+                load.run(task)
+                if begin is not None:
+                    begin(at)
+        finally:
+            self._starting = False
+
+    def _limits(self, org: Entity) -> Limits:
+        own = self._own.get(org)
+        return self.defaults if own is None else own.over(self.defaults)
+
+
+_NONE = OrganizationLimits()
+
+
+def _exceeded(whose: str) -> Refusal:
+    text = f"The maximum number of simultaneous operations for {whose} has been reached."
+    return Refusal(400, "OPERATION_LIMITS_EXCEEDED", text)
