@@ -68,6 +68,7 @@ class Type:
     media: str | None = None
     fields: list[Field] = field(default_factory=list)
     newer: bool = False
+    other_attributes: bool = False
 
 
 def json_key(xml: str) -> str:
@@ -310,6 +311,7 @@ def merge(schemas: Schemas, classes: dict[str, Class]) -> None:
         if known is None:
             continue
         prefix, found = known.rpartition(":")[0], schemas.types[known]
+        found.other_attributes = "otherAttributes" in generated.keys
         if found.newer and generated.base is not None:
             found.base = xsd_name(generated.base, prefix)
         _merge_fields(schemas, known, generated, prefix, xsd_name)
@@ -367,6 +369,7 @@ def document(schemas: Schemas) -> dict[str, object]:
         row: dict[str, object] = {} if found.base is None else {"base": found.base}
         row |= {"abstract": True} if found.abstract else {}
         row |= {"newer": True} if found.newer else {}
+        row |= {"otherAttributes": True} if found.other_attributes else {}
         row |= {"media": found.media} if found.media is not None else {}
         types[name] = {**row, "fields": [one.line() for one in found.fields]}
     return {

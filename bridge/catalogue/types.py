@@ -70,6 +70,7 @@ class DocumentType:
     """``fields``: the inherited ones first, each in the order that XML demands; attributes among them as they come.
 
     ``media_type``: of documents of this type, without ``+json`` or ``+xml``. ``newer``: not in the XSDs at all.
+    ``other_attributes``: JSON has a key ``otherAttributes``, for what XML has of attributes from elsewhere.
     ``json_name``: what JSON says in ``_type`` where a field may hold several types.
     """
 
@@ -77,6 +78,7 @@ class DocumentType:
     base: str | None
     abstract: bool
     newer: bool
+    other_attributes: bool
     media_type: str | None
     fields: tuple[Field, ...]
 
@@ -94,7 +96,7 @@ class DocumentType:
 
     @property
     def extensible(self) -> bool:
-        """Whether documents take ``otherAttributes`` and ``vCloudExtension``."""
+        """Whether documents take ``vCloudExtension``."""
         return "vCloudExtension" in self.by_key
 
 
@@ -128,10 +130,12 @@ class DocumentTypes:
     def _make(self, name: str) -> DocumentType:
         row = self._rows[name]
         base: str | None = row.get("base")
-        inherited = self[base].fields if base is not None and base in self else ()
+        parent = self[base] if base is not None and base in self else None
+        inherited = () if parent is None else parent.fields
         own = tuple(_read_field(line) for line in row["fields"])
         return DocumentType(
             name=name, base=base, abstract=row.get("abstract", False), newer=row.get("newer", False),
+            other_attributes=row.get("otherAttributes", False) or (parent is not None and parent.other_attributes),
             media_type=row.get("media"), fields=(*inherited, *own),
         )  # fmt: skip
 

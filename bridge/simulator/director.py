@@ -30,14 +30,14 @@ from bridge.simulator.protocol.exchange import (
     error_document,
     to_json,
 )
-from bridge.simulator.protocol.negotiation import accepted_version
+from bridge.simulator.protocol.negotiation import Asked, asked, check_accept
 from bridge.simulator.protocol.router import Router
 from bridge.simulator.state.entities import EntityStore
 from bridge.simulator.state.inventory import build_inventory
 from bridge.simulator.state.kinds import BY_COLLECTION
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]+")
-_ERROR_STEM = "application/vnd.vmware.vcloud.error+json"
+_ERROR_STEM = "application/vnd.vmware.vcloud.error"
 _OPEN = frozenset({"versions", "login", "providerLogin", "oauthToken"})
 """Calls that need no session."""
 
@@ -105,6 +105,7 @@ class Director:
         call.refusal = refusal
         if not request.path.startswith(("/api", "/cloudapi", "/oauth")):
             return call
+        call.form = self._asked(request, request.header(b"accept") or "").form
         try:
             self._admit(call)
         except Refusal as error:
@@ -119,7 +120,12 @@ class Director:
             call.session = self.cloud.sessions.of(call.request, call.now)
             call.tenant = self.cloud.sessions.tenant(call.request, call.session)
         if call.target.name not in ("versions", "oauthToken"):
-            call.version = accepted_version(call.request, self.behavior)
+            accept = call.request.header(b"accept") or ""
+            call.version = check_accept(self._asked(call.request, accept), accept)
+
+    def _asked(self, request: Request, accept: str) -> Asked:
+        versions = (*self.behavior.versions, *self.behavior.alpha_versions)
+        return asked(accept, versions, only_json=not request.path.startswith("/api/"))
 
     def fault_for(self, call: Call) -> Fault | None:
         if self.faults.is_empty:
@@ -154,9 +160,8 @@ class Director:
         if call.request.path.startswith(("/cloudapi", "/oauth")):
             body = to_json(cloudapi_error_document(refusal, call.request_id))
             return Answer(refusal.status, body, "application/json", list(refusal.headers))
-        body = to_json(error_document(refusal, call.request_id))
-        kind = f"{_ERROR_STEM};version={call.version}" if call.version else _ERROR_STEM
-        return Answer(refusal.status, body, kind, list(refusal.headers))
+        document = error_document(refusal, call.request_id)
+        return call.reply(document, _ERROR_STEM, refusal.status, list(refusal.headers))
 
     def finish(self, call: Call, answer: Answer) -> Answer:
         """Adds the headers that every answer has."""

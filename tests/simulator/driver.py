@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 from bridge.simulator.administration import Administration
 from bridge.simulator.behavior import Behavior
@@ -99,6 +100,8 @@ class Caller:
 
 
 def error_code(answer: Answer) -> str:
-    """The minor code of an error document."""
+    """The minor code of an error document, whichever format it has."""
+    if answer.content_type is not None and "+xml" in answer.content_type:
+        return ElementTree.fromstring(answer.body).get("minorErrorCode", "")  # noqa: S314  # the simulator's own
     code: str = json.loads(answer.body)["minorErrorCode"]
     return code

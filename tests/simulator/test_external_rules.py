@@ -27,8 +27,8 @@ FINAL = ("success", "error", "aborted", "canceled")
 ERROR = {
     "message": "no space", "majorErrorCode": 500, "minorErrorCode": "INTERNAL_SERVER_ERROR",
     "vendorSpecificErrorCode": "ENOSPC", "stackTrace": "at backup.py:1",
-    "tenantError": {"message": "ask your provider", "majorErrorCode": 400, "minorErrorCode": "BAD_REQUEST",
-                    "vendorSpecificErrorCode": None},
+    "tenantError": {"otherAttributes": {}, "message": "ask your provider", "majorErrorCode": 400,
+                    "minorErrorCode": "BAD_REQUEST", "vendorSpecificErrorCode": None, "vCloudExtension": []},
 }  # fmt: skip
 CONTENT = {"files": [1, None, {"größe": 1.5}], "text": 'a "b" \\ \u2028'}
 
@@ -328,7 +328,7 @@ class TestUpdate:
         assert (after["result"]["resultReference"]["href"], after["result"]["resultReference"]["name"]) == (
             "https://x.example/report", "report"
         )  # fmt: skip
-        assert after["vCloudExtension"] == [{"required": False, "any": ["x"]}]
+        assert after["vCloudExtension"] == [{"otherAttributes": {}, "required": False, "any": ["x"]}]
 
     def test_what_is_left_out_is_gone_but_for_the_two_texts(self, provider: Client, namespace: str) -> None:
         task = create(

@@ -8,7 +8,22 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from bridge.catalogue.operation import Operation
-from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, Request, bad_request, media_type, to_json
+from bridge.simulator.protocol.completion import complete
+from bridge.simulator.protocol.document_types import type_of
+from bridge.simulator.protocol.exchange import (
+    Answer,
+    Format,
+    JsonObject,
+    Refusal,
+    Request,
+    bad_request,
+    media_type,
+    to_json,
+)
+from bridge.simulator.protocol.negotiation import body_form
+from bridge.simulator.protocol.xml_reader import from_xml
+from bridge.simulator.protocol.xml_tree import parse
+from bridge.simulator.protocol.xml_writer import to_xml
 from bridge.simulator.state.entities import Entity, User
 from bridge.simulator.state.sessions import Session
 
@@ -32,6 +47,7 @@ class Target:
 class Call:
     """``tenant`` is the organization of the tenant context header; ``entity`` and ``task`` are ids for the ledger.
 
+    ``form``: what the answer is to be written in. ``body``: always in the form of JSON, whatever came.
     ``task_status`` and ``task_operation`` are an external Task's after the call.
     """
 
@@ -41,6 +57,7 @@ class Call:
     target: Target
     parameters: dict[str, str]
     version: str = ""
+    form: Format = Format.JSON
     session: Session | None = None
     tenant: Entity | None = None
     entity: str | None = None
@@ -77,24 +94,63 @@ class Call:
         return entity.organization is self.user.org and not entity.kind.provider_only
 
     def reply(
-        self, document: JsonObject, stem: str, status: int = 200, headers: list[tuple[str, str]] | None = None
+        self,
+        document: JsonObject,
+        stem: str,
+        status: int = 200,
+        headers: list[tuple[str, str]] | None = None,
+        *,
+        name: str | None = None,
     ) -> Answer:
-        """A document of /api in the form that the call asked for. ``stem`` is its media type without ``+json``."""
-        return Answer(status, to_json(document), media_type(stem, self.version), headers or [])
+        """A document of /api in the form that the call asked for.
+
+        Args:
+            document: Sparse, by the JSON keys of its type: what it leaves out is written as ``null`` or ``[]``.
+            stem: Its media type without ``+json``.
+            name: Its type or root element, where the media type does not tell.
+        """
+        kind = type_of(name or stem)
+        if self.form is Format.XML:
+            if kind is None:
+                raise Refusal(406, "NOT_ACCEPTABLE", f"{stem} is not served as XML here")
+            body = to_xml(document, kind.name)
+        else:
+            body = to_json(document if kind is None else complete(document, kind.name))
+        return Answer(status, body, media_type(stem, self.version, self.form), headers or [])
+
+    def read_body(self, expected: str | None, name: str | None = None) -> JsonObject | None:
+        """The body in the form of JSON, XML validated on the way; None for none, also for JSON ``null``, which clients
+        send with actions that take no body.
+
+        Args:
+            expected: Its media type, with or without ``+json``.
+            name: Its type or root element, where the media type does not tell.
+
+        Raises:
+            Refusal: 415 for another media type, 400 for a body that cannot be read.
+        """
+        if not self.request.body.strip():
+            return None
+        form = body_form(self.request, expected)
+        return read_body(self.request.body, form, name or (expected or "").removesuffix("+json"))
 
 
-def json_body(request: Request) -> JsonObject | None:
-    """The body as an object; None for an empty body or JSON ``null``, which clients send with body-less actions.
+def read_body(body: bytes, form: Format, name: str = "") -> JsonObject | None:
+    """See :meth:`Call.read_body`. Where ``name`` tells no type, the root element does.
 
     Raises:
-        Refusal: 400 for a body over 512 KiB, no JSON, or no object.
+        Refusal: 400 for a body over 512 KiB, nothing that can be read, or a document of another type.
     """
-    if len(request.body) > MAXIMUM_BODY_BYTES:
+    if len(body) > MAXIMUM_BODY_BYTES:
         raise bad_request(f"Request body is larger than the maximum of {MAXIMUM_BODY_BYTES} bytes")
-    if not request.body.strip():
-        return None
+    if form is Format.XML:
+        root = parse(body)
+        kind = type_of(name) or type_of(root.name)
+        if kind is None:
+            raise bad_request(f"Bad request: the element {root.name} is not known")
+        return from_xml(root, kind.name)
     try:
-        document = json.loads(request.body)
+        document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise bad_request(f"Bad request: the body is no JSON: {error}") from None
     if document is None:
@@ -102,3 +158,9 @@ def json_body(request: Request) -> JsonObject | None:
     if not isinstance(document, dict):
         raise bad_request("Bad request: the body is no JSON object")
     return document
+
+
+def json_body(request: Request) -> JsonObject | None:
+    """As :meth:`Call.read_body`, of a type that only the body's root element tells."""
+    form = Format.XML if request.body.lstrip()[:1] == b"<" else Format.JSON
+    return read_body(request.body, form) if request.body.strip() else None

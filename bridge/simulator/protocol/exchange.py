@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 JsonObject = dict[str, Any]
@@ -17,15 +18,26 @@ def to_json(document: object) -> bytes:
     return _encode(document).encode("utf-8", "replace")
 
 
+class Format(StrEnum):
+    """What a document is written in; the suffix of its media type."""
+
+    JSON = "json"
+    XML = "xml"
+
+
 @dataclass(slots=True)
 class Request:
-    """``path`` and ``query`` are as sent (still percent-encoded); header names are lower case."""
+    """``path`` and ``query`` are as sent (still percent-encoded); header names are lower case.
+
+    ``cell``: name of the cell that it came to.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     body: bytes = b""
+    cell: str = "cell-1"
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
@@ -78,14 +90,9 @@ def unauthorized() -> Refusal:
 def error_document(refusal: Refusal, request_id: str) -> JsonObject:
     """The error document of /api, its text led by the request id as real servers do."""
     return {
-        "otherAttributes": {},
         "message": f"[ {request_id} ] {refusal.message}",
         "majorErrorCode": refusal.status,
         "minorErrorCode": refusal.code,
-        "vendorSpecificErrorCode": None,
-        "stackTrace": None,
-        "tenantError": None,
-        "vCloudExtension": [],
     }
 
 
@@ -98,6 +105,6 @@ def cloudapi_error_document(refusal: Refusal, request_id: str) -> JsonObject:
     }
 
 
-def media_type(stem: str, version: str | None = None) -> str:
+def media_type(stem: str, version: str | None = None, form: Format = Format.JSON) -> str:
     """``stem`` is a media type without ``+json``."""
-    return f"{stem}+json" if version is None else f"{stem}+json;version={version}"
+    return f"{stem}+{form}" if version is None else f"{stem}+{form};version={version}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from xml.sax.saxutils import escape
 
 from bridge.simulator.behavior import Behavior
-from bridge.simulator.protocol.exchange import Refusal, Request
-
-_VERSION = re.compile(r"version=\"?([0-9A-Za-z.\-]+)\"?")
+from bridge.simulator.protocol.exchange import Format, Refusal, Request
 
 
 def versions_document(behavior: Behavior, public_url: str) -> bytes:
@@ -33,32 +33,90 @@ def versions_document(behavior: Behavior, public_url: str) -> bytes:
     return text.encode()
 
 
-def accepted_version(request: Request, behavior: Behavior) -> str:
-    """The API version that the Accept header asks for.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an Accept header asks for. ``version`` None: none that is served, ``named`` is then what was said.
+
+    ``form`` is the best one also where the header cannot be met: errors are written in it.
+    """
+
+    form: Format
+    version: str | None
+    named: str | None
+    acceptable: bool
+
+
+@lru_cache(maxsize=1024)
+def asked(accept: str, versions: tuple[str, ...], *, only_json: bool = False) -> Asked:
+    """The best range of an Accept header that can be met.
+
+    A range without a format (``*/*``, ``application/*``) gets XML where there is XML, as it was VCD's only format for
+    long; the first one of several with the same weight counts.
+
+    Args:
+        only_json: For CloudAPI, which has no XML.
+    """
+    ranges = _ranges(accept)
+    found = [(form, version) for kind, version in ranges if (form := _form(kind, only_json=only_json)) is not None]
+    everywhere = [version for _, version in ranges if version is not None]
+    for form, version in found:
+        named = version or (everywhere[0] if everywhere else None)
+        if named in versions:
+            return Asked(form, named, named, acceptable=True)
+    form = found[0][0] if found else Format.JSON if only_json else Format.XML
+    return Asked(form, None, everywhere[0] if everywhere else None, acceptable=bool(found) or not accept)
+
+
+def _ranges(accept: str) -> list[tuple[str, str | None]]:
+    """Media ranges, in lower case, with their versions: highest weight first, those of weight 0 left out."""
+    weighed = []
+    for part in accept.split(","):
+        kind, *parameters = (one.strip() for one in part.split(";"))
+        named = {
+            name.strip().lower(): value.strip().strip('"') for name, _, value in (p.partition("=") for p in parameters)
+        }
+        try:
+            weight = float(named.get("q", "1"))
+        except ValueError:
+            weight = 1.0
+        if kind and weight > 0:
+            weighed.append((weight, kind.lower(), named.get("version")))
+    return [(kind, version) for _, kind, version in sorted(weighed, key=lambda one: -one[0])]
+
+
+def _form(kind: str, *, only_json: bool) -> Format | None:
+    """What a media range stands for; None for what is not served."""
+    if kind in ("*/*", "application/*"):
+        return Format.JSON if only_json else Format.XML
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        return Format.JSON
+    if kind == "application/xml" or (kind.startswith("application/") and kind.endswith("+xml")):
+        return None if only_json else Format.XML
+    return None
+
+
+def check_accept(one: Asked, accept: str) -> str:
+    """The API version that is asked for.
 
     Raises:
         Refusal: 406 for no version, an unsupported one, or a media type that is not served.
     """
-    accept = request.header(b"accept") or ""
-    if "xml" in accept and "json" not in accept:
-        raise _not_acceptable("The request has invalid accept header: only JSON is served here")
-    if accept and not any(word in accept for word in ("json", "*/*")):
+    if not one.acceptable:
         raise _not_acceptable(f"The request has invalid accept header: {accept}")
-    match = _VERSION.search(accept)
-    version = None if match is None else match[1]
-    if version is None or version not in (*behavior.versions, *behavior.alpha_versions):
+    if one.version is None:
         raise _not_acceptable(
-            f"The request has invalid accept header: Invalid API version requested: {version or 'null'}"
+            f"The request has invalid accept header: Invalid API version requested: {one.named or 'null'}"
         )
-    return version
+    return one.version
 
 
 def _not_acceptable(message: str) -> Refusal:
     return Refusal(406, "NOT_ACCEPTABLE", message)
 
 
-def check_media_type(request: Request, expected: str | None) -> None:
-    """The Content-Type of a body: the operation's own, ``application/*+json``, plain JSON, or none at all.
+def body_form(request: Request, expected: str | None) -> Format:
+    """What a body is written in: by its Content-Type, which is ``expected`` (with or without ``+json``), its ``+xml``
+    form or a wildcard; without one by its first character.
 
     Media types are compared without case and parameters: VCD itself mixes ``CreateVmParams`` and ``createVmParams``.
 
@@ -67,13 +125,19 @@ def check_media_type(request: Request, expected: str | None) -> None:
     """
     sent = request.header(b"content-type")
     if not sent:
-        return
+        return Format.XML if request.body.lstrip()[:1] == b"<" else Format.JSON
     kind = sent.partition(";")[0].strip().lower()
-    if kind in ("application/*+json", "application/json"):
-        return
-    if expected is not None and kind == expected.lower():
-        return
+    for form in Format:
+        if kind in (f"application/*+{form}", f"application/{form}"):
+            return form
+        if expected is not None and kind == f"{expected.lower().removesuffix('+json')}+{form}":
+            return form
     raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"Unsupported media type: {kind}")
+
+
+def check_media_type(request: Request, expected: str | None) -> None:
+    """Raises a 415, see :func:`body_form`."""
+    body_form(request, expected)
 
 
 def version_number(version: str) -> tuple[int, int]:

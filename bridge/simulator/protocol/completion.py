@@ -1,0 +1,65 @@
+"""JSON as VCD writes it: every key of a type is there, ``null`` or ``[]`` where there is nothing to say.
+
+Keys stand in the order of the schemas, ``otherAttributes`` first and ``vCloudExtension`` last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.catalogue.types import DocumentType, Place, load_types
+from bridge.simulator.protocol.document_types import actual_type
+from bridge.simulator.protocol.exchange import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """``empty``: a whole document without values, to be copied. ``inner``: key -> type of the objects there."""
+
+    empty: JsonObject
+    inner: dict[str, str]
+
+
+class _Plans(dict[str, _Plan]):
+    def __missing__(self, name: str) -> _Plan:
+        plan = self[name] = _plan(load_types()[name])
+        return plan
+
+
+_PLANS = _Plans()
+
+
+def _plan(kind: DocumentType) -> _Plan:
+    empty: JsonObject = {"otherAttributes": {}} if kind.other_attributes else {}
+    empty |= {one.key: [] if one.many else None for one in kind.fields if one.key != "vCloudExtension"}
+    empty |= {"vCloudExtension": []} if kind.extensible else {}
+    types = load_types()
+    inner = {one.key: one.type for one in kind.fields if one.place is not Place.ANY and one.type in types}
+    return _Plan(empty, inner)
+
+
+def complete(document: JsonObject, name: str) -> JsonObject:
+    """A sparse document of a type (a key of the schemas' types) as the whole one that goes out.
+
+    What it has beyond its type stays. Empty values of the result are shared: it is for writing only.
+    """
+    said = document.get("_type")
+    if said is not None:
+        name = actual_type(name, said)
+    plan = _PLANS[name]
+    inner = plan.inner
+    whole = plan.empty.copy() if said is None else {"_type": said, **plan.empty}
+    for key, value in document.items():
+        if value is None and key in whole:
+            continue
+        whole[key] = _complete_value(value, inner[key]) if key in inner else value
+    return whole
+
+
+def _complete_value(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return complete(value, name)
+    if isinstance(value, list):
+        return [_complete_value(one, name) for one in value]
+    return complete({"value": value}, name) if "value" in _PLANS[name].empty else value

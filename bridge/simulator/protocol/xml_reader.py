@@ -1,0 +1,211 @@
+"""XML bodies, validated as the schemas want it and read into the form that JSON has.
+
+Elements must come in the order of the schemas, all required ones must be there, others than the type's are refused.
+Fields that came after the schemas (``newer``) may stand anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.catalogue.types import DocumentType, Field, Place, Primitive, load_types
+from bridge.simulator.clock import parse_time
+from bridge.simulator.protocol.document_types import actual_type
+from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.protocol.xml_tree import Node, invalid, markup
+
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_WHOLE = re.compile(r"[+-]?\d{1,30}")
+_COLON = re.compile(r"([+-]\d\d):(\d\d)$")
+
+
+def from_xml(root: Node, name: str) -> JsonObject:
+    """A document of a type (a key of the schemas' types).
+
+    Raises:
+        Refusal: 400 with the rule that it breaks.
+    """
+    types = load_types()
+    kind = types.elements.get(root.name)
+    if kind is None or not types.extends(kind, name):
+        raise invalid("cvc-elt.1", f"the element {root.name} is not expected here, but a {types[name].json_name}")
+    return _object(root, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an element stands in its type; ``type`` is the element's own where it stands for another."""
+
+    index: int
+    field: Field
+    type: str
+    substitute: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    elements: dict[str, _Place]
+    attributes: dict[str, Field]
+    required: tuple[Field, ...]
+    text: Field | None
+    any: Field | None
+
+
+class _Plans(dict[str, _Plan]):
+    def __missing__(self, name: str) -> _Plan:
+        plan = self[name] = _plan(load_types()[name])
+        return plan
+
+
+_PLANS = _Plans()
+
+
+def _plan(kind: DocumentType) -> _Plan:
+    types, elements = load_types(), dict[str, _Place]()
+    places: dict[Place, dict[str, Field]] = {place: {} for place in Place}
+    for index, one in enumerate(kind.fields):
+        places[one.place][one.xml] = one
+        if one.place is Place.ELEMENT:
+            elements[one.xml] = _Place(index, one, one.type, substitute=False)
+            for other in types.substitutes(one.xml):
+                elements.setdefault(other, _Place(index, one, types.elements[other], substitute=True))
+    return _Plan(
+        elements, places[Place.ATTRIBUTE], tuple(one for one in kind.fields if one.required),
+        next(iter(places[Place.TEXT].values()), None), next(iter(places[Place.ANY].values()), None),
+    )  # fmt: skip
+
+
+def _object(node: Node, declared: str, *, substitute: bool = False) -> JsonObject:
+    types, document = load_types(), dict[str, Any]()
+    said = node.attributes.get(_XSI_TYPE)
+    name = declared if said is None else actual_type(declared, _json_name(said))
+    if said is not None and types[name].json_name != _json_name(said):
+        raise invalid("cvc-elt.4.2", f"cannot resolve {said} to a type for the element {node.name}")
+    if types[name].abstract:
+        raise invalid("cvc-type.2", f"the type of the element {node.name} is abstract")
+    if substitute or name != declared:
+        document["_type"] = types[name].json_name
+    plan = _PLANS[name]
+    _read_attributes(node, plan, document)
+    _read_text(node, plan, document)
+    _read_children(node, plan, document)
+    for one in plan.required:
+        if one.key not in document:
+            rule = "cvc-complex-type.4" if one.place is Place.ATTRIBUTE else "cvc-complex-type.2.4.b"
+            what = "attribute" if one.place is Place.ATTRIBUTE else "element"
+            raise invalid(rule, f"the {what} {one.xml} is missing in the element {node.name}")
+    return document
+
+
+def _json_name(said: str) -> str:
+    return said.strip().rpartition(":")[2].replace("_", "")
+
+
+def _read_attributes(node: Node, plan: _Plan, document: JsonObject) -> None:
+    for name, value in node.attributes.items():
+        one = plan.attributes.get(name)
+        if one is not None:
+            document[one.key] = _value(value, one, name)
+        elif name.startswith("{"):
+            if "XMLSchema-instance" not in name:
+                document.setdefault("otherAttributes", {})[name] = value
+        elif ":" in name:
+            prefix, _, local = name.partition(":")
+            document.setdefault("otherAttributes", {})[f"{{{load_types().namespaces[prefix]}}}{local}"] = value
+        else:
+            raise invalid("cvc-complex-type.3.2.2", f"the attribute {name} is not allowed in the element {node.name}")
+
+
+def _read_text(node: Node, plan: _Plan, document: JsonObject) -> None:
+    if plan.text is not None:
+        document[plan.text.key] = _value(node.text, plan.text, node.name)
+    elif node.text.strip():
+        raise invalid("cvc-complex-type.2.3", f"the element {node.name} cannot have text")
+
+
+def _read_children(node: Node, plan: _Plan, document: JsonObject) -> None:
+    reached = -1
+    for child in node.children:
+        place = plan.elements.get(child.name)
+        if place is None and plan.any is not None:
+            document.setdefault(plan.any.key, []).append(markup([child]))
+            continue
+        if place is None:
+            raise _unexpected(child, node, plan, reached)
+        one = place.field
+        repeated = one.key in document and not one.many
+        if repeated or (not one.newer and place.index < reached):
+            raise _unexpected(child, node, plan, reached)
+        reached = reached if one.newer else place.index
+        value = _element(child, place)
+        if one.many:
+            document.setdefault(one.key, []).append(value)
+        else:
+            document[one.key] = value
+
+
+def _unexpected(child: Node, node: Node, plan: _Plan, reached: int) -> Exception:
+    expected = ", ".join(
+        name for name, place in plan.elements.items() if place.index >= reached and not place.substitute
+    )
+    return invalid(
+        "cvc-complex-type.2.4.a",
+        f"the element {child.name} is not expected at this place in {node.name}; possible are: {expected or 'none'}",
+    )
+
+
+def _element(node: Node, place: _Place) -> Any:
+    types = load_types()
+    if place.type in types:
+        return _object(node, place.type, substitute=place.substitute)
+    if types.primitive(place.type) is Primitive.ANY:
+        return _anything(node)
+    if node.children:
+        raise invalid("cvc-type.3.1.2", f"the element {node.name} takes a simple value")
+    return _value(node.text, place.field, node.name)
+
+
+def _anything(node: Node) -> Any:
+    if node.children:
+        return markup(node.children)
+    match _json_name(node.attributes.get(_XSI_TYPE, "")):
+        case "boolean":
+            return _BOOLEANS.get(node.text.strip(), node.text)
+        case "int" | "long" | "integer" | "short" if _WHOLE.fullmatch(node.text.strip()):
+            return int(node.text)
+        case _:
+            return node.text
+
+
+def _value(text: str, one: Field, where: str) -> Any:
+    """A simple value in its JSON form."""
+    types = load_types()
+    kind, trimmed = types.primitive(one.type), text.strip()
+    choices = types.choices(one.type)
+    if choices and trimmed not in choices:
+        raise invalid("cvc-enumeration-valid", f"{where} takes one of {', '.join(choices)}, not '{trimmed}'")
+    match kind:
+        case Primitive.BOOLEAN if trimmed in _BOOLEANS:
+            return _BOOLEANS[trimmed]
+        case Primitive.INTEGER if _WHOLE.fullmatch(trimmed):
+            return int(trimmed)
+        case Primitive.NUMBER:
+            return _number(trimmed, where)
+        case Primitive.DATE_TIME if parse_time(trimmed) is not None:
+            return _COLON.sub(r"\1\2", re.sub("[zZ]$", "+0000", trimmed))
+        case Primitive.STRING | Primitive.ANY | None:
+            if one.key == "type" and text.endswith("+xml"):
+                return text.removesuffix("+xml") + "+json"
+            return text
+        case _:
+            raise invalid("cvc-datatype-valid.1.2.1", f"'{trimmed}' is no {kind.value} for {where}")
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise invalid("cvc-datatype-valid.1.2.1", f"'{text}' is no number for {where}") from None
