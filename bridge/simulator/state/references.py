@@ -16,6 +16,12 @@ class References:
     def href(self, entity: Entity) -> str:
         return self.api + entity.path
 
+    def admin_href(self, entity: Entity) -> str:
+        """Where administrators find an entity that has a view of its own for them; else where everybody does."""
+        kind = entity.kind
+        collection = next((one for one in kind.collections if one.startswith("admin/")), kind.collections[0])
+        return f"{self.api}/{collection}/{kind.prefix}{entity.uuid}"
+
     def to(self, entity: Entity) -> JsonObject:
         return self.reference(self.href(entity), entity.urn, entity.kind.media_stem, entity.name)
 
