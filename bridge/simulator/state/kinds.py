@@ -70,6 +70,11 @@ _ALL = (
     _kind("siteAssociation", "site", "site/associations", "admin.siteAssociation", "Site Association", hidden=True),
     _kind("orgAssociation", "org", "admin/org/associations", "admin.organizationAssociation",
           "Organization Association"),
+    _kind("role", "role", "admin/role", "admin.role", "Role"),
+    _kind("right", "right", "admin/right", "admin.right", "Right"),
+    _kind("group", "group", "admin/group", "admin.group", "Group"),
+    _kind("host", "host", "admin/extension/host", "admin.host", "Host", hidden=True),
+    _kind("datastore", "datastore", "admin/extension/datastore", "admin.datastore", "Datastore", hidden=True),
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
