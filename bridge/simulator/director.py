@@ -35,6 +35,7 @@ from bridge.simulator.protocol.router import Router
 from bridge.simulator.state.entities import EntityStore
 from bridge.simulator.state.inventory import build_inventory
 from bridge.simulator.state.kinds import BY_COLLECTION
+from bridge.simulator.state.plan import Plan
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]+")
 _ERROR_STEM = "application/vnd.vmware.vcloud.error"
@@ -55,8 +56,8 @@ class Director:
     Args:
         public_url: What hrefs start with; may differ from the address that clients dial.
         operations: The catalogue; None loads the project's.
-        virtual_machines: See :func:`build_inventory`.
-        seed: Makes ids repeatable.
+        virtual_machines, inventory: See :func:`build_inventory`.
+        seed: Makes ids and the generated inventory repeatable.
     """
 
     def __init__(
@@ -70,11 +71,12 @@ class Director:
         maximum_tasks: int = 100_000,
         ledger_file: Path | None = None,
         seed: int | None = None,
+        inventory: Plan | None = None,
     ) -> None:
         self.clock = clock or steady_clock()
         self.behavior = behavior or Behavior()
         store = EntityStore(lenient=self.behavior.lenient_entities, founded_at=self.clock())
-        build_inventory(store, virtual_machines=virtual_machines)
+        build_inventory(store, virtual_machines=virtual_machines, seed=seed, plan=inventory)
         self.cloud = Cloud(
             store, self.clock, self.behavior, public_url=public_url, maximum_tasks=maximum_tasks, seed=seed
         )
