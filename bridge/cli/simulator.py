@@ -4,50 +4,111 @@ from __future__ import annotations
 
 import json as json_text
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli.console import announce
+from bridge.cli.console import announce, note
 from bridge.cli.options import UsageError
 from bridge.errors import ConfigurationError
 
-_FAULTS = typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Faults from the start, JSON.")
+if TYPE_CHECKING:
+    import ssl
+
+_LISTEN = typer.Option(metavar="HOST:PORT", help="Port 0 takes a free one. Given again: one more cell.")
+_FAULTS = typer.Option(metavar="FILE", exists=True, dir_okay=False, help="A plan of faults from the start, JSON.")
+_FILE = {"exists": True, "dir_okay": False}
 
 
 def simulator(
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Port 0 takes a free one.")] = "127.0.0.1:8090",
+    listen: Annotated[list[str] | None, _LISTEN] = None,
     task_seconds: Annotated[float, typer.Option(min=0, help="How long a Task lasts unless scripted otherwise.")] = 2.0,
     virtual_machines: Annotated[int, typer.Option("--vms", min=1, help="vApps with one VM each, per tenant.")] = 4,
     lenient_entities: Annotated[bool, typer.Option("--lenient-entities", help="Unknown ids become entities.")] = False,
-    public_url: Annotated[str | None, typer.Option(help="What hrefs start with; default: the address served.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="What hrefs start with; default: the first address.")] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", **_FILE, help="HTTPS with this certificate (chain), PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", **_FILE, help="Its key, PEM.")] = None,
+    tls_folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", file_okay=False, help="HTTPS with a self-made one; FOLDER gets its ca.pem."),
+    ] = None,
     faults: Annotated[Path | None, _FAULTS] = None,
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="Gets one JSON line per call.")] = None,
     settings: Annotated[str, typer.Option(metavar="JSON", help="Further settings of the simulator.")] = "{}",
     maximum_tasks: Annotated[int, typer.Option(min=1, help="Beyond it the oldest ended Tasks answer 403.")] = 100_000,
     seed: Annotated[int | None, typer.Option(help="Makes ids repeatable.")] = None,
 ) -> None:
-    """Serve a simulated Cloud Director.
+    """Serve a simulated VMware Cloud Director; without options on 127.0.0.1:8090.
 
-    Prints `ready URL` when it serves. Users: administrator@System, operator@System, admin@acme, user@acme,
-    admin@beta, user@beta; password `secret`.
+    Organizations acme and beta; users administrator@System, admin@acme, admin@beta and more, all with the password
+    `secret`. Prints `ready URL` on stdout when it serves, and how to log in on stderr. Faults, scripts of Tasks and the
+    ledger of calls are under URL/simulator/. Needs no settings, no Kafka and no network.
     """
-    from bridge.simulator.server import run
+    from bridge.simulator.server import DEFAULT_LISTEN, run
 
+    addresses = listen or [DEFAULT_LISTEN]
     try:
+        authority, tls = _tls(tls_certificate, tls_key, tls_folder, addresses, public_url)
         run(
-            listen, task_seconds=task_seconds, virtual_machines=virtual_machines, lenient_entities=lenient_entities,
-            public_url=public_url, faults_file=faults, ledger_file=ledger, settings=_object(settings),
-            maximum_tasks=maximum_tasks, seed=seed, ready=lambda url: announce(f"ready {url}"),
+            addresses, task_seconds=task_seconds, virtual_machines=virtual_machines,
+            lenient_entities=lenient_entities, public_url=public_url, tls=tls, faults_file=faults, ledger_file=ledger,
+            settings=_object(settings), maximum_tasks=maximum_tasks, seed=seed,
+            ready=lambda urls: _ready(urls, authority),
         )  # fmt: skip
     except OSError as error:
         reason = error.strerror or str(error)
         if error.filename is not None:
             raise ConfigurationError(f"{error.filename}: {reason}") from None
-        raise ConfigurationError(f"the simulator cannot serve on {listen}: {reason}",
+        raise ConfigurationError(f"the simulator cannot serve on {', '.join(addresses)}: {reason}",
                                  hint="--listen HOST:PORT with a free port") from None  # fmt: skip
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
+
+
+def _ready(urls: list[str], authority: Path | None) -> None:
+    for line in _guide(urls[0], authority):
+        note(line)
+    announce(f"ready {' '.join(urls)}")
+
+
+def _guide(url: str, authority: Path | None) -> list[str]:
+    trust = "" if authority is None else f" --cacert {authority}"
+    told = [] if authority is None else [f"  trust     {authority} is the authority of its certificate"]
+    return [
+        f"A simulated Cloud Director at {url}, password of everybody: secret",
+        "  users     administrator@System, operator@System, admin@acme, user@acme, admin@beta, user@beta",
+        *told,
+        f"  log in    curl -i{trust} -u admin@acme:secret -H 'Accept: application/json;version=39.0' \\",
+        f"              -X POST {url}/cloudapi/1.0.0/sessions      (System: …/sessions/provider)",
+        f"  go on     curl{trust} -H \"Authorization: Bearer $TOKEN\" -H 'Accept: application/*+json;version=39.0' \\",
+        f"              {url}/api/org      (TOKEN: its header X-VMWARE-VCLOUD-ACCESS-TOKEN)",
+        f"  look on   {url}/simulator/ledger    faults, scripts: docs/simulator.md",
+    ]
+
+
+def _tls(
+    certificate: Path | None, key: Path | None, folder: Path | None, addresses: list[str], public_url: str | None
+) -> tuple[Path | None, ssl.SSLContext | None]:
+    """The authority to be trusted, if it is ours, and what HTTPS is served with. Raises OSError or ValueError."""
+    if (certificate is None) != (key is None):
+        raise UsageError("--tls-certificate and --tls-key go together")
+    if certificate is not None and folder is not None:
+        raise UsageError("--tls-folder is for a self-made certificate: not with --tls-certificate")
+    if folder is None and certificate is None:
+        return None, None
+    from urllib.parse import urlsplit
+
+    from bridge.simulator.serving.certificates import TlsFiles, make_certificate
+
+    if folder is not None:
+        named = [urlsplit(f"//{one}").hostname for one in addresses] + [urlsplit(public_url or "").hostname]
+        made = make_certificate(folder, [one for one in named if one])
+        return made.authority, made.context()
+    if certificate is None or key is None:
+        return None, None
+    return None, TlsFiles(certificate, key).context()
 
 
 def _object(text: str) -> dict[str, Any]:

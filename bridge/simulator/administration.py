@@ -14,7 +14,8 @@ from bridge.simulator.behavior import SettingError
 from bridge.simulator.calls.external import ExternalTasks
 from bridge.simulator.calls.taskbody import read_task_body
 from bridge.simulator.director import Director
-from bridge.simulator.faults import FaultError
+from bridge.simulator.faultplan import FaultError
+from bridge.simulator.presets import PRESETS
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, Request, to_json
 from bridge.simulator.protocol.router import Router
 from bridge.simulator.state.entities import UUID, Entity, initial_state
@@ -39,8 +40,10 @@ Handler = Callable[[Request, dict[str, str]], Any]
 class Administration:
     """Answers /simulator/… for one :class:`Director`."""
 
-    def __init__(self, director: Director) -> None:
+    def __init__(self, director: Director, cells: Callable[[], list[JsonObject]] = list) -> None:
+        """``cells`` tells what there is to tell of the cells; without sockets there are none."""
         self.director = director
+        self._cell_documents = cells
         self.cloud = director.cloud
         self.external = ExternalTasks(self.cloud)
         self._router: Router[Handler] = Router()
@@ -52,6 +55,8 @@ class Administration:
             ("POST", "scripts", self._set_script),
             ("DELETE", "scripts", self._clear_scripts),
             ("GET", "faults", self._faults),
+            ("GET", "faults/presets", self._presets),
+            ("GET", "cells", self._cells),
             ("POST", "faults", self._add_fault),
             ("DELETE", "faults", self._clear_faults),
             ("DELETE", "faults/{id}", self._clear_fault),
@@ -135,8 +140,18 @@ class Administration:
     def _faults(self, _request: Request, _parameters: dict[str, str]) -> list[JsonObject]:
         return self.director.faults.documents()
 
+    def _presets(self, _request: Request, _parameters: dict[str, str]) -> JsonObject:
+        return {name: {"about": preset.about, **preset.fields} for name, preset in PRESETS.items()}
+
     def _add_fault(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
-        return {"id": self.director.faults.add(_body(request)).id}
+        """A fault: its ``id``; a list of them: all or none, their ``ids``."""
+        document = _json(request)
+        if isinstance(document, list):
+            return {"ids": [one.id for one in self.director.faults.add_all([_mapping(one) for one in document])]}
+        return {"id": self.director.faults.add(_mapping(document)).id}
+
+    def _cells(self, _request: Request, _parameters: dict[str, str]) -> list[JsonObject]:
+        return self._cell_documents()
 
     def _clear_faults(self, _request: Request, _parameters: dict[str, str]) -> JsonObject:
         self.director.faults.clear()
@@ -267,12 +282,15 @@ def _entity_document(entity: Entity) -> JsonObject:
     }  # fmt: skip
 
 
-def _body(request: Request) -> JsonObject:
+def _json(request: Request) -> Any:
     try:
-        document = json.loads(request.body or b"{}")
+        return json.loads(request.body or b"{}")
     except ValueError as error:
         raise AdministrationError(f"the body is no JSON: {error}") from None
-    return _mapping(document)
+
+
+def _body(request: Request) -> JsonObject:
+    return _mapping(_json(request))
 
 
 def _mapping(document: Any) -> JsonObject:

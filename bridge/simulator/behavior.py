@@ -11,6 +11,9 @@ DEFAULT_VERSIONS = ("35.0", "36.0", "36.3", "37.0", "37.3", "38.0", "38.1", "39.
 DEPRECATED_VERSIONS = ("35.0", "36.0")
 
 
+_MOST_SKEW_SECONDS = 10 * 365 * 86400.0
+"""A clock further back than ten years is a mistake in a setting."""
+
 BLOCKING_ACTIONS = ("resume", "abort", "fail")
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?(-alpha(-\d+)?)?")
 
@@ -31,6 +34,7 @@ class Behavior:
     ``operations_per_user``, ``operations_per_org``: how many Tasks run side by side, the others wait queued;
     ``queued_operations_per_user``, ``queued_operations_per_org``: how many wait, the others are refused; 0: no limit.
     ``activity_log_keep_days``: how long after its end a Task is kept; 0: until its expiryTime.
+    ``clock_ahead_seconds``: how far its clock is ahead of the machine's; changed at run time it is a clock that is set.
     ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE.
     """
 
@@ -48,6 +52,8 @@ class Behavior:
     empty_owner_href_every: int = 10
     session_idle_seconds: float = 1800.0
     session_absolute_seconds: float = 86400.0
+    lockout_attempts: int = 0
+    lockout_seconds: float = 600.0
     blocking_operations: tuple[str, ...] = ()
     blocking_timeout_seconds: float = 86400.0
     blocking_timeout_action: str = "resume"
@@ -60,6 +66,7 @@ class Behavior:
     deprecated_versions: tuple[str, ...] = DEPRECATED_VERSIONS
     alpha_versions: tuple[str, ...] = ()
     keep_bodies: bool = False
+    clock_ahead_seconds: float = 0.0
 
     def change(self, document: Mapping[str, Any]) -> None:
         """Sets what the document names; all of it or, with an error, nothing."""
@@ -88,9 +95,10 @@ class Behavior:
             if isinstance(value, str):
                 return value
             raise SettingError(f"'{name}' takes text")
-        if isinstance(value, (int, float)) and value >= 0:
+        least = -_MOST_SKEW_SECONDS if name == "clock_ahead_seconds" else 0
+        if isinstance(value, (int, float)) and value >= least:
             return type(present)(value)
-        raise SettingError(f"'{name}' takes a number, 0 or more")
+        raise SettingError(f"'{name}' takes a number, {least:g} or more")
 
     def document(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -10,24 +10,29 @@ from typing import Any
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.behavior import Behavior, SettingError
-from bridge.simulator.calls.access import Access
+from bridge.simulator.calls.access.clients import ClientCalls
+from bridge.simulator.calls.access.oauth import OAuth
+from bridge.simulator.calls.access.sessions import SessionCalls
 from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.blocking import BlockingTasks
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.operations import load_operations
 from bridge.simulator.calls.queries.service import QueryService
 from bridge.simulator.calls.reading import EntityReader
+from bridge.simulator.calls.rights import reaches
 from bridge.simulator.calls.taskcalls import TaskCalls
 from bridge.simulator.clock import Clock, http_date, steady_clock
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.faults import Fault, Faults
+from bridge.simulator.faultplan import Fault
+from bridge.simulator.faults import Faults
 from bridge.simulator.ledger import Ledger
 from bridge.simulator.protocol.exchange import (
     Answer,
     Refusal,
     Request,
-    cloudapi_error_document,
     error_document,
+    forbidden,
+    openapi_error_document,
     to_json,
 )
 from bridge.simulator.protocol.negotiation import Asked, asked, check_accept
@@ -39,8 +44,11 @@ from bridge.simulator.state.plan import Plan
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]+")
 _ERROR_STEM = "application/vnd.vmware.vcloud.error"
-_OPEN = frozenset({"versions", "login", "providerLogin", "oauthToken"})
+_OPEN = frozenset({"versions", "login", "providerLogin", "legacyLogin", "oauthToken", "deviceAuthorization"})
 """Calls that need no session."""
+
+_UNVERSIONED = frozenset({"versions", "oauthToken", "oauthRegister", "deviceAuthorization"})
+"""Calls that need name no version."""
 
 
 def _takes(target: Target, path_id: str) -> bool:
@@ -73,18 +81,20 @@ class Director:
         seed: int | None = None,
         inventory: Plan | None = None,
     ) -> None:
-        self.clock = clock or steady_clock()
-        self.behavior = behavior or Behavior()
+        true_clock = clock or steady_clock()
+        self.behavior = kept = behavior or Behavior()
+        self.clock: Clock = lambda: true_clock() + kept.clock_ahead_seconds
         store = EntityStore(lenient=self.behavior.lenient_entities, founded_at=self.clock())
         build_inventory(store, virtual_machines=virtual_machines, seed=seed, plan=inventory)
         self.cloud = Cloud(
             store, self.clock, self.behavior, public_url=public_url, maximum_tasks=maximum_tasks, seed=seed
         )
-        self.faults = Faults()
         self.ledger = Ledger(ledger_file)
         self.operations = load_operations() if operations is None else operations
         self._router: Router[Target] = Router()
         self._add_routes()
+        names = {target.name for target in self._router.targets} | {_UNROUTED.name}
+        self.faults = Faults(true_clock, frozenset(names))
 
     def change_settings(self, document: Mapping[str, Any]) -> None:
         """Sets what the document names, see :class:`Behavior`; all of it or, with a SettingError, nothing."""
@@ -117,13 +127,15 @@ class Director:
         return call
 
     def _admit(self, call: Call) -> None:
-        """Session first, then tenant context, then version: a call without a session learns nothing."""
+        """Session first, then tenant context, version and right: a call without a session learns nothing."""
         if call.target.name not in _OPEN:
             call.session = self.cloud.sessions.of(call.request, call.now)
             call.tenant = self.cloud.sessions.tenant(call.request, call.session)
-        if call.target.name not in ("versions", "oauthToken"):
+        if call.target.name not in _UNVERSIONED:
             accept = call.request.header(b"accept") or ""
             call.version = check_accept(self._asked(call.request, accept), accept)
+        if call.session is not None and not reaches(call.session, call.request.method, call.request.path):
+            raise forbidden()
 
     def _asked(self, request: Request, accept: str) -> Asked:
         versions = (*self.behavior.versions, *self.behavior.alpha_versions)
@@ -133,7 +145,8 @@ class Director:
         if self.faults.is_empty:
             return None
         user = None if call.session is None else f"{call.user.name}@{call.user.org.name}"
-        return self.faults.take(call.target.name, call.request.method, call.request.path, user)
+        request = call.request
+        return self.faults.take(call.target.name, request.method, request.path, user, request.cell)
 
     def answer(self, call: Call) -> Answer:
         """Carries the call out; never raises. The ledger entry is :meth:`record`'s."""
@@ -160,7 +173,7 @@ class Director:
         if refusal.status == 401:
             return Answer(401, headers=[("WWW-Authenticate", "Bearer"), *refusal.headers])
         if call.request.path.startswith(("/cloudapi", "/oauth")):
-            body = to_json(cloudapi_error_document(refusal, call.request_id))
+            body = to_json(openapi_error_document(refusal, call.request_id, call.request.path))
             return Answer(refusal.status, body, "application/json", list(refusal.headers))
         document = error_document(refusal, call.request_id)
         return call.reply(document, _ERROR_STEM, refusal.status, list(refusal.headers))
@@ -196,6 +209,7 @@ class Director:
             call.task_operation,
             call.target.changes,
             call.effect,
+            request.cell,
             None if fault is None else fault.do,
             request.body.decode("utf-8", "replace") if self.behavior.keep_bodies and call.target.changes else None,
         )
@@ -226,7 +240,9 @@ class Director:
                 self._router.add(operation.method, f"/api{operation.path.replace('/{key}', '/SYSTEM/{key}')}", system)
         self._router.add("GET", "/api/admin/extension/blockingTask/{id}", Target("getBlockingTask", blocking.get))
         self._add_reads(EntityReader(self.cloud, actions), QueryService(self.cloud))
-        self._add_access(Access(self.cloud))
+        for access in (SessionCalls(self.cloud), OAuth(self.cloud), ClientCalls(self.cloud)):
+            for method, path, target in access.routes():
+                self._router.add(method, path, target)
 
     def _add_reads(self, reader: EntityReader, queries: QueryService) -> None:
         for collection in BY_COLLECTION:
@@ -259,18 +275,6 @@ class Director:
         )
         rules = Target("getSection", reader.affinity_rules, collection="vdc", tail="vmAffinityRules")
         self._router.add("GET", "/api/vdc/{id}/vmAffinityRules", rules)
-
-    def _add_access(self, access: Access) -> None:
-        sessions = "/cloudapi/1.0.0/sessions"
-        add = self._router.add
-        add("GET", "/api/versions", Target("versions", access.versions))
-        add("GET", "/api/session", Target("getSession", access.legacy_session))
-        add("POST", sessions, Target("login", access.log_in_tenant))
-        add("POST", f"{sessions}/provider", Target("providerLogin", access.log_in_provider))
-        add("GET", f"{sessions}/current", Target("currentSession", access.current))
-        add("DELETE", f"{sessions}/{{id}}", Target("logout", access.log_out))
-        add("POST", "/oauth/tenant/{org}/token", Target("oauthToken", access.token))
-        add("POST", "/oauth/provider/token", Target("oauthToken", access.token))
 
 
 def _own_failure() -> Refusal:

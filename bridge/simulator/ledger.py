@@ -18,11 +18,12 @@ from bridge.simulator.protocol.exchange import JsonObject, to_json
 FIELDS = (
     "sequence", "time", "method", "path", "query", "media_type", "body_bytes", "operation", "client_request_id",
     "request_id", "user", "organization", "tenant_context", "status", "entity", "task", "task_status",
-    "task_operation", "changes", "effect", "fault", "body",
+    "task_operation", "changes", "effect", "cell", "fault", "body",
 )  # fmt: skip
 """``status`` is what was answered, null when the connection was dropped instead; ``task_status`` and
 ``task_operation`` are what an external Task says after the call, null for VCD's own; ``changes`` whether a call of this
-kind changes something; ``effect`` whether this one did; ``fault`` the kind of the scripted fault it met."""
+kind changes something; ``effect`` whether this one did; ``cell`` the name of the cell it came to; ``fault``
+the kind of the scripted fault it met."""
 
 
 class Ledger:

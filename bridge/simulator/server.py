@@ -4,81 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import signal
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bridge.simulator.application import TRANSPORT, Application
+from bridge.simulator.application import Application
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
+from bridge.simulator.faultplan import FaultError, read_fault_file
+from bridge.simulator.serving.cells import BACKLOG, Cell, Cells, listening_socket
+from bridge.simulator.serving.wire import CELL, TRANSPORT
 
 KEEP_ALIVE_SECONDS = 75
-BACKLOG = 2048
+DEFAULT_LISTEN = "127.0.0.1:8090"
 
 
 class _Protocol(HttpToolsProtocol):
-    """Tells the application its transport, so that scripted faults can cut the connection."""
+    """Knows its cell, and tells the application the transport, so that scripted faults can cut the connection."""
+
+    def __init__(self, cell: Cell, config: uvicorn.Config, server_state: Any) -> None:
+        super().__init__(config=config, server_state=server_state, app_state={})
+        self._cell = cell
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # base has a union
-        self.app_state = {**self.app_state, TRANSPORT: transport}
+        self.app_state = {TRANSPORT: transport, CELL: self._cell.name}
+        self._cell.connections.add(transport)
         super().connection_made(transport)
 
-
-def read_fault_file(path: Path) -> list[dict[str, Any]]:
-    """The faults of a file: a JSON array, or one JSON object a line.
-
-    Raises:
-        ValueError: What is wrong, with the file's name.
-    """
-    text = path.read_text(encoding="utf-8")
-    try:
-        documents = (
-            json.loads(text)
-            if text.lstrip().startswith("[")
-            else [json.loads(line) for line in text.splitlines() if line.strip()]
-        )
-    except ValueError as error:
-        raise ValueError(f"{path}: no JSON: {error}") from None
-    if not all(isinstance(one, dict) for one in documents):
-        raise ValueError(f"{path}: each fault is a JSON object")
-    return documents
-
-
-def _listen(listen: str) -> socket.socket:
-    """A listening socket for ``host:port``; port 0 takes a free one."""
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError(f"listen takes host:port, not '{listen}'")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    server = socket.socket(family, socket.SOCK_STREAM)
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind((host.strip("[]"), int(port)))
-    server.listen(BACKLOG)
-    server.setblocking(False)  # noqa: FBT003  # the socket's own signature
-    return server
-
-
-def _url(server: socket.socket) -> str:
-    host, port = server.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cell.connections.discard(self.transport)
+        super().connection_lost(exc)
 
 
 class _Server(uvicorn.Server):
-    """Calls ``ready`` when it accepts connections."""
+    """Serves all cells; calls ``ready`` when they accept connections."""
 
-    def __init__(self, application: Application, ready: Callable[[], None]) -> None:
+    def __init__(self, director: Director, cells: Cells, ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                application,
-                http=_Protocol,
+                Application(director, cells),
                 loop="uvloop",
                 lifespan="off",
                 access_log=False,
@@ -92,6 +65,7 @@ class _Server(uvicorn.Server):
                 ws="none",
             )
         )
+        self._cells = cells
         self._ready = ready
 
     @contextmanager
@@ -109,91 +83,119 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        await self._cells.start(partial(_Protocol, config=self.config, server_state=self.server_state))
         self._ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._cells.close()
+        await super().shutdown(sockets)
 
-def _director(url: str, public_url: str | None, faults_file: Path | None, **options: Any) -> Director:
-    director = Director(public_url=public_url or url, **options)
-    if faults_file is not None:
-        for document in read_fault_file(faults_file):
-            director.faults.add(document)
-    return director
+
+class _Service:
+    """A director and its cells, ready to be run."""
+
+    def __init__(
+        self,
+        listen: Sequence[str],
+        *,
+        tls: ssl.SSLContext | None,
+        public_url: str | None,
+        faults_file: Path | None,
+        **options: Any,
+    ) -> None:
+        """Raises ValueError or OSError for what cannot be served."""
+        listeners = [listening_socket(one) for one in listen]
+        try:
+            faults = [] if faults_file is None else read_fault_file(faults_file)
+            first = Cell("", listeners[0], tls).url
+            self.director = Director(public_url=public_url or first, **options)
+            self.cells = Cells(listeners, self.director.faults, tls)
+            try:
+                self.director.faults.add_all(faults)
+            except FaultError as error:
+                raise ValueError(f"{faults_file}: {error}") from None
+        except BaseException:
+            for one in listeners:
+                one.close()
+            raise
+
+    def server(self, ready: Callable[[], None]) -> _Server:
+        return _Server(self.director, self.cells, ready)
+
+    def close(self) -> None:
+        self.cells.close()
+        self.director.ledger.close()
 
 
 def run(
-    listen: str = "127.0.0.1:8090",
+    listen: Sequence[str] = (DEFAULT_LISTEN,),
     *,
     task_seconds: float = 2.0,
-    virtual_machines: int = 4,
     lenient_entities: bool = False,
     public_url: str | None = None,
+    tls: ssl.SSLContext | None = None,
     faults_file: Path | None = None,
-    ledger_file: Path | None = None,
     settings: dict[str, Any] | None = None,
-    maximum_tasks: int = 100_000,
-    seed: int | None = None,
-    ready: Callable[[str], None],
+    ready: Callable[[list[str]], None],
+    **options: Any,
 ) -> None:
     """Serves until SIGTERM or SIGINT. Raises ValueError or OSError for what cannot be served.
 
     Args:
-        listen: ``host:port``; port 0 takes a free one.
+        listen: ``host:port`` of each cell; port 0 takes a free one.
         task_seconds: How long a Task lasts unless a script says otherwise; 0: final at first sight.
-        virtual_machines: vApps with one VM each, in acme and in beta.
         lenient_entities: Unknown ids become entities when they are addressed.
-        public_url: What hrefs start with; None: the address served.
+        public_url: What hrefs start with; None: the first address served.
+        tls: Serves HTTPS with it; None: HTTP.
         faults_file: Faults from the start, see :func:`read_fault_file`.
-        ledger_file: Gets one JSON line per call.
         settings: Further settings by name, see :class:`Behavior`.
-        maximum_tasks: Beyond it the oldest ended Tasks are forgotten.
-        seed: Makes ids repeatable.
-        ready: Told the URL when connections are accepted.
+        ready: Told the cells' URLs when connections are accepted.
+        options: Further ones of :class:`Director`.
     """
-    server = _listen(listen)
-    url = _url(server)
-    behavior = Behavior(task_seconds=task_seconds, lenient_entities=lenient_entities)
-    director = _director(
-        url,
-        public_url,
-        faults_file,
-        behavior=behavior,
-        virtual_machines=virtual_machines,
-        maximum_tasks=maximum_tasks,
-        ledger_file=ledger_file,
-        seed=seed,
+    service = _Service(
+        listen,
+        tls=tls,
+        public_url=public_url,
+        faults_file=faults_file,
+        behavior=Behavior(task_seconds=task_seconds, lenient_entities=lenient_entities),
+        **options,
     )
-    director.change_settings(settings or {})
-    # Long-lived objects are many and their circles are broken by hand: full collections mostly cost pauses.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 20)
     try:
-        _Server(Application(director), lambda: ready(url)).run(sockets=[server])
+        service.director.change_settings(settings or {})
+        # Long-lived objects are many and their circles are broken by hand: full collections mostly cost pauses.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 10, 20)
+        service.server(lambda: ready(service.cells.urls)).run(sockets=[])
     finally:
-        director.ledger.close()
-        server.close()
+        service.close()
 
 
 @contextmanager
-def serve_in_thread(**options: Any) -> Iterator[tuple[str, Director]]:
-    """A simulator on a free loopback port in a thread of this process; options as :class:`Director`'s.
+def serve_in_thread(
+    *,
+    cells: int = 1,
+    tls: ssl.SSLContext | None = None,
+    public_url: str | None = None,
+    faults_file: Path | None = None,
+    **options: Any,
+) -> Iterator[tuple[str, Director]]:
+    """A simulator on free loopback ports in a thread of this process; ``options`` as :class:`Director`'s.
 
     Yields:
-        Its URL and its director, which is the thread's: only look at it between calls.
+        Its first cell's URL and its director, which is the thread's: only look at it between calls.
     """
-    server = _listen("127.0.0.1:0")
-    url = _url(server)
+    listen = ["127.0.0.1:0"] * cells
+    service = _Service(listen, tls=tls, public_url=public_url, faults_file=faults_file, **options)
     started = threading.Event()
-    director = _director(url, options.pop("public_url", None), options.pop("faults_file", None), **options)
-    runner = _Server(Application(director), started.set)
-    thread = threading.Thread(target=runner.run, kwargs={"sockets": [server]}, name="simulator", daemon=True)
+    runner = service.server(started.set)
+    thread = threading.Thread(target=runner.run, kwargs={"sockets": []}, name="simulator", daemon=True)
     thread.start()
     try:
         if not started.wait(10):
             raise TimeoutError("the simulator did not start within 10 s")
-        yield url, director
+        yield service.cells.urls[0], service.director
     finally:
         runner.should_exit = True
         thread.join(10)
-        director.ledger.close()
-        server.close()
+        service.close()

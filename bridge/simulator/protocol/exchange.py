@@ -96,13 +96,19 @@ def error_document(refusal: Refusal, request_id: str) -> JsonObject:
     }
 
 
-def cloudapi_error_document(refusal: Refusal, request_id: str) -> JsonObject:
-    """The error document of /cloudapi has no majorErrorCode (go-vcloud-director types/v56/openapi.go)."""
-    return {
+def openapi_error_document(refusal: Refusal, request_id: str, path: str) -> JsonObject:
+    """The error document of /cloudapi has no majorErrorCode (go-vcloud-director types/v56/openapi.go).
+
+    That of /oauth is the same (terraform-provider-vcd #905), and has the fields of RFC 6749 besides.
+    """
+    document: JsonObject = {
         "minorErrorCode": refusal.code,
         "message": f"[ {request_id} ] {refusal.message}",
         "stackTrace": None,
     }
+    if path.startswith("/oauth"):
+        document |= {"error": refusal.code, "error_description": refusal.message}
+    return document
 
 
 def media_type(stem: str, version: str | None = None, form: Format = Format.JSON) -> str:

@@ -29,9 +29,11 @@ class Router(Generic[Target]):
 
     def __init__(self) -> None:
         self._root: _Node[Target] = _Node()
+        self.targets: list[Target] = []
 
     def add(self, method: str, template: str, target: Target) -> None:
         node, names = self._root, []
+        self.targets.append(target)
         for segment in _segments(template):
             if segment.endswith("...}"):
                 names.append(segment[1:-4])
