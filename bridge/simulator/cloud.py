@@ -14,6 +14,7 @@ from bridge.simulator.state.references import References
 from bridge.simulator.state.scripts import Script, ordinary
 from bridge.simulator.state.sessions import Sessions
 from bridge.simulator.state.tasks import Task, TaskEngine
+from bridge.simulator.state.tokens import Tokens
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class Cloud:
         self.scripts = ScriptBook()
         self.blocking: dict[str, Task] = {}
         self._random = random.Random(seed)  # ids, not secrets
+        self.tokens = Tokens(store, self.new_uuid)
         self._ordinary: tuple[float, Script] = (behavior.task_seconds, ordinary(behavior.task_seconds))
         self.apply_behavior()
 
@@ -113,6 +115,8 @@ class Cloud:
         self.store.lenient = behavior.lenient_entities
         self.sessions.idle_seconds = behavior.session_idle_seconds
         self.sessions.absolute_seconds = behavior.session_absolute_seconds
+        self.sessions.lockout.attempts = behavior.lockout_attempts
+        self.sessions.lockout.seconds = behavior.lockout_seconds
         self.documents.empty_owner_href_every = behavior.empty_owner_href_every
         self.documents.queued_has_start = behavior.queued_has_start
         self.documents.recent_task_seconds = behavior.recent_task_seconds

@@ -7,20 +7,18 @@ from functools import partial
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
 from bridge.simulator.calls.blocking import block, is_blocking
 from bridge.simulator.calls.busy import busy_refusal, holder
-from bridge.simulator.calls.call import Call, Target, json_body
+from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.effects.occasion import CREATED, FAILED_CREATION, Modelled, Occasion
 from bridge.simulator.calls.effects.registry import CREATES, UNIQUE_NAMES, modelled
 from bridge.simulator.calls.naming import operation_name, operation_texts
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.documents import TASK_STEM
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
-from bridge.simulator.protocol.negotiation import check_media_type, version_number
+from bridge.simulator.protocol.negotiation import version_number
 from bridge.simulator.state.entities import Entity, initial_state
 from bridge.simulator.state.kinds import KINDS, Kind, kind_of
 from bridge.simulator.state.scripts import Script
 from bridge.simulator.state.tasks import Effect, Task
-
-_PROVIDER_PATHS = ("/admin/extension", "/site", "/admin/orgs")
 
 
 def operation_target(operation: Operation, actions: Actions) -> Target:
@@ -71,7 +69,7 @@ class Actions:
         operation = _operation_of(call)
         _check_version(operation, call.version)
         addressed = self.addressed(call)
-        if addressed is None and not call.is_provider and operation.path.startswith(_PROVIDER_PATHS):
+        if not call.may(operation, addressed):
             raise forbidden()
         self._read_body(call, operation)
         model = modelled(operation.name, operation.method, call.target.tail)
@@ -135,9 +133,7 @@ class Actions:
 
     @staticmethod
     def _read_body(call: Call, operation: Operation) -> None:
-        if call.request.body:
-            check_media_type(call.request, operation.media_type)
-        body = json_body(call.request)
+        body = call.read_body(operation.media_type, operation.body_type)
         if operation.body_rule is BodyRule.NONE and body:
             raise bad_request(f"Bad request: no body is expected for {operation.method} {call.request.path}")
         if operation.body_rule is BodyRule.REQUIRED and body is None:

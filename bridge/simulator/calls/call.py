@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from bridge.catalogue.operation import Operation
+from bridge.simulator.calls import rights
 from bridge.simulator.protocol.completion import complete
 from bridge.simulator.protocol.document_types import type_of
 from bridge.simulator.protocol.exchange import (
@@ -26,6 +27,7 @@ from bridge.simulator.protocol.xml_tree import parse
 from bridge.simulator.protocol.xml_writer import to_xml
 from bridge.simulator.state.entities import Entity, User
 from bridge.simulator.state.sessions import Session
+from bridge.simulator.state.tasks import Task
 
 MAXIMUM_BODY_BYTES = 512 * 1024
 """VCD Programming Guide, "Request Limits"."""
@@ -89,9 +91,19 @@ class Call:
         return self.tenant or self.user.org
 
     def sees(self, entity: Entity) -> bool:
-        if self.is_provider:
-            return self.tenant is None or entity.organization is self.tenant or entity.kind.provider_only
-        return entity.organization is self.user.org and not entity.kind.provider_only
+        return rights.sees(self.user, self.tenant, entity)
+
+    def sees_task(self, task: Task) -> bool:
+        """A Task is seen by who sees what it is about, and by who started it."""
+        return task.user is self.user or self.is_provider or (task.org is self.user.org and self.sees(task.owner))
+
+    def may(self, operation: Operation, entity: Entity | None) -> bool:
+        """Whether the operation is allowed on an entity that is seen; None: on none in particular."""
+        return rights.may(self.user, operation, entity)
+
+    def may_change(self, entity: Entity) -> bool:
+        """Whether an entity that is seen may be changed, by the way in which it is shared."""
+        return rights.may_change(self.user, entity)
 
     def reply(
         self,

@@ -111,7 +111,7 @@ class EntityReader:
         uuid, references = urn[-36:].lower(), self.cloud.references
         if urn.startswith("urn:vcloud:task:"):
             task = self.cloud.engine.get(uuid, call.now)
-            if task is None or not (call.is_provider or task.org is call.user.org):
+            if task is None or not call.sees_task(task):
                 raise no_access("task", uuid)
             name, href, stem = "task", self.cloud.documents.task_href(task), "application/vnd.vmware.vcloud.task"
         else:

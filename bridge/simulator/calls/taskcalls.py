@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from bridge.simulator.calls.call import Call, json_body
+from bridge.simulator.calls.call import Call
 from bridge.simulator.calls.external import ExternalTasks
 from bridge.simulator.calls.taskbody import TaskBody, read_task_body
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.documents import TASK_STEM, TASKS_LIST_STEM
 from bridge.simulator.protocol.exchange import Answer, Refusal, forbidden, no_access
-from bridge.simulator.protocol.negotiation import check_media_type
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.tasks import Task
@@ -83,7 +82,7 @@ class TaskCalls:
 
     def _find(self, call: Call) -> Task:
         task = self.cloud.engine.get(call.parameters["id"].lower(), call.now)
-        if task is None or not (call.is_provider or task.org is call.user.org):
+        if task is None or not call.sees_task(task):
             raise no_access("task", call.parameters["id"])
         call.entity = f"{task.owner.kind.prefix}{task.owner.uuid}"
         self._note(call, task)
@@ -106,5 +105,4 @@ class TaskCalls:
 
 
 def _body(call: Call) -> TaskBody:
-    check_media_type(call.request, TASK_STEM + "+json")
-    return read_task_body(json_body(call.request))
+    return read_task_body(call.read_body(TASK_STEM))

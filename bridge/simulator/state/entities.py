@@ -46,6 +46,8 @@ class Entity:
     busy: Task | None = None
     owner: Entity | None = None
     """The user whom it belongs to; None: nobody said, then its organization's first administrator."""
+    shared: dict[str, str] = field(default_factory=dict)
+    """Access level (``ReadOnly``, ``Change``, ``FullControl``) by the uuid of a user, or by ``*`` for all members."""
     created_at: float = 0.0
     """Seconds since the epoch; the store fills in its own start where nobody said."""
     state: object | None = None
@@ -72,15 +74,19 @@ class Entity:
 
 @dataclass(slots=True, eq=False)
 class User:
-    """Somebody who can log in; ``entity`` is what Tasks refer to."""
+    """Somebody who can log in; ``entity`` is what Tasks refer to.
+
+    ``password`` None: only tokens let in, as with a service account. ``api_token``: one that is there from the start.
+    """
 
     name: str
-    password: str
+    password: str | None
     org: Entity
     entity: Entity
-    api_token: str
+    api_token: str | None
     is_provider: bool
     role: str
+    is_enabled: bool = True
 
 
 class EntityStore:
@@ -97,7 +103,6 @@ class EntityStore:
         self._by_name: dict[tuple[str, str | None, str], Entity] = {}
         self._lenient: OrderedDict[str, Entity] = OrderedDict()
         self.users: dict[tuple[str, str], User] = {}
-        self.users_by_api_token: dict[str, User] = {}
         self.users_by_uuid: dict[str, User] = {}
 
     def __len__(self) -> int:
@@ -116,8 +121,14 @@ class EntityStore:
 
     def add_user(self, user: User) -> None:
         self.users[user.name.casefold(), user.org.name.casefold()] = user
-        self.users_by_api_token[user.api_token] = user
         self.users_by_uuid[user.entity.uuid] = user
+
+    def remove_user(self, user: User) -> None:
+        """Nobody logs in as him any more, and his sessions end; the entity stays where it is."""
+        self.users_by_uuid.pop(user.entity.uuid, None)
+        key = user.name.casefold(), user.org.name.casefold()
+        if self.users.get(key) is user:
+            del self.users[key]
 
     def get(self, uuid: str) -> Entity | None:
         return self._by_uuid.get(uuid)
@@ -162,6 +173,9 @@ class EntityStore:
         """The entity and everything inside it are gone."""
         for child in list(entity.children):
             self.remove(child)
+        user = self.users_by_uuid.get(entity.uuid)
+        if user is not None:
+            self.remove_user(user)
         entity.tasks = None
         for store_key in (entity.uuid, f"{entity.kind.name}/{entity.uuid}"):
             if self._by_uuid.get(store_key) is entity:
@@ -179,6 +193,17 @@ class EntityStore:
             del self._by_name[key]
         entity.name = name
         self._by_name[self._name_key(entity.kind, entity.parent, name)] = entity
+
+    def move(self, entity: Entity, parent: Entity) -> None:
+        """The entity, with what is inside it, lies in another one from now on."""
+        key = self._name_key(entity.kind, entity.parent, entity.name)
+        if self._by_name.get(key) is entity:
+            del self._by_name[key]
+        if entity.parent is not None and entity in entity.parent.children:
+            entity.parent.children.remove(entity)
+        entity.parent = parent
+        parent.children.append(entity)
+        self._by_name[self._name_key(entity.kind, parent, entity.name)] = entity
 
     def _create_on_demand(self, key: str, kind: Kind, uuid: str, home: Entity) -> Entity:
         entity = Entity(kind=kind, uuid=uuid, name=f"{kind.name}-{uuid[:8]}", org=home, **initial_state(kind))

@@ -1,0 +1,1 @@
+"""Who is let in: sessions, API tokens, service accounts, versions."""
