@@ -102,6 +102,6 @@ class Caller:
 def error_code(answer: Answer) -> str:
     """The minor code of an error document, whichever format it has."""
     if answer.content_type is not None and "+xml" in answer.content_type:
-        return ElementTree.fromstring(answer.body).get("minorErrorCode", "")  # noqa: S314  # the simulator's own
+        return ElementTree.fromstring(answer.body).get("minorErrorCode", "")  # the simulator's own
     code: str = json.loads(answer.body)["minorErrorCode"]
     return code
