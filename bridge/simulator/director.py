@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.behavior import Behavior, SettingError
+from bridge.simulator.calls import tasksettings
 from bridge.simulator.calls.access.clients import ClientCalls
 from bridge.simulator.calls.access.oauth import OAuth
 from bridge.simulator.calls.access.sessions import SessionCalls
@@ -239,6 +240,8 @@ class Director:
                                 "metadata/SYSTEM/{key}")  # fmt: skip
                 self._router.add(operation.method, f"/api{operation.path.replace('/{key}', '/SYSTEM/{key}')}", system)
         self._router.add("GET", "/api/admin/extension/blockingTask/{id}", Target("getBlockingTask", blocking.get))
+        for method, path, target in tasksettings.routes(self.cloud, self.operations):
+            self._router.add(method, path, target)
         self._add_reads(EntityReader(self.cloud, actions), QueryService(self.cloud))
         for access in (SessionCalls(self.cloud), OAuth(self.cloud), ClientCalls(self.cloud)):
             for method, path, target in access.routes():

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bridge.simulator.calls.call import Call, json_body
-from bridge.simulator.clock import timestamp
+from bridge.simulator.calls.call import Call
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, media_type, no_access
-from bridge.simulator.protocol.negotiation import check_media_type
+from bridge.simulator.documents.blockingtasks import BLOCKING_TASK_STEM, BLOCKING_TASKS_STEM, BlockingDocuments
+from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, no_access
 from bridge.simulator.state.scripts import Script, Step
 from bridge.simulator.state.tasks import Task
 
-_STEM = "application/vnd.vmware.admin.blockingTask"
-_LIST_STEM = "application/vnd.vmware.admin.blockingTaskReferences"
 _END = {"abort": "aborted", "fail": "error"}
 
 
@@ -64,34 +61,23 @@ class BlockingTasks:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        self.documents = BlockingDocuments(cloud.references)
         cloud.engine.on_blocking_timeout = lambda task, at: release(cloud, task, task.timeout_action, "", at)
 
     def list(self, call: Call) -> Answer:
         _check_provider(call)
-        references = self.cloud.references
-        document = {
-            "href": f"{references.api}/admin/extension/blockingTasks",
-            "type": media_type(_LIST_STEM),
-            "reference": [
-                references.reference(self._href(task), self._urn(task), _STEM, task.operation_name)
-                for task in self.cloud.blocking.values()
-            ],
-        }
-        return call.reply(document, _LIST_STEM)
+        return call.reply(self.documents.listed(self.cloud.blocking.values()), BLOCKING_TASKS_STEM)
 
     def get(self, call: Call) -> Answer:
         task = self._find(call)
-        return call.reply(self._document(task), _STEM)
+        return self._answer(call, task)
 
     def decide(self, call: Call) -> Answer:
         """resume, abort or fail: 204."""
         task = self._find(call)
-        body = self._body(call)
-        message = body.get("message")
+        message = _message(self._body(call)) or ""
         call.effect = True
-        release(
-            self.cloud, task, call.target.tail.rpartition("/")[2], message if isinstance(message, str) else "", call.now
-        )
+        release(self.cloud, task, call.target.tail.rpartition("/")[2], message, call.now)
         return Answer(204)
 
     def update_progress(self, call: Call) -> Answer:
@@ -101,58 +87,39 @@ class BlockingTasks:
         if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0):
             raise bad_request("timeoutValueInMilliseconds takes milliseconds")
         present = task.script.steps[0]
-        message = body.get("message")
-        if isinstance(message, str):
+        message = _message(body)
+        if message is not None:
             present = replace(present, details=message)
         if timeout is not None:
             task.blocked_until = call.now + timeout / 1000
         call.effect = True
         self.cloud.engine.rescript(task, replace(task.script, steps=(present,)), call.now)
-        return call.reply(self._document(task), _STEM)
+        return self._answer(call, task)
 
-    def _body(self, call: Call) -> JsonObject:
-        if call.request.body and call.target.operation is not None:
-            check_media_type(call.request, call.target.operation.media_type)
-        return json_body(call.request) or {}
+    @staticmethod
+    def _body(call: Call) -> JsonObject:
+        operation = call.target.operation
+        return call.read_body(None if operation is None else operation.media_type) or {}
 
     def _find(self, call: Call) -> Task:
         _check_provider(call)
-        task = self.cloud.blocking.get(call.parameters["id"])
+        task = self.cloud.blocking.get(call.parameters["id"].lower())
         if task is None:
             raise no_access("blockingTask", call.parameters["id"])
         call.entity, call.task = call.parameters["id"], task.id
         return task
 
-    def _href(self, task: Task) -> str:
-        return f"{self.cloud.references.api}/admin/extension/blockingTask/{task.blocking_id}"
-
-    @staticmethod
-    def _urn(task: Task) -> str:
-        return f"urn:vcloud:blockingTask:{task.blocking_id}"
-
-    def _document(self, task: Task) -> JsonObject:
-        references, href = self.cloud.references, self._href(task)
-        actions = ("resume", "abort", "fail", "updateProgress")
-        links = [references.link(action, f"{href}/action/{action}") for action in actions]
-        links.append(
-            references.link("task", self.cloud.documents.task_href(task), "application/vnd.vmware.vcloud.task")
-        )
-        return {
-            "link": links,
-            "href": href,
-            "type": media_type(_STEM),
-            "id": self._urn(task),
-            "name": task.operation_name,
-            "status": "active",
-            "timeoutAction": task.timeout_action,
-            "createdTime": timestamp(task.created_at),
-            "timeoutDate": timestamp(task.blocked_until or task.created_at),
-            "organization": references.to(task.org),
-            "user": references.to(task.user.entity),
-            "taskOwner": references.to(task.owner),
-        }
+    def _answer(self, call: Call, task: Task) -> Answer:
+        return call.reply(self.documents.document(task, self.cloud.documents.task_href(task)), BLOCKING_TASK_STEM)
 
 
 def _check_provider(call: Call) -> None:
     if not call.is_provider:
         raise forbidden()
+
+
+def _message(body: JsonObject) -> str | None:
+    message = body.get("message")
+    if message is None or isinstance(message, str):
+        return message
+    raise bad_request("Bad request: message takes text")

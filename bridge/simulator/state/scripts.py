@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from bridge.catalogue.types import load_types
 from bridge.simulator.protocol.exchange import JsonObject
 
 FINAL = frozenset({"success", "error", "aborted", "canceled"})
@@ -108,6 +109,16 @@ def _unknown_status(seconds: float) -> Script:
     )  # fmt: skip
 
 
+def _post_running(seconds: float) -> Script:
+    """``postRunning`` is in no document; go-vcloud-director met it on real servers (PR #790)."""
+    return Script(
+        steps=(
+            Step(0.0, "queued"), Step(seconds * 0.1, "running", 0), Step(seconds * 0.8, "postRunning", 100),
+            Step(seconds, "success", 100),
+        )
+    )  # fmt: skip
+
+
 def _below_100(seconds: float) -> Script:
     """Never 100 %: terraform-provider-vcd PR #1273 waited for it for ever."""
     return replace(ordinary(seconds), steps=(*ordinary(seconds).steps[:-1], Step(seconds, "success", 80)))
@@ -122,6 +133,7 @@ PRESETS: dict[str, Callable[[float], Script]] = {
     "no-progress": _without_progress,
     "never-ends": lambda seconds: Script(steps=(Step(0.0, "queued"), Step(seconds * 0.1, "running", 10))),
     "stays-queued": lambda _seconds: Script(steps=(Step(0.0, "queued"),)),
+    "post-running": _post_running,
     "unknown-status": _unknown_status,
     "below-100": _below_100,
     "backward": lambda seconds: Script(
@@ -159,11 +171,16 @@ def read_script(document: Mapping[str, Any], default_seconds: float) -> Script:
         if preset is None:
             raise ScriptError(f"unknown preset '{name}'; known: {', '.join(sorted(PRESETS))}")
         base = preset(_seconds(document, "seconds", default_seconds) or 0.0)
-    changes = {name: document[name] for name in ("result", "cancel_status") if name in document}
+    changes: dict[str, Any] = {}
+    if "cancel_status" in document:
+        changes["cancel_status"] = document["cancel_status"]
+    if document.get("result") is not None:
+        changes["result"] = _typed(_object(document, "result"), "ResultType", "result")
     if "error" in document:
-        changes["error"] = {**DEFAULT_ERROR, "tenantError": None, **_object(document, "error")}
+        error = _typed(_object(document, "error"), "ErrorType", "error")
+        changes["error"] = {**DEFAULT_ERROR, "tenantError": None, **error}
     if "vc_tasks" in document:
-        changes["vc_tasks"] = tuple(document["vc_tasks"])
+        changes["vc_tasks"] = _vc_tasks(document["vc_tasks"])
     changes["cancel"] = _choice(document, "cancel", CANCEL_WAYS, base.cancel)
     changes["answer"] = _choice(document, "answer", _ANSWERS, None)
     changes["cancel_seconds"] = _seconds(document, "cancel_seconds", base.cancel_seconds) or 0.0
@@ -203,6 +220,21 @@ def _choice(document: Mapping[str, Any], name: str, allowed: tuple[str, ...], de
     if value is None or value in allowed:
         return value
     raise ScriptError(f"'{name}' takes one of: {', '.join(allowed)}")
+
+
+def _vc_tasks(rows: Any) -> tuple[JsonObject, ...]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ScriptError("'vc_tasks' takes a list of objects")
+    return tuple(_typed(row, "VcTaskType", "vc_tasks") for row in rows)
+
+
+def _typed(document: JsonObject, name: str, field_name: str) -> JsonObject:
+    """A Task shows it as it is: its keys must be those of its type."""
+    known = load_types()[name].by_key
+    unknown = set(document) - set(known) - {"otherAttributes", "_type"}
+    if unknown:
+        raise ScriptError(f"'{field_name}': unknown key '{min(unknown)}'; known: {', '.join(sorted(known))}")
+    return document
 
 
 def _object(document: Mapping[str, Any], name: str) -> JsonObject:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bridge.simulator.calls.call import Call
+from bridge.simulator.calls.queries.blockingquery import BlockingRecords
 from bridge.simulator.calls.queries.fiql import Expression, Field, FieldType, FilterError, compile_filter, parse
 from bridge.simulator.calls.queries.paging import Parameters, Snapshots, page_document, sort_rows, unknown_type
 from bridge.simulator.calls.queries.taskquery import TaskRecords, TaskRow
@@ -31,6 +32,7 @@ class QueryService:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.records = TaskRecords(cloud.documents, cloud.engine, cloud.store)
+        self.blocking_records = BlockingRecords(cloud)
         self.entity_fields = self._entity_fields()
         self._snapshots: Snapshots[Any] = Snapshots()
 
@@ -40,6 +42,8 @@ class QueryService:
         href = f"{self.cloud.references.api}/query"
         if parameters.type in ("task", "adminTask"):
             total, records = self._tasks(call, parameters)
+        elif parameters.type == "blockingTask":
+            total, records = self._blocking_tasks(call, parameters)
         else:
             total, records = self._entities(call, parameters)
         if parameters.fields:
@@ -72,6 +76,15 @@ class QueryService:
             return self.records.record(row, parameters.format, admin=admin)
 
         return self._page(call, parameters, self.records.fields, expression, rows=rows, write=write)
+
+    def _blocking_tasks(self, call: Call, parameters: Parameters) -> tuple[int, list[JsonObject]]:
+        if not call.is_provider:
+            raise forbidden()
+        records = self.blocking_records
+        return self._page(
+            call, parameters, records.fields, self._expression(call, parameters),
+            rows=lambda: records.rows(call.tenant), write=lambda task: records.record(task, parameters.format),
+        )  # fmt: skip
 
     def _entities(self, call: Call, parameters: Parameters) -> tuple[int, list[JsonObject]]:
         name = parameters.type

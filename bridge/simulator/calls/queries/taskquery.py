@@ -106,22 +106,16 @@ class TaskRecords:
     def record(self, row: TaskRow, form: str, *, admin: bool) -> JsonObject:
         """``name`` is the operationName, ``operationFull`` the operation, ``ownerName`` the user's name."""
         task, references = row.task, self.documents.references
-        start = self._start(row)
+        start, whole = self._start(row), form == "records"
         record: JsonObject = {
             "_type": "QueryResultAdminTaskRecordType" if admin else "QueryResultTaskRecordType",
-            "link": [],
-            "metadata": None,
-            "href": self.documents.task_href(task) if form == "records" else None,
-            "id": task.urn if form == "idrecords" else None,
-            "type": None,
-            "otherAttributes": {},
             "endDate": None if row.ended_at is None else timestamp(row.ended_at),
             "name": task.operation_name,
-            "object": references.href(task.owner) if form == "records" else task.owner.urn,
+            "object": references.href(task.owner) if whole else task.owner.urn,
             "objectName": task.owner.name,
             "objectType": task.owner.kind.urn,
             "operationFull": task.text(row.step),
-            "org": references.href(task.org) if form == "records" else task.org.urn,
+            "org": references.href(task.org) if whole else task.org.urn,
             "orgName": task.org.name,
             "ownerName": task.user.name,
             "progress": row.step.progress,
@@ -129,11 +123,8 @@ class TaskRecords:
             "startDate": None if start is None else timestamp(start),
             "status": row.step.status,
         }
+        record.update({"href": self.documents.task_href(task)} if whole else {"id": task.urn})
         if admin:
             owner = task.user.entity
-            record.update(
-                owner=references.href(owner) if form == "records" else owner.urn, cellName="cell-1", hasOwner=True
-            )
-        else:
-            record["message"] = None
+            record.update(owner=references.href(owner) if whole else owner.urn, cellName="cell-1", hasOwner=True)
         return record
