@@ -189,3 +189,4 @@ def admission_context(settings: Settings, gateway: HttpGateway) -> AdmissionCont
 
 def _seconds(value: float) -> timedelta:
     return timedelta(seconds=value)
+        pass_unknown_body_keys=policy.unknown_body_keys == "pass",

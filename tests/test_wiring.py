@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bridge.settings import load
-from bridge.wiring import policies, vcd_config
+from bridge.wiring import policies, policy_of, vcd_config
 
 VCD = "VCD_BRIDGE__VCD__"
 ENVIRONMENT = {f"{VCD}URL": "https://vcd.example", f"{VCD}API_TOKEN": "token"}
@@ -25,3 +27,9 @@ def test_a_call_waits_for_a_connection_within_its_lease() -> None:
     environment = {**ENVIRONMENT, f"{VCD}CONNECT_TIMEOUT_SECONDS": "4", f"{VCD}LEASE_SECONDS": "4"}
     config = vcd_config(load(None, environment).settings)
     assert (config.connect_timeout, config.call_connect_timeout) == (4, 2)
+
+
+@pytest.mark.parametrize(("value", "passes"), [(None, False), ("reject", False), ("pass", True)])
+def test_unknown_keys_of_bodies_are_passed_on_where_that_is_set(value: str | None, passes: bool) -> None:
+    given = {} if value is None else {"VCD_BRIDGE__POLICY__UNKNOWN_BODY_KEYS": value}
+    assert policy_of(load(None, {**ENVIRONMENT, **given}).settings).pass_unknown_body_keys is passes

@@ -15,6 +15,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from bridge import errors as error_tree
+from bridge.catalogue.bodies import why_unchecked
+from bridge.catalogue.load import load
+from bridge.catalogue.operation import BodyRule
 from bridge.crash import CRASH_POINTS
 from bridge.settings.known import SECTIONS
 from bridge.telemetry.metrics import Metrics
@@ -148,3 +151,18 @@ def crash_points() -> str:
     """Every named crash point."""
     rows = [f"| `{name}` | {meaning} |" for name, meaning in CRASH_POINTS.items()]
     return "\n".join(["| name | what is durable there |", "|---|---|", *rows])
+
+
+# --- bodies that are not checked ----------------------------------------------------------------------------------
+
+
+def unchecked_bodies() -> str:
+    """Operations whose bodies are passed through, with why."""
+    catalogue = load()
+    lines = ["| operation | body type | why |", "|---|---|---|"]
+    for operation in catalogue.values():
+        if operation.body_rule is BodyRule.NONE or catalogue.bodies.checked_type(operation) is not None:
+            continue
+        name = f"`{operation.body_type}`" if operation.body_type is not None else ""
+        lines.append(f"| `{operation.name}` | {name} | {why_unchecked(operation)} |")
+    return "\n".join(lines)

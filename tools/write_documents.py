@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "errors": describe_code.errors,
     "metrics": describe_code.metrics,
     "crash points": describe_code.crash_points,
+    "unchecked bodies": describe_code.unchecked_bodies,
 }
 
 _PART = re.compile(r"(<!-- generated: ([^>]+?) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)

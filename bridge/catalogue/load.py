@@ -9,19 +9,22 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 
+from bridge.catalogue.bodies import Bodies
 from bridge.catalogue.errors import CatalogueError
 from bridge.catalogue.kinds import KINDS
 from bridge.catalogue.operation import Operation
 from bridge.catalogue.reading import read
+from bridge.catalogue.types import load_types
 from bridge.catalogue.validation import PARAMETER, problems_between, problems_of
 
 __all__ = ["Catalogue", "CatalogueError", "as_json", "load", "parse"]
 
 
 class Catalogue(Mapping[str, Operation]):
-    """Operations by name, in the file's order."""
+    """Operations by name, in the file's order. ``bodies`` checks what they are sent."""
 
-    def __init__(self, operations: tuple[Operation, ...]) -> None:
+    def __init__(self, operations: tuple[Operation, ...], bodies: Bodies) -> None:
+        self.bodies = bodies
         self._by_name = {operation.name: operation for operation in operations}
         self._patterns = {operation.name: _pattern(operation.path) for operation in operations}
         self._by_call: dict[tuple[str, int], list[Operation]] = {}
@@ -96,7 +99,7 @@ def parse(text: str) -> Catalogue:
     problems += problems_between(operations)
     if problems:
         raise CatalogueError("; ".join(problems))
-    return Catalogue(tuple(operations))
+    return Catalogue(tuple(operations), Bodies(load_types()))
 
 
 def as_json(operation: Operation) -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bridge.catalogue.bodies import MOST_PROBLEMS, Bodies
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Operation
 from bridge.core.content import Content, ContentRefused, content_of, dotted, json_text
@@ -30,7 +31,7 @@ CODES: dict[str, str] = {
     "body_not_allowed": "a body for an operation without one",
     "body_required": "no body for an operation that needs one",
     "body_too_large": "a body over VCD's 512 KiB",
-    "malformed_body": "a body that cannot be written as JSON",
+    "malformed_body": "a body that cannot be written as JSON, or that is not what its operation takes",
     "malformed_organization": "an organization that is no name, uuid or URN",
     "request_too_large": "a request larger than the store's records may be",
     "not_in_api_version": "the negotiated API version does not have this operation",
@@ -99,7 +100,8 @@ def judge(
     except ContentRefused as refused:
         # What may not be asked at all is told before what is wrong with it.
         return Rejection(reason=_not_allowed(operation, None, context) or refused.reason)
-    reason = _not_allowed(operation, content, context) or _too_late(request, now)
+    reason = _not_allowed(operation, content, context) or _unfit(content, operation, catalogue.bodies, context)
+    reason = reason or _too_late(request, now)
     if reason is not None:
         return Rejection(reason=reason, content_hash=content.hash)
     entity = operation.entity.format_map(content.parameters) if operation.entity is not None else None
@@ -177,6 +179,19 @@ def _not_allowed(operation: Operation, content: Content | None, context: Admissi
     if reason is not None or content is None:
         return reason
     return refused_organization(context.policy, operation, content)
+
+
+def _unfit(content: Content, operation: Operation, bodies: Bodies, context: AdmissionContext) -> Reason | None:
+    """Why the body is not one of the operation's type, or None. Told after ``content``, so that a redelivery of what
+    was admitted once is still a repeat, whatever has become of the policy."""
+    if content.body is None:
+        return None
+    problems = bodies.problems(operation, content.body, pass_unknown=context.policy.pass_unknown_body_keys)
+    if not problems:
+        return None
+    more = f" (the first {len(problems)} problems)" if len(problems) == MOST_PROBLEMS else ""
+    message = f"the body of {operation.name}{more}: {'; '.join(problem.message for problem in problems)}"
+    return Reason("malformed_body", message, f"body.{problems[0].path}")
 
 
 def _too_late(request: ActionRequest, now: datetime) -> Reason | None:

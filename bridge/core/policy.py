@@ -21,12 +21,14 @@ class Policy:
     An empty ``organizations`` allows all, and requests that name none. One that is not empty allows what a request
     shows to be about them: patterns are compared with names, whole ids (or ``*``) with ids, since only VCD knows which
     belong together. Whose a vApp or a vDC is, VCD judges, in the organization whose context the call carries.
+    ``pass_unknown_body_keys``: what a body has beyond VMware's schemas is VCD's to judge.
     """
 
     allow_destructive: bool = False
     allow_operations: tuple[str, ...] = ()
     deny_operations: tuple[str, ...] = ()
     organizations: tuple[str, ...] = ()
+    pass_unknown_body_keys: bool = False
 
 
 def refused_operation(

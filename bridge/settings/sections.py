@@ -257,6 +257,10 @@ class EventSettings(Section):
     """Progress is told when it grew by this much; 0: never. 10: at most ten events for it per Task."""
 
 
+    unknown_body_keys: Literal["reject", "pass"] = "reject"
+    """What becomes of a request whose body has a key that VMware's schemas do not know: ``reject`` answers with the
+    nearest right one; ``pass`` leaves it to VCD, for servers newer than the schemas. What must be there and of which
+    type it is are checked either way."""
 class ManagementSettings(Section):
     """The port for probes and metrics. No authentication: keep it inside."""
 

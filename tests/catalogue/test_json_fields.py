@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import Operation
 from bridge.catalogue.probes import Probe
+from bridge.catalogue.types import Field, Primitive, load_types
 
-OPERATIONS = tuple(load().values())
-HERE = Path(__file__).parent
-
-
-def json_types() -> dict[str, dict[str, str]]:
-    """Type -> field -> type, the JSON keys of API 36 (attribute maps of the PyPI package vcd-api-schemas-type 10.3)."""
-    types = {}
-    for line in (HERE / "json_fields.golden").read_text().splitlines():
-        name, *fields = line.split()
-        types[name] = dict(field.split(":", 1) for field in fields)
-    return types
-
-
-TYPES = json_types()
+CATALOGUE = load()
+OPERATIONS = tuple(CATALOGUE.values())
+TYPES = load_types()
 NEWER = {"trustedPlatformModule.tpmPresent": "element of VmType since API 37.2 (VMware's type pages Vm and Tpm)"}
 
 
-def ends_at(type_name: str, steps: Iterable[str]) -> str | None:
-    """The type of a field, through lists; None where there is no such field."""
+def field_at(type_name: str, steps: Iterable[str]) -> Field | None:
+    """The field at the end of a way through objects and lists; None where there is none."""
+    field = None
     for name in steps:
-        if name not in TYPES.get(type_name, {}):
+        field = TYPES[type_name].by_key.get(name) if type_name in TYPES else None
+        if field is None:
             return None
-        type_name = TYPES[type_name][name].removeprefix("list[").removesuffix("]")
-    return type_name
+        type_name = field.type
+    return field
 
 
 def body_type(operation: Operation) -> str:
-    odd = {
-        "EdgeGateway": "GatewayType",
-        "UpdateProviderVdcStorageProfiles": "UpdateProviderVdcStorageProfilesParamsType",
-    }
-    return odd.get(operation.body_type or "", f"{operation.body_type}Type".removeprefix("ovf:"))
+    found = CATALOGUE.bodies.type_of(operation)
+    assert found is not None
+    return found.name
 
 
 def document_types(probe: Probe, operation: Operation) -> list[str]:
@@ -66,10 +55,12 @@ def test_probed_fields_exist(operation: Operation) -> None:
         return
     for document in document_types(probe, operation):
         names = [step.name for step in probe.steps]
-        assert ends_at(document, names) is not None
+        assert field_at(document, names) is not None
         last = probe.steps[-1]
         if last.key is not None:
-            assert ends_at(document, [*names, last.key]) == "str"
+            key = field_at(document, [*names, last.key])
+            assert key is not None
+            assert TYPES.primitive(key.type) is Primitive.STRING
 
 
 @pytest.mark.parametrize(
@@ -84,22 +75,22 @@ def test_probed_fields_exist(operation: Operation) -> None:
     ],
 )  # fmt: skip
 def test_named_body_fields_exist(operation: Operation, field: str) -> None:
-    assert ends_at(body_type(operation), field.split(".")) is not None
+    assert field_at(body_type(operation), field.split(".")) is not None
 
 
 def test_conditions_have_the_type_of_their_field() -> None:
     """A flag is compared with a flag, a word with a word, and only a list can be empty."""
     for operation in OPERATIONS:
         for condition in operation.destructive_when:
-            *way, last = condition.field.split(".")
-            holder = ends_at(body_type(operation), way)
-            kind = TYPES[holder or ""][last]
+            field = field_at(body_type(operation), condition.field.split("."))
+            assert field is not None
+            kind = TYPES.primitive(field.type)
             match condition.value:
                 case bool():
-                    assert kind == "bool"
+                    assert kind is Primitive.BOOLEAN
                 case str():
-                    assert kind == "str"
+                    assert kind is Primitive.STRING
                 case ():
-                    assert kind.startswith("list[")
+                    assert field.many
                 case None:
-                    assert kind not in {"bool", "str"}
+                    assert kind is None

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.catalogue.examples import example_of
 from bridge.catalogue.load import Catalogue, load
-from bridge.catalogue.operation import BodyRule
 from bridge.core import admission, content, entity_ids, policy
 from bridge.core.admission import CODES, Admission, AdmissionContext, Policy, Rejection, judge, lane_of
 from bridge.core.coordinates import Birth
@@ -51,12 +51,12 @@ def admitted(operation: str, **fields: Any) -> Admission:
 
 def test_a_call_is_complete_but_for_host_session_and_version() -> None:
     verdict = admitted(
-        "deployVApp", parameters={"id": f"urn:vcloud:vm:{UUID}"}, body={"powerOn": True, "name": "größe"}
+        "createSnapshot", parameters={"id": f"urn:vcloud:vm:{UUID}"}, body={"memory": True, "name": "größe"}
     )
     stored = verdict.stored
-    assert (stored.birth, stored.method, stored.path) == (BIRTH, "POST", f"/vApp/{VM}/action/deploy")
-    assert stored.media_type == "application/vnd.vmware.vcloud.deployVAppParams+json"
-    assert stored.body == '{"powerOn":true,"name":"größe"}'
+    assert (stored.birth, stored.method, stored.path) == (BIRTH, "POST", f"/vApp/{VM}/action/createSnapshot")
+    assert stored.media_type == "application/vnd.vmware.vcloud.createSnapshotParams+json"
+    assert stored.body == '{"memory":true,"name":"größe"}'
     assert verdict.entity == verdict.lane == f"/vApp/{VM}"
     assert verdict.created_name is None
     assert not verdict.deprecated
@@ -86,23 +86,23 @@ def test_a_create_has_no_lane_and_is_known_by_its_new_name() -> None:
     assert verdict.stored.body == '{"name":"web"}'
     disk = admitted("createDisk", parameters={"id": UUID}, body={"disk": {"name": "data", "sizeMb": 1024}})
     assert disk.created_name == "data"
-    nameless = admitted("createDisk", parameters={"id": UUID}, body={"disk": {"name": 7}})
+    nameless = admitted("createDisk", parameters={"id": UUID}, body={"disk": {"name": 7, "sizeMb": 1}})
     assert nameless.created_name is None
 
 
 def test_operation_key_travels_where_the_body_takes_one() -> None:
-    body: dict[str, JsonValue] = {"disk": {"name": "data"}, "locality": None}
+    body: dict[str, JsonValue] = {"disk": {"name": "data", "sizeMb": 1}, "locality": None}
     verdict = admitted("createDisk", parameters={"id": UUID}, body=body)
     assert json.loads(verdict.stored.body or "") == {
-        "disk": {"name": "data", "operationKey": BIRTH.operation_key},
+        "disk": {"name": "data", "sizeMb": 1, "operationKey": BIRTH.operation_key},
         "locality": None,
     }
-    assert body == {"disk": {"name": "data"}, "locality": None}, "the requester's own body stays as it is"
+    assert body == {"disk": {"name": "data", "sizeMb": 1}, "locality": None}, "the requester's own body stays as it is"
     assert BIRTH.call_id(2) == f"{BIRTH.operation_key}-2"
 
 
-@pytest.mark.parametrize("body", [{"disk": {"operationKey": "mine"}}, {"disk": "no object"}, {}])
-def test_a_body_with_a_key_of_its_own_or_no_place_for_one_is_sent_as_it_is(body: dict[str, JsonValue]) -> None:
+def test_a_body_with_a_key_of_its_own_is_sent_as_it_is() -> None:
+    body: dict[str, JsonValue] = {"disk": {"name": "data", "sizeMb": 1, "operationKey": "mine"}}
     verdict = admitted("createDisk", parameters={"id": UUID}, body=body)
     assert json.loads(verdict.stored.body or "") == body
 
@@ -150,12 +150,13 @@ def test_lane_of_nothing() -> None:
 
 
 def test_what_counts_for_the_same_request() -> None:
-    first = admitted("deployVApp", parameters={"id": VM}, body={"a": 1, "b": [1, 2]}, organization=UUID)
+    body: dict[str, JsonValue] = {"otherAttributes": {"a": 1, "b": [1, 2]}}
+    first = admitted("deployVApp", parameters={"id": VM}, body=body, organization=UUID)
     same = admitted(
         "deployVApp",
         request_id="CHG-2",
         parameters={"id": f"urn:vcloud:vm:{UUID.upper()}"},
-        body={"b": [1, 2], "a": 1},
+        body={"otherAttributes": {"b": [1, 2], "a": 1}},
         organization=f"urn:vcloud:org:{UUID.upper()}",
         correlation_id="other",
         requested_by="other",
@@ -169,15 +170,16 @@ def test_what_counts_for_the_same_request() -> None:
     "change",
     [
         {"parameters": {"id": VAPP}},
-        {"body": {"a": 2, "b": [1, 2]}},
-        {"body": {"a": 1, "b": [2, 1]}},
-        {"body": {"a": True, "b": [1, 2]}},
+        {"body": {"otherAttributes": {"a": 2, "b": [1, 2]}}},
+        {"body": {"otherAttributes": {"a": 1, "b": [2, 1]}}},
+        {"body": {"otherAttributes": {"a": True, "b": [1, 2]}}},
         {"organization": "acme"},
         {"organization": None},
     ],
 )
 def test_what_makes_another_request(change: dict[str, Any]) -> None:
-    fields: dict[str, Any] = {"parameters": {"id": VM}, "body": {"a": 1, "b": [1, 2]}, "organization": UUID}
+    body = {"otherAttributes": {"a": 1, "b": [1, 2]}}
+    fields: dict[str, Any] = {"parameters": {"id": VM}, "body": body, "organization": UUID}
     assert admitted("deployVApp", **fields).content_hash != admitted("deployVApp", **{**fields, **change}).content_hash
 
 
@@ -244,6 +246,13 @@ REFUSED: list[tuple[str, str | None, dict[str, Any], str, str]] = [
      "1 to 256 printable"),
     ("malformed_organization", "deployVApp", {**ID, "organization": f"urn:vcloud:vm:{UUID}"}, "organization",
      "is not the URN of an organization"),
+    ("malformed_body", "undeployVApp", {**ID, "body": {"undeployPowerActoin": "force"}}, "body.undeployPowerActoin",
+     "the body of undeployVApp: `undeployPowerActoin` is no key of UndeployVAppParams; "
+     "did you mean `undeployPowerAction`?"),
+    ("malformed_body", "cloneVApp", {"parameters": {"id": UUID}, "body": {"source": {"href": 1, "nmae": "n"}}},
+     "body.source.nmae", "did you mean `name`?"),
+    ("malformed_body", "deployVApp", {**ID, "body": {f"k{number}": 1 for number in range(9)}}, "body.k0",
+     "the body of deployVApp (the first 5 problems): `k0`"),
     ("not_in_api_version", "failoverReplicationTrackingVm", {**ID, "body": {}, "version": "37.2"}, "operation",
      "failoverReplicationTrackingVm exists in API versions since 38.0; the negotiated one is 37.2"),
     ("operation_has_own_stream", "createExternalTask", {"parameters": {"id": UUID}, "body": {}}, "operation",
@@ -304,7 +313,18 @@ def test_a_body_of_only_nulls_is_none_where_none_is_taken(nulls: dict[str, JsonV
 
 
 def test_a_body_of_exactly_the_limit_is_taken() -> None:
-    assert len((admitted("deployVApp", **ID, body=FITS).stored.body or "").encode()) == content.BODY_LIMIT_BYTES
+    assert len((admitted("createSnapshot", **ID, body=FITS).stored.body or "").encode()) == content.BODY_LIMIT_BYTES
+
+
+def test_unknown_keys_are_passed_on_where_policy_says_so() -> None:
+    """The hash is that of the body either way, so a redelivery is a repeat when the policy has changed meanwhile."""
+    body: dict[str, JsonValue] = {"powerOn": True, "sinceTomorrow": 1}
+    passed = admitted("deployVApp", **ID, body=body, policy=Policy(pass_unknown_body_keys=True))
+    assert json.loads(passed.stored.body or "") == body
+    refused = ask("deployVApp", **ID, body=body)
+    assert (refused.reason.code, refused.content_hash) == ("malformed_body", passed.content_hash)
+    wrong = ask("deployVApp", **ID, body={"powerOn": []}, policy=Policy(pass_unknown_body_keys=True))
+    assert wrong.reason.code == "malformed_body"
 
 
 def test_a_body_nested_too_deep_for_json_is_refused() -> None:
@@ -336,7 +356,8 @@ def test_reading_blocking_tasks_and_tasks_needs_no_stream() -> None:
 
 
 def test_capturing_to_a_new_item_is_not_destructive() -> None:
-    verdict = ask("captureVAppToCatalog", parameters={"id": UUID}, body={"name": "gold"}, policy=Policy())
+    body: dict[str, JsonValue] = {"name": "gold", "source": {"href": "x"}}
+    verdict = ask("captureVAppToCatalog", parameters={"id": UUID}, body=body, policy=Policy())
     assert isinstance(verdict, Admission)
 
 
@@ -369,7 +390,7 @@ def test_what_reaches_beyond_organizations_is_not_for_those_who_are_bound_to_som
     operation = load()[name]
     fields: dict[str, Any] = {
         "parameters": {one.name: UUID if one.kinds else "key" for one in operation.parameters},
-        "body": {"name": "n"} if operation.body_rule is BodyRule.REQUIRED else None,
+        "body": example_of(operation),
         "organization": "acme",
     }
     bound = Policy(allow_destructive=True, allow_operations=("*",), organizations=("acme",))
@@ -382,7 +403,7 @@ def test_removed_operations_are_refused_with_their_span() -> None:
     gone = replace(load()["deployVApp"], since="5.1", removed="38.0")
     context = AdmissionContext(api_version="38.0")
     request = ActionRequest(request_id="1", operation="deployVApp", parameters={"id": VM})
-    verdict = judge(request, birth=BIRTH, now=NOW, catalogue=Catalogue((gone,)), context=context)
+    verdict = judge(request, birth=BIRTH, now=NOW, catalogue=Catalogue((gone,), load().bodies), context=context)
     assert isinstance(verdict, Rejection)
     assert verdict.reason.message == (
         "deployVApp exists in API versions since 5.1 until 38.0; the negotiated one is 38.0"
