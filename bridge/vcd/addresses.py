@@ -1,0 +1,98 @@
+"""The addresses of one VCD: which to dial first, and which to leave alone for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.ports import Clock
+from bridge.vcd.classifier import Verdict
+from bridge.vcd.config import EventLog
+
+FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
+"""How long an address that failed is left alone: twice as long after each further failure."""
+
+CELLS_OWN = frozenset({502, 503, 504})
+"""Statuses that speak of the cell that was asked, or of what stands before it; another cell may do better."""
+
+_UNWELL = Verdict(never_sent=False, code="not_ready", message="answers, and is not ready")
+
+
+@dataclass(slots=True)
+class _Address:
+    base: str
+    rest: float = 0.0
+    """Seconds; 0: it is well."""
+    until: float = 0.0
+    failed_at: float = float("-inf")
+    answered_at: float = float("-inf")
+
+
+class Addresses:
+    """Cells of one VCD in the order of the settings; the first that is well gets everything.
+
+    With one address nothing here has an effect: there is no other to go to.
+    """
+
+    def __init__(self, bases: Sequence[str], clock: Clock, log: EventLog | None = None) -> None:
+        """``bases``: each ``https://host[:port]``."""
+        self._addresses = [_Address(base) for base in dict.fromkeys(bases)]
+        self._clock = clock
+        self._log = log
+
+    @property
+    def any_well(self) -> bool:
+        """Whether there is one of several that has not failed since it last answered."""
+        return len(self._addresses) > 1 and any(one.rest == 0.0 for one in self._addresses)
+
+    def order(self, *, probing: bool) -> list[str]:
+        """The addresses to try, one after the other; never empty.
+
+        Args:
+            probing: An address whose rest is over is tried first, by one request at a time; otherwise it comes last.
+        """
+        if len(self._addresses) == 1:
+            return [self._addresses[0].base]
+        now = self._clock.monotonic()
+        well = [one for one in self._addresses if one.rest == 0.0]
+        rested = [one for one in self._addresses if one.rest > 0.0 and one.until <= now]
+        if probing and well and rested:
+            rested[0].until = now + rested[0].rest  # whoever comes next does not wait for it as well
+            return [one.base for one in (rested[0], *well)]
+        if well or rested:
+            return [one.base for one in (*well, *rested)]
+        return [min(self._addresses, key=lambda one: one.until).base]
+
+    def answered(self, base: str, began: float, status: int) -> None:
+        """An exchange that began then (monotonic seconds) was answered."""
+        if len(self._addresses) == 1:
+            return
+        if status in CELLS_OWN:
+            self.failed(base, began, _UNWELL)
+            return
+        address = self._find(base)
+        address.answered_at = self._clock.monotonic()
+        if address.rest > 0.0:
+            address.rest = 0.0
+            if self._log is not None:
+                self._log.info("vcd.address_answers", address=base)
+
+    def failed(self, base: str, began: float, verdict: Verdict) -> None:
+        """An exchange that began then was not.
+
+        It counts once for all exchanges that were under way, and not at all if others have been answered since.
+        """
+        if len(self._addresses) == 1:
+            return
+        address = self._find(base)
+        if began < max(address.failed_at, address.answered_at):
+            return
+        was_well = address.rest == 0.0
+        now = self._clock.monotonic()
+        address.rest = FIRST_REST_SECONDS if was_well else min(2.0 * address.rest, LONGEST_REST_SECONDS)
+        address.failed_at, address.until = now, now + address.rest
+        if was_well and self._log is not None:
+            self._log.warning("vcd.address_failed", address=base, code=verdict.code, reason=verdict.message)
+
+    def _find(self, base: str) -> _Address:
+        return next(one for one in self._addresses if one.base == base)
