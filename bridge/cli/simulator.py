@@ -15,15 +15,23 @@ from bridge.errors import ConfigurationError
 if TYPE_CHECKING:
     import ssl
 
+    from bridge.simulator.server import Served
+
 _LISTEN = typer.Option(metavar="HOST:PORT", help="Port 0 takes a free one. Given again: one more cell.")
 _FAULTS = typer.Option(metavar="FILE", exists=True, dir_okay=False, help="A plan of faults from the start, JSON.")
-_FILE = {"exists": True, "dir_okay": False}
+_SHOWN_USERS = 8
+_FILE: dict[str, Any] = {"exists": True, "dir_okay": False}
 
 
 def simulator(
     listen: Annotated[list[str] | None, _LISTEN] = None,
     task_seconds: Annotated[float, typer.Option(min=0, help="How long a Task lasts unless scripted otherwise.")] = 2.0,
-    virtual_machines: Annotated[int, typer.Option("--vms", min=1, help="vApps with one VM each, per tenant.")] = 4,
+    inventory: Annotated[
+        Path | None, typer.Option(metavar="FILE", **_FILE, help="What there is, JSON; default: acme and beta.")
+    ] = None,
+    virtual_machines: Annotated[
+        int | None, typer.Option("--vms", min=1, help="vApps with one VM each, per tenant.  [default: 4]")
+    ] = None,
     lenient_entities: Annotated[bool, typer.Option("--lenient-entities", help="Unknown ids become entities.")] = False,
     public_url: Annotated[str | None, typer.Option(help="What hrefs start with; default: the first address.")] = None,
     tls_certificate: Annotated[
@@ -38,7 +46,7 @@ def simulator(
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="Gets one JSON line per call.")] = None,
     settings: Annotated[str, typer.Option(metavar="JSON", help="Further settings of the simulator.")] = "{}",
     maximum_tasks: Annotated[int, typer.Option(min=1, help="Beyond it the oldest ended Tasks answer 403.")] = 100_000,
-    seed: Annotated[int | None, typer.Option(help="Makes ids repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes ids and what is generated repeatable.")] = None,
 ) -> None:
     """Serve a simulated VMware Cloud Director; without options on 127.0.0.1:8090.
 
@@ -47,15 +55,19 @@ def simulator(
     ledger of calls are under URL/simulator/. Needs no settings, no Kafka and no network.
     """
     from bridge.simulator.server import DEFAULT_LISTEN, run
+    from bridge.simulator.state.inventory_file import read_inventory
 
+    if inventory is not None and (virtual_machines is not None or seed is not None):
+        raise UsageError("--inventory says what there is: not with --vms or --seed")
     addresses = listen or [DEFAULT_LISTEN]
     try:
         authority, tls = _tls(tls_certificate, tls_key, tls_folder, addresses, public_url)
         run(
-            addresses, task_seconds=task_seconds, virtual_machines=virtual_machines,
+            addresses, task_seconds=task_seconds, virtual_machines=virtual_machines or 4,
+            inventory=None if inventory is None else read_inventory(inventory),
             lenient_entities=lenient_entities, public_url=public_url, tls=tls, faults_file=faults, ledger_file=ledger,
             settings=_object(settings), maximum_tasks=maximum_tasks, seed=seed,
-            ready=lambda urls: _ready(urls, authority),
+            ready=lambda served: _ready(served, authority),
         )  # fmt: skip
     except OSError as error:
         reason = error.strerror or str(error)
@@ -67,24 +79,33 @@ def simulator(
         raise ConfigurationError(str(error)) from None
 
 
-def _ready(urls: list[str], authority: Path | None) -> None:
-    for line in _guide(urls[0], authority):
+def _ready(served: Served, authority: Path | None) -> None:
+    for line in _guide(served, authority):
         note(line)
-    announce(f"ready {' '.join(urls)}")
+    announce(f"ready {' '.join(served.urls)}")
 
 
-def _guide(url: str, authority: Path | None) -> list[str]:
+def _guide(served: Served, authority: Path | None) -> list[str]:
+    """How to log in, for somebody who has never seen a Cloud Director."""
+    url, users = served.urls[0], list(served.users)
+    tenant = next((one for one in users if not one.endswith("@System")), users[0])
+    password = served.users[tenant]
+    alike = "all with" if set(served.users.values()) == {password} else "this one with"
+    shown = ", ".join(users[:_SHOWN_USERS]) + (f" and {len(users) - _SHOWN_USERS} more" if users[_SHOWN_USERS:] else "")
+    path = "/cloudapi/1.0.0/sessions" + ("/provider" if tenant.endswith("@System") else "")
     trust = "" if authority is None else f" --cacert {authority}"
     told = [] if authority is None else [f"  trust     {authority} is the authority of its certificate"]
     return [
-        f"A simulated Cloud Director at {url}, password of everybody: secret",
-        "  users     administrator@System, operator@System, admin@acme, user@acme, admin@beta, user@beta",
+        f"A simulated Cloud Director at {' and '.join(served.urls)}",
+        f"  users     {shown}",
         *told,
-        f"  log in    curl -i{trust} -u admin@acme:secret -H 'Accept: application/json;version=39.0' \\",
-        f"              -X POST {url}/cloudapi/1.0.0/sessions      (System: …/sessions/provider)",
-        f"  go on     curl{trust} -H \"Authorization: Bearer $TOKEN\" -H 'Accept: application/*+json;version=39.0' \\",
-        f"              {url}/api/org      (TOKEN: its header X-VMWARE-VCLOUD-ACCESS-TOKEN)",
-        f"  look on   {url}/simulator/ledger    faults, scripts: docs/simulator.md",
+        f"  log in    as {tenant}, {alike} the password {password}; at …/sessions/provider as somebody of System:",
+        f"            curl -i{trust} -u {tenant}:{password} -H 'Accept: application/json;version=39.0' \\",
+        f"                 -X POST {url}{path}",
+        "  go on     with TOKEN from the answer's header X-VMWARE-VCLOUD-ACCESS-TOKEN:",
+        f"            curl{trust} -H \"Authorization: Bearer $TOKEN\" -H 'Accept: application/*+json;version=39.0' \\",
+        f"                 {url}/api/org",
+        f"  look on   {url}/simulator/ledger has every call; faults, scripts and cells: docs/simulator.md",
     ]
 
 

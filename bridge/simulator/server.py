@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ from bridge.simulator.serving.wire import CELL, TRANSPORT
 
 KEEP_ALIVE_SECONDS = 75
 DEFAULT_LISTEN = "127.0.0.1:8090"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What is served: the cells' URLs, and who can log in (``name@organization``) with which password."""
+
+    urls: list[str]
+    users: dict[str, str]
 
 
 class _Protocol(HttpToolsProtocol):
@@ -122,6 +131,11 @@ class _Service:
     def server(self, ready: Callable[[], None]) -> _Server:
         return _Server(self.director, self.cells, ready)
 
+    def served(self) -> Served:
+        users = self.director.cloud.store.users.values()
+        known = {f"{one.name}@{one.org.name}": one.password for one in users if one.password and one.is_enabled}
+        return Served(self.cells.urls, known)
+
     def close(self) -> None:
         self.cells.close()
         self.director.ledger.close()
@@ -136,7 +150,7 @@ def run(
     tls: ssl.SSLContext | None = None,
     faults_file: Path | None = None,
     settings: dict[str, Any] | None = None,
-    ready: Callable[[list[str]], None],
+    ready: Callable[[Served], None],
     **options: Any,
 ) -> None:
     """Serves until SIGTERM or SIGINT. Raises ValueError or OSError for what cannot be served.
@@ -149,7 +163,7 @@ def run(
         tls: Serves HTTPS with it; None: HTTP.
         faults_file: Faults from the start, see :func:`read_fault_file`.
         settings: Further settings by name, see :class:`Behavior`.
-        ready: Told the cells' URLs when connections are accepted.
+        ready: Told what is served when connections are accepted.
         options: Further ones of :class:`Director`.
     """
     service = _Service(
@@ -166,7 +180,7 @@ def run(
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 10, 20)
-        service.server(lambda: ready(service.cells.urls)).run(sockets=[])
+        service.server(lambda: ready(service.served())).run(sockets=[])
     finally:
         service.close()
 

@@ -21,7 +21,8 @@ import typer
 
 from bridge.cli.app import app
 from bridge.simulator.clock import parse_time
-from bridge.simulator.server import read_fault_file, serve_in_thread
+from bridge.simulator.faultplan import read_fault_file
+from bridge.simulator.server import serve_in_thread
 from tests.support.simulator import (
     ACME_VAPP,
     REPOSITORY,

@@ -53,11 +53,11 @@ class External:
 class Task:
     """One Task. ``script`` counts from ``anchor``; it has waited under operation limits until ``started_at``.
 
-    ``makes_owner``: its owner is what it creates, which does not stay if an administrator aborts the creation.
+    ``cell``: name of the cell that it was asked of. ``makes_owner``: its owner is what it creates, which does not stay if an administrator aborts the creation.
     """
 
     __slots__ = (
-        "anchor", "blocked_until", "blocking_id", "cancel_requested", "created_at", "description",
+        "anchor", "blocked_until", "blocking_id", "cancel_requested", "cell", "created_at", "description",
         "details", "effect", "ended_at", "error", "external", "id", "makes_owner", "number", "operation",
         "operation_key", "operation_name", "org", "owner", "place", "result", "resumed", "script", "service_namespace",
         "started_at", "timeout_action", "user", "vanish_at", "version", "words",
@@ -89,6 +89,7 @@ class Task:
         self.vanish_at = None if script.vanish_after is None else now + script.vanish_after
         self.effect = effect
         self.service_namespace = service_namespace
+        self.cell = "cell-1"
         self.operation: str | None = None
         self.operation_key: str | None = None
         self.description: str | None = None

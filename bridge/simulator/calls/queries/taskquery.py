@@ -126,5 +126,5 @@ class TaskRecords:
         record.update({"href": self.documents.task_href(task)} if whole else {"id": task.urn})
         if admin:
             owner = task.user.entity
-            record.update(owner=references.href(owner) if whole else owner.urn, cellName="cell-1", hasOwner=True)
+            record.update(owner=references.href(owner) if whole else owner.urn, cellName=task.cell, hasOwner=True)
         return record
