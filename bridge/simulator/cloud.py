@@ -101,7 +101,7 @@ class Cloud:
         self.engine = TaskEngine(maximum=maximum_tasks)
         self.sessions = Sessions(store)
         self.references = References(public_url)
-        self.documents = Documents(self.references)
+        self.documents = Documents(self.references, store)
         self.scripts = ScriptBook()
         self.blocking: dict[str, Task] = {}
         self._random = random.Random(seed)  # ids, not secrets

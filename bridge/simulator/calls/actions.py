@@ -206,7 +206,8 @@ class Actions:
             case AnswerShape.LOCATION:
                 return Answer(202, headers=[("Location", href)])
             case AnswerShape.ENTITY | AnswerShape.HEADER:
-                document = documents.entity(owner, call.now, provider=provider)
+                view = call.view(owner)
+                document = documents.entity(owner, view)
                 status, headers = 200, list[tuple[str, str]]()
                 if shape is AnswerShape.HEADER:
                     document["tasks"] = None
@@ -214,7 +215,7 @@ class Actions:
                 elif operation.name in CREATES:
                     status = 201
                     headers.append(("Location", self.cloud.references.href(owner)))
-                return call.reply(document, owner.kind.media_stem, status, headers)
+                return call.reply(document, documents.stem(owner, view), status, headers)
             case _:
                 document = documents.task(task, call.now, provider=provider)
                 return call.reply(document, TASK_STEM, 202, [("Location", href)])

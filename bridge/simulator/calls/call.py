@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.calls import rights
+from bridge.simulator.documents.view import View
 from bridge.simulator.protocol.completion import complete
 from bridge.simulator.protocol.document_types import type_of
 from bridge.simulator.protocol.exchange import (
@@ -21,7 +22,7 @@ from bridge.simulator.protocol.exchange import (
     media_type,
     to_json,
 )
-from bridge.simulator.protocol.negotiation import body_form
+from bridge.simulator.protocol.negotiation import body_form, version_number
 from bridge.simulator.protocol.xml_reader import from_xml
 from bridge.simulator.protocol.xml_tree import parse
 from bridge.simulator.protocol.xml_writer import to_xml
@@ -90,12 +91,24 @@ class Call:
         """The organization in whose name the call is made."""
         return self.tenant or self.user.org
 
+    def view(self, entity: Entity) -> View:
+        """How the caller looks at an entity's document."""
+        collection = self.target.collection
+        return View(
+            now=self.now,
+            provider=self.is_provider,
+            administrator=rights.Right.ADMINISTER in rights.rights_of(self.user),
+            may_change=self.may_change(entity),
+            admin=collection.startswith("admin/"),
+            extension=collection.startswith("admin/extension/"),
+            version=version_number(self.version),
+        )
+
     def sees(self, entity: Entity) -> bool:
         return rights.sees(self.user, self.tenant, entity)
 
     def sees_task(self, task: Task) -> bool:
-        """A Task is seen by who sees what it is about, and by who started it."""
-        return task.user is self.user or self.is_provider or (task.org is self.user.org and self.sees(task.owner))
+        return rights.sees_task(self.user, task)
 
     def may(self, operation: Operation, entity: Entity | None) -> bool:
         """Whether the operation is allowed on an entity that is seen; None: on none in particular."""

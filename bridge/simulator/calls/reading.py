@@ -26,8 +26,8 @@ class EntityReader:
 
     def get(self, call: Call) -> Answer:
         entity = self._entity(call)
-        document = self.cloud.documents.entity(entity, call.now, provider=call.is_provider)
-        return call.reply(document, entity.kind.media_stem)
+        documents, view = self.cloud.documents, call.view(entity)
+        return call.reply(documents.entity(entity, view), documents.stem(entity, view))
 
     def metadata(self, call: Call) -> Answer:
         """All metadata, or the value of one key (``metadata/{key}``, ``metadata/SYSTEM/{key}``)."""
@@ -79,7 +79,7 @@ class EntityReader:
         rules = [one for one in vdc.children if one.kind.name == "vmAffinityRule"]
         document = {
             "otherAttributes": {}, "href": f"{self.cloud.references.href(vdc)}/vmAffinityRules", "link": [],
-            "vmAffinityRule": [documents.entity(rule, call.now, provider=call.is_provider) for rule in rules],
+            "vmAffinityRule": [documents.entity(rule, call.view(rule)) for rule in rules],
             "vCloudExtension": [],
         }  # fmt: skip
         return call.reply(document, "application/vnd.vmware.vcloud.vmaffinityrules")
@@ -91,7 +91,7 @@ class EntityReader:
         if not call.sees(entity) or entity.organization.uuid != call.parameters["id"].lower():
             raise no_access(kind.urn, uuid)
         call.entity = uuid
-        document = self.cloud.documents.entity(entity, call.now, provider=call.is_provider)
+        document = self.cloud.documents.entity(entity, call.view(entity))
         return call.reply(document, kind.media_stem)
 
     def organizations(self, call: Call) -> Answer:

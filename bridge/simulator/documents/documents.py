@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bridge.simulator.clock import timestamp
+from bridge.simulator.documents.parts import PARTS
+from bridge.simulator.documents.view import Part, View
+from bridge.simulator.protocol.document_types import type_of
 from bridge.simulator.protocol.exchange import JsonObject, media_type
-from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.entities import Entity, EntityStore
 from bridge.simulator.state.references import References
 from bridge.simulator.state.scripts import FINAL, Step
 from bridge.simulator.state.tasks import EXPIRY_SECONDS, Task
 
+METADATA_STEM = "application/vnd.vmware.vcloud.metadata"
 TASK_STEM = "application/vnd.vmware.vcloud.task"
 TASKS_LIST_STEM = "application/vnd.vmware.vcloud.tasksList"
 
@@ -28,12 +30,14 @@ class Documents:
     def __init__(
         self,
         references: References,
+        store: EntityStore,
         *,
         empty_owner_href_every: int = 10,
         queued_has_start: bool = True,
         recent_task_seconds: float = 60.0,
     ) -> None:
         self.references = references
+        self.store = store
         self.empty_owner_href_every = empty_owner_href_every
         self.queued_has_start = queued_has_start
         self.recent_task_seconds = recent_task_seconds
@@ -137,68 +141,50 @@ class Documents:
             "vCloudExtension": [],
         }
 
-    def entity(self, entity: Entity, now: float, *, provider: bool) -> JsonObject:
+    def entity(self, entity: Entity, view: View) -> JsonObject:
         """An entity with its links, its state and its Tasks (queued, running, recently completed)."""
-        tasks = [task for task in entity.tasks or () if self._is_listed(task, now)]
-        document: JsonObject = {
-            "otherAttributes": {},
-            "link": self._entity_links(entity, provider=provider),
-            "href": self.references.href(entity),
-            "type": media_type(entity.kind.media_stem),
+        part, stem = PARTS.get(entity.kind.name, _PLAIN), self.stem(entity, view)
+        href = self.references.admin_href(entity) if view.admin else self.references.href(entity)
+        common: JsonObject = {
+            "href": href,
+            "type": media_type(stem),
             "id": entity.urn,
-            "operationKey": None,
             "description": entity.description,
-            "tasks": {"task": [self.task(task, now, provider=provider) for task in tasks]} if tasks else None,
+            "tasks": self.tasks_in_progress(entity, view),
             "name": entity.name,
             "status": entity.status,
+            "deployed": entity.deployed,
+            **entity.properties,
         }
-        if entity.deployed is not None:
-            document["deployed"] = entity.deployed
-        document.update(entity.properties)
-        document.update(self._children(entity, now, provider=provider))
-        document["vCloudExtension"] = []
+        kind = type_of(stem)
+        document = {
+            key: value for key, value in common.items() if value is not None and (kind is None or key in kind.by_key)
+        }
+        document.update(part.build(self, entity, view))
+        document["link"] = [*self._entity_links(entity, href), *document.get("link", ())]
         return document
+
+    def stem(self, entity: Entity, view: View) -> str:
+        """The media type of an entity's document in a view, without ``+json`` or ``+xml``."""
+        part = PARTS.get(entity.kind.name, _PLAIN)
+        other = part.extension_stem if view.extension else part.admin_stem if view.admin else None
+        return other or entity.kind.media_stem
+
+    def tasks_in_progress(self, entity: Entity, view: View) -> JsonObject | None:
+        tasks = [task for task in entity.tasks or () if self._is_listed(task, view.now)]
+        return {"task": [self.task(task, view.now, provider=view.provider) for task in tasks]} if tasks else None
 
     def _is_listed(self, task: Task, now: float) -> bool:
         if task.is_gone(now):
             return False
         return task.ended_at is None or now <= task.ended_at + self.recent_task_seconds
 
-    def _entity_links(self, entity: Entity, *, provider: bool) -> list[JsonObject]:
-        link, href = self.references.link, self.references.href(entity)
-        links = [link("down", f"{href}/metadata", "application/vnd.vmware.vcloud.metadata")]
+    def _entity_links(self, entity: Entity, href: str) -> list[JsonObject]:
+        link = self.references.link
+        links = [link("down", f"{href}/metadata", METADATA_STEM)]
         if entity.parent is not None:
             links.append(link("up", self.references.href(entity.parent), entity.parent.kind.media_stem))
-        if entity.kind.name == "org":
-            tasks = f"{self.references.api}/tasksList/{entity.uuid}"
-            links.append(link("down", tasks, TASKS_LIST_STEM))
-            if provider:
-                links.append(link("task:create", tasks, TASK_STEM))
-            links += [
-                link("down", self.references.href(child), child.kind.media_stem, child.name)
-                for child in entity.children
-                if child.kind.name in ("vdc", "catalog")
-            ]
         return links
 
-    def _children(self, entity: Entity, now: float, *, provider: bool) -> dict[str, Any]:
-        match entity.kind.name:
-            case "vApp" | "vAppTemplate":
-                machines = [self.entity(child, now, provider=provider) for child in entity.children]
-                return {"children": {"vm": machines}} if machines else {"children": None}
-            case "vdc":
-                return {
-                    "resourceEntities": {
-                        "resourceEntity": self._members(entity, "vApp", "vAppTemplate", "media", "disk")
-                    },
-                    "availableNetworks": {"network": self._members(entity, "network")},
-                }
-            case "catalog":
-                return {"catalogItems": {"catalogItem": self._members(entity, "catalogItem")}}
-            case "org":
-                return {"catalogs": {"catalogReference": self._members(entity, "catalog")}}
-            case _:
-                return {}
 
-    def _members(self, entity: Entity, *kinds: str) -> list[JsonObject]:
-        return [self.references.to(child) for child in entity.children if child.kind.name in kinds]
+_PLAIN = Part(lambda _writer, _entity, _view: {})

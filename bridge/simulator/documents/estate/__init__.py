@@ -1,0 +1,1 @@
+"""Organizations, people, vDCs, networks, edge gateways and what is the provider's."""
