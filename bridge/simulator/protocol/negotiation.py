@@ -85,7 +85,11 @@ def _ranges(accept: str) -> list[tuple[str, str | None]]:
 
 
 def _form(kind: str, *, only_json: bool) -> Format | None:
-    """What a media range stands for; None for what is not served."""
+    """What a media range stands for; None for what is not served.
+
+    A type without ``application/`` is taken for one with it: go-vcloud-director sends such in front of real servers.
+    """
+    kind = kind if "/" in kind else f"application/{kind}"
     if kind in ("*/*", "application/*"):
         return Format.JSON if only_json else Format.XML
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
