@@ -22,6 +22,7 @@ from bridge.simulator.state.entities import UUID, Entity, initial_state
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.scripts import FINAL, ScriptError, Step, read_script
 from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.tokens import ADMINISTRATORS
 
 PREFIX = "/simulator/"
 
@@ -68,6 +69,7 @@ class Administration:
             ("GET", "external-tasks", self._external_tasks),
             ("POST", "external-tasks", self._seed_external_tasks),
             ("POST", "sessions/expire", self._expire_sessions),
+            ("POST", "service-accounts", self._activate_account),
         ):
             self._router.add(method, PREFIX + path, handler)
 
@@ -271,6 +273,25 @@ class Administration:
     def _expire_sessions(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
         """``{"user": "name@organization"}`` or ``{}`` for everybody."""
         return {"ended": self.cloud.sessions.close_all(_body(request).get("user"))}
+
+    def _activate_account(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
+        """``{"name", "organization" (System), "role"}``: a service account that is ready, without the device flow.
+
+        ``{"id"}`` makes one ready again that has lost its token. Answers ``id`` and the first ``refresh_token``.
+        """
+        body, tokens = _body(request), self.cloud.tokens
+        _only(body, {"id", "name", "organization", "role"})
+        if "id" in body:
+            account = tokens.accounts.get(str(body["id"])[-36:].lower())
+            if account is None:
+                raise LookupError(f"no service account {body['id']}")
+        else:
+            org = self.cloud.store.organization(str(body.get("organization", "System")))
+            if org is None:
+                raise AdministrationError(f"unknown organization '{body.get('organization')}'")
+            role = str(body.get("role") or ADMINISTRATORS[org.name == "System"])
+            account = tokens.register_account(org, str(body.get("name", "service")), role, "simulator")
+        return {"id": account.urn, "refresh_token": tokens.activate(account)}
 
 
 def _entity_document(entity: Entity) -> JsonObject:

@@ -8,8 +8,10 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
+import httpx
 import pytest
 
+from bridge.simulator.server import serve_in_thread
 from tests.simulator.driver import ACME, URL, VAPP, VERSION, Caller, Cloud, error_code
 
 LOGIN = "/cloudapi/1.0.0/sessions"
@@ -77,6 +79,120 @@ def test_the_current_session_and_logout(cloud: Cloud, admin: Caller) -> None:
     assert admin.call("GET", "/org").status == 401
     assert other.call("DELETE", f"{LOGIN}/current").status == 204
     assert other.call("GET", "/org").status == 401
+
+
+def test_tokens_are_jwts(cloud: Cloud, admin: Caller) -> None:
+    claims = json.loads(base64.urlsafe_b64decode(admin.token.split(".")[1] + "=="))
+    assert (claims["sub"], claims["exp"] - claims["iat"]) == ("admin", 86400)
+    assert admin.token.count(".") == 2
+    assert cloud.log_in().token != admin.token
+
+
+def test_sessions_are_listed_and_read(cloud: Cloud, admin: Caller, provider: Caller) -> None:
+    cloud.log_in()
+    listed = json.loads(admin.call("GET", LOGIN, accept=ACCEPT).body)
+    assert listed["resultTotal"] == 2
+    one = listed["values"][0]["id"]
+    assert json.loads(admin.call("GET", f"{LOGIN}/{one}").body)["id"] == one
+    assert provider.call("GET", f"{LOGIN}/{one}").status == 200
+    for stranger in (cloud.log_in("admin@beta"), cloud.log_in("user@acme")):
+        assert stranger.call("GET", f"{LOGIN}/{one}").status == stranger.call("DELETE", f"{LOGIN}/{one}").status == 403
+    assert provider.call("DELETE", f"{LOGIN}/{one}").status == 204
+    assert admin.call("GET", f"{LOGIN}/{one}").status in (401, 403)
+
+
+def test_a_role_is_referred_to(admin: Caller) -> None:
+    session = json.loads(admin.call("GET", f"{LOGIN}/current").body)
+    assert session["roles"] == ["Organization Administrator"]
+    assert session["roleRefs"][0]["id"].startswith("urn:vcloud:role:")
+
+
+def legacy(version: str) -> str:
+    return f"application/*+json;version={version}"
+
+
+@pytest.mark.parametrize("user", ["admin@acme", "administrator@System"])
+def test_the_legacy_login_of_versions_before_38(cloud: Cloud, user: str) -> None:
+    basic = "Basic " + base64.b64encode(f"{user}:secret".encode()).decode()
+    answer = cloud.raw("POST", "/api/sessions", authorization=basic, accept=legacy("37.3"))
+    document, headers = json.loads(answer.body), dict(answer.headers)
+    assert (answer.status, f"{document['user']}@{document['org']}") == (200, user)
+    assert (answer.content_type or "").startswith("application/vnd.vmware.vcloud.session+json")
+    for name in ("x-vcloud-authorization", "X-VMWARE-VCLOUD-ACCESS-TOKEN"):
+        assert cloud.raw("GET", "/api/org", **{name: headers[name]}, accept=legacy("37.3")).status == 200
+    token = {"x-vcloud-authorization": headers["x-vcloud-authorization"]}
+    assert cloud.raw("GET", "/api/session", **token, accept=legacy("37.3")).status == 200
+    assert cloud.raw("DELETE", "/api/session", **token, accept=legacy("37.3")).status == 204
+    assert cloud.raw("GET", "/api/session", **token, accept=legacy("37.3")).status == 401
+    wrong = cloud.raw("POST", "/api/sessions", authorization=basic[:-4], accept=legacy("37.3"))
+    assert (wrong.status, wrong.body) == (401, b"")
+
+
+def test_what_is_left_of_it_from_38_on(cloud: Cloud, admin: Caller) -> None:
+    basic = "Basic " + base64.b64encode(b"admin@acme:secret").decode()
+    assert cloud.raw("POST", "/api/sessions", authorization=basic, accept=legacy("38.0")).status == 404
+    answer = admin.call("DELETE", "/session", accept=legacy("38.0"))
+    assert (answer.status, dict(answer.headers)["Allow"]) == (405, "GET")
+    assert admin.call("GET", "/session", accept=legacy("39.1")).status == 200
+
+
+def test_header_names_in_any_case_over_a_socket() -> None:
+    """CSE sends the tenant context in lower case; servers hand header names on in lower case."""
+    with serve_in_thread() as (url, _):
+        basic = base64.b64encode(b"administrator@System:secret").decode()
+        login = httpx.post(f"{url}{LOGIN}/provider", headers={"AUTHORIZATION": f"Basic {basic}", "accept": ACCEPT})
+        token = login.headers["x-vmware-vcloud-access-token"]
+        for name in ("X-VMWARE-VCLOUD-TENANT-CONTEXT", "x-vmware-vcloud-tenant-context"):
+            headers = {"Authorization": f"bearer {token}", "Accept": legacy(VERSION), name: ACME}
+            listed = httpx.get(f"{url}/api/org", headers=headers).json()["org"]
+            assert [org["name"] for org in listed] == ["acme"]
+
+
+@pytest.mark.parametrize(("name", "status"), [("acme", 200), ("ACME", 200), ("beta", 401)])
+def test_the_name_beside_the_tenant_context_must_fit(provider: Caller, name: str, status: int) -> None:
+    headers = {"x-vmware-vcloud-tenant-context": ACME, "x-vmware-vcloud-auth-context": name}
+    assert provider.call("GET", "/org", **headers).status == status
+
+
+def test_who_is_disabled_or_gone_is_out(cloud: Cloud, admin: Caller) -> None:
+    store = cloud.director.cloud.store
+    user = store.users["user", "acme"]
+    session = cloud.log_in("user@acme")
+    user.is_enabled = False
+    assert session.call("GET", "/org").status == 401
+    user.is_enabled = True
+    session = cloud.log_in("user@acme")
+    store.remove(user.entity)
+    assert session.call("GET", "/org").status == 401
+    basic = "Basic " + base64.b64encode(b"user@acme:secret").decode()
+    assert cloud.raw("POST", LOGIN, authorization=basic, accept=ACCEPT).status == 401
+    assert admin.call("GET", "/org").status == 200
+
+
+def test_refused_logins_lock_an_account_for_a_while(cloud: Cloud) -> None:
+    cloud.set("settings", {"lockout_attempts": 3, "lockout_seconds": 600})
+
+    def status(password: str) -> int:
+        basic = "Basic " + base64.b64encode(f"admin@acme:{password}".encode()).decode()
+        return cloud.raw("POST", LOGIN, authorization=basic, accept=ACCEPT).status
+
+    assert [status("x"), status("x"), status("secret")] == [401, 401, 200], "a success forgives"
+    assert [status("x"), status("x"), status("x"), status("secret")] == [401] * 4
+    cloud.log_in("user@acme")
+    cloud.wait(600)
+    assert status("secret") == 200
+
+
+@pytest.mark.parametrize(("version", "login"), [("32.0", "/api/sessions"), ("33.0", LOGIN)])
+def test_older_versions_log_in_at_the_older_place(cloud: Cloud, version: str, login: str) -> None:
+    cloud.set("settings", {"versions": [version], "deprecated_versions": [version], "alpha_versions": ["40.0.0-alpha"]})
+    names = {"v": "http://www.vmware.com/vcloud/versions"}
+    root = ElementTree.fromstring(cloud.raw("GET", "/api/versions").body)  # our own document
+    (info,) = root.findall("v:VersionInfo", names)
+    assert (info.get("deprecated"), info.findtext("v:LoginUrl", None, names)) == ("true", f"{URL}{login}")
+    provider = info.findtext("v:ProviderLoginUrl", None, names)
+    assert provider == (f"{URL}{LOGIN}/provider" if version == "33.0" else None)
+    assert root.findtext("v:AlphaVersion/v:Version", None, names) == "40.0.0-alpha"
 
 
 def test_an_administrator_can_expire_sessions(cloud: Cloud, admin: Caller, provider: Caller) -> None:

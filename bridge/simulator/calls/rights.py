@@ -12,6 +12,7 @@ from enum import Flag, auto
 from bridge.catalogue.operation import Operation
 from bridge.simulator.state.entities import Entity, User
 from bridge.simulator.state.sessions import Session
+from bridge.simulator.state.tasks import Task
 
 
 class Right(Flag):
@@ -52,6 +53,8 @@ _TO_SEE: dict[str, Right] = {
     "shadowVm": Right.ADMINISTER,
     "orgAssociation": Right.ADMINISTER,
     "user": Right.ADMINISTER,
+    "group": Right.ADMINISTER,
+    "role": Right.ADMINISTER,
 }
 """What it takes to see a kind; other kinds are seen by every member of the organization."""
 
@@ -109,6 +112,13 @@ def sees(user: User, tenant: Entity | None, entity: Entity) -> bool:
     if entity.kind.name in _OWNED:
         return _access(user, entity) is not None
     return _TO_SEE.get(entity.kind.name, Right.NONE) in held or entity is user.entity
+
+
+def sees_task(user: User, task: Task) -> bool:
+    """Administrators see all Tasks of their organization, others what they started and what is about what they see."""
+    if user.is_provider or task.user is user:
+        return True
+    return task.org is user.org and (Right.ADMINISTER in rights_of(user) or sees(user, None, task.owner))
 
 
 def may(user: User, operation: Operation, entity: Entity | None) -> bool:

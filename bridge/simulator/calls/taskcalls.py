@@ -34,7 +34,8 @@ class TaskCalls:
     def list(self, call: Call) -> Answer:
         """The organization's newest Tasks, newest first."""
         org = self._organization(call)
-        tasks = list(islice((task for task in self.cloud.engine.newest(call.now) if task.org is org), MAXIMUM_LISTED))
+        seen = (task for task in self.cloud.engine.newest(call.now) if task.org is org and call.sees_task(task))
+        tasks = list(islice(seen, MAXIMUM_LISTED))
         document = self.cloud.documents.tasks_list(org, tasks, call.now, provider=call.is_provider)
         return call.reply(document, TASKS_LIST_STEM)
 

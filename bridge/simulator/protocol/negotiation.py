@@ -16,14 +16,13 @@ def versions_document(behavior: Behavior, public_url: str) -> bytes:
 
     ``deprecated`` is an attribute of VersionInfo; alpha versions have an element of their own.
     """
-    login = escape(f"{public_url}/cloudapi/1.0.0/sessions")
     entries = []
     for name, versions in (("VersionInfo", behavior.versions), ("AlphaVersion", behavior.alpha_versions)):
         for version in versions:
             deprecated = "true" if version in behavior.deprecated_versions else "false"
             entries.append(
                 f'<{name} deprecated="{deprecated}"><Version>{escape(version)}</Version>'
-                f"<LoginUrl>{login}</LoginUrl><ProviderLoginUrl>{login}/provider</ProviderLoginUrl></{name}>"
+                f"{_login_urls(version, escape(public_url))}</{name}>"
             )
     text = (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
@@ -31,6 +30,14 @@ def versions_document(behavior: Behavior, public_url: str) -> bytes:
         'xmlns:ns2="http://www.vmware.com/vcloud/v1.5">' + "".join(entries) + "</SupportedVersions>"
     )
     return text.encode()
+
+
+def _login_urls(version: str, public_url: str) -> str:
+    """CloudAPI's logins came with API 33.0."""
+    if version_number(version) < (33, 0):
+        return f"<LoginUrl>{public_url}/api/sessions</LoginUrl>"
+    login = f"{public_url}/cloudapi/1.0.0/sessions"
+    return f"<LoginUrl>{login}</LoginUrl><ProviderLoginUrl>{login}/provider</ProviderLoginUrl>"
 
 
 @dataclass(frozen=True, slots=True)

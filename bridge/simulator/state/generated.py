@@ -41,7 +41,8 @@ def _tenant(name: str, virtual_machines: int, chance: random.Random) -> Organiza
     first, second = _vdc(f"{name}-vdc", 0), _vdc(f"{name}-vdc-2", 1)
     for number in range(1, virtual_machines + 1):
         if number <= PLAIN:
-            first.v_apps.append(VAppPlan(f"vapp-{number}", vms=[VmPlan(f"vm-{number}")]))
+            owner = "user" if number % 2 == 0 else None
+            first.v_apps.append(VAppPlan(f"vapp-{number}", owner=owner, vms=[VmPlan(f"vm-{number}")]))
         else:
             vdc = second if number % 3 == 0 else first
             vdc.v_apps.append(_various(number, vdc.networks, chance))

@@ -16,6 +16,9 @@ from bridge.simulator.state.kinds import KINDS
 DEVICE_SECONDS = 600.0
 POLL_SECONDS = 5.0
 
+ADMINISTRATORS = ("Organization Administrator", "System Administrator")
+"""The roles that administer a tenant and the provider."""
+
 NewUuid = Callable[[], str]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bridge.simulator.calls.access.oauth import API_TOKENS_SINCE, SERVICE_ACCOUNTS_SINCE
 from bridge.simulator.calls.access.openapi import body, named, page, reply, since, text
-from bridge.simulator.calls.access.sessions import role_urn
+from bridge.simulator.calls.access.sessions import role_reference
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.rights import Right, rights_of
 from bridge.simulator.cloud import Cloud
@@ -160,9 +160,8 @@ def _token(token: ApiToken) -> JsonObject:
 
 
 def _account(account: ServiceAccount) -> JsonObject:
-    role = account.user.role
     return {
         "id": account.urn, "name": account.user.name, "softwareId": account.software_id,
-        "softwareVersion": account.software_version, "role": {"name": role, "id": role_urn(role)}, "uri": account.uri,
+        "softwareVersion": account.software_version, "role": role_reference(account.user), "uri": account.uri,
         "org": named(account.user.org), "status": account.status,
     }  # fmt: skip

@@ -17,7 +17,7 @@ from bridge.simulator.protocol.exchange import Answer, Refusal, bad_request, for
 from bridge.simulator.protocol.negotiation import version_number
 from bridge.simulator.state.entities import Entity, User
 from bridge.simulator.state.sessions import Session
-from bridge.simulator.state.tokens import POLL_SECONDS, ServiceAccount, oauth_error
+from bridge.simulator.state.tokens import ADMINISTRATORS, POLL_SECONDS, ServiceAccount, oauth_error
 
 API_TOKENS_SINCE = "36.1"
 SERVICE_ACCOUNTS_SINCE = "37.0"
@@ -25,7 +25,6 @@ SERVICE_ACCOUNTS_SINCE = "37.0"
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _ROLE = "urn:vcloud:role:"
-_KEY_ROLES = {True: "System Administrator", False: "Organization Administrator"}
 
 
 class OAuth:
@@ -154,7 +153,7 @@ class OAuth:
 
 
 def _role(scope: str | None, *, provider: bool) -> str:
-    return _KEY_ROLES[provider] if scope is None else unquote(scope.removeprefix(_ROLE))
+    return ADMINISTRATORS[provider] if scope is None else unquote(scope.removeprefix(_ROLE))
 
 
 def _form(call: Call) -> dict[str, str]:

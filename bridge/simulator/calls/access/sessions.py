@@ -14,6 +14,8 @@ from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, forbidden, media_type, no_access
 from bridge.simulator.protocol.negotiation import version_number, versions_document
+from bridge.simulator.state.entities import User
+from bridge.simulator.state.estate import role_named
 from bridge.simulator.state.sessions import Session
 
 SITE = "urn:vcloud:site:00000000-0000-4000-8000-000000000001"
@@ -21,13 +23,6 @@ LEGACY_UNTIL = "38.0"
 """The first version without the legacy login and logout."""
 
 _SESSION_STEM = "application/vnd.vmware.vcloud.session"
-_ROLES = {
-    name: f"urn:vcloud:role:00000000-0000-4000-8000-0000000000{number:02d}"
-    for number, name in enumerate(
-        ("System Administrator", "Organization Administrator", "Catalog Author", "vApp Author", "vApp User",
-         "Console Access Only"), start=1,
-    )
-}  # fmt: skip
 
 
 class SessionCalls:
@@ -125,8 +120,17 @@ class SessionCalls:
             "type": media_type(_SESSION_STEM),
             "user": session.user.name, "userId": session.user.entity.urn, "org": org.name, "locationId": SITE,
             "roles": session.user.role,
+            "authorizedLocations": {"location": [self._location(session)]},
         }  # fmt: skip
         return call.reply(document, _SESSION_STEM, headers=headers)
+
+    def _location(self, session: Session) -> JsonObject:
+        """The only site there is, as one where the session counts."""
+        references, org = self.cloud.references, session.user.org
+        return {
+            "name": "simulator", "locationId": SITE, "siteName": "simulator", "orgName": org.name,
+            "restApiEndpoint": references.base, "uiEndpoint": references.base, "authContext": org.name,
+        }  # fmt: skip
 
     # --- both -----------------------------------------------------------------------------------------------------
 
@@ -150,14 +154,15 @@ class SessionCalls:
             "operatingOrg": named(user.org),
             "location": SITE,
             "roles": [role],
-            "roleRefs": [{"name": role, "id": role_urn(role)}],
+            "roleRefs": [role_reference(user)],
             "sessionIdleTimeoutMinutes": int(self.cloud.sessions.idle_seconds // 60),
         }
 
 
-def role_urn(role: str) -> str:
-    """Predefined roles have well-known ids; others bear their name."""
-    return _ROLES.get(role, f"urn:vcloud:role:{role}")
+def role_reference(user: User) -> JsonObject:
+    """A role that nobody has defined has no id."""
+    role = role_named(user.org, user.role)
+    return {"name": user.role, "id": None} if role is None else named(role)
 
 
 def _own(call: Call) -> Session:

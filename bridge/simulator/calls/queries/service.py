@@ -9,6 +9,7 @@ from bridge.simulator.calls.call import Call
 from bridge.simulator.calls.queries.blockingquery import BlockingRecords
 from bridge.simulator.calls.queries.fiql import Expression, Field, FieldType, FilterError, compile_filter, parse
 from bridge.simulator.calls.queries.paging import Parameters, Snapshots, page_document, sort_rows, unknown_type
+from bridge.simulator.calls.queries.querylist import QUERY_LIST_STEM, query_list
 from bridge.simulator.calls.queries.taskquery import TaskRecords, TaskRow
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden
@@ -38,6 +39,8 @@ class QueryService:
 
     def query(self, call: Call) -> Answer:
         pairs = call.query
+        if "type" not in pairs:
+            return call.reply(query_list(_types(call), self.cloud.references), QUERY_LIST_STEM)
         parameters = Parameters.read(pairs)
         href = f"{self.cloud.references.api}/query"
         if parameters.type in ("task", "adminTask"):
@@ -62,7 +65,8 @@ class QueryService:
         lag = self.cloud.behavior.query_lag_seconds
 
         def rows() -> Iterator[TaskRow]:
-            return self.records.rows(expression, call.now, lag, org)
+            found = self.records.rows(expression, call.now, lag, org)
+            return found if call.is_provider else (row for row in found if call.sees_task(row.task))
 
         def write(row: TaskRow) -> JsonObject:
             if parameters.format == "references":
@@ -179,6 +183,16 @@ class QueryService:
             if name not in ("id", "href"):
                 record[name] = field.get(entity)
         return record
+
+
+def _types(call: Call) -> list[str]:
+    """What the caller may ask for."""
+    names = ["task", *QUERY_KINDS]
+    return [*names, *map(_admin_type, names), "blockingTask"] if call.is_provider else names
+
+
+def _admin_type(name: str) -> str:
+    return "adminVM" if name == "vm" else f"admin{name[0].upper()}{name[1:]}"
 
 
 def _user_type(name: str) -> str:
