@@ -1,13 +1,17 @@
-"""``python -m benchmarks [compare | external] [options]``: one of them, or without a name and options all."""
+"""``python -m benchmarks [compare | external | simulator] [options]``: one of them; without a name and options all."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import compare, external_tasks
+from benchmarks import compare, external_tasks, simulator
 
-BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {"compare": compare.main, "external": external_tasks.main}
+BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {
+    "compare": compare.main,
+    "external": external_tasks.main,
+    "simulator": simulator.main,
+}
 
 
 def main(arguments: Sequence[str]) -> None:

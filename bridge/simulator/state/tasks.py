@@ -53,7 +53,8 @@ class External:
 class Task:
     """One Task. ``script`` counts from ``anchor``; it has waited under operation limits until ``started_at``.
 
-    ``cell``: name of the cell that it was asked of. ``makes_owner``: its owner is what it creates, which does not stay if an administrator aborts the creation.
+    ``cell``: name of the cell that it was asked of. ``makes_owner``: its owner is what it creates, which does not stay
+    if an administrator aborts the creation.
     """
 
     __slots__ = (

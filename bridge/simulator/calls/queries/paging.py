@@ -94,7 +94,10 @@ class Snapshots(Generic[Row]):
 
 
 def sort_rows(rows: list[Row], fields: Mapping[str, Field], parameters: Parameters) -> list[Row]:
-    """Rows in the asked order, missing values first going up; without one by id, which is random (database order)."""
+    """Rows in the asked order, missing values first going up; going down it is exactly the other way round.
+
+    Without a sort they come by id, which is random (database order).
+    """
     field = fields.get(parameters.sort or "id")
     if field is None:
         raise bad_request(f"Invalid query parameter sort: unknown field {parameters.sort}")
@@ -103,7 +106,8 @@ def sort_rows(rows: list[Row], fields: Mapping[str, Field], parameters: Paramete
         value = field.get(row)
         return value is not None, value.casefold() if isinstance(value, str) else value if value is not None else 0
 
-    return sorted(rows, key=key, reverse=parameters.descending)
+    ordered = sorted(rows, key=key)
+    return ordered[::-1] if parameters.descending else ordered
 
 
 def page_document(
