@@ -10,6 +10,7 @@ from bridge.simulator.state.inventory import well_known_uuid
 from tests.simulator.driver import VAPP, VAPP_2, VDC, VM, Caller, Cloud, error_code
 
 DISK = well_known_uuid("disk", "acme")
+VM_2 = f"vm-{well_known_uuid('vm', 'acme', 2)}"
 MEDIA = well_known_uuid("media", "acme")
 
 
@@ -56,8 +57,11 @@ def test_power_and_deployment(cloud: Cloud, admin: Caller) -> None:
     assert state(admin, VAPP) == (3, False)
     do(cloud, admin, "POST", f"/vApp/{VAPP}/action/discardSuspendedState")
     assert state(admin, VAPP) == (8, False)
-    do(cloud, admin, "POST", undeploy, {"undeployPowerAction": "powerOff"})
-    assert state(admin, VM) == (8, False)
+    for action in ("powerOff", "shutdown", "force", "default"):
+        do(cloud, admin, "POST", deploy, {})
+        do(cloud, admin, "POST", undeploy, {"undeployPowerAction": action})
+        assert state(admin, VM) == (8, False)
+    assert admin.call("POST", undeploy, {"undeployPowerAction": "explode"}).status == 400
 
 
 def test_metadata(cloud: Cloud, admin: Caller) -> None:
@@ -84,18 +88,27 @@ def test_metadata(cloud: Cloud, admin: Caller) -> None:
 
 def test_create_snapshot_removes_the_one_before(cloud: Cloud, admin: Caller) -> None:
     def snapshot() -> Any:
-        return admin.json("GET", f"/vApp/{VM}/snapshotSection").get("snapshot")
+        return admin.json("GET", f"/vApp/{VM}/snapshotSection")["snapshot"]
 
-    create = f"/vApp/{VAPP}/action/createSnapshot"
+    create, revert = f"/vApp/{VAPP}/action/createSnapshot", f"/vApp/{VAPP}/action/revertToCurrentSnapshot"
     assert snapshot() is None
     do(cloud, admin, "POST", create, {"name": "one"})
+    first = snapshot()
     do(cloud, admin, "POST", create, {"name": "two"})
-    assert (snapshot()["name"], snapshot()["number"]) == ("two", 2)
+    assert snapshot()["created"] > first["created"]
+    assert first["poweredOn"] is False
     do(cloud, admin, "POST", f"/vApp/{VM}/power/action/powerOn")
-    do(cloud, admin, "POST", f"/vApp/{VAPP}/action/revertToCurrentSnapshot")
+    do(cloud, admin, "POST", revert)
     assert state(admin, VM) == (8, False)
+    do(cloud, admin, "POST", f"/vApp/{VM}/power/action/powerOn")
+    do(cloud, admin, "POST", create, {"memory": True})
+    assert snapshot()["poweredOn"] is True
+    do(cloud, admin, "POST", f"/vApp/{VM}/power/action/powerOff")
+    do(cloud, admin, "POST", revert)
+    assert state(admin, VM) == (4, True), "what ran with its memory runs again"
     do(cloud, admin, "POST", f"/vApp/{VAPP}/action/removeAllSnapshots")
     assert snapshot() is None
+    assert error_code(admin.call("POST", revert)) == "INVALID_STATE"
 
 
 def test_delete_takes_what_is_inside(cloud: Cloud, admin: Caller) -> None:
@@ -113,29 +126,41 @@ def test_rename_and_sections(cloud: Cloud, admin: Caller) -> None:
     document = admin.json("GET", f"/vApp/{VAPP}")
     assert (document["name"], document["description"]) == ("web", "Shop")
     assert admin.query("name==web", kind="vApp")["total"] == 1
-    do(cloud, admin, "PUT", f"/vApp/{VM}/virtualHardwareSection/cpu", {"virtualQuantity": 4})
-    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/cpu")["virtualQuantity"] == 4
-    assert "virtualQuantity" not in admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/memory")
+    do(cloud, admin, "PUT", f"/vApp/{VM}/virtualHardwareSection/cpu", {"virtualQuantity": {"value": 4}})
+    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/cpu")["virtualQuantity"] == {"value": 4}
+    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/memory")["virtualQuantity"] == {"value": 2048}
 
 
 def test_disks_and_media(cloud: Cloud, admin: Caller) -> None:
-    disk = {"disk": {"href": f"http://elsewhere/api/disk/{DISK}"}}
-    do(cloud, admin, "POST", f"/vApp/{VM}/disk/action/attach", disk)
-    assert admin.json("GET", f"/disk/{DISK}")["attachedVm"] == f"urn:vcloud:vm:{VM[3:]}"
-    do(cloud, admin, "POST", f"/vApp/{VM}/disk/action/detach", disk)
-    assert admin.json("GET", f"/disk/{DISK}")["attachedVm"] is None
+    disk = {"disk": {"href": f"http://elsewhere/api/disk/{DISK}"}, "busNumber": 1, "unitNumber": 3}
+    attach, detach = (f"/vApp/{VM}/disk/action/{name}" for name in ("attach", "detach"))
+
+    def named() -> list[Any]:
+        section = admin.json("GET", f"/vApp/{VM}")["section"][0]
+        return [one for one in section["diskSection"]["diskSettings"] if one["disk"]]
+
+    do(cloud, admin, "POST", attach, disk)
+    (setting,) = named()
+    assert (setting["busNumber"], setting["unitNumber"], setting["disk"]["name"]) == (1, 3, "data-1")
+    assert error_code(admin.call("POST", f"/vApp/{VM_2}/disk/action/attach", disk)) == "INVALID_STATE"
+    do(cloud, admin, "POST", detach, disk)
+    assert named() == []
+    assert error_code(admin.call("POST", detach, disk)) == "INVALID_STATE"
     media = {"media": {"href": f"http://elsewhere/api/media/{MEDIA}"}}
     do(cloud, admin, "POST", f"/vApp/{VM}/media/action/insertMedia", media)
-    assert admin.json("GET", f"/vApp/{VM}")["insertedMedia"] == f"urn:vcloud:media:{MEDIA}"
+    assert admin.json("GET", f"/vApp/{VM}")["media"]["id"] == f"urn:vcloud:media:{MEDIA}"
     do(cloud, admin, "POST", f"/vApp/{VM}/media/action/ejectMedia", media)
-    assert admin.json("GET", f"/vApp/{VM}")["insertedMedia"] is None
+    assert admin.json("GET", f"/vApp/{VM}")["media"] is None
+    gone = {"disk": {"href": "http://elsewhere/api/disk/00000000-0000-4000-8000-000000000000"}}
+    assert error_code(admin.call("POST", attach, gone)) == "INVALID_REFERENCE"
 
 
 class TestCreate:
     path = f"/vdc/{VDC}/action/composeVApp"
 
     def test_the_new_entity_is_there_at_once_and_whole_at_the_end(self, cloud: Cloud, admin: Caller) -> None:
-        document = admin.json("POST", self.path, {"name": "shop", "powerOn": True}, status=201)
+        body = {"name": "shop", "powerOn": True, "createItem": [{"name": "till"}]}
+        document = admin.json("POST", self.path, body, status=201)
         assert (document["name"], document["status"]) == ("shop", 0)
         (task,) = document["tasks"]["task"]
         assert task["owner"]["id"] == document["id"]

@@ -120,6 +120,7 @@ class Machine:
     tools_version: str = TOOLS_VERSION
     nested_hypervisor: bool = False
     tpm: bool = False
+    compliance_checked_at: float | None = None
 
     @property
     def internal_disks(self) -> list[VirtualDisk]:

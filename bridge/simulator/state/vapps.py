@@ -47,15 +47,15 @@ class VAppNetwork:
 class VAppState:
     """``startup``: what differs from the ordinary start of a VM, by its name: fields of the startup section's items.
 
-    ``access``: ControlAccessParamsType by JSON keys. Leases in seconds, 0: for ever.
+    Leases in seconds, 0: for ever. With whom it is shared is the entity's ``shared``.
     """
 
     networks: list[VAppNetwork] = field(default_factory=list)
     deployment_lease: int = 0
     storage_lease: int = 0
     deployed_at: float | None = None
+    undeployed_at: float | None = None
     startup: dict[str, JsonObject] = field(default_factory=dict)
-    access: JsonObject = field(default_factory=lambda: {"isSharedToEveryone": False})
     product_sections: list[JsonObject] = field(default_factory=list)
     in_maintenance: bool = False
     auto_nature: bool = False

@@ -13,7 +13,7 @@ from bridge.simulator.state.entities import Entity, EntityStore, User
 if TYPE_CHECKING:
     from bridge.simulator.state.tasks import Task
 
-POWERED_ON, POWERED_OFF, SUSPENDED, MIXED, PARTIALLY_POWERED_OFF = 4, 8, 3, 10, 20
+RESOLVED, SUSPENDED, POWERED_ON, POWERED_OFF, MIXED, PARTIALLY_POWERED_OFF = 1, 3, 4, 8, 10, 20
 CREATED, FAILED_CREATION = 0, -1
 """Statuses of vApps, VMs and new entities (VCD API documentation, ResourceEntityType)."""
 
@@ -45,13 +45,20 @@ class Occasion:
     def store(self) -> EntityStore:
         return self.cloud.store
 
-    def refuse_unless(self, holds: bool, entity: Entity, text: str) -> None:  # noqa: FBT001  # reads like assert
-        """400 INVALID_STATE where the entity's state forbids the operation.
+    def refuse_unless(
+        self,
+        holds: bool,  # noqa: FBT001  # reads like assert
+        entity: Entity,
+        text: str,
+        *,
+        code: str = "INVALID_STATE",
+    ) -> None:
+        """400 where the entity's state forbids the operation.
 
         Not with ``strict_states`` off, nor for entities that were made when they were addressed: their past is unknown.
         """
         if not holds and self.cloud.behavior.strict_states and not self.store.is_on_demand(entity):
-            raise Refusal(400, "INVALID_STATE", text)
+            raise Refusal(400, code, text)
 
     def referred(self, reference: Any) -> Entity | None:
         """The entity that a reference in the body names by its href or id, which end with its uuid."""
@@ -74,6 +81,7 @@ class Modelled:
         begin: What shows at once, before the Task's end.
         creates: Kind of the new entity, which the Task belongs to.
         owner: Whom the Task belongs to, where it is neither the new entity nor the one that the path names.
+        waits: Whether, after the beginning, the Task goes on until somebody else ends it, as that of an upload.
     """
 
     effect: Effect | None = None
@@ -81,3 +89,4 @@ class Modelled:
     begin: Effect | None = None
     creates: str | None = None
     owner: Callable[[Occasion], Entity] | None = None
+    waits: Callable[[Occasion], bool] | None = None

@@ -1,0 +1,23 @@
+"""vApps and VMs that go."""
+
+from __future__ import annotations
+
+from bridge.simulator.calls.effects.power import machines, settle
+from bridge.simulator.state import storage
+from bridge.simulator.state.entities import Entity, EntityStore
+from bridge.simulator.state.machines import Machine
+
+
+def remove(store: EntityStore, entity: Entity) -> None:
+    """A vApp or a VM is gone; its named disks and media are free again, and its vApp shows what is left."""
+    for vm in machines(entity):
+        if isinstance(vm.state, Machine):
+            for disk in vm.state.disks:
+                if disk.named is not None:
+                    storage.detach(disk.named, vm)
+            if vm.state.media is not None:
+                storage.eject(vm.state.media, vm)
+    vapp = entity.parent
+    store.remove(entity)
+    if vapp is not None and vapp.kind.name == "vApp":
+        settle(vapp)

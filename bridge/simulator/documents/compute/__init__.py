@@ -1,0 +1,1 @@
+"""vApps and VMs: their documents, section by section."""
