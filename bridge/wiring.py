@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ from bridge.settings.naming import topic_names
 from bridge.telemetry import Telemetry
 from bridge.vcd.config import HIGHEST_KNOWN, VcdConfig
 from bridge.vcd.gateway import HttpGateway
+from bridge.vcd.identity import credential_of
 from bridge.vcd.pace import CALL_SHARE
 
 REQUEST = "action-request"
@@ -46,10 +48,12 @@ def vcd_config(settings: Settings) -> VcdConfig:
     vcd = settings.vcd
     return VcdConfig(
         url=settings.require_vcd(),
+        further_urls=vcd.further_urls,
         organization=vcd.organization,
         username=vcd.username,
         password=vcd.password.get_secret_value() if vcd.password is not None else None,
         api_token=vcd.api_token.get_secret_value() if vcd.api_token is not None else None,
+        service_account_token_file=vcd.service_account_token_file,
         answer_timeout=vcd.answer_timeout_seconds,
         connect_timeout=vcd.connect_timeout_seconds,
         lease=vcd.lease_seconds,
@@ -63,8 +67,18 @@ def vcd_config(settings: Settings) -> VcdConfig:
     )
 
 
-def vcd_gateway(settings: Settings, telemetry: Telemetry, clock: Clock) -> HttpGateway:
-    return HttpGateway(vcd_config(settings), clock, observer=CallCounter(telemetry), log=GatewayLog(telemetry))
+def vcd_gateway(
+    settings: Settings, telemetry: Telemetry, clock: Clock, reach: Callable[[str], None] | None = None
+) -> HttpGateway:
+    """``reach``: see ``bridge.crash``."""
+    config = vcd_config(settings)
+    return HttpGateway(
+        config,
+        clock,
+        observer=CallCounter(telemetry),
+        log=GatewayLog(telemetry),
+        credential=credential_of(config, reach),
+    )
 
 
 class CallCounter:
@@ -175,6 +189,7 @@ def policy_of(settings: Settings) -> Policy:
         allow_operations=tuple(policy.allow_operations),
         deny_operations=tuple(policy.deny_operations),
         organizations=tuple(policy.organizations),
+        pass_unknown_body_keys=policy.unknown_body_keys == "pass",
     )
 
 
@@ -189,4 +204,3 @@ def admission_context(settings: Settings, gateway: HttpGateway) -> AdmissionCont
 
 def _seconds(value: float) -> timedelta:
     return timedelta(seconds=value)
-        pass_unknown_body_keys=policy.unknown_body_keys == "pass",

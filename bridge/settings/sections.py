@@ -26,6 +26,7 @@ from bridge.settings.types import (
     Seconds,
     TopicName,
     VcdUrl,
+    VcdUrls,
     parse_listen,
 )
 
@@ -127,6 +128,9 @@ class VcdSettings(Section):
 
     url: VcdUrl | None = None
     """``https://HOST[:PORT]`` without ``/api``. No default."""
+    further_urls: VcdUrls = ()
+    """Addresses of other cells of the same Cloud Director, where there is no balancer before them. The first that is
+    well gets everything; one that fails costs a retry, then it is left alone for 1 to 30 s and tried by a read."""
     organization: Text = "System"
     """Organization to log in to; ``System`` is the provider login, which may act for every organization."""
     username: Text | None = None
@@ -135,6 +139,10 @@ class VcdSettings(Section):
     """Password of ``username``; or use ``api_token``."""
     api_token: SecretStr | None = None
     """API token (refresh token) of a user; needs no user name. Preferred with more than one process."""
+    service_account_token_file: FilePath | None = None
+    """File with the refresh token of a service account: bare, or as JSON like that of the Terraform provider. VCD takes
+    each token once, so the file is rewritten at every login; its directory must be writable and on a local disk, and
+    every process that uses the account must use this file on this host."""
     answer_timeout_seconds: Seconds = 30.0
     """Longest wait for an answer once a call has left; after it the outcome is unknown and recovery looks."""
     connect_timeout_seconds: Seconds = 5.0
@@ -164,8 +172,9 @@ class VcdSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.password is not None and self.api_token is not None:
-            raise ValueError("password and api_token exclude each other: set one")
+        given = [name for name in ("password", "api_token", "service_account_token_file") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other: set one")
         if self.password is not None and self.username is None:
             raise ValueError("password needs username")
         if self.connect_timeout_seconds > self.lease_seconds:
@@ -248,6 +257,10 @@ class PolicySettings(Section):
     organizations: Patterns = ()
     """Organizations that requests may be about: patterns of names, and whole ids. Empty: all. Otherwise a request names
     one of them, an organization in a path is listed here by its id, and provider-wide operations are refused."""
+    unknown_body_keys: Literal["reject", "pass"] = "reject"
+    """What becomes of a request whose body has a key that VMware's schemas do not know: ``reject`` answers with the
+    nearest right one; ``pass`` leaves it to VCD, for servers newer than the schemas. What must be there and of which
+    type it is are checked either way."""
 
 
 class EventSettings(Section):
@@ -257,10 +270,6 @@ class EventSettings(Section):
     """Progress is told when it grew by this much; 0: never. 10: at most ten events for it per Task."""
 
 
-    unknown_body_keys: Literal["reject", "pass"] = "reject"
-    """What becomes of a request whose body has a key that VMware's schemas do not know: ``reject`` answers with the
-    nearest right one; ``pass`` leaves it to VCD, for servers newer than the schemas. What must be there and of which
-    type it is are checked either way."""
 class ManagementSettings(Section):
     """The port for probes and metrics. No authentication: keep it inside."""
 

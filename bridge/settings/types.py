@@ -134,6 +134,7 @@ def _property(name: str, value: object) -> str | SecretStr:
 TopicName = Annotated[str, AfterValidator(_topic)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 VcdUrl = Annotated[str, AfterValidator(_vcd_url)]
+VcdUrls = Annotated[tuple[VcdUrl, ...], NoDecode, BeforeValidator(_patterns)]
 ApiVersion = Annotated[str, AfterValidator(_api_version)]
 Listen = Annotated[str, AfterValidator(_listen)]
 BootstrapServers = Annotated[str, AfterValidator(_bootstrap)]

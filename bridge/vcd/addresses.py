@@ -46,22 +46,24 @@ class Addresses:
         return len(self._addresses) > 1 and any(one.rest == 0.0 for one in self._addresses)
 
     def order(self, *, probing: bool) -> list[str]:
-        """The addresses to try, one after the other; never empty.
+        """The addresses to try, one after the other; never empty. With none well it is one: nobody waits for all.
 
         Args:
-            probing: An address whose rest is over is tried first, by one request at a time; otherwise it comes last.
+            probing: An address whose rest is over is tried first, by one request at a time; otherwise those that are
+                not well come last.
         """
         if len(self._addresses) == 1:
             return [self._addresses[0].base]
         now = self._clock.monotonic()
         well = [one for one in self._addresses if one.rest == 0.0]
-        rested = [one for one in self._addresses if one.rest > 0.0 and one.until <= now]
-        if probing and well and rested:
-            rested[0].until = now + rested[0].rest  # whoever comes next does not wait for it as well
-            return [one.base for one in (rested[0], *well)]
-        if well or rested:
-            return [one.base for one in (*well, *rested)]
-        return [min(self._addresses, key=lambda one: one.until).base]
+        unwell = sorted((one for one in self._addresses if one.rest > 0.0), key=lambda one: one.until)
+        if not well:
+            return [unwell[0].base]
+        if probing and unwell and unwell[0].until <= now:
+            rested = unwell.pop(0)
+            rested.until = now + rested.rest  # whoever comes next does not wait for it as well
+            return [one.base for one in (rested, *well, *unwell)]
+        return [one.base for one in (*well, *unwell)]
 
     def answered(self, base: str, began: float, status: int) -> None:
         """An exchange that began then (monotonic seconds) was answered."""

@@ -36,14 +36,17 @@ class EventLog(Protocol):
 class VcdConfig:
     """Where VCD is, who the bridge is there, and how long things may take (seconds).
 
-    ``url`` is ``https://host[:port]`` without ``/api``. Either ``username`` and ``password`` or ``api_token``.
+    ``url`` is ``https://host[:port]`` without ``/api``, ``further_urls`` are other cells of the same VCD. Either
+    ``username`` and ``password``, ``api_token`` or ``service_account_token_file``.
     """
 
     url: str
+    further_urls: tuple[str, ...] = ()
     organization: str = SYSTEM
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     api_token: str | None = field(default=None, repr=False)
+    service_account_token_file: Path | None = None
     answer_timeout: float = 30.0
     connect_timeout: float = 5.0
     lease: float = 5.0
@@ -62,11 +65,22 @@ class VcdConfig:
     transport: Literal["fast", "httpx"] = "fast"
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("https://", "http://")):
-            raise ConfigurationError(f"vcd.url: {self.url!r} does not begin with https://")
+        for name, url in (("url", self.url), *(("further_urls", one) for one in self.further_urls)):
+            if not url.startswith(("https://", "http://")):
+                raise ConfigurationError(f"vcd.{name}: {url!r} does not begin with https://")
         object.__setattr__(self, "url", self.url.rstrip("/"))
-        if self.api_token is None and (self.username is None or self.password is None):
-            raise ConfigurationError("vcd: no credentials", hint="set vcd.username and vcd.password, or vcd.api_token")
+        object.__setattr__(self, "further_urls", tuple(one.rstrip("/") for one in self.further_urls))
+        has_token = self.api_token is not None or self.service_account_token_file is not None
+        if not has_token and (self.username is None or self.password is None):
+            raise ConfigurationError(
+                "vcd: no credentials",
+                hint="set vcd.username and vcd.password, or vcd.api_token, or vcd.service_account_token_file",
+            )
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All addresses, each of which answers for the whole VCD."""
+        return self.url, *self.further_urls
 
     @property
     def is_provider(self) -> bool:

@@ -19,11 +19,13 @@ from bridge.core.answers import (
     Unavailable,
 )
 from bridge.ports import Clock
+from bridge.vcd.addresses import Addresses
 from bridge.vcd.calls import Calls
 from bridge.vcd.config import CallObserver, EventLog, VcdConfig
-from bridge.vcd.credentials import Credential, credential_of
+from bridge.vcd.credentials import Credential
 from bridge.vcd.guard import Guard
 from bridge.vcd.hosts import Hosts
+from bridge.vcd.identity import credential_of
 from bridge.vcd.line import Line, open_transports
 from bridge.vcd.organizations import Organizations
 from bridge.vcd.pace import Pace
@@ -56,7 +58,7 @@ class HttpGateway:
         self._guard = Guard(log)
         reader = Reader(self._line, self._sessions, clock)
         organizations = Organizations(reader, self._sessions, clock)
-        self._hosts = Hosts(config.url, self._sessions)
+        self._hosts = Hosts(config.urls, self._sessions)
         self._calls = Calls(self._line, self._sessions, organizations, clock, self._guard)
         self._readings = Readings(config, reader, organizations, self._sessions, self._hosts, log)
         self._references = References(config.url, reader, organizations, self._sessions, self._hosts, clock)
@@ -126,4 +128,5 @@ class HttpGateway:
 def open_line(config: VcdConfig, clock: Clock, observer: CallObserver | None, log: EventLog | None) -> Line:
     """Raises ConfigurationError."""
     pace = Pace(clock, config.max_per_second, log)
-    return Line(config.url, *open_transports(config, clock), clock, observer, pace, Reach(clock, log))
+    addresses = Addresses(config.urls, clock, log)
+    return Line(config.url, *open_transports(config, clock), clock, observer, pace, Reach(clock, log), addresses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from bridge.vcd.lenient import host_of
@@ -13,8 +14,8 @@ _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 class Hosts:
     """Every ``host[:port]`` under which this VCD is known so far."""
 
-    def __init__(self, url: str, sessions: Sessions) -> None:
-        self._dialled = frozenset({host} if (host := host_of(url)) is not None else ())
+    def __init__(self, urls: Iterable[str], sessions: Sessions) -> None:
+        self._dialled = frozenset(host for url in urls if (host := host_of(url)) is not None)
         self._sessions = sessions
         self._told: set[str] = set()
 

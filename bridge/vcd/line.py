@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from bridge.ports import Clock
+from bridge.vcd.addresses import CELLS_OWN, Addresses
 from bridge.vcd.config import CallObserver, VcdConfig
 from bridge.vcd.errors import read_http_date
 from bridge.vcd.fast_transport import FastTransport
@@ -19,6 +20,9 @@ from bridge.vcd.reach import Reach
 from bridge.vcd.transports import Departure, Head, Reply, TlsFiles, Transport, TransportFault, TransportLimits
 
 USER_AGENT = "vcd-kafka-bridge"
+
+_OUR_OWN = frozenset({"pool_timeout", "lease_expired", "held_back"})
+"""Faults on our side of the wire: another address would not help."""
 
 BELIEVABLE_SKEW = timedelta(days=1)
 """A clock further off than this is a mistake in an answer: logins and certificates would not work with it."""
@@ -55,8 +59,11 @@ class Line:
         observer: CallObserver | None = None,
         pace: Pace | None = None,
         reach: Reach | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
+        """``base_url``: the address that stands for VCD; ``addresses``: all of its cells, it alone if left out."""
         self.base_url = base_url
+        self._addresses = addresses or Addresses((base_url,), clock)
         self._calls = calls
         self._reads = reads
         self._clock = clock
@@ -74,18 +81,24 @@ class Line:
         return httpx.Request(method, self.base_url + target, headers=everything, content=content)
 
     async def call(self, request: httpx.Request, departure: Departure) -> Reply:
-        """A call that changes VCD. Canceling the caller does not cancel it. Raises TransportFault, among them Held."""
+        """A call that changes VCD. Canceling the caller does not cancel it. Raises TransportFault, among them Held.
+
+        Of several addresses the next is tried only where it is proven that nothing was sent.
+        """
         self._pace.call()
-        return await self._answer(self._calls.send(request, departure), paced=True)
+        return await self._answer(self._sent(self._calls, request, departure, repeatable=False), paced=True)
 
     async def read(self, operation: str, request: httpx.Request) -> Reply:
         """Anything that may be repeated, a cancel request too; waits for its turn. Raises TransportFault."""
         await self._pace.turn()
-        return await self._observed(operation, request, paced=True)
+        return await self._observed(operation, request, paced=True, repeatable=True)
 
     async def session(self, operation: str, request: httpx.Request) -> Reply:
-        """What makes and keeps the session: waits for nobody. Raises TransportFault."""
-        return await self._observed(operation, request, paced=False)
+        """What makes and keeps the session: waits for nobody. Raises TransportFault.
+
+        A login is not repeated: it may have used up what it was made with.
+        """
+        return await self._observed(operation, request, paced=False, repeatable=request.method == "GET")
 
     async def close(self) -> None:
         """Leave a second to what is out, then close the connections."""
@@ -97,11 +110,12 @@ class Line:
         await self._calls.close()
         await self._reads.close()
 
-    async def _observed(self, operation: str, request: httpx.Request, *, paced: bool) -> Reply:
+    async def _observed(self, operation: str, request: httpx.Request, *, paced: bool, repeatable: bool) -> Reply:
         began = self._clock.monotonic()
         status: int | None = None
         try:
-            reply = await self._answer(self._reads.send(request), paced=paced)
+            sending = self._sent(self._reads, request, None, repeatable=repeatable)
+            reply = await self._answer(sending, paced=paced)
             status = reply.status
             return reply
         except TransportFault as fault:
@@ -110,6 +124,44 @@ class Line:
         finally:
             if self._observer is not None:
                 self._observer.observe_call(operation, status, self._clock.monotonic() - began)
+
+    async def _sent(
+        self, transport: Transport, request: httpx.Request, departure: Departure | None, *, repeatable: bool
+    ) -> Reply:
+        """The answer of the first address that gives one: a cell that is down costs a try, not the request."""
+        *others, last = self._addresses.order(probing=repeatable)
+        for base in others:
+            try:
+                reply = await self._sent_to(base, transport, request, departure)
+            except TransportFault as fault:
+                verdict = fault.verdict
+                if verdict.code in _OUR_OWN or not (repeatable or verdict.never_sent):
+                    raise
+                continue
+            if not repeatable or reply.status not in CELLS_OWN:
+                return reply
+        return await self._sent_to(last, transport, request, departure)
+
+    async def _sent_to(
+        self, base: str, transport: Transport, request: httpx.Request, departure: Departure | None
+    ) -> Reply:
+        began = self._clock.monotonic()
+        try:
+            reply = await transport.send(self._at(base, request), departure)
+        except TransportFault as fault:
+            if fault.verdict.code not in _OUR_OWN:
+                self._addresses.failed(base, began, fault.verdict)
+            raise
+        self._addresses.answered(base, began, reply.status)
+        return reply
+
+    def _at(self, base: str, request: httpx.Request) -> httpx.Request:
+        """The same request to another address."""
+        if base == self.base_url:
+            return request
+        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
+        target = request.url.raw_path.decode("ascii")
+        return httpx.Request(request.method, base + target, headers=headers, content=request.content)
 
     async def _answer(self, sending: Coroutine[Any, Any, Reply], *, paced: bool) -> Reply:
         task = asyncio.ensure_future(self._heard(sending, paced=paced))
@@ -136,7 +188,8 @@ class Line:
         told = read_http_date(head.headers.get("date"))
         if told is not None and abs(told - self._clock.now()) <= BELIEVABLE_SKEW:
             self.clock_ahead = told - self._clock.now()
-        if paced:
+        # One cell's maintenance holds nothing up as long as there is another.
+        if paced and not (head.status == 503 and self._addresses.any_well):
             self._pace.heard(head)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:

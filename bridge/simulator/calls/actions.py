@@ -48,6 +48,10 @@ class _Outcome:
         if self.model.begin is not None:
             self.model.begin(self.occasion)
 
+    @property
+    def waits(self) -> bool:
+        return self.model.waits is not None and self.model.waits(self.occasion)
+
     def __call__(self, success: bool) -> None:  # noqa: FBT001  # the engine calls it by position
         occasion, model = self.occasion, self.model
         if occasion.task is not None and occasion.task.ended_at is not None:
@@ -76,7 +80,7 @@ class Actions:
         if model.creates is not None:
             return self._create(call, operation, model, KINDS[model.creates], addressed)
         owner = call.home if addressed is None else addressed
-        occasion = self._occasion(call, owner, owner)
+        occasion = self.occasion(call, owner, owner)
         if model.owner is not None:
             owner = occasion.owner = model.owner(occasion)
         if addressed is not None and self.cloud.behavior.busy:
@@ -89,7 +93,8 @@ class Actions:
         effect = _Outcome(occasion, model)
         return self._start(call, operation, owner, effect, locks=addressed is not None)
 
-    def _occasion(self, call: Call, owner: Entity, container: Entity) -> Occasion:
+    def occasion(self, call: Call, owner: Entity, container: Entity) -> Occasion:
+        """A call in the terms of effects, see there."""
         return Occasion(
             cloud=self.cloud, owner=owner, container=container, user=call.user, is_provider=call.is_provider,
             parameters=call.parameters, query=call.query if call.request.query else {}, body=call.body,
@@ -156,7 +161,7 @@ class Actions:
         )  # fmt: skip
         if isinstance(call.body.get("description"), str):
             entity.description = call.body["description"]
-        occasion = self._occasion(call, entity, call.home if addressed is None else addressed)
+        occasion = self.occasion(call, entity, call.home if addressed is None else addressed)
         if model.check is not None:
             model.check(occasion)
         self._check_limits(call, operation, entity.organization)
@@ -167,10 +172,10 @@ class Actions:
 
     def _start(self, call: Call, operation: Operation, owner: Entity, effect: _Outcome, *, locks: bool) -> Answer:
         cloud = self.cloud
-        script = cloud.script_for(operation.name, owner.uuid)
+        effect.begin()
+        script = cloud.script_for(operation.name, owner.uuid, waits=effect.waits)
         shape = operation.answer if script.answer is None else AnswerShape(script.answer)
         call.effect = True
-        effect.begin()
         if shape is AnswerShape.SYNCHRONOUS:
             effect(True)  # noqa: FBT003  # as the engine does
             return Answer(204)
@@ -195,6 +200,7 @@ class Actions:
             words=operation_texts(operation, owner), owner=owner, user=call.user, script=script, now=call.now,
             effect=effect,
         )  # fmt: skip
+        task.cell = call.request.cell
         if self.cloud.behavior.keep_operation_keys:
             task.operation_key = _operation_key(call.body)
         return task
