@@ -49,13 +49,13 @@ class Bodies:
     """Checks bodies by the types of VCD's documents. Each type is made ready when it is first met."""
 
     def __init__(self, types: DocumentTypes) -> None:
-        self._shapes = Shapes(types)
+        self.shapes = Shapes(types)
 
     def type_of(self, operation: Operation) -> DocumentType | None:
         """The type of the operation's body; None without a body, or for one that VMware's schemas do not know."""
         if operation.body_rule is BodyRule.NONE or operation.media_type is None or operation.body_type is None:
             return None
-        types = self._shapes.types
+        types = self.shapes.types
         known = types.by_media_type.get(operation.media_type.removesuffix("+json").casefold())
         if known is not None:
             return known
@@ -67,7 +67,7 @@ class Bodies:
     def checked_type(self, operation: Operation) -> DocumentType | None:
         """The type that bodies of the operation are checked by; None where they are passed through."""
         known = self.type_of(operation)
-        return None if known is None or self._shapes[known.name].foreign else known
+        return None if known is None or self.shapes[known.name].foreign else known
 
     def problems(
         self, operation: Operation, body: Mapping[str, object], *, pass_unknown: bool = False
@@ -79,9 +79,20 @@ class Bodies:
         known = self.checked_type(operation)
         if known is None:
             return ()
-        check = _Check(self._shapes, pass_unknown=pass_unknown)
+        check = _Check(self.shapes, pass_unknown=pass_unknown)
         check.whole(known.name, body)
         return tuple(check.problems)
+
+    def objection(
+        self, operation: Operation, body: Mapping[str, object], *, pass_unknown: bool = False
+    ) -> BodyProblem | None:
+        """All that is wrong with a body in one message, placed at the first problem; None where nothing is."""
+        problems = self.problems(operation, body, pass_unknown=pass_unknown)
+        if not problems:
+            return None
+        more = f" (the first {len(problems)} problems)" if len(problems) == MOST_PROBLEMS else ""
+        message = f"the body of {operation.name}{more}: {'; '.join(problem.message for problem in problems)}"
+        return BodyProblem(problems[0].path, problems[0].kind, message)
 
 
 def why_unchecked(operation: Operation) -> str:

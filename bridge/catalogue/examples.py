@@ -14,7 +14,7 @@ from typing import Any
 
 from bridge.catalogue.operation import BodyRule, Operation
 
-PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\d*\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z]+)(\d*)\}")
 """Stands for an id of the reader's own, as it is in a path: ``{vm}``, ``{vm2}`` for a second one."""
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
 
 _BATCH = 1000
+_MOST_WARNINGS = 5
+"""So many bodies of a file are told of; the events tell of all."""
 
 
 @interruptible
@@ -90,6 +92,7 @@ def send(
     if form not in {"json", "avro"}:
         raise UsageError(f"--format takes json or avro, not {form!r}")
     _warn_when_off(settings, composed)
+    _warn_of_bodies(settings, composed)
     topics = {stream: topic or getattr(settings.topics, stream) for stream in Stream}
     ready = with_targets_keys(settings, topics[Stream.ACTION_REQUESTS], composed)
     encoders = {one: encoder(settings, topics[one], form, one) for one in sorted({one.stream for one in ready})}
@@ -112,6 +115,22 @@ def _warn_when_off(settings: Settings, composed: list[Composed]) -> None:
     is_external = any(one.stream is Stream.EXTERNAL_TASKS for one in composed)
     if is_external and not settings.external_tasks.is_on:
         note("external tasks are off in these settings: a bridge reads them with external_tasks.service_namespace set")
+
+
+def _warn_of_bodies(settings: Settings, composed: list[Composed]) -> None:
+    """The bridge is the judge, and may be a newer one: what does not fit is sent all the same."""
+    from bridge.catalogue.load import load
+
+    catalogue, pass_unknown = load(), settings.policy.unknown_body_keys == "pass"
+    told = 0
+    for one in composed:
+        operation, body = catalogue.get(str(one.document.get("operation"))), one.document.get("body")
+        if operation is None or not isinstance(body, dict) or told == _MOST_WARNINGS:
+            continue
+        wrong = catalogue.bodies.objection(operation, body, pass_unknown=pass_unknown)
+        if wrong is not None:
+            told += 1
+            note(f"this will be rejected: {wrong.message}")
 
 
 def _composed(file: str | None, asked: dict[str, Any]) -> list[Composed]:

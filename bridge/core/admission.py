@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bridge.catalogue.bodies import MOST_PROBLEMS, Bodies
+from bridge.catalogue.bodies import Bodies
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Operation
 from bridge.core.content import Content, ContentRefused, content_of, dotted, json_text
@@ -186,12 +186,8 @@ def _unfit(content: Content, operation: Operation, bodies: Bodies, context: Admi
     was admitted once is still a repeat, whatever has become of the policy."""
     if content.body is None:
         return None
-    problems = bodies.problems(operation, content.body, pass_unknown=context.policy.pass_unknown_body_keys)
-    if not problems:
-        return None
-    more = f" (the first {len(problems)} problems)" if len(problems) == MOST_PROBLEMS else ""
-    message = f"the body of {operation.name}{more}: {'; '.join(problem.message for problem in problems)}"
-    return Reason("malformed_body", message, f"body.{problems[0].path}")
+    wrong = bodies.objection(operation, content.body, pass_unknown=context.policy.pass_unknown_body_keys)
+    return Reason("malformed_body", wrong.message, f"body.{wrong.path}") if wrong is not None else None
 
 
 def _too_late(request: ActionRequest, now: datetime) -> Reason | None:

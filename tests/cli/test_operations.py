@@ -39,6 +39,49 @@ def test_one_operation_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert "destructive: yes" in text
 
 
+def test_the_fields_of_a_body_are_shown_with_types_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["operations", "createDisk"]) == 0
+    text = capsys.readouterr().out
+    fields, example = text.split("  body fields:\n")[1].split("  example (put ids and a host of your own in):\n")
+    assert fields.startswith("    disk: Disk, required\n      href: string\n")
+    assert "      size: integer, required (or sizeMb)\n      sizeMb: integer, newer than API 33\n" in fields
+    assert json.loads(example)["disk"]["sizeMb"] == 1024
+    assert main(["operations", "createVmAffinityRule"]) == 0
+    text = capsys.readouterr().out
+    assert "    polarity: string, one of Affinity, Anti-Affinity\n" in text
+    assert "      vmReference: Reference[]\n        href: string, required\n" in text
+    assert main(["operations", "setVAppMetadataItem"]) == 0
+    assert "      _type: string, required, one of MetadataBooleanValue," in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ("updateVmCpu", "OVF, not VMware's own"),
+        ("failoverReplicationTrackingVm", "newer than VMware's schemas"),
+        ("repairNetworkPool", "no source shows a body"),
+    ],
+)
+def test_a_body_that_is_not_checked_is_said_to_be_so(
+    operation: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["operations", operation]) == 0
+    assert f"  body fields: passed through unchecked ({why})\n" in capsys.readouterr().out
+
+
+def test_json_has_the_fields_and_the_example_of_each_body(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["operations", "deployVApp", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["example"] == {"powerOn": True}
+    assert one["body_fields"][0] == {
+        "key": "powerOn", "type": "boolean", "required": False, "array": False, "newer": False, "values": [],
+        "or": None, "fields": [],
+    }  # fmt: skip
+    assert main(["operations", "powerOnVApp", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["body_fields"], one["example"]) == ([], None)
+
+
 def test_what_makes_a_call_destructive_and_what_proves_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["operations", "undeployVApp"]) == 0
     text = capsys.readouterr().out
