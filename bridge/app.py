@@ -96,7 +96,7 @@ async def run(
         reach=reach,
     )
     clock = SystemClock()
-    gateway = vcd_gateway(settings, telemetry, clock)
+    gateway = vcd_gateway(settings, telemetry, clock, reach)
     ports = Ports(
         clock=clock,
         inbox=inbox,

@@ -30,6 +30,8 @@ CRASH_POINTS: dict[str, str] = {
     "references_read": "what an external task names has been read, nothing of it is durable",
     "looked": "an unknown outcome has been looked into, nothing of what was seen is durable",
     "cancel_answered": "VCD has answered a cancel, nothing of the answer is durable",
+    "token_rotated": "VCD has told the next token of a service account, the file has the one before, which is dead",
+    "token_saved": "the next token of a service account is in its file, its session has not been used",
     "restoring": "a part of a partition's store is read",
     "restored": "a partition is restored, nothing of it read or called yet",
     "handover": "a rebalance takes partitions away, nothing drained yet",

@@ -172,9 +172,8 @@ class VcdSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        given = [name for name in ("password", "api_token", "service_account_token_file") if getattr(self, name)]
-        if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} exclude each other: set one")
+        if len(self.secrets) > 1:
+            raise ValueError(f"{' and '.join(self.secrets)} exclude each other: set one")
         if self.password is not None and self.username is None:
             raise ValueError("password needs username")
         if self.connect_timeout_seconds > self.lease_seconds:
@@ -183,6 +182,12 @@ class VcdSettings(Section):
                 f"({self.lease_seconds:g}): a call must be able to leave within its lease"
             )
         return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the settings that say by what the bridge logs in."""
+        names = ("password", "api_token", "service_account_token_file")
+        return tuple(name for name in names if getattr(self, name) is not None)
 
 
 class FollowingSettings(Section):
@@ -350,8 +355,11 @@ class Settings(BaseSettings):
     def require_vcd(self) -> str:
         """VCD's address; credentials are there too. Raises ConfigurationError naming all that is missing."""
         missing = [] if self.vcd.url else ["vcd.url is not set"]
-        if self.vcd.password is None and self.vcd.api_token is None:
-            missing.append("vcd has no credentials: set vcd.api_token, or vcd.username and vcd.password")
+        if not self.vcd.secrets:
+            missing.append(
+                "vcd has no credentials: set vcd.api_token, vcd.service_account_token_file, or vcd.username and "
+                "vcd.password"
+            )
         if missing or self.vcd.url is None:
             raise _missing(missing)
         return self.vcd.url

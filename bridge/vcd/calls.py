@@ -34,7 +34,7 @@ from bridge.vcd.wire import task_uuid
 
 CLIENT_REQUEST_ID = "X-VMWARE-VCLOUD-CLIENT-REQUEST-ID"
 
-_BODY_DECIDES = frozenset({400, 408, 409})
+_BODY_DECIDES = frozenset({400, 406, 408, 409})
 """Refusals whose reaction cannot be told from the status alone."""
 
 

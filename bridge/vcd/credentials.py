@@ -1,11 +1,12 @@
 """How the bridge proves who it is. One strategy per kind of credential.
 
-Source: VCD API programming guide (sessions); go-vcloud-director govcd/api_token.go. A service account is a strategy of
-its own: its refresh token rotates with every use, so ``log_in`` must save the new one before the grant is used.
+Source: VCD API programming guide (sessions); go-vcloud-director govcd/api_token.go; terraform-provider-vcd #905 for the
+error of a dead token. Service accounts: ``bridge.vcd.service_account``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,7 @@ from typing import Protocol, TypeGuard
 from urllib.parse import quote, urlencode
 
 from bridge.core.requests import JsonValue
-from bridge.vcd.config import SYSTEM, VcdConfig
+from bridge.vcd.config import SYSTEM
 from bridge.vcd.documents import UnreadableBody, read_body
 from bridge.vcd.errors import read_http_date, read_refusal
 from bridge.vcd.lenient import integer, is_object
@@ -26,6 +27,10 @@ SendLogin = Callable[[str, dict[str, str], bytes], Awaitable[Reply]]
 
 class LoginRefused(Exception):
     """VCD does not take the credentials: trying again soon cannot help and could lock the account."""
+
+
+class TokenRefused(LoginRefused):
+    """VCD does not know the refresh token, or not any more (OAuth's ``invalid_grant``)."""
 
 
 class LoginUnavailable(Exception):
@@ -52,6 +57,10 @@ class Credential(Protocol):
         """Raises LoginRefused, LoginUnavailable or TransportFault."""
         ...
 
+    async def changed(self) -> None:
+        """Returns once a person has put another secret in place of a refused one; for most kinds never."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PasswordCredential:
@@ -64,6 +73,9 @@ class PasswordCredential:
     @property
     def label(self) -> str:
         return f"user {self.username}@{self.organization}"
+
+    async def changed(self) -> None:
+        await _never()
 
     async def log_in(self, send: SendLogin, version: str) -> Grant:
         target = "/cloudapi/1.0.0/sessions" + ("/provider" if _is_system(self.organization) else "")
@@ -91,27 +103,52 @@ class ApiTokenCredential:
     def label(self) -> str:
         return f"API token of organization {self.organization}"
 
+    async def changed(self) -> None:
+        await _never()
+
     async def log_in(self, send: SendLogin, version: str) -> Grant:
-        place = "provider" if _is_system(self.organization) else f"tenant/{quote(self.organization, safe='')}"
-        form = urlencode({"grant_type": "refresh_token", "refresh_token": self.refresh_token})
-        headers = {
-            "Accept": f"application/json;version={version}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        reply = await send(f"/oauth/{place}/token", headers, form.encode())
-        _check(reply, self.label, self.refresh_token)
-        document = _json_object(reply.body)
-        token = document.get("access_token")
-        if not _is_token(token):
-            raise LoginUnavailable(f"the login with the {self.label} was answered without an access token")
-        seconds = _seconds(document.get("expires_in"))
-        return Grant(token, float(seconds) if seconds is not None else _jwt_lifetime(token, reply))
+        try:
+            answer = await exchange_refresh_token(send, version, self.organization, self.refresh_token, self.label)
+        except TokenRefused as refused:
+            raise LoginRefused(
+                f"{refused}: it was revoked, or belongs to another organization; make a new one in VCD and set "
+                "vcd.api_token"
+            ) from None
+        return answer.grant
 
 
-def credential_of(config: VcdConfig) -> Credential:
-    if config.api_token is not None:
-        return ApiTokenCredential(config.api_token, config.organization)
-    return PasswordCredential(config.username or "", config.password or "", config.organization)
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """``refresh_token``: the one for the next time."""
+
+    grant: Grant
+    refresh_token: str | None = field(repr=False)
+
+
+async def exchange_refresh_token(
+    send: SendLogin, version: str, organization: str, refresh_token: str, label: str
+) -> TokenAnswer:
+    """An access token for a refresh token. Raises TokenRefused, LoginRefused, LoginUnavailable or TransportFault."""
+    place = "provider" if _is_system(organization) else f"tenant/{quote(organization, safe='')}"
+    form = urlencode({"grant_type": "refresh_token", "refresh_token": refresh_token})
+    headers = {
+        "Accept": f"application/json;version={version}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    reply = await send(f"/oauth/{place}/token", headers, form.encode())
+    _check(reply, label, refresh_token)
+    document = _json_object(reply.body)
+    token, following = document.get("access_token"), document.get("refresh_token")
+    if not _is_token(token):
+        raise LoginUnavailable(f"the login of {label} was answered without an access token")
+    seconds = _seconds(document.get("expires_in"))
+    life = float(seconds) if seconds is not None else _jwt_lifetime(token, reply)
+    return TokenAnswer(Grant(token, life), following if _is_token(following) else None)
+
+
+async def _never() -> None:
+    """For what comes with the settings."""
+    await asyncio.Event().wait()
 
 
 def _is_system(organization: str) -> bool:
@@ -124,9 +161,17 @@ def _check(reply: Reply, label: str, secret: str) -> None:
     refusal = read_refusal(reply.status, reply.headers, reply.body)
     said = f"HTTP {reply.status}" if refusal.error is None else f"HTTP {reply.status}, {refusal.message}"
     message = f"login of {label}: {said.replace(secret, '***') if secret else said}"
+    if reply.status == 400 and "invalid_grant" in _codes(reply.body):
+        raise TokenRefused(message)
     if reply.status == 401 or (400 <= reply.status < 500 and reply.status not in {408, 429} and not _is_page(reply)):
         raise LoginRefused(message)
     raise LoginUnavailable(message)
+
+
+def _codes(body: bytes) -> set[JsonValue]:
+    """The error codes of an answer: VCD's, and OAuth's where something else answers for VCD."""
+    document = _json_object(body)
+    return {code for code in (document.get("minorErrorCode"), document.get("error")) if isinstance(code, str)}
 
 
 def _is_page(reply: Reply) -> bool:

@@ -53,10 +53,14 @@ def _only(status: int) -> range:
 
 _REFUSALS = range(400, 500)
 _SAYS_NOTHING: frozenset[str | None] = frozenset({None, "BAD_REQUEST", "UNKNOWN"})
+_VERSION_TEXT = re.compile(r"invalid API version|unknown API version|Supported API versions are", re.IGNORECASE)
+"""As in go-vcloud-director #477, vcd-cli #254, pyvcloud #736."""
 _BUSY_TEXT = re.compile(r"is (currently )?busy(,| completing an operation|[.;]|$)", re.IGNORECASE)
 
 TABLE: tuple[Row, ...] = (
     Row(_only(401), None, None, Reaction.EXPIRED),
+    # The version that was negotiated at the login is gone: VCD was upgraded, and a new login negotiates anew.
+    Row(_only(406), None, _VERSION_TEXT, Reaction.EXPIRED),
     Row(_only(429), None, None, Reaction.LIMITED),
     # A server or proxy that gave up waiting for the rest of a request may have passed the request on.
     Row(_only(408), None, None, Reaction.UNKNOWN),

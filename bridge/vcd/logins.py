@@ -15,7 +15,7 @@ from bridge.vcd.documents import UnreadableBody, read_body
 from bridge.vcd.lenient import is_object, name, uuid_in
 from bridge.vcd.line import Line
 from bridge.vcd.transports import Reply
-from bridge.vcd.versions import choose_version, read_versions
+from bridge.vcd.versions import OfferedVersion, choose_version, read_versions
 
 CURRENT = "/cloudapi/1.0.0/sessions/current"
 
@@ -32,6 +32,7 @@ class Session:
 
     token: str = field(repr=False)
     api_version: str
+    is_version_deprecated: bool
     user_name: str
     user_uuid: str | None
     organization: str
@@ -65,10 +66,11 @@ class Logins:
 
         Raises LoginRefused, LoginUnavailable, TransportFault, and before the first success ConfigurationError.
         """
-        version = await self._negotiate()
+        offered = await self._negotiate()
+        version = offered.version
         began = self._clock.monotonic()
         grant = await self._credential.log_in(self._send, version)
-        return _session(grant, version, began, await self._current(grant.token, version))
+        return _session(grant, offered, began, await self._current(grant.token, version))
 
     async def is_alive(self, session: Session) -> bool:
         """Whether VCD shows us the session: a status alone may be a balancer's. Raises TransportFault."""
@@ -78,7 +80,7 @@ class Logins:
             return False
         return True
 
-    async def _negotiate(self) -> str:
+    async def _negotiate(self) -> OfferedVersion:
         """Whatever stands at the address of a VCD that we have met is that VCD, or for now something before it."""
         try:
             version = await self._offered_version()
@@ -89,7 +91,7 @@ class Logins:
         self._met = True
         return version
 
-    async def _offered_version(self) -> str:
+    async def _offered_version(self) -> OfferedVersion:
         reply = await self._line.session("versions", self._line.request("GET", "/api/versions", {"Accept": "*/*"}))
         if reply.status >= 500 or reply.status in {408, 429}:
             raise LoginUnavailable(f"/api/versions answered HTTP {reply.status}")
@@ -127,13 +129,14 @@ class _Names:
     organization_uuid: str | None
 
 
-def _session(grant: Grant, version: str, began: float, reply: Reply) -> Session:
+def _session(grant: Grant, offered: OfferedVersion, began: float, reply: Reply) -> Session:
     """Raises LoginUnavailable."""
     names = _read_names(reply)
     life = None if grant.lifetime is None else max(grant.lifetime, SHORTEST_LIFE_SECONDS)
     return Session(
         token=grant.token,
-        api_version=version,
+        api_version=offered.version,
+        is_version_deprecated=offered.deprecated,
         user_name=names.user,
         user_uuid=names.user_uuid,
         organization=names.organization,

@@ -67,10 +67,10 @@ class Reader:
                 if fault.verdict.code != "connection_lost":
                     return lost
                 continue  # most often a connection that the other side was just closing
-            if reply.status != 401:
+            if not _ends_session(reply):
                 return reply
             self._sessions.suspect(session)
-            lost = Unavailable(f"GET {_path(target)}: HTTP 401 to a new session too")
+            lost = Unavailable(f"GET {_path(target)}: HTTP {reply.status} to a new session too")
         return lost or Unavailable(f"GET {_path(target)}: no answer")
 
     def _refused(self, reply: Reply) -> Refusal | Unavailable:
@@ -79,6 +79,12 @@ class Reader:
         if reply.status in _FOR_GOOD and refusal.is_vcds_word and refusal.reaction is Reaction.REFUSED:
             return refusal
         return Unavailable(f"HTTP {reply.status}: {refusal.message}", refusal.retry_after(self._clock.now()))
+
+
+def _ends_session(reply: Reply) -> bool:
+    if reply.status not in (401, 406):
+        return False
+    return read_refusal(reply.status, reply.headers, reply.body).reaction is Reaction.EXPIRED
 
 
 def _headers(session: Session, tenant: str | None) -> dict[str, str]:

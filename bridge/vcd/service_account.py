@@ -6,6 +6,7 @@ service accounts ("the API token rotates upon each use").
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ from bridge.vcd.credentials import (
     exchange_refresh_token,
 )
 from bridge.vcd.token_file import Draft, TokenFile, UnusableTokenFile
+
+_LOOK_SECONDS = 0.5
+"""How often a file with a refused token is looked at: a person is waiting then."""
 
 
 def _nothing(_point: str) -> None:
@@ -35,12 +39,24 @@ class ServiceAccountCredential:
     file: TokenFile
     organization: str
     reach: Callable[[str], None] = _nothing
+    _refused: str | None = field(default=None, repr=False)
+    """The token that VCD did not take last."""
     _unsaved: tuple[str, str] | None = field(default=None, repr=False)
     """The token in the file when VCD gave the next one, and the next one, which could not be written."""
 
     @property
     def label(self) -> str:
         return f"service account of organization {self.organization} ({self.file.path})"
+
+    async def changed(self) -> None:
+        while not self._has_another():  # noqa: ASYNC110  # nobody tells that a file has changed
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _has_another(self) -> bool:
+        try:
+            return self.file.read() != self._refused
+        except UnusableTokenFile:
+            return False
 
     async def log_in(self, send: SendLogin, version: str) -> Grant:
         try:
@@ -59,6 +75,7 @@ class ServiceAccountCredential:
             newer = self.file.read()
             if newer != token:
                 return await self._exchange_one(send, version, newer)
+            self._refused = token
             raise LoginRefused(
                 f"{refused}: its token was revoked, used elsewhere, or lost on the way back from VCD; "
                 f"authorize the service account again and write its new token into {self.file.path}"

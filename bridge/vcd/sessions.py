@@ -32,6 +32,7 @@ class Sessions:
         log: EventLog | None = None,
     ) -> None:
         self._line = line
+        self._credential = credential
         self._logins = Logins(line, credential, clock, versions)
         self._clock = clock
         self._log = log
@@ -158,7 +159,18 @@ class Sessions:
                 delay = min(30.0, 0.5 * 2.0 ** min(failures, 10)) * (1.0 - 0.5 * self._clock.random())
                 failures += 1
                 self._note("vcd.login_failed", loud=True, detail=str(error), next_try_seconds=round(delay, 2))
-            await self._clock.sleep(delay)
+            await self._pause(delay)
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the next try, or until somebody has put other credentials in place of refused ones."""
+        ends = [asyncio.ensure_future(self._clock.sleep(seconds))]
+        if self._refusal is not None:
+            ends.append(asyncio.ensure_future(self._credential.changed()))
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
 
     async def _is_alive(self, session: Session) -> bool:
         try:
@@ -177,6 +189,8 @@ class Sessions:
             user=f"{session.user_name}@{session.organization}",
             api_version=session.api_version,
         )
+        if session.is_version_deprecated:
+            self._note("vcd.api_version_deprecated", loud=True, api_version=session.api_version)
 
     def _note(self, event: str, *, loud: bool = False, **facts: object) -> None:
         if self._log is not None:

@@ -24,6 +24,12 @@ class OfferedVersion:
     deprecated: bool
     login_host: str | None
     """``host[:port]`` of its login address: VCD's public name, which may differ from the one dialled."""
+    alpha: bool = False
+    """Not released: it may change any day."""
+
+    def __str__(self) -> str:
+        notes = [note for note, holds in (("alpha", self.alpha), ("deprecated", self.deprecated)) if holds]
+        return f"{self.version} ({', '.join(notes)})" if notes else self.version
 
 
 def version_key(version: str) -> tuple[int, int]:
@@ -35,31 +41,33 @@ def version_key(version: str) -> tuple[int, int]:
 
 
 def read_versions(body: bytes) -> tuple[OfferedVersion, ...]:
-    """The released versions of a SupportedVersions document. Raises UnreadableBody."""
+    """The versions of a SupportedVersions document. Raises UnreadableBody."""
     root = parse_xml(body.strip())
     if local_name(root.tag) != "SupportedVersions":
         raise UnreadableBody(f"the root element is {local_name(root.tag)}, not SupportedVersions")
     offered = []
     for info in root:
-        if local_name(info.tag) != "VersionInfo":
-            continue
+        kind = local_name(info.tag)
         texts = {local_name(child.tag): (child.text or "").strip() for child in info}
         version = texts.get("Version", "")
-        if _VERSION.fullmatch(version):
+        if kind in ("VersionInfo", "AlphaVersion") and _VERSION.match(version):
             deprecated = boolean(info.get("deprecated")) is True
-            offered.append(OfferedVersion(version, deprecated, host_of(texts.get("LoginUrl"))))
+            alpha = kind == "AlphaVersion" or _VERSION.fullmatch(version) is None
+            offered.append(OfferedVersion(version, deprecated, host_of(texts.get("LoginUrl")), alpha))
     return tuple(offered)
 
 
-def choose_version(offered: tuple[OfferedVersion, ...], minimum: str, maximum: str) -> str:
-    """The highest version within the bounds that is not deprecated. Raises ConfigurationError when there is none."""
+def choose_version(offered: tuple[OfferedVersion, ...], minimum: str, maximum: str) -> OfferedVersion:
+    """The highest released version within the bounds; a deprecated one, which still works, where there is no other.
+
+    Raises ConfigurationError when there is none.
+    """
     low, high = version_key(minimum), version_key(maximum)
-    current = {version_key(one.version): one.version for one in offered if not one.deprecated}
-    fitting = [key for key in current if low <= key <= high]
+    fitting = [one for one in offered if not one.alpha and low <= version_key(one.version) <= high]
     if fitting:
-        return current[max(fitting)]
-    listed = ", ".join(f"{one.version} (deprecated)" if one.deprecated else one.version for one in offered)
+        return max(fitting, key=lambda one: (not one.deprecated, version_key(one.version)))
+    listed = ", ".join(map(str, offered))
     raise ConfigurationError(
-        f"VCD serves no API version from {minimum} to {maximum} that is not deprecated; it serves {listed or 'none'}",
+        f"VCD serves no released API version from {minimum} to {maximum}; it serves {listed or 'none'}",
         hint="set vcd.api_version_max, or use a release of the bridge that knows this VCD",
     )

@@ -111,7 +111,10 @@ PLAYS = (
     Play([("answer_committed:1", answers)], SUCCESS),
     Play([("end_committed:2", an_end)], SUCCESS),
 )
-ELSEWHERE = {"handover", "cancel_answered", "intent_decided", "references_read", "command_committed"}
+ELSEWHERE = {
+    "handover", "cancel_answered", "intent_decided", "references_read", "command_committed", "token_rotated",
+    "token_saved",
+}  # fmt: skip
 
 
 def test_every_point_is_played() -> None:

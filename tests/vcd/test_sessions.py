@@ -18,8 +18,8 @@ from bridge.vcd.credentials import (
     Credential,
     LoginUnavailable,
     PasswordCredential,
-    credential_of,
 )
+from bridge.vcd.identity import credential_of
 from bridge.vcd.line import Line
 from bridge.vcd.sessions import REFUSED_DELAYS, Sessions
 from bridge.vcd.transports import Reply

@@ -32,15 +32,26 @@ def test_deprecated_is_an_attribute_and_alpha_versions_do_not_count() -> None:
             info("40.0.0-alpha-1577836800", name="AlphaVersion"), info("40.0.0-alpha"),
         )
     )  # fmt: skip
-    assert [(one.version, one.deprecated) for one in found] == [("36.0", True), ("38.0", False), ("39.1", False)]
+    assert list(map(str, found)) == [
+        "36.0 (deprecated)", "38.0", "39.1", "40.0.0-alpha-1577836800 (alpha)", "40.0.0-alpha (alpha)",
+    ]  # fmt: skip
     assert {one.login_host for one in found} == {"public.example:8443"}
 
 
-def test_the_highest_that_is_known_and_not_deprecated() -> None:
-    assert choose_version(offered("9.0", "37.3", "38.1", "39.1", "40.0"), "33.0", "39.1") == "39.1"
-    assert choose_version(offered("9.0", "38.2", "38.10"), "33.0", "39.1") == "38.10", "numbers, not text"
-    assert choose_version(offered("38.1", "39.1", deprecated=("39.1",)), "33.0", "39.1") == "38.1"
-    assert choose_version(offered("37.3", "38.1", "39.1"), "33.0", "38.0") == "37.3"
+@pytest.mark.parametrize(
+    ("found", "maximum", "chosen"),
+    [
+        (offered("9.0", "37.3", "38.1", "39.1", "40.0"), "39.1", "39.1"),
+        (offered("9.0", "38.2", "38.10"), "39.1", "38.10"),  # numbers, not text
+        (offered("38.1", "39.1", deprecated=("39.1",)), "39.1", "38.1"),
+        (offered("37.3", "38.1", "39.1"), "38.0", "37.3"),
+        (offered("38.1", "39.1", "40.0", deprecated=("38.1", "39.1")), "39.1", "39.1"),  # a VCD newer than the bridge
+    ],
+)
+def test_the_highest_that_is_known_one_not_deprecated_before_others(
+    found: tuple[OfferedVersion, ...], maximum: str, chosen: str
+) -> None:
+    assert choose_version(found, "33.0", maximum).version == chosen
 
 
 @pytest.mark.parametrize(
@@ -48,7 +59,7 @@ def test_the_highest_that_is_known_and_not_deprecated() -> None:
     [
         (offered("40.0", "40.1"), "33.0", "39.1"),
         (offered("27.0", "31.0"), "33.0", "39.1"),
-        (offered("39.1", deprecated=("39.1",)), "33.0", "39.1"),
+        ((OfferedVersion("38.0.0-alpha", deprecated=False, login_host=None, alpha=True),), "33.0", "39.1"),
         ((), "33.0", "39.1"),
     ],
 )
