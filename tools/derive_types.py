@@ -338,7 +338,9 @@ def _merge_fields(
         if key in inherited or key in ("otherAttributes", "any") or prefix in _CLOSED:
             continue
         many, inner = kind.startswith("list["), xsd_name(kind, prefix)
-        if name.startswith("QueryResult") and inner.startswith("xs:") and not many:
+        if key == "content" and found.abstract and not found.fields:
+            added = Field(key, inner, "#", json=key)  # the text of the mixed content that those derived from it have
+        elif name.startswith("QueryResult") and inner.startswith("xs:") and not many:
             added = Field(key, inner, "@", newer=True, json=key)  # all that a record says is an attribute
         else:
             local = key[:1].upper() + key[1:]
