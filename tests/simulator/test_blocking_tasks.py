@@ -41,7 +41,7 @@ def test_the_provider_lists_operations_by_the_names_of_their_tasks(cloud: Cloud,
 def test_only_what_is_listed_waits(cloud: Cloud, admin: Caller, provider: Caller) -> None:
     block(provider, "vappDeploy")
     held = admin.deploy()
-    other = admin.json("POST", f"/vApp/{VAPP_2}/action/undeploy", {}, status=202)["id"][-36:]
+    other = admin.json("POST", f"/vApp/{VAPP_2}/action/createSnapshot", {}, status=202)["id"][-36:]
     cloud.wait(5)
     assert (admin.task(held)["status"], admin.task(other)["status"]) == ("preRunning", "running")
     assert admin.task(held)["details"], "what it waits for is told, on the owner too"
@@ -73,7 +73,7 @@ def test_settings_that_are_refused_change_nothing(provider: Caller, body: dict[s
 
 
 @pytest.mark.parametrize(
-    ("action", "status", "left"), [("resume", "success", 8), ("abort", "aborted", None), ("fail", "error", -1)]
+    ("action", "status", "left"), [("resume", "success", 1), ("abort", "aborted", None), ("fail", "error", -1)]
 )
 def test_what_becomes_of_a_creation(
     cloud: Cloud, admin: Caller, provider: Caller, action: str, status: str, left: int | None

@@ -51,15 +51,13 @@ class Documents:
         final = step.status in FINAL
         start = self.start_of(task, step)
         references = self.references
-        return {
-            "otherAttributes": {},
+        document = {
             "link": self._task_links(task, final=final, provider=provider),
             "href": self.task_href(task),
             "type": media_type(TASK_STEM),
             "id": task.urn,
             "operationKey": task.operation_key,
             "description": task.description,
-            "tasks": None,
             "name": "task",
             "owner": self._owner(task),
             "error": self._error(task, step.status, provider=provider),
@@ -78,8 +76,10 @@ class Documents:
             "endTime": None if task.ended_at is None else timestamp(task.ended_at),
             "expiryTime": None if start is None else timestamp(task.started_at + EXPIRY_SECONDS),
             "cancelRequested": task.cancel_requested,
-            "vCloudExtension": [] if task.external is None else task.external.extensions,
         }
+        if task.external is not None:
+            document["vCloudExtension"] = task.external.extensions
+        return document
 
     def start_of(self, task: Task, step: Step) -> float | None:
         """When it started. An external task's start is its POST, whose answer is documented to tell it."""
@@ -114,10 +114,9 @@ class Documents:
         given = vcds_own if task.external is None else task.error
         if given is None:
             return None
-        error = {"otherAttributes": {}, **given, "vCloudExtension": []}
-        if not provider:
-            error.update(error.get("tenantError") or {}, tenantError=None, stackTrace=None)
-        return error
+        if provider:
+            return given
+        return {**given, **(given.get("tenantError") or {}), "tenantError": None, "stackTrace": None}
 
     @staticmethod
     def _result(task: Task, *, final: bool) -> JsonObject | None:
@@ -128,17 +127,10 @@ class Documents:
 
     def tasks_list(self, org: Entity, tasks: list[Task], now: float, *, provider: bool) -> JsonObject:
         return {
-            "otherAttributes": {},
-            "link": [],
             "href": f"{self.references.api}/tasksList/{org.uuid}",
             "type": media_type(TASKS_LIST_STEM),
-            "id": None,
-            "operationKey": None,
-            "description": None,
-            "tasks": None,
             "name": "Tasks Lists",
             "task": [self.task(task, now, provider=provider) for task in tasks],
-            "vCloudExtension": [],
         }
 
     def entity(self, entity: Entity, view: View) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Hrefs, references and links as VCD's JSON has them: explicit nulls, arrays under singular names."""
+"""Hrefs, references and links, by the JSON keys of their types."""
 
 from __future__ import annotations
 
@@ -27,24 +27,8 @@ class References:
 
     @staticmethod
     def reference(href: str, urn: str | None, stem: str | None, name: str | None) -> JsonObject:
-        return {
-            "otherAttributes": {},
-            "href": href,
-            "id": urn,
-            "type": None if stem is None else media_type(stem),
-            "name": name,
-            "vCloudExtension": [],
-        }
+        return {"href": href, "id": urn, "type": None if stem is None else media_type(stem), "name": name}
 
     @staticmethod
     def link(rel: str, href: str, stem: str | None = None, name: str | None = None) -> JsonObject:
-        return {
-            "otherAttributes": {},
-            "href": href,
-            "id": None,
-            "type": None if stem is None else media_type(stem),
-            "name": name,
-            "rel": rel,
-            "model": None,
-            "vCloudExtension": [],
-        }
+        return {"href": href, "type": None if stem is None else media_type(stem), "name": name, "rel": rel}
