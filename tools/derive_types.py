@@ -36,6 +36,15 @@ PREFIXES = {
     "http://www.w3.org/2001/XMLSchema": "xs",
 }
 
+_INLINE = "_Inline"
+"""Ends the name made for a type that has none."""
+
+_TWIN = {"": "Element", "@": "Attrib"}
+"""How the generated classes tell an element from an attribute of the same name."""
+
+_RENAMED = {"clazz": "class"}
+"""Keys that are no words of Java."""
+
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 _CONTENT_TYPE = "{http://www.vmware.com/vcloud/meta}content-type"
 
@@ -50,15 +59,33 @@ class Field:
     required: bool = False
     many: bool = False
     newer: bool = False
+    older: bool = False
     json: str | None = None
 
     def line(self) -> str:
-        """``@name!``, ``Name?``, ``Name*`` and so on, the type, and the JSON key where it is not the rule's."""
+        """``@name!``, ``Name?``, ``Name*`` and so on, the type, and the JSON key where it is not the rule's.
+
+        ``~`` is before what only the generated classes have, ``-`` before what they do not have any more.
+        """
         count = ("+" if self.required else "*") if self.many else ("!" if self.required else "?")
-        parts = [f"{'~' if self.newer else ''}{self.how}{self.xml}{count}", self.type]
+        parts = [f"{'~' if self.newer else '-' if self.older else ''}{self.how}{self.xml}{count}", self.type]
         if self.json is not None and self.json != json_key(self.xml):
             parts.append(self.json)
         return " ".join(parts)
+
+
+@dataclass
+class Choice:
+    """``many``: any branches, in any order and number; else one branch only."""
+
+    branches: list[list[Field]]
+    required: bool
+    many: bool
+
+    def line(self) -> list[str]:
+        """``!``, ``?`` or ``*``, and each branch's keys with blanks between."""
+        keys = [" ".join(one.json or json_key(one.xml) for one in branch) for branch in self.branches]
+        return ["*" if self.many else "!" if self.required else "?", *keys]
 
 
 @dataclass
@@ -67,6 +94,7 @@ class Type:
     abstract: bool = False
     media: str | None = None
     fields: list[Field] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
     newer: bool = False
     other_attributes: bool = False
 
@@ -89,6 +117,7 @@ class Schemas:
         self._groups: dict[str, tuple[_File, ElementTree.Element]] = {}
         self._element_nodes: dict[str, tuple[_File, ElementTree.Element]] = {}
         self._attribute_types: dict[str, str] = {}
+        self._choices_within: dict[str, list[Choice]] = {}
         files = [_File.read(path) for path in sorted(folder.rglob("*.xsd"))]
         for file in files:
             self._collect(file)
@@ -129,7 +158,7 @@ class Schemas:
             return file.resolve(given)
         inner = node.find(f"{_XS}complexType")
         if inner is not None:
-            made = f"{name}_Inline"
+            made = f"{name}{_INLINE}"
             self._complex(file, inner, made)
             return made
         simple = node.find(f"{_XS}simpleType")
@@ -158,28 +187,48 @@ class Schemas:
                 found.base = None
         found.fields += self._particles(file, content, required=True, many=False, inside=name)
         found.fields += self._attributes(file, content, name)
+        found.choices = self._choices_within.pop(name, [])
         self.types[name] = found
 
     def _particles(
         self, file: _File, node: ElementTree.Element, *, required: bool, many: bool, inside: str
     ) -> Iterator[Field]:
         for child in node:
-            needed = required and child.get("minOccurs", "1") != "0"
-            several = many or child.get("maxOccurs", "1") not in ("0", "1")
-            match child.tag.removeprefix(_XS):
-                case "sequence":
-                    yield from self._particles(file, child, required=needed, many=several, inside=inside)
-                case "choice":
-                    yield from self._particles(file, child, required=False, many=several, inside=inside)
-                case "group":
-                    owner, group = self._groups[f"group {file.resolve(child.get('ref', ''))}"]
-                    yield from self._particles(owner, group, required=needed, many=several, inside=inside)
-                case "any":
-                    yield Field("any", "xs:anyType", "*", many=True, json="any")
-                case "element":
-                    yield self._element(file, child, required=needed, many=several, inside=inside)
-                case _:
-                    pass
+            yield from self._particle(file, child, required=required, many=many, inside=inside)
+
+    def _particle(
+        self, file: _File, child: ElementTree.Element, *, required: bool, many: bool, inside: str
+    ) -> Iterator[Field]:
+        needed = required and child.get("minOccurs", "1") != "0"
+        several = many or child.get("maxOccurs", "1") not in ("0", "1")
+        match child.tag.removeprefix(_XS):
+            case "sequence":
+                yield from self._particles(file, child, required=needed, many=several, inside=inside)
+            case "choice":
+                yield from self._choice(file, child, required=needed, many=several, inside=inside)
+            case "group":
+                owner, group = self._groups[f"group {file.resolve(child.get('ref', ''))}"]
+                yield from self._particles(owner, group, required=needed, many=several, inside=inside)
+            case "any":
+                yield Field("any", "xs:anyType", "*", many=True, json="any")
+            case "element":
+                yield self._element(file, child, required=needed, many=several, inside=inside)
+            case _:
+                pass
+
+    def _choice(
+        self, file: _File, node: ElementTree.Element, *, required: bool, many: bool, inside: str
+    ) -> Iterator[Field]:
+        """All branches' fields, none of them required by itself; that one branch only may be there is noted."""
+        branches = [list(self._particle(file, one, required=True, many=many, inside=inside)) for one in node]
+        branches = [branch for branch in branches if branch]
+        required = required and all(any(one.required for one in branch) for branch in branches)
+        if len(branches) > 1:
+            self._choices_within.setdefault(inside, []).append(Choice(branches, required, many))
+        for branch in branches:
+            for one in branch:
+                one.required = False
+                yield one
 
     def _element(self, file: _File, node: ElementTree.Element, *, required: bool, many: bool, inside: str) -> Field:
         if (ref := node.get("ref")) is not None:
@@ -291,7 +340,7 @@ def _squeezed(name: str) -> str:
 
 def merge(schemas: Schemas, classes: dict[str, Class]) -> None:
     """Adds to the XSDs' types what only the generated classes know, and the keys that do not follow the rule."""
-    by_name = {_squeezed(name): name for name in schemas.types}
+    by_name = _generated_names(schemas)
 
     def xsd_name(given: str, prefix: str) -> str:
         inner = given.removeprefix("list[").removesuffix("]")
@@ -310,12 +359,38 @@ def merge(schemas: Schemas, classes: dict[str, Class]) -> None:
         known = by_name.get(_squeezed(name))
         if known is None:
             continue
-        prefix, found = known.rpartition(":")[0], schemas.types[known]
+        prefix, found = _prefix(known), schemas.types[known]
         found.other_attributes = "otherAttributes" in generated.keys
         if found.newer and generated.base is not None:
             found.base = xsd_name(generated.base, prefix)
         _merge_fields(schemas, known, generated, prefix, xsd_name)
     _drop_unreferred(schemas)
+
+
+def _generated_names(schemas: Schemas) -> dict[str, str]:
+    """What the generated classes call the XSDs' types, squeezed; DMTF's small namespaces are all in OVF's package."""
+    found = {_squeezed(name): name for name in schemas.types}
+    for name, element in _nameless(schemas):
+        found.setdefault(_squeezed(element), name)
+    for name in schemas.types:
+        if _prefix(name) in ("cim", "rasd", "vssd"):
+            found.setdefault(_squeezed(f"ovf:{name.rpartition(':')[2]}"), name)
+    return found
+
+
+def _nameless(schemas: Schemas) -> list[tuple[str, str]]:
+    """Types without a name of their own, and the element each is of: the generated classes are called like it. Those
+    of several elements with one name are left out."""
+    found: dict[str, list[str]] = {}
+    for name in schemas.types:
+        if name.endswith(_INLINE):
+            found.setdefault(name.removesuffix(_INLINE).rpartition(".")[2], []).append(name)
+    return [(names[0], element) for element, names in found.items() if len(names) == 1]
+
+
+def _prefix(name: str) -> str:
+    """Of a type's name; ``ovf`` also of ``ovf:ProductSection_Type.ovf:Property_Inline``."""
+    return name.rpartition(".")[2].rpartition(":")[0]
 
 
 _CLOSED = frozenset({"ovf", "ovfenv", "vmw", "cim", "rasd", "vssd", "ver"})
@@ -327,10 +402,11 @@ def _merge_fields(
 ) -> None:
     found = schemas.types[name]
     own = {_squeezed(json_key(one.xml)): one for one in found.fields}
+    twins = {f"{json_key(one.xml)}{_TWIN[one.how]}": one for one in found.fields if one.how in _TWIN}
     inherited = {json_key(one.xml) for one in fields_of(schemas, found.base)}
     place = 0
     for key, kind in generated.keys.items():
-        present = own.get(_squeezed(key))
+        present = twins.get(key) or own.get(_squeezed(_RENAMED.get(key, key)))
         if present is not None:
             present.json = key.removeprefix("_")  # ``_property`` is the generator's way round a word of Python's
             place = found.fields.index(present) + 1
@@ -347,6 +423,9 @@ def _merge_fields(
             added = Field(f"{prefix}:{local}" if prefix else local, inner, many=many, newer=True, json=key)
         found.fields.insert(place, added)
         place += 1
+    if prefix not in _CLOSED:
+        for one in own.values():
+            one.older = one.json is None and one.how != "*"
 
 
 def _drop_unreferred(schemas: Schemas) -> None:
@@ -373,6 +452,7 @@ def document(schemas: Schemas) -> dict[str, object]:
         row |= {"newer": True} if found.newer else {}
         row |= {"otherAttributes": True} if found.other_attributes else {}
         row |= {"media": found.media} if found.media is not None else {}
+        row |= {"choices": [one.line() for one in found.choices]} if found.choices else {}
         types[name] = {**row, "fields": [one.line() for one in found.fields]}
     return {
         "namespaces": {prefix: uri for uri, prefix in sorted(PREFIXES.items(), key=lambda pair: pair[1])},

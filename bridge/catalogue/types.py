@@ -53,7 +53,8 @@ class Field:
     """``key`` is the JSON key, ``xml`` the XML name with its namespace's prefix, ``type`` another type or ``xs:…``.
 
     ``many``: an array in JSON, also where there is one. ``newer``: not in the XSDs (API 33), only in the JSON keys of
-    API 36, so that its place among its neighbours and whether it is required are not sourced.
+    API 36, so that its place among its neighbours and whether it is required are not sourced. ``older``: the other way
+    round, gone by API 36.
     """
 
     key: str
@@ -63,6 +64,19 @@ class Field:
     required: bool
     many: bool
     newer: bool
+    older: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Fields of which a document has those of one branch only; with ``any_order`` those of all, in any order.
+
+    ``branches`` are keys; ``required``: one of the branches must be there.
+    """
+
+    branches: tuple[tuple[str, ...], ...]
+    required: bool
+    any_order: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,7 @@ class DocumentType:
     other_attributes: bool
     media_type: str | None
     fields: tuple[Field, ...]
+    choices: tuple[Choice, ...]
 
     @cached_property
     def by_key(self) -> Mapping[str, Field]:
@@ -133,10 +148,12 @@ class DocumentTypes:
         parent = self[base] if base is not None and base in self else None
         inherited = () if parent is None else parent.fields
         own = tuple(_read_field(line) for line in row["fields"])
+        choices = tuple(_read_choice(line) for line in row.get("choices", ()))
         return DocumentType(
             name=name, base=base, abstract=row.get("abstract", False), newer=row.get("newer", False),
             other_attributes=row.get("otherAttributes", False) or (parent is not None and parent.other_attributes),
             media_type=row.get("media"), fields=(*inherited, *own),
+            choices=(*(() if parent is None else parent.choices), *choices),
         )  # fmt: skip
 
     def primitive(self, name: str) -> Primitive | None:
@@ -162,8 +179,18 @@ class DocumentTypes:
 
     @cached_property
     def by_media_type(self) -> Mapping[str, DocumentType]:
-        """Types by their media type in lower case, without ``+json`` or ``+xml``; VCD mixes upper and lower case."""
-        return {row["media"].casefold(): self[name] for name, row in self._rows.items() if "media" in row}
+        """Types by their media type in lower case, without ``+json`` or ``+xml``; VCD mixes upper and lower case.
+
+        Of several that claim one it is VCD's own before its extensions', and there the one that is called like it.
+        """
+        claims: dict[str, list[str]] = {}
+        for name, row in self._rows.items():
+            if "media" in row:
+                claims.setdefault(row["media"].casefold(), []).append(name)
+        return {
+            stem: self[min(names, key=lambda name: (":" in name, not _is_called(name, stem)))]
+            for stem, names in claims.items()
+        }
 
     @cached_property
     def by_json_name(self) -> Mapping[str, DocumentType]:
@@ -187,17 +214,27 @@ def load_types() -> DocumentTypes:
 
 
 def _read_field(line: str) -> Field:
-    """``[~][@#*]Name[!?*+] type [key]``, as the data file has it."""
+    """``[~-][@#*]Name[!?*+] type [key]``, as the data file has it."""
     name, kind, *key = line.split(" ")
-    newer, name = name.startswith("~"), name.removeprefix("~")
+    newer, older, name = name.startswith("~"), name.startswith("-"), name.lstrip("~-")
     place = Place(name[0]) if name[0] in "@#*" else Place.ELEMENT
     count, xml = name[-1], name[len(place) : -1]
     local = xml.rpartition(":")[2]
     return Field(
         key=key[0] if key else local[:1].lower() + local[1:],
-        xml=xml, place=place, type=kind, required=count in "!+", many=count in "*+", newer=newer,
+        xml=xml, place=place, type=kind, required=count in "!+", many=count in "*+", newer=newer, older=older,
     )  # fmt: skip
+
+
+def _read_choice(line: list[str]) -> Choice:
+    """``[!?*]`` and each branch's keys."""
+    mark, *branches = line
+    return Choice(tuple(tuple(one.split()) for one in branches), required=mark == "!", any_order=mark == "*")
 
 
 def _squeezed(name: str) -> str:
     return name.replace("_", "").casefold()
+
+
+def _is_called(name: str, stem: str) -> bool:
+    return _squeezed(name.rpartition(":")[2]) == f"{stem.rpartition('.')[2]}type"

@@ -15,10 +15,12 @@ from bridge.simulator.protocol.exchange import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """``empty``: a whole document without values, to be copied. ``inner``: key -> type of the objects there."""
+    """``empty``: a whole document without values, to be copied. ``inner``: key -> type of the objects there. ``text``:
+    the key of what is the element's text in XML."""
 
     empty: JsonObject
     inner: dict[str, str]
+    text: str | None
 
 
 class _Plans(dict[str, _Plan]):
@@ -32,11 +34,13 @@ _PLANS = _Plans()
 
 def _plan(kind: DocumentType) -> _Plan:
     empty: JsonObject = {"otherAttributes": {}} if kind.other_attributes else {}
-    empty |= {one.key: [] if one.many else None for one in kind.fields if one.key != "vCloudExtension"}
+    empty |= {
+        one.key: [] if one.many else None for one in kind.fields if one.key != "vCloudExtension" and not one.older
+    }
     empty |= {"vCloudExtension": []} if kind.extensible else {}
     types = load_types()
     inner = {one.key: one.type for one in kind.fields if one.place is not Place.ANY and one.type in types}
-    return _Plan(empty, inner)
+    return _Plan(empty, inner, next((one.key for one in kind.fields if one.place is Place.TEXT), None))
 
 
 def complete(document: JsonObject, name: str) -> JsonObject:
@@ -62,4 +66,5 @@ def _complete_value(value: Any, name: str) -> Any:
         return complete(value, name)
     if isinstance(value, list):
         return [_complete_value(one, name) for one in value]
-    return complete({"value": value}, name) if "value" in _PLANS[name].empty else value
+    text = _PLANS[name].text
+    return value if text is None else complete({text: value}, name)

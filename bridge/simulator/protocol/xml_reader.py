@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.catalogue.types import DocumentType, Field, Place, Primitive, load_types
+from bridge.catalogue.types import Choice, DocumentType, Field, Place, Primitive, load_types
 from bridge.simulator.clock import parse_time
 from bridge.simulator.protocol.document_types import actual_type
 from bridge.simulator.protocol.exchange import JsonObject
@@ -32,7 +32,7 @@ def from_xml(root: Node, name: str) -> JsonObject:
     kind = types.elements.get(root.name)
     if kind is None or not types.extends(kind, name):
         raise invalid("cvc-elt.1", f"the element {root.name} is not expected here, but a {types[name].json_name}")
-    return _object(root, kind)
+    return _object(root, kind, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
+    kind: DocumentType
     elements: dict[str, _Place]
     attributes: dict[str, Field]
     required: tuple[Field, ...]
@@ -66,19 +67,28 @@ _PLANS = _Plans()
 def _plan(kind: DocumentType) -> _Plan:
     types, elements = load_types(), dict[str, _Place]()
     places: dict[Place, dict[str, Field]] = {place: {} for place in Place}
-    for index, one in enumerate(kind.fields):
+    first = {key: keys[0] for keys in _any_order(kind) for key in keys}
+    positions = {one.key: index for index, one in enumerate(kind.fields)}
+    for one in kind.fields:
+        index = positions[first.get(one.key, one.key)]
         places[one.place][one.xml] = one
         if one.place is Place.ELEMENT:
             elements[one.xml] = _Place(index, one, one.type, substitute=False)
             for other in types.substitutes(one.xml):
                 elements.setdefault(other, _Place(index, one, types.elements[other], substitute=True))
     return _Plan(
-        elements, places[Place.ATTRIBUTE], tuple(one for one in kind.fields if one.required),
+        kind, elements, places[Place.ATTRIBUTE], tuple(one for one in kind.fields if one.required),
         next(iter(places[Place.TEXT].values()), None), next(iter(places[Place.ANY].values()), None),
     )  # fmt: skip
 
 
-def _object(node: Node, declared: str, *, substitute: bool = False) -> JsonObject:
+def _any_order(kind: DocumentType) -> list[tuple[str, ...]]:
+    """Keys of elements that may stand in any order among each other."""
+    return [tuple(key for branch in one.branches for key in branch) for one in kind.choices if one.any_order]
+
+
+def _object(node: Node, declared: str, expected: str) -> JsonObject:
+    """``declared`` is the element's type, ``expected`` that of the field, which another element may stand in for."""
     types, document = load_types(), dict[str, Any]()
     said = node.attributes.get(_XSI_TYPE)
     name = declared if said is None else actual_type(declared, _json_name(said))
@@ -86,7 +96,7 @@ def _object(node: Node, declared: str, *, substitute: bool = False) -> JsonObjec
         raise invalid("cvc-elt.4.2", f"cannot resolve {said} to a type for the element {node.name}")
     if types[name].abstract:
         raise invalid("cvc-type.2", f"the type of the element {node.name} is abstract")
-    if substitute or name != declared:
+    if name != expected:
         document["_type"] = types[name].json_name
     plan = _PLANS[name]
     _read_attributes(node, plan, document)
@@ -97,7 +107,21 @@ def _object(node: Node, declared: str, *, substitute: bool = False) -> JsonObjec
             rule = "cvc-complex-type.4" if one.place is Place.ATTRIBUTE else "cvc-complex-type.2.4.b"
             what = "attribute" if one.place is Place.ATTRIBUTE else "element"
             raise invalid(rule, f"the {what} {one.xml} is missing in the element {node.name}")
+    _check_choices(node, plan, document)
     return document
+
+
+def _check_choices(node: Node, plan: _Plan, document: JsonObject) -> None:
+    for one in plan.kind.choices:
+        taken = sum(any(key in document for key in branch) for branch in one.branches)
+        if taken > 1 and not one.any_order:
+            raise invalid("cvc-complex-type.2.4.a", f"{node.name} takes only one of {_named(one)}")
+        if taken == 0 and one.required:
+            raise invalid("cvc-complex-type.2.4.b", f"{node.name} needs one of {_named(one)}")
+
+
+def _named(choice: Choice) -> str:
+    return ", ".join(" ".join(branch) for branch in choice.branches)
 
 
 def _json_name(said: str) -> str:
@@ -160,7 +184,7 @@ def _unexpected(child: Node, node: Node, plan: _Plan, reached: int) -> Exception
 def _element(node: Node, place: _Place) -> Any:
     types = load_types()
     if place.type in types:
-        return _object(node, place.type, substitute=place.substitute)
+        return _object(node, place.type, place.field.type)
     if types.primitive(place.type) is Primitive.ANY:
         return _anything(node)
     if node.children:

@@ -83,7 +83,8 @@ class _Child:
 class _Plan:
     attributes: tuple[tuple[str, str, Callable[[object], str]], ...]
     children: tuple[_Child, ...]
-    text: Callable[[object], str] | None
+    text: tuple[str, Callable[[object], str]] | None
+    """Key, ``value`` but for a few types, and how it is written."""
 
 
 class _Plans(dict[str, _Plan]):
@@ -97,7 +98,7 @@ _PLANS = _Plans()
 
 def _plan(kind: DocumentType) -> _Plan:
     types = load_types()
-    text = [_written(one) for one in kind.fields if one.place is Place.TEXT]
+    text = [(one.key, _written(one)) for one in kind.fields if one.place is Place.TEXT]
     return _Plan(
         attributes=tuple((one.key, one.xml, _written(one)) for one in kind.fields if one.place is Place.ATTRIBUTE),
         children=tuple(
@@ -130,9 +131,9 @@ class _Writer:
 
     def element(self, element: str, document: Any, declared: str, name: str) -> None:
         """One element of a complex type; ``declared`` is what a reader takes it for unless ``xsi:type`` says more."""
-        if not isinstance(document, dict):
-            document = {"value": document}
         plan, parts = _PLANS[name], self.parts
+        if not isinstance(document, dict):
+            document = {} if plan.text is None else {plan.text[0]: document}
         parts.append(f"<{self.name(element)}")
         if name != declared:
             self.prefixes.add("xsi")
@@ -145,8 +146,10 @@ class _Writer:
             self._other_attributes(document["otherAttributes"])
         start = len(parts)
         parts.append(">")
-        if plan.text is not None and document.get("value") is not None:
-            parts.append(plan.text(document["value"]))
+        if plan.text is not None:
+            key, write_text = plan.text
+            if document.get(key) is not None:
+                parts.append(write_text(document[key]))
         for child in plan.children:
             value = document.get(child.key)
             if value is not None:

@@ -20,27 +20,40 @@ _PYTHON: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (
 
 
 @cache
-def classes() -> dict[str, Class]:
-    """By their names without prefixes and underscores; where two share one, VCD's own."""
-    found: dict[str, Class] = {}
-    for name, one in generated_classes().items():
-        found.setdefault(_squeezed(name), one)
-        found[_squeezed(name.rpartition(":")[2])] = one
-    return found
+def _classes() -> dict[str, tuple[str, Class]]:
+    """Squeezed name with prefix -> that name as it is, and the class."""
+    return {_squeezed(name): (name, one) for name, one in generated_classes().items()}
 
 
 def _squeezed(name: str) -> str:
-    return name.replace("_", "").casefold()
+    """Without underscores and case; DMTF's small namespaces are all in OVF's package."""
+    prefix, _, local = name.replace("_", "").casefold().rpartition(":")
+    prefix = "ovf" if prefix in ("cim", "rasd", "vssd") else prefix
+    return f"{prefix}:{local}" if prefix else local
 
 
 @cache
-def keys_of(name: str) -> dict[str, str] | None:
-    """All keys of a class with their types, the inherited ones too; None where there is no such class."""
-    one = classes().get(_squeezed(name))
-    if one is None:
+def _find(name: str, within: str = "") -> tuple[str, Class] | None:
+    """The class that a name means inside another class: of its own package, else VCD's, else anybody's."""
+    prefix = within.rpartition(":")[0]
+    for candidate in (f"{prefix}:{name}" if prefix else name, name, f"ovf:{name}", f"vmext:{name}"):
+        found = _classes().get(_squeezed(candidate))
+        if found is not None:
+            return found
+    return None
+
+
+@cache
+def keys_of(name: str) -> dict[str, tuple[str, str]] | None:
+    """All keys of a class, the inherited ones too, each with its type and the class that has it; None where there is no
+    such class."""
+    found = _find(name)
+    if found is None:
         return None
-    inherited = keys_of(one.base) if one.base is not None else None
-    return {**(inherited or {}), **{key.removeprefix("_"): kind for key, kind in one.keys.items()}}
+    own, one = found
+    base = None if one.base is None else _find(one.base, own)
+    inherited = {} if base is None else keys_of(base[0]) or {}
+    return {**inherited, **{key.removeprefix("_"): (kind, own) for key, kind in one.keys.items()}}
 
 
 def problems(document: Any, name: str, passed: Counter[str]) -> list[str]:
@@ -59,53 +72,49 @@ def problems(document: Any, name: str, passed: Counter[str]) -> list[str]:
 
 
 def _object(document: Any, name: str, where: str, passed: Counter[str]) -> Iterator[str]:
-    if document is None:
-        return
     if not isinstance(document, dict):
         yield f"{where}: {document!r} is no {name}"
         return
     said = document.get("_type")
-    kind = name if said is None else said
-    keys = keys_of(kind)
-    if keys is None:
-        yield f"{where}: there is no class {kind}"
+    found = _find(name if said is None else said, name)
+    keys = None if found is None else keys_of(found[0])
+    if found is None or keys is None:
+        yield f"{where}: there is no class {said or name}"
         return
+    kind = found[0]
     if said is not None and said not in load_types().by_json_name:
         yield f"{where}: there is no type {said}"
-    elif said is not None and not _derived(said, name):
+    elif said is not None and not _derived(kind, name):
         yield f"{where}: {said} is no {name}"
     for key, value in document.items():
         if key in keys:
-            yield from _value(value, keys[key], f"{where}.{key}", passed)
+            yield from _value(value, *keys[key], f"{where}.{key}", passed)
         elif reason_of(f"{kind}.{key}", JSON) is not None:
             passed[f"*.{key}" if reason_of(f"*.{key}", JSON) else f"{kind}.{key}"] += 1
         else:
             yield f"{where}: {kind} has no key {key}"
 
 
-def _value(value: Any, kind: str, where: str, passed: Counter[str]) -> Iterator[str]:
+def _value(value: Any, kind: str, within: str, where: str, passed: Counter[str]) -> Iterator[str]:
+    """Classes without keys are lists of values, which they do not have; a few are named but not published."""
     if kind.startswith("list["):
         if not isinstance(value, list):
             yield f"{where}: {value!r} is no list"
             return
         for index, one in enumerate(value):
-            yield from _value(one, kind[5:-1], f"{where}[{index}]", passed)
+            yield from _value(one, kind[5:-1], within, f"{where}[{index}]", passed)
     elif value is None or kind == "object":
         return
     elif kind in _PYTHON:
         if not isinstance(value, _PYTHON[kind]) or (isinstance(value, bool) and kind != "bool"):
             yield f"{where}: {value!r} is no {kind}"
-    elif keys_of(kind) is not None:
-        yield from _object(value, kind, where, passed)
-    elif isinstance(value, (dict, list)):
-        yield f"{where}: {value!r} is no {kind}"
+    elif (found := _find(kind, within)) is not None and (keys_of(found[0]) or not isinstance(value, str)):
+        yield from _object(value, found[0], where, passed)
 
 
 def _derived(name: str, base: str) -> bool:
-    one: str | None = name
-    while one is not None:
-        if _squeezed(one) == _squeezed(base.rpartition(":")[2]):
-            return True
-        found = classes().get(_squeezed(one))
-        one = None if found is None else found.base
-    return False
+    """Whether a class is another or derived from it."""
+    wanted, one = _find(base), _find(name)
+    while one is not None and one != wanted:
+        one = None if one[1].base is None else _find(one[1].base, one[0])
+    return one is not None
