@@ -14,6 +14,7 @@ import pytest
 from bridge import app
 from bridge.kafka.journal import TransactionalJournal
 from bridge.ports import Committed, NotCommitted, PartitionEntries
+from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode, free_ports
@@ -44,10 +45,12 @@ class Probes:
 
 
 @contextlib.asynccontextmanager
-async def bridge(site: Site, **settings: Mapping[str, Any]) -> AsyncIterator[Probes]:
-    """A bridge that is ready, in this process."""
+async def bridge(
+    site: Site, change: Callable[[Settings], Settings] = lambda same: same, **settings: Mapping[str, Any]
+) -> AsyncIterator[Probes]:
+    """A bridge that is ready, in this process; ``change``: what the site's settings cannot say."""
     (port,) = free_ports(1)
-    effective = site.effective(**settings, management={"listen": f"127.0.0.1:{port}"})
+    effective = change(site.effective(**settings, management={"listen": f"127.0.0.1:{port}"}))
     ready, stop = asyncio.Event(), asyncio.Event()
     running = asyncio.ensure_future(app.run(effective, Telemetry(), on_ready=ready.set, stop=stop, environ={}))
     try:

@@ -120,7 +120,8 @@ class EntityStore:
         return entity
 
     def add_user(self, user: User) -> None:
-        self.users[user.name.casefold(), user.org.name.casefold()] = user
+        if user.password is not None:
+            self.users[user.name.casefold(), user.org.name.casefold()] = user
         self.users_by_uuid[user.entity.uuid] = user
 
     def remove_user(self, user: User) -> None:
