@@ -43,6 +43,9 @@ ONE_EVENT = {
     "malformed": OneEvent({"request_id": "A", "operation": "deployVApp", "body": []}, "rejected (invalid_type)"),
     "unknown kind": OneEvent({"request_id": "A", "kind": "undo"}, "rejected (unknown_kind)"),
     "unknown operation": OneEvent(request("A", operation="deployVap"), "rejected (unknown_operation)"),
+    "unfit body": OneEvent(
+        request("A", operation="undeployVApp", body={"undeployPowerActoin": "force"}), "rejected (malformed_body)"
+    ),
     "too late": OneEvent(request("A", watch_until="2025-12-31T23:59:59Z"), "rejected (watch_until_past)"),
     "start_by past": OneEvent(request("A", start_by="2025-12-31T23:59:59Z"), "finished -> expired (start_by_passed)"),
     "other content": OneEvent(request("A", 2), "rejected (request_id_conflict)", (_snapshot("A"),)),
