@@ -36,6 +36,7 @@ class Behavior:
     ``activity_log_keep_days``: how long after its end a Task is kept; 0: until its expiryTime.
     ``clock_ahead_seconds``: how far its clock is ahead of the machine's; changed at run time it is a clock that is set.
     ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE.
+    ``uploads_wait``: the Task of an upload ends when the files are there; otherwise after ``task_seconds``, without any.
     """
 
     task_seconds: float = 2.0
@@ -44,6 +45,7 @@ class Behavior:
     old_busy_text: bool = False
     lenient_entities: bool = False
     strict_states: bool = True
+    uploads_wait: bool = True
     keep_operation_keys: bool = False
     recent_task_seconds: float = 60.0
     query_lag_seconds: float = 0.0

@@ -11,9 +11,10 @@ from bridge.simulator.documents.documents import Documents
 from bridge.simulator.state.entities import EntityStore
 from bridge.simulator.state.limits import Limits
 from bridge.simulator.state.references import References
-from bridge.simulator.state.scripts import Script, ordinary
+from bridge.simulator.state.scripts import WAITING, Script, ordinary
 from bridge.simulator.state.sessions import Sessions
 from bridge.simulator.state.tasks import Task, TaskEngine
+from bridge.simulator.state.transfers import Transfers
 from bridge.simulator.state.tokens import Tokens
 
 
@@ -104,6 +105,7 @@ class Cloud:
         self.documents = Documents(self.references, store)
         self.scripts = ScriptBook()
         self.blocking: dict[str, Task] = {}
+        self.transfers = Transfers()
         self._random = random.Random(seed)  # ids, not secrets
         self.tokens = Tokens(store, self.new_uuid)
         self._ordinary: tuple[float, Script] = (behavior.task_seconds, ordinary(behavior.task_seconds))
@@ -132,10 +134,13 @@ class Cloud:
         digits = f"{self._random.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
-    def script_for(self, operation: str, entity: str) -> Script:
+    def script_for(self, operation: str, entity: str, *, waits: bool = False) -> Script:
+        """``waits``: where nobody chose a script, the Task goes on until somebody else ends it."""
         chosen = self.scripts.choose(operation, entity)
         if chosen is not None:
             return chosen
+        if waits:
+            return WAITING
         if self._ordinary[0] != self.behavior.task_seconds:
             self._ordinary = (self.behavior.task_seconds, ordinary(self.behavior.task_seconds))
         return self._ordinary[1]

@@ -10,13 +10,14 @@ from typing import Any
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.behavior import Behavior, SettingError
-from bridge.simulator.calls import tasksettings
+from bridge.simulator.calls import machines, tasksettings
 from bridge.simulator.calls.access.clients import ClientCalls
 from bridge.simulator.calls.access.oauth import OAuth
 from bridge.simulator.calls.access.sessions import SessionCalls
 from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.blocking import BlockingTasks
 from bridge.simulator.calls.call import Call, Target
+from bridge.simulator.calls.libraries import routing as libraries
 from bridge.simulator.calls.operations import load_operations
 from bridge.simulator.calls.queries.service import QueryService
 from bridge.simulator.calls.reading import EntityReader
@@ -235,10 +236,10 @@ class Director:
                     operation.name, own[operation.name], target.changes, operation, target.collection, target.tail
                 )
             self._router.add(operation.method, f"/api{operation.path}", target)
-            if target.tail == "metadata/{key}":
-                system = Target(target.name, target.handle, target.changes, operation, target.collection,
-                                "metadata/SYSTEM/{key}")  # fmt: skip
-                self._router.add(operation.method, f"/api{operation.path.replace('/{key}', '/SYSTEM/{key}')}", system)
+        for method, path, target in libraries.routes(self.cloud, actions, self.operations):
+            self._router.add(method, path, target)
+        for method, path, target in machines.routes(self.cloud, actions):
+            self._router.add(method, path, target)
         self._router.add("GET", "/api/admin/extension/blockingTask/{id}", Target("getBlockingTask", blocking.get))
         for method, path, target in tasksettings.routes(self.cloud, self.operations):
             self._router.add(method, path, target)
@@ -253,21 +254,18 @@ class Director:
                 continue
             path = f"/api/{collection}/{{id}}"
             self._router.add("GET", path, Target("getEntity", reader.get, collection=collection))
-            for tail in ("metadata", "metadata/{key}", "metadata/SYSTEM/{key}"):
-                self._router.add(
-                    "GET", f"{path}/{tail}", Target("getMetadata", reader.metadata, collection=collection, tail=tail)
-                )
         self._add_sections(reader)
         self._router.add("GET", "/api/org", Target("listOrganizations", reader.organizations))
         self._router.add("GET", "/api/entity/{urn}", Target("resolveEntity", reader.resolve))
         self._router.add("GET", "/api/query", Target("query", queries.query))
 
     def _add_sections(self, reader: EntityReader) -> None:
-        """What the catalogue can PUT below an entity can be read there, and snapshots; other sections are unknown."""
-        sections = {("/vApp/{id}/snapshotSection", "vApp", "snapshotSection")}
+        """What the catalogue can PUT below an entity can be read there; vApps and VMs have their own calls."""
+        sections = set()
         for operation in self.operations:
             target = operation_target(operation, reader.actions)
-            if operation.method == "PUT" and target.tail and not target.tail.startswith("metadata"):
+            own = target.collection == "vApp" or target.tail.startswith("metadata")
+            if operation.method == "PUT" and target.tail and not own:
                 sections.add((operation.path, target.collection, target.tail))
         for path, collection, tail in sorted(sections):
             self._router.add(

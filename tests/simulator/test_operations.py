@@ -39,35 +39,27 @@ def path_of(operation: Operation) -> str:
     return path.replace("{key}", "ticket").replace("{associationId}", well_known_uuid("orgAssociation", "acme"))
 
 
-def reference(path: str) -> dict[str, str]:
-    return {"href": f"{URL}/api/{path}"}
-
-
-VALUE = {"typedValue": {"_type": "MetadataStringValue", "value": "1"}}
-ITEM = well_known_uuid("catalogItem", "acme")
-TEMPLATE = f"vappTemplate-{well_known_uuid('vAppTemplate', 'acme')}"
-BODIES: dict[str, Any] = {
-    "captureVAppToCatalog": {"name": "captured", "source": reference(f"vApp/{VAPP}")},
-    "captureVAppToVdc": {"name": "captured", "source": reference(f"vApp/{VAPP}")},
-    "cloneVAppTemplate": {"name": "clone", "source": reference(f"vAppTemplate/{TEMPLATE}")},
-    "cloneMedia": {"name": "clone", "source": reference(f"media/{well_known_uuid('media', 'acme')}")},
-    "createMedia": {"name": "new-createMedia", "imageType": "iso", "size": 0},
-    "createDisk": {"disk": {"name": "new-createDisk", "sizeMb": 64}},
-    "copyCatalogItem": {"name": "copy", "source": reference(f"catalogItem/{ITEM}")},
-    "moveCatalogItem": {"name": "moved", "source": reference(f"catalogItem/{ITEM}")},
-    "moveDisk": {"vdc": reference(f"vdc/{well_known_uuid('vdc', 'acme')}")},
-}
-"""Where a name alone does not do."""
-
-
 def reference(kind: str, path: str) -> dict[str, str]:
     return {"href": f"{URL}/api/{path}{well_known_uuid(kind, 'acme')}"}
 
 
+VALUE = {"typedValue": {"_type": "MetadataStringValue", "value": "1"}}
+_VAPP, _ITEM = reference("vApp", "vApp/vapp-"), reference("catalogItem", "catalogItem/")
+_TEMPLATE = reference("vAppTemplate", "vAppTemplate/vappTemplate-")
 BODIES: dict[str, Any] = {
-    **dict.fromkeys(("attachDisk", "detachDisk"), {"disk": reference("disk", "disk/")}),
-    "instantiateVAppTemplate": {"name": "new", "source": reference("vAppTemplate", "vAppTemplate/vappTemplate-")},
-    "cloneVApp": {"name": "new", "source": reference("vApp", "vApp/vapp-")},
+    "attachDisk": {"disk": reference("disk", "disk/")},
+    "detachDisk": {"disk": reference("disk", "disk/")},
+    "instantiateVAppTemplate": {"name": "new", "source": _TEMPLATE},
+    "cloneVApp": {"name": "new", "source": _VAPP},
+    "captureVAppToCatalog": {"name": "captured", "source": _VAPP},
+    "captureVAppToVdc": {"name": "captured", "source": _VAPP},
+    "cloneVAppTemplate": {"name": "clone", "source": _TEMPLATE},
+    "cloneMedia": {"name": "clone", "source": reference("media", "media/")},
+    "createMedia": {"name": "new-createMedia", "imageType": "iso", "size": 0},
+    "createDisk": {"disk": {"name": "new-createDisk", "sizeMb": 64}},
+    "copyCatalogItem": {"name": "copy", "source": _ITEM},
+    "moveCatalogItem": {"name": "moved", "source": _ITEM},
+    "moveDisk": {"vdc": reference("vdc", "vdc/")},
 }
 """Bodies of operations that take more than a name."""
 
@@ -75,8 +67,6 @@ BODIES: dict[str, Any] = {
 def body_of(operation: Operation) -> Any:
     if operation.body_rule is BodyRule.NONE:
         return None
-    if operation.name in BODIES:
-        return BODIES[operation.name]
     if operation.path.endswith("/metadata/{key}"):
         return VALUE
     if operation.name in BODIES:
@@ -317,7 +307,7 @@ def test_put_of_a_vapp_and_of_a_vm_are_two_operations(cloud: Cloud, admin: Calle
 def test_operations_of_other_versions_are_unknown_paths(cloud: Cloud, provider: Caller) -> None:
     cloud.set("settings", {"versions": ["35.0", "39.0"]})
     move = next(one for one in OPERATIONS if one.name == "moveDisk")
-    path, body = path_of(move), dict[str, Any](vdc={})
+    path, body = path_of(move), BODIES["moveDisk"]
     assert provider.call("POST", path, body, accept="application/*+json;version=35.0").status == 404
     assert provider.call("POST", path, body).status == 202
 

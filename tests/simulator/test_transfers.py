@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.transfers import (
     MAXIMUM_ALL_BYTES,
     MAXIMUM_FILE_BYTES,
@@ -36,11 +38,15 @@ def test_contents_are_kept_up_to_a_cap_a_file_and_in_all() -> None:
         transfers.receive(large, number * len(part), part, len(part))
     assert (large.received, len(large.content)) == (3 * MAXIMUM_FILE_BYTES, MAXIMUM_FILE_BYTES)
     assert read(large, MAXIMUM_FILE_BYTES - 1, MAXIMUM_FILE_BYTES + 1) == b"x\0"
-    opened = [transfers.open(Transfer(str(number), upload=True, files=[TransferFile("f")])) for number in range(70)]
+    media = Entity(kind=KINDS["media"], uuid="m", name="m")
+    opened = [
+        transfers.open(Transfer(str(number), media, upload=True, files=[TransferFile("f")])) for number in range(70)
+    ]
     for one in opened:
         transfers.receive(one.files[0], 0, part, len(part))
     assert transfers.kept_bytes == MAXIMUM_ALL_BYTES
     for one in opened:
         transfers.close(one)
-    assert transfers.kept_bytes == MAXIMUM_FILE_BYTES, "what is closed is forgotten"
+        transfers.forget(one.files)
+    assert transfers.kept_bytes == MAXIMUM_FILE_BYTES
     assert len(transfers) == 0

@@ -1,4 +1,4 @@
-"""What can be read: entities, their metadata and sections, lists, URNs."""
+"""What can be read: entities, their sections, lists, URNs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from bridge.simulator.calls.call import Call
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import (
     Answer,
-    JsonObject,
     Refusal,
-    forbidden,
     media_type,
     no_access,
 )
@@ -28,39 +26,6 @@ class EntityReader:
         entity = self._entity(call)
         documents, view = self.cloud.documents, call.view(entity)
         return call.reply(documents.entity(entity, view), documents.stem(entity, view))
-
-    def metadata(self, call: Call) -> Answer:
-        """All metadata, or the value of one key (``metadata/{key}``, ``metadata/SYSTEM/{key}``)."""
-        entity = self._entity(call)
-        href = f"{self.cloud.references.href(entity)}/metadata"
-        key = call.parameters.get("key")
-        if key is None:
-            document = self._metadata_list(entity, href)
-            return call.reply(document, "application/vnd.vmware.vcloud.metadata")
-        full = f"{'SYSTEM' if '/SYSTEM/' in call.target.tail else 'GENERAL'}/{key}"
-        if full not in entity.metadata:
-            raise forbidden(f"No access to metadata {key} of {entity.urn}")
-        document = {
-            "otherAttributes": {}, "link": [], "href": f"{href}/{key}", "type": None,
-            "typedValue": entity.metadata[full], "domain": None, "vCloudExtension": [],
-        }  # fmt: skip
-        return call.reply(document, "application/vnd.vmware.vcloud.metadata.value")
-
-    @staticmethod
-    def _metadata_list(entity: Entity, href: str) -> JsonObject:
-        entries = []
-        for full, value in entity.metadata.items():
-            domain, _, key = full.partition("/")
-            entries.append(
-                {"otherAttributes": {}, "link": [], "href": f"{href}/{key}", "type": None,
-                 "domain": {"value": domain, "visibility": "READWRITE"} if domain == "SYSTEM" else None,
-                 "key": key, "typedValue": value, "vCloudExtension": []}
-            )  # fmt: skip
-        return {
-            "otherAttributes": {}, "link": [], "href": href,
-            "type": media_type("application/vnd.vmware.vcloud.metadata"), "metadataEntry": entries,
-            "vCloudExtension": [],
-        }  # fmt: skip
 
     def section(self, call: Call) -> Answer:
         """What was PUT there last; an empty section otherwise."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state import storage
-from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.kinds import KINDS
-from bridge.simulator.state.transfers import Transfer
+from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.transfers import Transfer, TransferFile
 
 ORDINARY_LEASE_SECONDS = 90 * 86400
 ORDINARY_TEMPLATE_BYTES = 16 * storage.MEGABYTE
@@ -37,7 +36,9 @@ class ItemState:
 
 @dataclass(slots=True, eq=False)
 class TemplateState:
-    """``sections``: what was PUT, by path; ``transfer``: the upload or the download that is open; ``size`` in bytes."""
+    """``customize``: on instantiation; ``size`` in bytes; ``files``: descriptor and disks as they were uploaded;
+    ``transfer``: the upload or the download that is open; ``item``: the catalog item that stands for it.
+    """
 
     gold_master: bool = False
     descriptor_uploaded: bool = True
@@ -46,7 +47,9 @@ class TemplateState:
     storage_profile: str | None = None
     size: int = ORDINARY_TEMPLATE_BYTES
     networks: list[JsonObject] = field(default_factory=list)
+    files: list[TransferFile] = field(default_factory=list)
     transfer: Transfer | None = None
+    item: Entity | None = None
 
 
 def catalog(entity: Entity) -> CatalogState:
@@ -76,15 +79,26 @@ def _namesake(entity: Entity, *kinds: str) -> Entity | None:
     )
 
 
-def item_of(store: EntityStore, target: Entity) -> Entity | None:
-    """The catalog item of a template or media."""
-    places = [place for place in target.organization.children if place.kind.name == "catalog"]
-    for place in places:
-        named = store.named(KINDS["catalogItem"], place, target.name)
-        if named is not None and item(named).target is target:
-            return named
-    items = (one for place in places for one in place.children)
-    return next((one for one in items if item(one).target is target), None)
+def bind(item_entity: Entity, target: Entity) -> None:
+    """From now on the item stands for the target."""
+    item(item_entity).target = target
+    match target.kind.name:
+        case "vAppTemplate":
+            template(target).item = item_entity
+        case "media":
+            storage.media(target).item = item_entity
+        case _:
+            pass
+
+
+def item_of(target: Entity) -> Entity | None:
+    """The catalog item of a template or media; where nobody bound one, the one that has its name."""
+    state = storage.media(target) if target.kind.name == "media" else template(target)
+    if state.item is None:
+        places = [place for place in target.organization.children if place.kind.name == "catalog"]
+        items = (one for place in places for one in place.children if one.name == target.name)
+        state.item = next((one for one in items if item(one).target is target), None)
+    return state.item
 
 
 def size_of(target: Entity | None) -> int | None:

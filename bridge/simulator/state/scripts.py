@@ -96,6 +96,10 @@ def ordinary(seconds: float, status: str = "success") -> Script:
     return Script(steps=tuple(steps))
 
 
+WAITING = Script(steps=(Step(0.0, "running", 0),))
+"""Goes on until somebody else ends it, as an upload does."""
+
+
 def _without_progress(seconds: float) -> Script:
     return Script(steps=(Step(0.0, "queued"), Step(seconds * 0.1, "running"), Step(seconds, "success")))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.transfers import Transfer
+from bridge.simulator.state.transfers import Transfer, TransferFile
 
 MEGABYTE = 1024 * 1024
 ORDINARY_DISK_MB = 1024
@@ -18,7 +18,9 @@ ORDINARY_MEDIA_BYTES = 4 * MEGABYTE
 
 @dataclass(slots=True, eq=False)
 class DiskState:
-    """A named (independent) disk. ``size`` in MiB; ``attached``: VMs; more than one only where it is shared."""
+    """A named (independent) disk. ``size_mb`` in MiB; ``uuid`` is the guest's, not the entity's; ``attached``: VMs,
+    more than one only where the disk is shared.
+    """
 
     size_mb: int = ORDINARY_DISK_MB
     iops: int = 0
@@ -26,6 +28,7 @@ class DiskState:
     bus_sub_type: str = "lsilogic"
     sharing_type: str = "None"
     encrypted: bool = False
+    uuid: str = ""
     storage_profile: Entity | None = None
     attached: list[Entity] = field(default_factory=list)
 
@@ -36,21 +39,24 @@ class DiskState:
 
 @dataclass(slots=True, eq=False)
 class MediaState:
-    """An image. ``transfer``: the upload or the download that is open; ``inserted``: VMs that have it in their drive.
-
-    ``size`` in bytes.
+    """An image. ``size`` in bytes; ``files``: what was uploaded; ``transfer``: the upload or the download that is open;
+    ``item``: the catalog item that stands for it; ``inserted``: VMs that have it in their drive.
     """
 
     image_type: str = "iso"
     size: int = ORDINARY_MEDIA_BYTES
     storage_profile: Entity | None = None
+    files: list[TransferFile] = field(default_factory=list)
     transfer: Transfer | None = None
+    item: Entity | None = None
     inserted: list[Entity] = field(default_factory=list)
 
 
 def disk(entity: Entity) -> DiskState:
     if not isinstance(entity.state, DiskState):
-        entity.state = DiskState(storage_profile=default_storage_profile(entity.parent))
+        entity.state = DiskState(
+            uuid=f"6000c29{entity.uuid[7:]}", storage_profile=default_storage_profile(entity.parent)
+        )
     return entity.state
 
 

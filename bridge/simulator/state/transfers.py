@@ -6,7 +6,10 @@ first mebibyte of each file is kept while all files together have less than 64 M
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from bridge.simulator.state.entities import Entity
 
 MAXIMUM_FILE_BYTES = 1024 * 1024
 MAXIMUM_ALL_BYTES = 64 * 1024 * 1024
@@ -28,9 +31,12 @@ class TransferFile:
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """The files of one upload or download; ``id`` is part of their addresses. ``upload`` False: to be read."""
+    """The files of one upload or download of an entity; ``id`` is part of their addresses. ``upload`` False: to be
+    read.
+    """
 
     id: str
+    entity: Entity
     upload: bool
     files: list[TransferFile] = field(default_factory=list)
 
@@ -77,12 +83,24 @@ class Transfers:
         return transfer
 
     def close(self, transfer: Transfer | None) -> None:
-        """Its addresses lead nowhere any more, its content is forgotten."""
-        if transfer is None or self._open.pop(transfer.id, None) is None:
-            return
-        for one in transfer.files:
+        """Its addresses lead nowhere any more; the files are still there."""
+        if transfer is not None:
+            self._open.pop(transfer.id, None)
+
+    def forget(self, files: Iterable[TransferFile]) -> None:
+        """The files are gone."""
+        for one in files:
             self._kept -= len(one.content)
             one.content = bytearray()
+
+    def copies(self, files: Iterable[TransferFile]) -> list[TransferFile]:
+        """The same files once more, for a copy of what they belong to."""
+        made = []
+        for one in files:
+            copy = TransferFile(one.name, one.size)
+            self.receive(copy, 0, bytes(one.content), one.received)
+            made.append(copy)
+        return made
 
     def receive(self, file: TransferFile, start: int, body: bytes, length: int) -> None:
         """Takes a part that begins at ``start``.

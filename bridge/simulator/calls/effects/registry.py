@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from bridge.simulator.calls.effects import (
+    catalogs,
     compose,
     devices,
+    disks,
     general,
-    libraries,
+    media,
     metadata,
     organizations,
     power,
     snapshots,
+    templates,
 )
 from bridge.simulator.calls.effects.occasion import Modelled
 
@@ -19,7 +22,10 @@ BY_NAME: dict[str, Modelled] = {
     **snapshots.MODELLED,
     **devices.MODELLED,
     **compose.MODELLED,
-    **libraries.MODELLED,
+    **catalogs.MODELLED,
+    **templates.MODELLED,
+    **media.MODELLED,
+    **disks.MODELLED,
     **organizations.MODELLED,
 }
 """Catalogue name -> what it does. Each family has its own names."""
@@ -27,7 +33,7 @@ BY_NAME: dict[str, Modelled] = {
 CREATES: dict[str, str] = {name: one.creates for name, one in BY_NAME.items() if one.creates is not None}
 """Operations that make an entity, which the Task belongs to, and its kind."""
 
-UNIQUE_NAMES = frozenset({"vApp", "catalog", "org", "vdc", "network", "edgeGateway", "vAppTemplate"})
+UNIQUE_NAMES = frozenset({"vApp", "catalog", "org", "vdc", "network", "edgeGateway"})
 """Kinds whose names are unique in what contains them: DUPLICATE_NAME otherwise."""
 
 

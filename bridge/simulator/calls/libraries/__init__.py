@@ -1,0 +1,1 @@
+"""Libraries, storage and metadata: what is asked of them beside the operations of the catalogue."""
