@@ -177,7 +177,8 @@ class TestCreate:
         """What VCD makes of it is documented nowhere, so nobody may lean on it."""
 
         def keys() -> list[str | None]:
-            media = admin.json("POST", f"/vdc/{VDC}/media", {"name": "m", "imageType": "iso", "size": 0, "operationKey": "k-1"}, status=201)
+            image = {"name": "m", "imageType": "iso", "size": 0, "operationKey": "k-1"}
+            media = admin.json("POST", f"/vdc/{VDC}/media", image, status=201)
             disk = {"disk": {"name": "d", "sizeMb": 1, "operationKey": "k-2"}}
             disks = admin.json("POST", f"/vdc/{VDC}/disk", disk, status=201)
             return [document["tasks"]["task"][0]["operationKey"] for document in (media, disks)]
