@@ -257,7 +257,8 @@ class Director:
         self._add_sections(reader)
         self._router.add("GET", "/api/org", Target("listOrganizations", reader.organizations))
         self._router.add("GET", "/api/entity/{urn}", Target("resolveEntity", reader.resolve))
-        self._router.add("GET", "/api/query", Target("query", queries.query))
+        for method, path, target in queries.routes():
+            self._router.add(method, path, target)
 
     def _add_sections(self, reader: EntityReader) -> None:
         """What the catalogue can PUT below an entity can be read there; vApps and VMs have their own calls."""

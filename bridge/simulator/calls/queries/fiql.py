@@ -8,7 +8,7 @@ backslash.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from bridge.simulator.clock import parse_time
 
-_CONSTRAINT = re.compile(r"([A-Za-z_][\w.:\-]*)(==|!=|=gt=|=ge=|=lt=|=le=)")
+_CONSTRAINT = re.compile(r"([A-Za-z_][\w.:@\-]*)(==|!=|=gt=|=ge=|=lt=|=le=)")
 _SPECIAL = frozenset("();,")
 MAXIMUM_DEPTH = 64
 
@@ -58,6 +58,8 @@ class FieldType(Enum):
     FLAG = "flag"
     REFERENCE = "reference"
     """An href or a URN; the host of an href is not compared."""
+    ENTITY = "entity"
+    """The uuid of an entity; compared with that at the end of an href or URN, whichever view the href is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +169,32 @@ def compile_filter(expression: Expression, fields: Mapping[str, Field]) -> Predi
             return _comparison(expression, field)
         case All(parts):
             every = [compile_filter(part, fields) for part in parts]
-            return lambda row: all(holds(row) for holds in every)
+            return _every(every)
         case Either(parts):
             some = [compile_filter(part, fields) for part in parts]
-            return lambda row: any(holds(row) for holds in some)
+            return _some(some)
+
+
+def _every(parts: Sequence[Predicate]) -> Predicate:
+    """A loop of its own: ``all`` over a generator takes twice the time, and this runs once a row."""
+
+    def holds(row: Any) -> bool:
+        for part in parts:  # noqa: SIM110
+            if not part(row):
+                return False
+        return True
+
+    return holds
+
+
+def _some(parts: Sequence[Predicate]) -> Predicate:
+    def holds(row: Any) -> bool:
+        for part in parts:  # noqa: SIM110
+            if part(row):
+                return True
+        return False
+
+    return holds
 
 
 def _comparison(comparison: Comparison, field: Field) -> Predicate:
@@ -216,6 +240,8 @@ def _typed(comparison: Comparison, kind: FieldType) -> Any:
             return text.casefold()
         case FieldType.REFERENCE:
             return reference_key(text)
+        case FieldType.ENTITY:
+            return text.rstrip("/")[-36:].casefold()
         case FieldType.FLAG:
             if text.casefold() not in ("true", "false"):
                 raise FilterError(f"'{text}' is no boolean for '{comparison.selector}'")

@@ -145,7 +145,7 @@ def rule(writer: Writer, entity: Entity, _view: View) -> JsonObject:
         href = writer.references.href(entity)
         document["link"] = [writer.references.link("edit", href, entity.kind.media_stem),
                             writer.references.link("remove", href)]  # fmt: skip
-        document["vmReferences"] = said.get("vmReferences") or []
+        document["vmReferences"] = said.get("vmReferences") or {"vmReference": []}
     return document
 
 

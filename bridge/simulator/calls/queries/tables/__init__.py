@@ -1,0 +1,1 @@
+"""What each type of query tells of its rows: one file a family, collected by ``registry``."""
