@@ -10,7 +10,7 @@ from typing import Any
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.behavior import Behavior, SettingError
-from bridge.simulator.calls import machines, tasksettings
+from bridge.simulator.calls import machines, tasksettings, vappnetworks
 from bridge.simulator.calls.access.clients import ClientCalls
 from bridge.simulator.calls.access.oauth import OAuth
 from bridge.simulator.calls.access.sessions import SessionCalls
@@ -54,7 +54,9 @@ _UNVERSIONED = frozenset({"versions", "oauthToken", "oauthRegister", "deviceAuth
 
 
 def _takes(target: Target, path_id: str) -> bool:
-    """PUT /vApp/{id} is updateVm for a VM's id and updateVApp for a vApp's."""
+    """PUT /vApp/{id} is updateVm for a VM's id and updateVApp for a vApp's; some targets decide themselves."""
+    if target.takes is not None:
+        return target.takes(path_id)
     if target.operation is None or target.operation.body_type not in ("Vm", "VApp"):
         return True
     return path_id.startswith("vm-") is (target.operation.body_type == "Vm")
@@ -229,6 +231,8 @@ class Director:
             "resumeBlockingTask": blocking.decide, "abortBlockingTask": blocking.decide,
             "failBlockingTask": blocking.decide, "updateBlockingTaskProgress": blocking.update_progress,
         }  # fmt: skip
+        for method, path, target in vappnetworks.routes(self.cloud, actions, self.operations):
+            self._router.add(method, path, target)
         for operation in self.operations:
             target = operation_target(operation, actions)
             if operation.name in own:

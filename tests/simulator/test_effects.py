@@ -105,8 +105,8 @@ def test_rename_and_sections(cloud: Cloud, admin: Caller) -> None:
     assert (document["name"], document["description"]) == ("web", "Shop")
     assert admin.query("name==web", kind="vApp")["total"] == 1
     do(cloud, admin, "PUT", f"/vApp/{VM}/virtualHardwareSection/cpu", {"virtualQuantity": {"value": 4}})
-    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/cpu")["virtualQuantity"] == {"value": 4}
-    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/memory")["virtualQuantity"] == {"value": 2048}
+    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/cpu")["virtualQuantity"]["value"] == 4
+    assert admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/memory")["virtualQuantity"]["value"] == 2048
 
 
 def test_disks_and_media(cloud: Cloud, admin: Caller) -> None:

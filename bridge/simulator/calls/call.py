@@ -36,7 +36,9 @@ MAXIMUM_BODY_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path leads to: ``name`` as in the ledger; ``changes`` whether calls of it change something."""
+    """What a path leads to: ``name`` as in the ledger; ``changes`` whether calls of it change something; ``takes``
+    whether it is for an id, where several targets have one path.
+    """
 
     name: str
     handle: Callable[[Call], Answer]
@@ -44,6 +46,7 @@ class Target:
     operation: Operation | None = None
     collection: str = ""
     tail: str = ""
+    takes: Callable[[str], bool] | None = None
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bridge.simulator.calls.actions import Actions
+from bridge.simulator.calls import beyond
+from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.clock import timestamp
 from bridge.simulator.cloud import Cloud
@@ -71,9 +72,16 @@ RESOURCES: Mapping[str, _Resource] = {
 """By what follows the id in the path."""
 
 
+_BEYOND = (beyond.operation("updateVmMedia", "PUT", "/vApp/{id}/virtualHardwareSection/media",
+                            body_type="RasdItemsList"),)  # fmt: skip
+"""Operations with a Task that only the simulator has."""
+
+
 def routes(cloud: Cloud, actions: Actions) -> Iterator[tuple[str, str, Target]]:
     """Method, path and target of every call here."""
     calls = MachineCalls(cloud, actions)
+    for operation in _BEYOND:
+        yield operation.method, f"/api{operation.path}", operation_target(operation, actions)
     for tail in RESOURCES:
         yield "GET", f"/api/vApp/{{id}}/{tail}", _target("getSection", calls.read, tail)
     for method, tail, name, handle in (
@@ -109,7 +117,8 @@ class MachineCalls:
         if build is None:
             raise _nothing()
         document = build(self.cloud.references, entity)
-        return call.reply(document, resource.stem, name=document.pop("_type", None))
+        document.pop("_type", None)  # told by the media type
+        return call.reply(document, resource.stem)
 
     def owner(self, call: Call) -> Answer:
         references, entity = self.cloud.references, self._vapp(call)

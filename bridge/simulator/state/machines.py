@@ -117,6 +117,8 @@ class Machine:
     sizing_policy: JsonObject | None = None
     placement_policy: JsonObject | None = None
     product_sections: list[JsonObject] = field(default_factory=list)
+    extra_config: dict[str, str] = field(default_factory=lambda: {"nvram": "machine.nvram"})
+    """Settings of the hypervisor that OVF has no words for."""
     tools_version: str = TOOLS_VERSION
     nested_hypervisor: bool = False
     tpm: bool = False
@@ -202,7 +204,7 @@ def saved(source: Machine) -> Machine:
     return replace(
         source, snapshot=None, nics=[replace(nic) for nic in source.nics],
         disks=[replace(disk) for disk in source.disks], customization=dict(source.customization),
-        product_sections=list(source.product_sections),
+        product_sections=list(source.product_sections), extra_config=dict(source.extra_config),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bridge.simulator.protocol.exchange import JsonObject
-from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.entities import Entity, EntityStore
 from bridge.simulator.state.machines import Machine, Nic, first_network, machine
 
 ORDINARY_SCOPE: JsonObject = {
@@ -81,6 +81,16 @@ def network_uuid(key: str, name: str) -> str:
     """Uuid of a network in a vApp, ever the same for its name."""
     text = "".join(f"{zlib.crc32(f'{key}|{name}#{number}'.encode()):08x}" for number in range(4))
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
+
+
+def find_network(store: EntityStore, uuid: str) -> tuple[Entity, VAppNetwork] | None:
+    """The vApp that a network is in, and the network."""
+    for vapp in store.of_kind("vApp"):
+        if isinstance(vapp.state, VAppState):
+            for network in vapp.state.networks:
+                if network.uuid == uuid:
+                    return vapp, network
+    return None
 
 
 def give_address(vapp: Entity, nic: Nic) -> None:

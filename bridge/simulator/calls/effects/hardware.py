@@ -61,10 +61,6 @@ def _check_stopped(occasion: Occasion) -> None:
     refuse_unless_stopped(occasion, occasion.owner)
 
 
-def _products(occasion: Occasion) -> None:
-    machine(occasion.owner).product_sections = bodies.objects(occasion.body.get("productSection") or [])
-
-
 MODELLED: dict[str, Modelled] = {
     "updateVm": Modelled(effect=_update_spec),
     "reconfigureVm": Modelled(effect=_update_spec),
@@ -75,6 +71,7 @@ MODELLED: dict[str, Modelled] = {
     "updateVmCpu": Modelled(check=_check_hot(PROCESSOR), effect=_item(PROCESSOR)),
     "updateVmMemory": Modelled(check=_check_hot(MEMORY), effect=_item(MEMORY)),
     "updateVmDisks": Modelled(effect=_items(DISK)),
+    "updateVmMedia": Modelled(effect=_items(CD)),
     "updateVmNetworkCards": Modelled(effect=_items(NETWORK)),
     "updateVmCapabilities": _section(bodies.apply_capabilities),
     "updateVmBootOptions": _section(bodies.apply_boot),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from html import unescape
 from typing import Any
 
 from bridge.simulator.calls.effects.occasion import Occasion
@@ -29,6 +30,8 @@ from bridge.simulator.state.machines import (
 from bridge.simulator.state.vapps import give_address
 
 _CORES = re.compile(r"CoresPerSocket\b[^>]*>\s*(\d+)\s*<")
+_EXTRA = re.compile(r"<[^<>]*\bExtraConfig\b[^<>]*>")
+_KEY, _VALUE = re.compile(r'\bkey="([^"]*)"'), re.compile(r'\bvalue="([^"]*)"')
 _NOT_SETTINGS = frozenset({"_type", "info", "required", "link", "any", "href", "type", "otherAttributes"})
 """What every section has beside its settings."""
 
@@ -220,6 +223,15 @@ def apply_operating_system(vm: Entity, section: JsonObject) -> None:
         state.guest_os = described
 
 
+def apply_extra_config(vm: Entity, section: JsonObject) -> None:
+    """What stands between the items of a hardware section as XML, if anything does."""
+    texts = [text for one in section.get("any") or () for text in _EXTRA.findall(str(one))]
+    given = {unescape(key[1]): unescape(value[1]) for text in texts
+             if (key := _KEY.search(text)) and (value := _VALUE.search(text))}  # fmt: skip
+    if given:
+        machine(vm).extra_config = given
+
+
 def apply_spec(occasion: Occasion, vm: Entity, section: JsonObject) -> None:
     """VmSpecSection; one that says it is not modified is not read."""
     if section.get("modified") is False:
@@ -274,6 +286,7 @@ def apply_sections(occasion: Occasion, vm: Entity, document: JsonObject) -> None
     if hardware is not None:
         kinds = (PROCESSOR, MEMORY, DISK) if network is not None else (PROCESSOR, MEMORY, DISK, NETWORK)
         apply_items(occasion, vm, objects(hardware.get("item") or []), kinds)
+        apply_extra_config(vm, hardware)
     if (spec := sections.get("VmSpecSectionType")) is not None:
         apply_spec(occasion, vm, spec)
     if network is not None:

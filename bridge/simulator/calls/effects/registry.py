@@ -8,12 +8,14 @@ from bridge.simulator.calls.effects import (
     devices,
     disks,
     general,
+    hardware,
     media,
     metadata,
     organizations,
     power,
     snapshots,
     templates,
+    vapps,
 )
 from bridge.simulator.calls.effects.occasion import Modelled
 
@@ -21,6 +23,8 @@ BY_NAME: dict[str, Modelled] = {
     **power.MODELLED,
     **snapshots.MODELLED,
     **devices.MODELLED,
+    **hardware.MODELLED,
+    **vapps.MODELLED,
     **compose.MODELLED,
     **catalogs.MODELLED,
     **templates.MODELLED,

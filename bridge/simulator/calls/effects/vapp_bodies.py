@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from bridge.simulator.calls.effects.machine_bodies import objects
@@ -46,7 +47,21 @@ def apply_configuration(occasion: Occasion, network: VAppNetwork, configuration:
     if network.parent is not None and network.fence_mode == "bridged":
         kept.pop("ipScopes", None)
         kept.pop("ipScope", None)
+    for scope in objects((kept.get("ipScopes") or {}).get("ipScope") or []):
+        _complete(scope)
     network.configuration = kept
+
+
+def _complete(scope: JsonObject) -> None:
+    """What VCD fills in: that the scope is in use, and the length of its prefix."""
+    scope.setdefault("isEnabled", True)
+    try:
+        subnet = ip_network(
+            f"{scope.get('gateway')}/{scope.get('netmask') or scope.get('subnetPrefixLength')}", strict=False
+        )
+    except ValueError:
+        return
+    scope.update(netmask=str(subnet.netmask), subnetPrefixLength=subnet.prefixlen)
 
 
 def apply_lease(vapp: Entity, section: JsonObject) -> None:

@@ -83,6 +83,18 @@ def _to_vapp(occasion: Occasion) -> None:
         rename(occasion)
 
 
+def _update_network(occasion: Occasion) -> None:
+    if occasion.owner.kind.name != "vApp":
+        return  # a network of a vDC, which this call does not change
+    uuid = occasion.parameters["network"]
+    network = next((one for one in vapp_state(occasion.owner).networks if one.uuid == uuid), None)
+    if network is not None:
+        name, description = occasion.body.get("name"), occasion.body.get("description")
+        network.name = str(name or network.name)
+        network.description = str(description or "")
+        vapp_bodies.apply_configuration(occasion, network, occasion.body.get("configuration"))
+
+
 MODELLED: dict[str, Modelled] = {
     "updateVApp": Modelled(effect=_update),
     "deleteVApp": Modelled(check=_check_delete, effect=_delete),
@@ -92,5 +104,8 @@ MODELLED: dict[str, Modelled] = {
     "updateVAppNetworkConfigSection": Modelled(effect=_networks),
     "updateVAppLeaseSettingsSection": Modelled(effect=_lease),
     "updateVAppStartupSection": Modelled(effect=_startup),
+    "updateVAppNetwork": Modelled(effect=_update_network),
+    "resetVAppNetwork": Modelled(),
+    "syncVAppNetworkSyslogSettings": Modelled(),
     "updateVAppProductSections": Modelled(effect=_products),
 }

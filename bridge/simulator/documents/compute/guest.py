@@ -72,9 +72,7 @@ def guest_customization(references: References, vm: Entity, *, editable: bool) -
 
 def customization_status(vm: Entity) -> JsonObject:
     """``guestcustomizationstatus``: pending until the guest has started with its new settings."""
-    state = machine(vm)
-    waits = state.needs_customization and state.customization.get("enabled")
-    return {"guestCustStatus": "GC_PENDING" if waits else "GC_COMPLETE"}
+    return {"guestCustStatus": "GC_PENDING" if machine(vm).needs_customization else "GC_COMPLETE"}
 
 
 def runtime_info(references: References, vm: Entity) -> JsonObject:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from bridge.simulator.documents.compute.sections import (
+    OVF,
     RASD_LIST_STEM,
     RASD_STEM,
     STEM,
@@ -18,7 +19,7 @@ from bridge.simulator.documents.compute.sections import (
     ovf_section,
 )
 from bridge.simulator.protocol.exchange import JsonObject, media_type
-from bridge.simulator.protocol.xml_writer import Markup
+from bridge.simulator.protocol.xml_writer import Markup, escaped
 from bridge.simulator.state import storage
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.machines import Machine, Nic, VirtualDisk, machine
@@ -135,7 +136,8 @@ def processors(references: References, vm: Entity, number: int = 4) -> JsonObjec
     """The item of the processors, also at ``virtualHardwareSection/cpu``."""
     state, href = machine(vm), f"{references.href(vm)}/virtualHardwareSection/cpu"
     cores = Markup(
-        f'<vmw:CoresPerSocket xmlns:vmw="{VMW}" ovf:required="false">{state.cores_per_socket}</vmw:CoresPerSocket>'
+        f'<vmw:CoresPerSocket xmlns:vmw="{VMW}" xmlns:ovf="{OVF}" ovf:required="false">{state.cores_per_socket}'
+        "</vmw:CoresPerSocket>"
     )
     return {
         "otherAttributes": attributes(href=href, type=f"{RASD_STEM}+xml"),
@@ -175,8 +177,16 @@ def hardware_section(references: References, vm: Entity) -> JsonObject:
         "elementName": "Virtual Hardware Family", "instanceID": "0", "virtualSystemIdentifier": vm.name,
         "virtualSystemType": state.hardware_version,
     }  # fmt: skip
+    extra = [
+        Markup(
+            f'<vmw:ExtraConfig xmlns:vmw="{VMW}" xmlns:ovf="{OVF}" vmw:key="{escaped(key)}" '
+            f'vmw:value="{escaped(value)}" ovf:required="false"/>'
+        )
+        for key, value in state.extra_config.items()
+    ]
     return ovf_section(
         "VirtualHardwareSectionType", "Virtual hardware requirements", f"{href}/", f"{STEM}.virtualHardwareSection",
+        any=extra,
         transport="", system=system, item=items(references, vm), links=_hardware_links(href),
     )  # fmt: skip
 

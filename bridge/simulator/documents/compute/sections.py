@@ -12,6 +12,7 @@ from bridge.simulator.protocol.exchange import JsonObject, media_type
 from bridge.simulator.protocol.xml_writer import VCLOUD, Markup, escaped
 from bridge.simulator.state.references import References
 
+OVF = "http://schemas.dmtf.org/ovf/envelope/1"
 VMW = "http://www.vmware.com/schema/ovf"
 STEM = "application/vnd.vmware.vcloud"
 RASD_STEM, RASD_LIST_STEM = f"{STEM}.rasdItem", f"{STEM}.rasdItemsList"
