@@ -14,8 +14,8 @@ from bridge.simulator.state.references import References
 from bridge.simulator.state.scripts import WAITING, Script, ordinary
 from bridge.simulator.state.sessions import Sessions
 from bridge.simulator.state.tasks import Task, TaskEngine
-from bridge.simulator.state.transfers import Transfers
 from bridge.simulator.state.tokens import Tokens
+from bridge.simulator.state.transfers import Transfers
 
 
 @dataclass(slots=True)

@@ -37,7 +37,9 @@ class Sharing:
             yield "POST", f"{path}/action/controlAccess", change
         publish = Target("publishCatalog", self.publish, changes=True, collection="admin/catalog")
         yield "POST", "/api/admin/catalog/{id}/action/publish", publish
-        externally = Target("publishCatalogExternally", self.publish_externally, changes=True, collection="admin/catalog")
+        externally = Target(
+            "publishCatalogExternally", self.publish_externally, changes=True, collection="admin/catalog"
+        )
         yield "POST", "/api/admin/catalog/{id}/action/publishToExternalOrganizations", externally
 
     def access(self, call: Call) -> Answer:
