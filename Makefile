@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external (bench)  SEEDS=count SEED=number (simulate)"
+	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare, external or simulator (bench)  SEEDS=count SEED=number (simulate)"
 
 setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
 
@@ -56,7 +56,7 @@ test-long: kafka ## the tests that take minutes
 simulate: $(STAMP) ## the whole engine in virtual time under many seeds; SEED= runs one again
 	$(BIN)/python -m tools.simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED))
 
-bench: kafka ## the bridge against a hand-written loop, on the real Kafka and the simulator
+bench: kafka ## the bridge against a hand-written loop on the real Kafka, and the simulator
 	$(BIN)/python -m benchmarks $(ONLY)
 
 check: $(STAMP) ## format, lint, types, import contracts, purity of the core, lengths, generated documents

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from bridge.simulator.calls.queries import paging
 from bridge.simulator.clock import timestamp
 from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, Caller, Cloud, error_code
 
@@ -124,6 +125,26 @@ def test_the_pages_of_one_sequence_come_from_one_snapshot(cloud: Cloud, admin: C
     moved = admin.query(sortDesc="startDate", pageSize=2, page=2)
     assert moved["total"] == 5
     assert moved["record"][0]["href"] == first["record"][1]["href"]
+
+
+def test_snapshots_are_forgotten_by_age_by_number_and_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "MAXIMUM_SNAPSHOT_ROWS", 100)
+    snapshots: paging.Snapshots[int] = paging.Snapshots()
+
+    def kept(now: float) -> list[int]:
+        return [number for number in range(100) if snapshots.kept((number,), now) is not None]
+
+    for number in range(20):
+        snapshots.keep((number,), 0.0, [1, 2])
+    assert kept(0.0) == list(range(4, 20))
+    snapshots.keep((20,), 1.0, [0] * 80)
+    assert kept(1.0) == list(range(10, 21)), "20 rows and 80 are as many as may be"
+    snapshots.keep((20,), 1.0, [0] * 90)
+    assert kept(1.0) == list(range(15, 21)), "its own rows from before do not count"
+    snapshots.keep((21,), 30.5, [0])
+    assert kept(30.5) == [20, 21]
+    snapshots.keep((22,), 99.0, [0] * 1000)
+    assert kept(99.0) == [22], "the last one is always kept, whatever its size"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from bridge.simulator.state import entities
 from bridge.simulator.state.inventory import well_known_uuid
 from bridge.simulator.state.scripts import FINAL, PRESETS, ScriptError, read_script
 from bridge.simulator.state.tasks import Task
-from tests.simulator.driver import VAPP, VAPP_2, VDC, VM, Caller, Cloud, error_code
+from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, VDC, VM, Caller, Cloud, error_code
 
 VM_3 = f"vm-{well_known_uuid('vm', 'acme', 3)}"
 
@@ -122,6 +123,26 @@ def test_unknown_statuses_are_shown_as_scripted(cloud: Cloud, admin: Caller) -> 
     assert seen == ["queued", "running", "postRunning", "expectingAction", "success"]
 
 
+def test_post_running_is_between_running_and_success(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("scripts", {"script": {"preset": "post-running"}})
+    seen = [status for status, _ in life(cloud, admin, admin.deploy())]
+    assert seen == ["queued", "running", "postRunning", "success"]
+
+
+def test_results_and_the_tasks_of_vcenter(cloud: Cloud, admin: Caller) -> None:
+    result = {"resultReference": {"href": f"{URL}/api/vApp/{VAPP_2}", "name": "copy"}}
+    vc_tasks = [{"name": "PowerOnVM_Task", "moref": "task-7", "status": "success", "virtualCenterID": "vc-1"}]
+    cloud.set("scripts", {"script": {"preset": "success", "result": result, "vc_tasks": vc_tasks}})
+    task = admin.deploy()
+    assert admin.task(task)["result"] is None, "there is none before the end"
+    cloud.wait(10)
+    document = admin.task(task)
+    assert document["result"]["resultReference"]["name"] == "copy"
+    assert document["result"]["resultContent"] is None
+    (vc_task,) = document["vcTaskList"]["vcTask"]
+    assert (vc_task["moref"], vc_task["errorMessage"]) == ("task-7", None)
+
+
 def test_a_task_may_never_end_nor_reach_100(cloud: Cloud, admin: Caller) -> None:
     cloud.set("scripts", {"script": {"preset": "never-ends"}})
     task = admin.deploy()
@@ -172,6 +193,50 @@ def test_a_task_vanishes_with_403(cloud: Cloud, admin: Caller) -> None:
     assert f"com.vmware.vcloud.entity.task:{task}".encode() in answer.body
     assert admin.query()["total"] == 0
     assert admin.json("GET", f"/vApp/{VAPP}")["tasks"] is None
+
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("keep_days", "gone_after"),
+    [(0.0, 90 * DAY), (7.0, 7 * DAY + 10), (365.0, 90 * DAY)],
+    ids=["until expiryTime", "as long as the log is kept", "whichever comes first"],
+)
+def test_a_task_expires(cloud: Cloud, keep_days: float, gone_after: float) -> None:
+    """An end at 10 s. From then on it is nowhere."""
+    cloud.set("settings", {
+        "activity_log_keep_days": keep_days, "recent_task_seconds": 1e9, "session_absolute_seconds": 1e9,
+        "session_idle_seconds": 1e9,
+    })  # fmt: skip
+    admin = cloud.log_in()
+    task = admin.deploy()
+
+    def places() -> list[bool]:
+        return [
+            admin.call("GET", f"/task/{task}").status == 200,
+            any(one["id"].endswith(task) for one in admin.json("GET", f"/tasksList/{ACME}")["task"]),
+            admin.query(f"id==urn:vcloud:task:{task}")["total"] == 1,
+            admin.query("endDate=ge=2001-01-01")["total"] == 1,
+            admin.json("GET", f"/vApp/{VAPP}")["tasks"] is not None,
+            admin.call("GET", f"/entity/urn:vcloud:task:{task}").status == 200,
+        ]
+
+    cloud.wait(gone_after - 1)
+    assert places() == [True] * 6
+    cloud.wait(1.001)
+    assert places() == [False] * 6
+
+
+def test_what_has_not_ended_does_not_expire_until_it_ends(cloud: Cloud) -> None:
+    cloud.set("settings", {"session_absolute_seconds": 1e9, "session_idle_seconds": 1e9, "activity_log_keep_days": 1})
+    cloud.set("scripts", {"script": {"preset": "never-ends"}})
+    admin = cloud.log_in()
+    task = admin.deploy()
+    cloud.wait(100 * DAY)
+    assert admin.task(task)["status"] == "running"
+    cloud.set(f"tasks/{task}", {"status": "success"})
+    assert admin.call("GET", f"/task/{task}").status == 403
 
 
 def test_a_task_that_ended_leaves_its_entitys_list_by_time(cloud: Cloud, admin: Caller) -> None:
@@ -303,6 +368,35 @@ def test_forgotten_things_are_freed_without_a_garbage_collection(
         gc.enable()
 
 
+def test_what_comes_and_goes_leaves_nothing_behind(cloud: Cloud, admin: Caller) -> None:
+    cloud.set("settings", {"task_seconds": 0})
+    cloud.director.cloud.engine.maximum = 20
+
+    def cycle(number: int) -> None:
+        for path, body in (
+            (f"/vdc/{VDC}/action/composeVApp", {"name": f"shop-{number}"}),
+            (f"/vdc/{VDC}/disk", {"disk": {"name": f"data-{number}", "sizeMb": 10}}),
+        ):
+            made = admin.json("POST", path, body, status=201)
+            admin.json("DELETE", made["href"].removeprefix(f"{URL}/api"), status=202)
+        admin.query(f"name!=x{number}", pageSize=5)
+        cloud.log_in("user@acme").call("DELETE", "/cloudapi/1.0.0/sessions/current")
+        cloud.wait(1)
+
+    def kept() -> Counter[str]:
+        gc.collect()
+        # The ledger keeps its entries, which are tuples.
+        return Counter(type(one).__name__ for one in gc.get_objects() if type(one).__module__.startswith("bridge."))
+
+    for number in range(40):
+        cycle(number)
+    before = kept()
+    for number in range(40, 120):
+        cycle(number)
+    grown = kept() - before
+    assert sum(grown.values()) <= 20, grown
+
+
 def test_a_force_ends_or_moves_a_task_now(cloud: Cloud, admin: Caller) -> None:
     task = admin.deploy()
     cloud.set(f"tasks/{task}", {"status": "postRunning", "progress": 99})
@@ -363,6 +457,11 @@ def test_every_preset_reads() -> None:
         ({"cancel": "maybe"}, "cancel"),
         ({"sceonds": 1}, "sceonds"),
         ({"error": "x"}, "error"),
+        ({"error": {"code": 7}}, "'error': unknown key 'code'"),
+        ({"error": {"tenantError": {"stackTrace": "x"}}}, "stackTrace"),
+        ({"result": {"reference": {}}}, "'result': unknown key 'reference'"),
+        ({"vc_tasks": [{"moRef": "x"}]}, "moRef"),
+        ({"vc_tasks": {}}, "vc_tasks"),
         ({"preset": ["x"]}, "preset"),
     ],
 )

@@ -182,6 +182,8 @@ def read_script(document: Mapping[str, Any], default_seconds: float) -> Script:
         changes["result"] = _typed(_object(document, "result"), "ResultType", "result")
     if "error" in document:
         error = _typed(_object(document, "error"), "ErrorType", "error")
+        if error.get("tenantError") is not None:
+            _typed(_object(error, "tenantError"), "TenantErrorType", "tenantError")
         changes["error"] = {**DEFAULT_ERROR, "tenantError": None, **error}
     if "vc_tasks" in document:
         changes["vc_tasks"] = _vc_tasks(document["vc_tasks"])

@@ -19,6 +19,7 @@ DEFAULT_PAGE_SIZE = 25
 FORMATS = ("records", "idrecords", "references")
 SNAPSHOT_SECONDS = 30.0
 MAXIMUM_SNAPSHOTS = 16
+MAXIMUM_SNAPSHOT_ROWS = 200_000
 
 Row = TypeVar("Row")
 
@@ -76,21 +77,35 @@ def _positive(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 class Snapshots(Generic[Row]):
-    """Rows of a page sequence: page 1 takes them, the pages after it read the same ones for half a minute."""
+    """Rows of a page sequence: page 1 takes them, the pages after it read the same ones for half a minute.
+
+    Memory is bounded: only the last sequences are kept, and no more than so many rows of them all.
+    """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[Any, ...], tuple[float, list[Row]]] = OrderedDict()
+        self._rows = 0
 
     def keep(self, key: tuple[Any, ...], now: float, rows: list[Row]) -> None:
-        self._kept.pop(key, None)
+        self._forget(key)
         self._kept[key] = (now, rows)
-        if len(self._kept) > MAXIMUM_SNAPSHOTS:
-            self._kept.popitem(last=False)
+        self._rows += len(rows)
+        while len(self._kept) > 1 and self._is_old(now):
+            self._forget(next(iter(self._kept)))
 
     def kept(self, key: tuple[Any, ...], now: float) -> tuple[float, list[Row]] | None:
         """When the rows were taken, and the rows."""
         found = self._kept.get(key)
         return found if found is not None and now - found[0] <= SNAPSHOT_SECONDS else None
+
+    def _is_old(self, now: float) -> bool:
+        taken, _ = next(iter(self._kept.values()))
+        full = len(self._kept) > MAXIMUM_SNAPSHOTS or self._rows > MAXIMUM_SNAPSHOT_ROWS
+        return full or now - taken > SNAPSHOT_SECONDS
+
+    def _forget(self, key: tuple[Any, ...]) -> None:
+        _, rows = self._kept.pop(key, (0.0, []))
+        self._rows -= len(rows)
 
 
 def sort_rows(rows: list[Row], fields: Mapping[str, Field], parameters: Parameters) -> list[Row]:
