@@ -13,6 +13,7 @@ import pytest
 
 from bridge.core.answers import Accepted, CallAnswer, EntityRead, HttpCall, OutcomeUnknown, Unavailable
 from bridge.simulator.server import serve_in_thread
+from bridge.vcd import addresses
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
 from tests.support.simulator import ACME_VAPP, Simulator
@@ -98,7 +99,8 @@ async def test_a_dead_cell_costs_neither_a_call_nor_a_read(site: Site) -> None:
     assert max(seconds, await site.read()) < 0.3
 
 
-async def test_the_first_is_taken_again_when_it_is_back(site: Site) -> None:
+async def test_the_first_is_taken_again_when_it_is_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "FIRST_REST_SECONDS", 0.3)
     await site.down(2, **{"for": 0.2})
     await site.read()
     assert await site.last_cell() == "cell-3"

@@ -1,0 +1,95 @@
+"""Every answer of the error table, met by a whole bridge: what it did, what the events say, what the ledger shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.bridge import Site, running_site
+from tests.support.kafka import KafkaNode
+from tests.support.simulator import REPOSITORY
+from tests.system.error_table import OPERATIONS, ROWS, End, Row, printed
+
+Document = dict[str, Any]
+
+HELD = {"HTTP_429"}
+"""What those are told who wait because somebody else was asked to."""
+QUICK: dict[str, dict[str, Any]] = {
+    "vcd": {"answer_timeout_seconds": 0.7, "lease_seconds": 1},
+    "retry": {"base_delay_seconds": 0.1, "max_delay_seconds": 0.5, "busy_max_delay_seconds": 0.3},
+    "following": {"interval_seconds": 0.1},
+}
+CASES = [pytest.param(row, recovery, id=row.request_id(recovery)) for row in ROWS for recovery in row.ends]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    events: list[Document]
+    calls: list[Document]
+
+
+@pytest.fixture(scope="module")
+def stories(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Story]]:
+    """All rows at once, those that hold everything up after them; by request id."""
+    options = {"task_seconds": 0.2, "settings": {"strict_states": False}}
+    directory = tmp_path_factory.mktemp("errors")
+    with running_site(kafka.bootstrap, directory, simulator=options) as site:
+        site.settings = QUICK
+        site.start().wait_ready()
+        entities, events = dict[str, str](), list[Document]()
+        for holds in (False, True):
+            rows = [row for row in ROWS if row.holds is holds]
+            requests = [_prepare(site, row, recovery, entities) for row in rows for recovery in row.ends]
+            site.send(*requests)
+            events = site.wait_ended([request["request_id"] for request in requests])
+        site.check()
+        ledger = site.simulator.ledger(changes=True)
+        yield {
+            name: Story(
+                [event for event in events if event["request_id"] == name],
+                [entry for entry in ledger if entry["entity"] == entity and entry["user"] == "administrator"],
+            )
+            for name, entity in entities.items()
+        }
+
+
+def _prepare(site: Site, row: Row, recovery: str, entities: dict[str, str]) -> Document:
+    """The fault is set, or the entity occupied; the request that will meet it, for an entity of its own."""
+    name, operation = row.request_id(recovery), OPERATIONS[recovery]
+    entity = entities[name] = f"vapp-00000000-0000-4000-8000-{len(entities):012d}"
+    if row.occupied:
+        site.simulator.script({"seconds": 1}, entity=entity, times=1)
+        stranger = site.simulator.log_in("operator@System")
+        assert stranger.post(f"/api/vApp/{entity}/action/deploy", {}).status == 202
+    else:
+        site.simulator.fault(**row.fault, entity=entity, operation=operation)
+    body = {"body": {"name": "s"}} if operation == "createSnapshot" else {}
+    return {"request_id": name, "operation": operation, "parameters": {"id": entity}, **body}
+
+
+@pytest.mark.parametrize(("row", "recovery"), CASES)
+def test_every_answer_becomes_what_the_table_says(stories: dict[str, Story], row: Row, recovery: str) -> None:
+    story, end = stories[row.request_id(recovery)], row.ends[recovery]
+    last = story.events[-1]
+    assert (last["outcome"], last["change"] == "parked") == (end.outcome, end.outcome is None)
+    assert sum(call["effect"] for call in story.calls) == end.effects
+    assert len(story.calls) == end.calls or (end.or_more and len(story.calls) > end.calls)
+    assert story.calls[0]["fault"] == (None if row.occupied else row.fault.get("do", story.calls[0]["fault"]))
+    _check_told(story.events, end, HELD if row.holds else set())
+
+
+def _check_told(events: list[Document], end: End, held: set[str]) -> None:
+    reasons = {event["reason"]["code"] for event in events if event["reason"] is not None}
+    expected = set() if end.reason is None else {end.reason}
+    assert expected <= reasons <= expected | held
+    assert any(event["evidence"] for event in events) is end.looked
+    ids = {event["vcd_request_id"] for event in events if event["change"] in {"accepted", "rejected"}}
+    assert None not in ids or end.looked or end.reason is not None
+
+
+def test_the_document_has_this_table() -> None:
+    told = (REPOSITORY / "docs" / "vcd-client.md").read_text()
+    assert printed() in told, f"docs/vcd-client.md should have:\n{printed()}"
