@@ -11,8 +11,10 @@ from bridge.simulator.calls.effects import (
     hardware,
     media,
     metadata,
+    networks,
     organizations,
     power,
+    provider,
     snapshots,
     templates,
     vapps,
@@ -31,6 +33,8 @@ BY_NAME: dict[str, Modelled] = {
     **media.MODELLED,
     **disks.MODELLED,
     **organizations.MODELLED,
+    **networks.MODELLED,
+    **provider.MODELLED,
 }
 """Catalogue name -> what it does. Each family has its own names."""
 
