@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.errors import ConfigurationError
 from bridge.settings import load
 from bridge.wiring import policies, policy_of, vcd_config
 
@@ -21,6 +22,19 @@ def test_calls_and_reads_have_connections_of_their_own() -> None:
     environment = {**ENVIRONMENT, f"{VCD}MAX_CONCURRENT_CALLS": "3", f"{VCD}MAX_CONCURRENT_READS": "5"}
     config = vcd_config(load(None, environment).settings)
     assert (config.max_concurrent_calls, config.max_concurrent_reads) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://b.example:8443/api, https://c.example/", '["https://b.example:8443","https://c.example"]']
+)
+def test_further_cells_are_dialled_too(text: str) -> None:
+    config = vcd_config(load(None, {**ENVIRONMENT, f"{VCD}FURTHER_URLS": text}).settings)
+    assert config.urls == ("https://vcd.example", "https://b.example:8443", "https://c.example")
+
+
+def test_a_further_cell_that_is_no_address_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"vcd\.further_urls.*must be http"):
+        load(None, {**ENVIRONMENT, f"{VCD}FURTHER_URLS": "cell-2"})
 
 
 def test_a_call_waits_for_a_connection_within_its_lease() -> None:
