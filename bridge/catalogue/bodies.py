@@ -121,7 +121,7 @@ class _Check:
 
     def _object(self, name: str, value: Mapping[str, object], at: str) -> None:
         shape = self._shapes[name]
-        if shape.named:
+        if shape.type.abstract or value.get("_type") is not None:
             named = self._named(shape, value, at)
             if named is None:
                 return
@@ -133,7 +133,7 @@ class _Check:
             slot = slots.get(key)
             if slot is not None:
                 self._slot(slot, item, at, key)
-            elif key != "otherAttributes" and not (key == "_type" and shape.named) and not only_nulls(item):
+            elif key != "_type" and not only_nulls(item):
                 self._unknown(shape, key, at)
         missing = [group for group in shape.needed if not any(_is_given(value.get(key)) for key in group)]
         if missing and at and only_nulls(value):
@@ -172,8 +172,6 @@ class _Check:
         kin, given = self._shapes.kin(shape.type.name), value.get("_type")
         path = _joined(at, "_type")
         if given is None:
-            if not shape.type.abstract:
-                return shape
             if only_nulls(value):
                 return None
             fitting = [name for name in kin if self._knows(kin[name], value)]

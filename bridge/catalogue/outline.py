@@ -22,13 +22,15 @@ _LEFT_OUT = frozenset({"link", "tasks", "files", "any", "vCloudExtension"})
 @dataclass(frozen=True, slots=True)
 class BodyField:
     """``type``: a JSON type, or the name of VCD's type. ``or_else``: a newer key that will do instead of a required
-    one. ``newer``: than the XSDs (API 33). ``fields``: what is inside, where that is shown here."""
+    one. ``newer``: than the XSDs (API 33); ``since``: the API version, where that is known. ``fields``: what is inside,
+    where that is shown here."""
 
     key: str
     type: str
     required: bool = False
     array: bool = False
     newer: bool = False
+    since: str | None = None
     values: tuple[str, ...] = ()
     or_else: str | None = None
     fields: tuple[BodyField, ...] = ()
@@ -40,13 +42,14 @@ class BodyField:
         if self.values:
             facts.append(f"one of {', '.join(self.values)}" if len(self.values) > 1 else self.values[0])
         if self.newer:
-            facts.append("newer than API 33")
+            facts.append("newer than API 33" if self.since is None else f"since API {self.since}")
         return f"{self.key}: {', '.join(facts)}"
 
     def as_json(self) -> dict[str, Any]:
         return {
             "key": self.key, "type": self.type, "required": self.required, "array": self.array, "newer": self.newer,
-            "values": list(self.values), "or": self.or_else, "fields": [one.as_json() for one in self.fields],
+            "since": self.since, "values": list(self.values), "or": self.or_else,
+            "fields": [one.as_json() for one in self.fields],
         }  # fmt: skip
 
 
@@ -69,7 +72,8 @@ class _Outline:
         shown = [one for one in shape.type.fields if one.key not in _LEFT_OUT and not is_foreign(one.xml)]
         if any(one.xml == "ovf:Section" for one in shape.type.fields):
             shown += [one for one in shape.type.fields if one.xml == "ovf:Section"]
-        return tuple(self._field(shape, one, depth) for one in shown)
+        known = tuple(self._field(shape, one, depth) for one in shown if not one.older)
+        return known + tuple(BodyField(key, "any", newer=True, since=since) for key, since in shape.newer.items())
 
     def _field(self, shape: BodyShape, one: Field, depth: int) -> BodyField:
         slot = shape.slots[one.key]

@@ -2,23 +2,25 @@
 
 VCD reads JSON with Jackson, which takes a scalar for another one where its text fits (``"5"`` for 5, ``"true"`` for
 true, 5 for ``"5"``) and an empty text for nothing, so only what cannot be meant is wrong: an array for an object, an
-object for a text, a word for a number. ``_type`` names the type of an object exactly where the family of its type
-begins with an abstract one (RestApiJsonBindingsPlugin of vmware/vcd-api-tools): sections, typed values of metadata,
-network services.
+object for a text, a word for a number. ``_type`` names the type of an object where that is not known otherwise: where
+the type of its place is abstract (RestApiJsonBindingsPlugin of vmware/vcd-api-tools), as of sections, typed values of
+metadata and network services.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bridge.catalogue.newer import NEWER_KEYS
 from bridge.catalogue.types import DocumentType, DocumentTypes, Field, Primitive
 
 FOREIGN = frozenset({"ovf", "ovfenv", "vmw", "cim", "rasd", "vssd", "xml"})
 """Prefixes of what DMTF and others wrote: how its parts look in JSON is not sourced, so it is passed through."""
 
-_EXTENSIBLE = "VCloudExtensibleType"
+_EVERYWHERE = ("vCloudExtension", "otherAttributes")
+"""Tolerated in every object, also of types that are not extensible."""
 _SECTION = "ovf:Section_Type"
 
 SUPERSEDED: Mapping[tuple[str, str], str] = {
@@ -43,14 +45,17 @@ class Slot:
     choices: tuple[str, ...] = ()
 
 
+_ANYTHING = Slot(many=False, wanted="anything")
+
+
 @dataclass(frozen=True, slots=True)
 class BodyShape:
-    """``needed``: keys that must be there, of each group one. ``named``: objects say ``_type``."""
+    """``needed``: keys that must be there, of each group one. ``newer``: keys beyond the type's -> API version."""
 
     type: DocumentType
     slots: Mapping[str, Slot]
     needed: tuple[tuple[str, ...], ...]
-    named: bool
+    newer: Mapping[str, str]
 
     @property
     def foreign(self) -> bool:
@@ -75,11 +80,17 @@ class Shapes:
     def _make(self, kind: DocumentType) -> BodyShape:
         needed = []
         for field in kind.fields:
-            if field.required and not field.newer and not is_foreign(field.xml):
-                newer = SUPERSEDED.get((kind.name, field.key))
-                needed.append((field.key,) if newer is None else (field.key, newer))
-        slots = {field.key: self._slot(field) for field in kind.fields}
-        return BodyShape(kind, slots, tuple(needed), self._is_named(kind))
+            if field.required and not field.newer and not field.older and not is_foreign(field.xml):
+                instead = SUPERSEDED.get((kind.name, field.key))
+                needed.append((field.key,) if instead is None else (field.key, instead))
+        newer = dict(self._newer(kind))
+        slots = dict.fromkeys((*newer, *_EVERYWHERE), _ANYTHING) | {one.key: self._slot(one) for one in kind.fields}
+        return BodyShape(kind, slots, tuple(needed), newer)
+
+    def _newer(self, kind: DocumentType) -> Iterator[tuple[str, str]]:
+        yield from NEWER_KEYS.get(kind.name, {}).items()
+        if kind.base is not None and kind.base in self.types:
+            yield from self._newer(self.types[kind.base])
 
     def _slot(self, field: Field) -> Slot:
         types = self.types
@@ -90,11 +101,6 @@ class Shapes:
             return Slot(field.many and not is_foreign(field.xml), "anything")
         wanted, takes = _SCALARS[primitive]
         return Slot(field.many, wanted, takes=takes, choices=types.choices(field.type))
-
-    def _is_named(self, kind: DocumentType) -> bool:
-        while kind.base is not None and kind.base != _EXTENSIBLE and kind.base in self.types:
-            kind = self.types[kind.base]
-        return kind.abstract and kind.name != _EXTENSIBLE
 
     def _kin(self, base: str) -> Mapping[str, str]:
         types = self.types

@@ -67,8 +67,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
      f"`{SECTION}.networkConfig[0].configuration` is missing"),
     ("setVAppMetadataItem", {"typedValue": {"_type": "MetadataStringVlaue", "value": "v"}},
      "`typedValue._type` 'MetadataStringVlaue' is no type that fits here; did you mean `MetadataStringValue`?"),
-    ("deployVApp", {"_type": "DeployVAppParamsType"},
-     "`_type` is no key of DeployVAppParams; it takes `powerOn`, `deploymentLeaseSeconds`, `forceCustomization`"),
+    ("deployVApp", {"_type": "UndeployVAppParamsType"},
+     "`_type` 'UndeployVAppParamsType' is no type that fits here; did you mean `DeployVAppParamsType`?"),
 ]  # fmt: skip
 
 
@@ -85,7 +85,10 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("deployVApp", {"powerOn": None, "unknown": None, "also": {"unknown": None, "and": [None]}}),
     ("createSnapshot", {"name": 7, "memory": 0}),
     ("cloneVApp", {"source": {**SOURCE, "otherAttributes": {"x": 1}, "vCloudExtension": [], "id": None}}),
-    ("deployVApp", {"otherAttributes": {"anything": [1]}}),
+    ("deployVApp", {"otherAttributes": {"anything": [1]}, "_type": "DeployVAppParamsType"}),
+    ("updateVmNetworkConnectionSection", {"networkConnection": [], "vCloudExtension": [], "otherAttributes": {}}),
+    ("updateVmBootOptions", {"efiSecureBootEnabled": True}),
+    ("createCatalog", {"name": "images", "distributedCatalogParams": {"whatever": 1}}),
     ("mergeVAppMetadata", {"metadataEntry": [None, {"key": "k", "domain": {"visibility": None}}]}),
     ("instantiateVAppTemplate", with_section(_type="OperatingSystemSectionType", whatever=1)),
     ("instantiateVAppTemplate", with_section(_type="NetworkConfigSectionType", info="as it may be")),

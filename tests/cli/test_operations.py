@@ -74,8 +74,8 @@ def test_json_has_the_fields_and_the_example_of_each_body(capsys: pytest.Capture
     (one,) = json.loads(capsys.readouterr().out)
     assert one["example"] == {"powerOn": True}
     assert one["body_fields"][0] == {
-        "key": "powerOn", "type": "boolean", "required": False, "array": False, "newer": False, "values": [],
-        "or": None, "fields": [],
+        "key": "powerOn", "type": "boolean", "required": False, "array": False, "newer": False, "since": None,
+        "values": [], "or": None, "fields": [],
     }  # fmt: skip
     assert main(["operations", "powerOnVApp", "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)
