@@ -64,6 +64,17 @@ def test_a_vapp_user_uses_what_is_his_and_builds_nothing(cloud: Cloud, user: Cal
     refused(user, "DELETE", f"/vdc/{VDC}")
 
 
+def test_nothing_lists_what_is_hidden(admin: Caller, user: Caller) -> None:
+    def contents(caller: Caller) -> set[str]:
+        return {one["name"] for one in caller.json("GET", f"/vdc/{VDC}")["resourceEntities"]["resourceEntity"]}
+
+    assert contents(admin) > {"vapp-1", "vapp-2", "photon", "tools-iso"}
+    assert contents(user) == {"vapp-2", "vapp-4"}
+    rules = f"/vdc/{VDC}/vmAffinityRules"
+    assert len(admin.json("GET", rules)["vmAffinityRule"]) == 1
+    assert user.json("GET", rules)["vmAffinityRule"] == []
+
+
 def test_tasks_are_seen_with_what_they_are_about(cloud: Cloud, admin: Caller, user: Caller) -> None:
     hidden, seen = admin.deploy(VAPP), admin.deploy(VAPP_2)
     assert user.task(seen)["id"].endswith(seen)

@@ -105,6 +105,7 @@ class Call:
             admin=collection.startswith("admin/"),
             extension=collection.startswith("admin/extension/"),
             version=version_number(self.version),
+            sees=self.sees,
         )
 
     def sees(self, entity: Entity) -> bool:

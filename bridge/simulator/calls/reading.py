@@ -41,7 +41,7 @@ class EntityReader:
     def affinity_rules(self, call: Call) -> Answer:
         """GET /api/vdc/{id}/vmAffinityRules: all rules of the vDC, whole."""
         documents, vdc = self.cloud.documents, self._entity(call)
-        rules = [one for one in vdc.children if one.kind.name == "vmAffinityRule"]
+        rules = [one for one in vdc.children if one.kind.name == "vmAffinityRule" and call.sees(one)]
         document = {
             "otherAttributes": {}, "href": f"{self.cloud.references.href(vdc)}/vmAffinityRules", "link": [],
             "vmAffinityRule": [documents.entity(rule, call.view(rule)) for rule in rules],

@@ -71,10 +71,11 @@ _NEEDS: tuple[tuple[re.Pattern[str], Right], ...] = (
     (re.compile(r"/admin/|/shadowVm/|/org/|/vmGroups|DELETE /vdc/"), Right.ADMINISTER),
     (re.compile(r"/catalog|/vAppTemplate/|/media/|/vdc/.*/(uploadVAppTemplate|cloneVAppTemplate|cloneMedia|media)$"),
      Right.CHANGE_CATALOGS),
-    (re.compile(r"/vApp/.*(/virtualHardwareSection|/recomposeVApp|/reconfigureVm|/disk/action|/consolidate|/relocate"
-                r"|/vmCapabilities|/upgradeHardwareVersion|/operatingSystemSection|/[A-Za-z]*Nested[A-Za-z]*)"),
-     Right.CREATE_VAPPS),
-    (re.compile(r"/vApp/|/vdc/.*/cloneVApp$"), Right.USE_VAPPS),
+    (re.compile(r"/vdc/.*/cloneVApp$|/vApp/[^/]+(/(power|media|metadata).*"
+                r"|/action/(deploy|undeploy|discardSuspendedState|createSnapshot|removeAllSnapshots"
+                r"|revertToCurrentSnapshot|installVMwareTools|check[A-Za-z]*Compliance)"
+                r"|/(networkConnection|guestCustomization|leaseSettings|startup)Section|/productSections)?$"),
+     Right.USE_VAPPS),
 )  # fmt: skip
 """The right that an operation takes, by the first pattern that is found in its method and path; else CREATE_VAPPS."""
 

@@ -22,6 +22,7 @@ class View:
         admin: Through a path below ``/admin``: the administrator's view of an entity that has two.
         extension: Through a path below ``/admin/extension``: the provider's view of an entity that has two.
         version: The API version that was asked for.
+        sees: Whether who looks sees another entity: what he does not see is not listed either.
     """
 
     now: float
@@ -31,6 +32,7 @@ class View:
     admin: bool = False
     extension: bool = False
     version: tuple[int, int] = (39, 0)
+    sees: Callable[[Entity], bool] = lambda _entity: True
 
 
 class Writer(Protocol):

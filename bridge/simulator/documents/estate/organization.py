@@ -88,7 +88,7 @@ def _contents(references: References, entity: Entity, view: View) -> list[JsonOb
         return [
             references.link("down", references.href(one), one.kind.media_stem, one.name)
             for one in entity.children
-            if one.kind.name in ("vdc", "catalog")
+            if one.kind.name in ("vdc", "catalog") and view.sees(one)
         ]
     kinds = ("adminOrgVdc", "adminCatalog") if view.provider else ("orgVdc", "catalog")
     links = []

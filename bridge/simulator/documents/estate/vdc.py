@@ -41,7 +41,7 @@ def vdc(writer: Writer, entity: Entity, view: View) -> JsonObject:
     document: JsonObject = {
         "link": _links(references, entity, view),
         "computeCapacity": _capacity(entity, used),
-        "resourceEntities": {"resourceEntity": _resources(references, entity)},
+        "resourceEntities": {"resourceEntity": _resources(references, entity, view)},
         "availableNetworks": {"network": _listed(references, network_list, view)},
         "capabilities": {"supportedHardwareVersions": {
             "supportedHardwareVersion": [
@@ -76,11 +76,11 @@ def _capacity(entity: Entity, used: Usage) -> JsonObject:
     }
 
 
-def _resources(references: References, entity: Entity) -> list[JsonObject]:
+def _resources(references: References, entity: Entity, view: View) -> list[JsonObject]:
     return [
         {"href": references.href(one), "id": one.urn, "type": f"{one.kind.media_stem}+json", "name": one.name,
          "_type": "ResourceReferenceType"}
-        for one in entity.children if one.kind.name in _HOLDS
+        for one in entity.children if one.kind.name in _HOLDS and view.sees(one)
     ]  # fmt: skip
 
 
