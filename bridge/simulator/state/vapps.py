@@ -35,12 +35,16 @@ class VAppNetwork:
 
     @property
     def scopes(self) -> list[JsonObject]:
-        """IpScopeType: its own, else those of the network that it is bridged to."""
-        for one in (self.configuration, (self.parent and self.parent.properties.get("configuration")) or {}):
-            scopes = (one.get("ipScopes") or {}).get("ipScope") or ([one["ipScope"]] if one.get("ipScope") else [])
-            if scopes:
-                return list(scopes)
-        return [ORDINARY_SCOPE]
+        """IpScopeType: its own, else those of the network that it is bridged to, which it inherits."""
+        inherited = None if self.parent is None else self.parent.properties.get("configuration")
+        found = _scopes(self.configuration) or [{**one, "isInherited": True} for one in _scopes(inherited or {})]
+        return found or [ORDINARY_SCOPE]
+
+
+def _scopes(configuration: JsonObject) -> list[JsonObject]:
+    """Of NetworkConfigurationType, in its form with several or in the older one with one."""
+    scopes = (configuration.get("ipScopes") or {}).get("ipScope")
+    return list(scopes or ([configuration["ipScope"]] if configuration.get("ipScope") else []))
 
 
 @dataclass(slots=True, eq=False)
