@@ -94,7 +94,8 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("instantiateVAppTemplate", with_section(_type="NetworkConfigSectionType", info="as it may be")),
     ("updateVmDisks", {"item": [{"whatever": 1}]}),
     ("updateVmCpu", {"whatever": 1}),
-    ("editTrustedPlatformModule", {"tpmPresent": True, "whatever": 1}),
+    ("editTrustedPlatformModule", {"tpmPresent": True}),
+    ("convertToReplicationTrackingVm", {"whatever": 1}),
     ("moveVApp", {"source": SOURCE}),
     ("createDisk", {"disk": {"name": "n", "size": 1}}),
 ]

@@ -21,6 +21,8 @@ class _Plan:
     empty: JsonObject
     inner: dict[str, str]
     text: str | None
+    gone: frozenset[str]
+    """Keys that JSON does not have any more."""
 
 
 class _Plans(dict[str, _Plan]):
@@ -40,7 +42,8 @@ def _plan(kind: DocumentType) -> _Plan:
     empty |= {"vCloudExtension": []} if kind.extensible else {}
     types = load_types()
     inner = {one.key: one.type for one in kind.fields if one.place is not Place.ANY and one.type in types}
-    return _Plan(empty, inner, next((one.key for one in kind.fields if one.place is Place.TEXT), None))
+    text = next((one.key for one in kind.fields if one.place is Place.TEXT), None)
+    return _Plan(empty, inner, text, frozenset(one.key for one in kind.fields if one.older))
 
 
 def complete(document: JsonObject, name: str) -> JsonObject:
@@ -55,7 +58,7 @@ def complete(document: JsonObject, name: str) -> JsonObject:
     inner = plan.inner
     whole = plan.empty.copy() if said is None else {"_type": said, **plan.empty}
     for key, value in document.items():
-        if value is None and key in whole:
+        if (value is None and key in whole) or key in plan.gone:
             continue
         whole[key] = _complete_value(value, inner[key]) if key in inner else value
     return whole

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.catalogue.shapes import SUPERSEDED
 from bridge.catalogue.types import Choice, DocumentType, Field, Place, Primitive, load_types
 from bridge.simulator.clock import parse_time
 from bridge.simulator.protocol.document_types import actual_type
@@ -103,7 +104,7 @@ def _object(node: Node, declared: str, expected: str) -> JsonObject:
     _read_text(node, plan, document)
     _read_children(node, plan, document)
     for one in plan.required:
-        if one.key not in document:
+        if one.key not in document and SUPERSEDED.get((name, one.key), one.key) not in document:
             rule = "cvc-complex-type.4" if one.place is Place.ATTRIBUTE else "cvc-complex-type.2.4.b"
             what = "attribute" if one.place is Place.ATTRIBUTE else "element"
             raise invalid(rule, f"the {what} {one.xml} is missing in the element {node.name}")

@@ -12,7 +12,7 @@ from lxml import etree
 
 from bridge.catalogue.types import DocumentType, Place, load_types
 from bridge.simulator.protocol.document_types import actual_type
-from tests.fidelity.conformity.deviations import XML, reason_of
+from tests.fidelity.conformity.deviations import XML, XML_GONE, reason_of
 
 SCHEMAS = Path(__file__).parents[1] / "xsd"
 
@@ -82,6 +82,10 @@ def _take_out(element: etree._Element, declared: str, taken_out: Counter[str]) -
     types = load_types()
     said = element.get(_XSI_TYPE)
     kind = types[declared if said is None else actual_type(declared, said.rpartition(":")[2].replace("_", ""))]
+    if kind.name in XML_GONE:
+        name, value, _ = XML_GONE[kind.name]
+        taken_out[f"{kind.name}.{name}"] += element.get(name) is None
+        element.set(name, element.get(name, value))
     for name in list(element.attrib):
         if _is_beyond(kind, Place.ATTRIBUTE, _name(str(name)), taken_out):
             del element.attrib[name]
