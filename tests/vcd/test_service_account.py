@@ -146,6 +146,24 @@ async def test_a_dead_token_is_refused_with_what_to_do(path: Path) -> None:
     assert path.read_text() == "token-1\n"
 
 
+async def test_a_new_token_in_the_file_is_noticed_while_the_old_one_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper of the session waits for a quarter of an hour at most, and for this."""
+    monkeypatch.setattr("bridge.vcd.service_account._LOOK_SECONDS", 0.005)
+    account = credential(path)
+    with pytest.raises(LoginRefused):
+        await account.log_in(Tokens(valid="token-7"), "39.1")
+    changed = asyncio.ensure_future(account.changed())
+    for content in ("token-1\n", "", "token-7\n"):
+        await asyncio.sleep(0.02)
+        assert not changed.done(), "neither the refused token nor an empty file"
+        path.write_text(content)
+    async with asyncio.timeout(5):
+        await changed
+    assert (await account.log_in(Tokens(valid="token-7"), "39.1")).token == "access-8"
+
+
 @pytest.mark.parametrize("content", ["", " \n", "a b", "{}", '{"refresh_token": 5}', "t\u00f6ken", "[]x\n[]"])
 async def test_a_file_without_a_token_burns_nothing(path: Path, content: str) -> None:
     path.write_text(content)
