@@ -104,7 +104,7 @@ def _object(node: Node, declared: str, expected: str) -> JsonObject:
     _read_text(node, plan, document)
     _read_children(node, plan, document)
     for one in plan.required:
-        if one.key not in document and SUPERSEDED.get((name, one.key), one.key) not in document:
+        if one.key not in document and SUPERSEDED.get((name, one.key)) not in document:
             rule = "cvc-complex-type.4" if one.place is Place.ATTRIBUTE else "cvc-complex-type.2.4.b"
             what = "attribute" if one.place is Place.ATTRIBUTE else "element"
             raise invalid(rule, f"the {what} {one.xml} is missing in the element {node.name}")
