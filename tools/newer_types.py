@@ -31,6 +31,7 @@ NEWER = (
          "@sharingType? xs:string", "@uuid? xs:string", "IopsAllocation? IopsResourceType"),
         f"{_PAGE} DiskType, 36.0 and latest",
     ),
+    Newer("LinkType", ("@model? xs:string",), f"{_PAGE} LinkType"),
     Newer(
         "DiskSettingsType",
         ("resizable? xs:boolean", "encrypted? xs:boolean", "shareable? xs:boolean", "sharingType? xs:string",
