@@ -86,19 +86,16 @@ class Line:
         Of several addresses the next is tried only where it is proven that nothing was sent.
         """
         self._pace.call()
-        return await self._answer(self._sent(self._calls, request, departure, repeatable=False), paced=True)
+        return await self._answer(self._sent(self._calls, request, departure), paced=True)
 
     async def read(self, operation: str, request: httpx.Request) -> Reply:
         """Anything that may be repeated, a cancel request too; waits for its turn. Raises TransportFault."""
         await self._pace.turn()
-        return await self._observed(operation, request, paced=True, repeatable=True)
+        return await self._observed(operation, request, paced=True)
 
     async def session(self, operation: str, request: httpx.Request) -> Reply:
-        """What makes and keeps the session: waits for nobody. Raises TransportFault.
-
-        A login is not repeated: it may have used up what it was made with.
-        """
-        return await self._observed(operation, request, paced=False, repeatable=request.method == "GET")
+        """What makes and keeps the session: waits for nobody. Raises TransportFault."""
+        return await self._observed(operation, request, paced=False)
 
     async def close(self) -> None:
         """Leave a second to what is out, then close the connections."""
@@ -110,12 +107,11 @@ class Line:
         await self._calls.close()
         await self._reads.close()
 
-    async def _observed(self, operation: str, request: httpx.Request, *, paced: bool, repeatable: bool) -> Reply:
+    async def _observed(self, operation: str, request: httpx.Request, *, paced: bool) -> Reply:
         began = self._clock.monotonic()
         status: int | None = None
         try:
-            sending = self._sent(self._reads, request, None, repeatable=repeatable)
-            reply = await self._answer(sending, paced=paced)
+            reply = await self._answer(self._sent(self._reads, request, None), paced=paced)
             status = reply.status
             return reply
         except TransportFault as fault:
@@ -125,10 +121,12 @@ class Line:
             if self._observer is not None:
                 self._observer.observe_call(operation, status, self._clock.monotonic() - began)
 
-    async def _sent(
-        self, transport: Transport, request: httpx.Request, departure: Departure | None, *, repeatable: bool
-    ) -> Reply:
-        """The answer of the first address that gives one: a cell that is down costs a try, not the request."""
+    async def _sent(self, transport: Transport, request: httpx.Request, departure: Departure | None) -> Reply:
+        """The answer of the first address that gives one: a cell that is down costs a try, not the request.
+
+        Only what reads is asked elsewhere after it may have been sent: a login may have used up what it was made with.
+        """
+        repeatable = request.method == "GET" and departure is None
         *others, last = self._addresses.order(probing=repeatable)
         for base in others:
             try:

@@ -114,6 +114,8 @@ class Simulator:
 
     url: str
     process: subprocess.Popen[str] | None = None
+    urls: tuple[str, ...] = ()
+    """All cells, ``url`` the first."""
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
         reply = http(method, f"{self.url}/simulator/{path}", body)
@@ -206,10 +208,15 @@ def running_simulator(
     ledger_file: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     maximum_tasks: int = 100_000,
+    cells: int = 1,
 ) -> Iterator[Simulator]:
-    """Starts ``vcd-bridge simulator`` and stops it at the end. Its stderr is the test's."""
+    """Starts ``vcd-bridge simulator`` and stops it at the end. Its stderr is the test's.
+
+    ``cells``: more than one listen on further free ports.
+    """
+    further = ["--listen", "127.0.0.1:0"] * (cells - 1)
     command = [
-        sys.executable, "-m", "bridge", "simulator", "--listen", listen, "--task-seconds", str(task_seconds),
+        sys.executable, "-m", "bridge", "simulator", "--listen", listen, *further, "--task-seconds", str(task_seconds),
         "--vms", str(virtual_machines), "--settings", json.dumps(dict(settings or {})),
         "--maximum-tasks", str(maximum_tasks),
     ]  # fmt: skip
@@ -222,7 +229,8 @@ def running_simulator(
         line = process.stdout.readline()
         if not line.startswith("ready "):
             raise RuntimeError(f"the simulator did not start: {line!r}, exit code {process.poll()}")
-        yield Simulator(line.split()[1], process)
+        urls = line.split()[1:]
+        yield Simulator(urls[0], process, tuple(urls))
     finally:
         if process.poll() is None:
             process.terminate()

@@ -47,9 +47,11 @@ def _wait_ended_under_a_supervisor(site: Site, request_ids: Sequence[str]) -> No
 
 
 def test_vcd_refuses_and_loses_answers(kafka: KafkaNode, tmp_path: Path) -> None:
-    """Every class of fault on the wire, a few times each, under load."""
-    with running_site(kafka.bootstrap, tmp_path, intake=RELEASE, vcd={"answer_timeout_seconds": 1}) as site:
-        site.start().wait_ready()
+    """Every class of fault on the wire, a few times each, under load; then each of two cells dies and comes back."""
+    with running_site(kafka.bootstrap, tmp_path, simulator={"cells": 3}, intake=RELEASE) as site:
+        _, first, second = site.simulator.urls
+        bridge = site.start(vcd={"url": first, "further_urls": [second], "answer_timeout_seconds": 1})
+        bridge.wait_ready()
         path = "/action/"
         faults = [
             site.simulator.fault(do="drop", path=path, times=3, skip=3),
@@ -64,5 +66,10 @@ def test_vcd_refuses_and_loses_answers(kafka: KafkaNode, tmp_path: Path) -> None
         site.simulator.expire_sessions()
         load.wait_sent(90)
         site.simulator.wait_met(faults[-1])
+        for cell in ("cell-2", "cell-3"):
+            met = len(load.sent)
+            site.simulator.fault(do="refuse", cell=cell, **{"for": 1})
+            load.wait_sent(met + 25)
+        bridge.wait_logged("vcd.address_answers")
         site.wait_ended(load.finish(), 90)
         site.check()
