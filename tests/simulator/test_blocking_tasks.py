@@ -199,6 +199,8 @@ class TestOperationLimits:
             None, 1, 7,
         ]  # fmt: skip
         assert admin.json("GET", path)["operationsPerOrg"] == 1
+        whole = provider.json("GET", f"/admin/org/{ACME}")["settings"]["orgOperationLimitsSettings"]
+        assert (whole["operationsPerOrg"], whole["href"]) == (1, f"{URL}/api{path}")
         assert admin.call("PUT", path, {"operationsPerOrg": 9}).status == 403
         assert cloud.log_in("admin@beta").call("GET", path).status == 403
         assert error_code(provider.call("PUT", path, {"operationsPerOrg": "many"})) == "BAD_REQUEST"

@@ -386,7 +386,8 @@ def test_what_comes_and_goes_leaves_nothing_behind(cloud: Cloud, admin: Caller) 
     def kept() -> Counter[str]:
         gc.collect()
         # The ledger keeps its entries, which are tuples.
-        return Counter(type(one).__name__ for one in gc.get_objects() if type(one).__module__.startswith("bridge."))
+        kinds = (type(one) for one in gc.get_objects())
+        return Counter(kind.__name__ for kind in kinds if str(kind.__module__).startswith("bridge."))
 
     for number in range(40):
         cycle(number)

@@ -18,7 +18,7 @@ from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, no_access
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.kinds import KINDS
-from bridge.simulator.state.limits import OrganizationLimits
+from bridge.simulator.state.limits import OWN_LIMITS
 
 _BLOCKING_STEM = "application/vnd.vmware.admin.blockingTaskSettings"
 _OPERATIONS_STEM = "application/vnd.vmware.admin.taskOperationList"
@@ -31,12 +31,9 @@ _SYSTEM_FIELDS = {
 }  # fmt: skip
 """Key of the document -> setting."""
 
-_ORG_FIELDS = {
-    "consolesPerVmLimit": "consoles_per_vm", "operationsPerUser": "running_per_user",
-    "operationsPerOrg": "running_per_org", "queuedOperationsPerUser": "queued_per_user",
-    "queuedOperationsPerOrg": "queued_per_org",
-}  # fmt: skip
-"""Key of the document -> field of :class:`OrganizationLimits`."""
+_ORG_KEYS = (
+    "consolesPerVmLimit", "operationsPerUser", "operationsPerOrg", "queuedOperationsPerUser", "queuedOperationsPerOrg",
+)  # fmt: skip
 
 
 def routes(cloud: Cloud, operations: Iterable[Operation]) -> Iterator[tuple[str, str, Target]]:
@@ -114,12 +111,12 @@ class TaskSettings:
 
     def org_limits(self, call: Call) -> Answer:
         org = self._organization(call)
-        own, links = self.cloud.engine.queue.own_limits(org), self.cloud.references
+        own, links = (org.properties.get("settings") or {}).get(OWN_LIMITS) or {}, self.cloud.references
         href = f"{links.api}/admin/org/{org.uuid}/settings/operationLimitsSettings"
         document: JsonObject = {"href": href, "type": f"{_LIMITS_STEM}+json"}
         if call.is_provider:
             document["link"] = [links.link("edit", href, _LIMITS_STEM)]
-        document |= {key: value for key, name in _ORG_FIELDS.items() if (value := getattr(own, name)) is not None}
+        document |= {key: own[key] for key in _ORG_KEYS if key in own}
         return call.reply(document, _LIMITS_STEM, name=_ORG_LIMITS)
 
     def set_org_limits(self, call: Call) -> Answer:
@@ -128,9 +125,10 @@ class TaskSettings:
         if not call.is_provider:
             raise forbidden()
         body = _body(call, _LIMITS_STEM, _ORG_LIMITS)
-        limits = OrganizationLimits(**{name: _whole(body, key) for key, name in _ORG_FIELDS.items()})
+        limits = {key: value for key in _ORG_KEYS if (value := _whole(body, key)) is not None}
         call.effect = True
-        self.cloud.engine.queue.set_own(org, limits, call.now)
+        org.properties["settings"] = {**(org.properties.get("settings") or {}), OWN_LIMITS: limits}
+        self.cloud.engine.queue.reconsider(call.now)
         return self.org_limits(call)
 
     def _organization(self, call: Call) -> Entity:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -36,19 +36,22 @@ class Limits:
     queued_per_org: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrganizationLimits:
-    """An organization's own limits; None: the system's holds."""
+OWN_LIMITS = "orgOperationLimitsSettings"
+"""Where an organization's settings have its own limits (OrgSettingsType)."""
 
-    consoles_per_vm: int | None = None
-    running_per_user: int | None = None
-    running_per_org: int | None = None
-    queued_per_user: int | None = None
-    queued_per_org: int | None = None
+_OWN_KEYS = {
+    "operationsPerUser": "running_per_user", "operationsPerOrg": "running_per_org",
+    "queuedOperationsPerUser": "queued_per_user", "queuedOperationsPerOrg": "queued_per_org",
+}  # fmt: skip
 
-    def over(self, defaults: Limits) -> Limits:
-        own = {one.name: getattr(self, one.name) for one in fields(Limits)}
-        return Limits(**{name: getattr(defaults, name) if own[name] is None else own[name] for name in own})
+
+def limits_of(org: Entity, defaults: Limits) -> Limits:
+    """An organization's own limits, and the system's where it has none."""
+    own = (org.properties.get("settings") or {}).get(OWN_LIMITS)
+    if not own:
+        return defaults
+    said = {name: own[key] for key, name in _OWN_KEYS.items() if isinstance(own.get(key), int)}
+    return replace(defaults, **said)
 
 
 class Place(Enum):
@@ -111,20 +114,10 @@ class OperationQueue:
 
     def __init__(self) -> None:
         self.defaults = Limits()
-        self._own: dict[Entity, OrganizationLimits] = {}
         self._loads: dict[Entity, _Load] = {}
         self._starting = False
-
-    @property
-    def queued(self) -> int:
-        return sum(load.queued for load in self._loads.values())
-
-    def own_limits(self, org: Entity) -> OrganizationLimits:
-        return self._own.get(org, _NONE)
-
-    def set_own(self, org: Entity, limits: OrganizationLimits, now: float) -> None:
-        self._own[org] = limits
-        self.reconsider(now)
+        self.queued = 0
+        """How many wait, of all organizations."""
 
     def set_defaults(self, limits: Limits, now: float) -> None:
         self.defaults = limits
@@ -154,6 +147,7 @@ class OperationQueue:
             load.run(task)
             return True
         load.wait(task, begin)
+        self.queued += 1
         return False
 
     def leave(self, task: Task, at: float) -> None:
@@ -161,7 +155,7 @@ class OperationQueue:
         if task.place is None:
             return
         load = self._loads[task.org]
-        load.remove(task)
+        self._remove(task, load)
         if load.queued:
             self._start_waiting(task.org, load, at)
         elif not load.running:
@@ -171,11 +165,11 @@ class OperationQueue:
         """Somebody has moved a waiting Task on by hand."""
         if task.place is Place.WAITING:
             load = self._loads[task.org]
-            load.remove(task)
+            self._remove(task, load)
             load.run(task)
 
     def reconsider(self, at: float) -> None:
-        """Limits have changed: starts what may run now."""
+        """Starts what may run now: limits may have changed."""
         for org, load in list(self._loads.items()):
             if load.queued:
                 self._start_waiting(org, load, at)
@@ -186,19 +180,20 @@ class OperationQueue:
         self._starting = True
         try:
             while (task := load.next(self._limits(org))) is not None:
-                begin = load.remove(task)
+                begin = self._remove(task, load)
                 load.run(task)
                 if begin is not None:
                     begin(at)
         finally:
             self._starting = False
 
+    def _remove(self, task: Task, load: _Load) -> Begin | None:
+        begin = load.remove(task)
+        self.queued -= begin is not None
+        return begin
+
     def _limits(self, org: Entity) -> Limits:
-        own = self._own.get(org)
-        return self.defaults if own is None else own.over(self.defaults)
-
-
-_NONE = OrganizationLimits()
+        return limits_of(org, self.defaults)
 
 
 def _exceeded(whose: str) -> Refusal:

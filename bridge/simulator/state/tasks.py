@@ -204,6 +204,8 @@ class TaskEngine:
                 self.on_blocking_timeout(task, at)
             else:
                 self._end(task, at)
+        if self.queue.queued:
+            self.queue.reconsider(now)
 
     def get(self, task_id: str, now: float) -> Task | None:
         task = self._tasks.get(task_id)

@@ -44,6 +44,7 @@ SETTINGS: dict[str, tuple[str, str, JsonObject]] = {
     "passwordPolicy": ("orgPasswordPolicySettings", "organizationPasswordPolicySettings", {
         "accountLockoutEnabled": False, "invalidLoginsBeforeLockout": 5, "accountLockoutIntervalMinutes": 10,
     }),
+    "operationLimitsSettings": ("orgOperationLimitsSettings", "operationLimitsSettings", {}),
 }  # fmt: skip
 """By the last part of their path: key in OrgSettingsType, media type below ``admin.``, and what is there until somebody
 changed it."""
