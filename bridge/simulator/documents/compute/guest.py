@@ -72,7 +72,8 @@ def guest_customization(references: References, vm: Entity, *, editable: bool) -
 
 def customization_status(vm: Entity) -> JsonObject:
     """``guestcustomizationstatus``: pending until the guest has started with its new settings."""
-    return {"guestCustStatus": "GC_PENDING" if machine(vm).needs_customization else "GC_COMPLETE"}
+    status = "GC_PENDING" if machine(vm).needs_customization else "GC_COMPLETE"
+    return {"info": "Specifies guest customization status", "guestCustStatus": status}
 
 
 def runtime_info(references: References, vm: Entity) -> JsonObject:

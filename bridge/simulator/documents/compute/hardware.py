@@ -227,7 +227,7 @@ def _media_settings(references: References, state: Machine) -> list[JsonObject]:
         "adapterType": "1",
     }  # fmt: skip
     if state.media is not None:
-        drive |= {"mediaImage": references.to(state.media), "mediaState": "ENABLED"}
+        drive |= {"mediaImage": references.to(state.media), "mediaState": "SERVER"}
     return [drive]
 
 

@@ -20,10 +20,12 @@ _ENVIRONMENT = "http://www.vmware.com/schema/ovfenv"
 
 def vm(writer: Writer, entity: Entity, view: View) -> JsonObject:
     references, state = writer.references, machine(entity)
-    document = _common(references, entity, state)
+    document = _common(entity, state)
     document |= {
         "link": machine_links(references, entity, changes=view.may_change, provider=view.provider),
         "section": [make(references, entity) for make in SECTIONS.values()],
+        "needsCustomization": state.needs_customization,
+        "storageProfile": None if state.storage_profile is None else references.to(state.storage_profile),
         "vmCapabilities": guest.capabilities(references, entity),
         "bootOptions": guest.boot_options(references, entity),
         "environment": _environment(entity),
@@ -39,23 +41,24 @@ def vm(writer: Writer, entity: Entity, view: View) -> JsonObject:
 
 
 def template_vm(writer: Writer, entity: Entity, _view: View) -> JsonObject:
-    """The VM of a template: it has no power and no snapshot, and nothing in it can be changed."""
+    """The VM of a template: it has no power and no snapshot, and nothing in it can be changed.
+
+    In the template's document it is of the template's type, so it has only what both types know.
+    """
     references = writer.references
     names = ("vmSpecSection", "virtualHardwareSection", "operatingSystemSection", "networkConnectionSection",
              "guestCustomizationSection")  # fmt: skip
     return {
-        **_common(references, entity, machine(entity)),
+        **_common(entity, machine(entity)),
         "section": [SECTIONS[name](references, entity) for name in names],
     }
 
 
-def _common(references: References, entity: Entity, state: Machine) -> JsonObject:
+def _common(entity: Entity, state: Machine) -> JsonObject:
     policies = {"vmPlacementPolicy": state.placement_policy, "vmSizingPolicy": state.sizing_policy}
     return {
         "dateCreated": timestamp(entity.created_at),
-        "needsCustomization": state.needs_customization,
         "vAppScopedLocalId": state.local_id,
-        "storageProfile": None if state.storage_profile is None else references.to(state.storage_profile),
         "vdcComputePolicy": state.sizing_policy,
         "computePolicy": {name: one for name, one in policies.items() if one is not None} or None,
     }
