@@ -19,7 +19,8 @@ from bridge.simulator.serving.wire import (
     Send,
     cut,
     dribble,
-    gone,
+    hang,
+    pause,
     read_request,
     respond,
     truncate,
@@ -35,6 +36,8 @@ class Application:
         self.director = director
         self.administration = Administration(director, cells.documents)
         self.cells = cells
+        self.stopping = asyncio.Event()
+        """Ends what faults wait for."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,13 +74,13 @@ class Application:
         """The order of effect, ledger entry, waiting and answer is what a fault is about."""
         director = self.director
         if not fault.effect:
-            await asyncio.sleep(fault.seconds)
+            await pause(fault.seconds, self.stopping)
         answer = director.answer(call) if fault.effect or fault.do not in _INSTEAD_OF_AN_ANSWER else None
         if fault.do in ("drop", "reset", "hang"):
             director.record(call, None, fault)
-            await asyncio.sleep(fault.seconds)
+            await pause(fault.seconds, self.stopping)
             if fault.do == "hang":
-                await gone(receive)
+                await hang(scope, receive, self.stopping)
             else:
                 await cut(scope, receive, reset=fault.do == "reset")
             return
@@ -89,7 +92,7 @@ class Application:
             answer.content_type = fault.content_type
         director.record(call, answer.status, fault)
         if fault.effect:
-            await asyncio.sleep(fault.seconds)
+            await pause(fault.seconds, self.stopping)
         director.finish(call, answer)
         if fault.do == "skew":
             answer.headers = [one for one in answer.headers if one[0] != "Date"]
@@ -97,7 +100,7 @@ class Application:
         if fault.do == "truncate":
             await truncate(scope, receive, send, answer)
         elif fault.do == "slow":
-            await dribble(scope, receive, answer, fault.bytes_per_second)
+            await dribble(scope, receive, answer, fault.bytes_per_second, self.stopping)
         else:
             await respond(send, answer)
 

@@ -58,9 +58,10 @@ class _Server(uvicorn.Server):
     """Serves all cells; calls ``ready`` when they accept connections."""
 
     def __init__(self, director: Director, cells: Cells, ready: Callable[[], None]) -> None:
+        self._application = Application(director, cells)
         super().__init__(
             uvicorn.Config(
-                Application(director, cells),
+                self._application,
                 loop="uvloop",
                 lifespan="off",
                 access_log=False,
@@ -97,6 +98,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._cells.close()
+        self._application.stopping.set()
         await super().shutdown(sockets)
 
 

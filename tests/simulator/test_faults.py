@@ -195,3 +195,20 @@ class TestWire:
     def test_a_mistake_at_run_time_names_its_field(self, simulator: Simulator) -> None:
         reply = call("POST", f"{simulator.url}/simulator/faults", {"do": "drop", "when": 3})
         assert (reply.status, "unknown field 'when'" in reply.json()["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"do": "hang"}, {"do": "delay", "seconds": 60}, {"do": "slow", "bytes_per_second": 1}]
+)
+def test_a_stop_waits_for_no_fault(fault: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    """Who is still being served is let go, without a word about it."""
+    with serve_in_thread() as (url, director):
+        director.faults.add({**fault, "path": "versions"})
+        wire = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+        wire.request("GET", "/api/versions")
+        while director.ledger.last == 0 and not director.faults.is_empty:
+            time.sleep(0.01)  # the simulator is polled: there is nothing to be woken by
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.9
+    wire.close()
+    assert capfd.readouterr().err == ""

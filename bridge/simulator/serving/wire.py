@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import socket
 import struct
@@ -77,10 +78,28 @@ async def respond(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def gone(receive: Receive) -> None:
+async def _gone(receive: Receive) -> None:
     """Waits until the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def pause(seconds: float, stopping: asyncio.Event) -> None:
+    """Waits so long, or until the simulator stops."""
+    if seconds > 0:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stopping.wait()
+
+
+async def hang(scope: Scope, receive: Receive, stopping: asyncio.Event) -> None:
+    """Nothing comes until the client leaves, or the simulator stops."""
+    waits = {asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(stopping.wait())}
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for one in waits:
+        one.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+    await cut(scope, receive, reset=True)
 
 
 async def cut(scope: Scope, receive: Receive, *, reset: bool) -> None:
@@ -88,11 +107,12 @@ async def cut(scope: Scope, receive: Receive, *, reset: bool) -> None:
     transport = scope["state"][TRANSPORT]
     if reset:
         connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        if not transport.is_closing():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         transport.abort()
     else:
         transport.close()
-    await gone(receive)
+    await _gone(receive)
 
 
 async def truncate(scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
@@ -102,16 +122,18 @@ async def truncate(scope: Scope, receive: Receive, send: Send, answer: Answer) -
     await cut(scope, receive, reset=False)
 
 
-async def dribble(scope: Scope, receive: Receive, answer: Answer, bytes_per_second: float) -> None:
+async def dribble(
+    scope: Scope, receive: Receive, answer: Answer, bytes_per_second: float, stopping: asyncio.Event
+) -> None:
     """The answer, head and body, so many bytes a second, below HTTP's machinery; then the connection ends."""
     transport = scope["state"][TRANSPORT]
     left = _written(answer)
     beats = min(_BEATS_PER_SECOND, bytes_per_second)
     size = max(1, round(bytes_per_second / beats))
-    while left and not transport.is_closing():
+    while left and not transport.is_closing() and not stopping.is_set():
         transport.write(left[:size])
         left = left[size:]
-        await asyncio.sleep(1.0 / beats)
+        await pause(1.0 / beats, stopping)
     await cut(scope, receive, reset=False)
 
 
