@@ -16,10 +16,12 @@ from bridge.simulator.clock import parse_time
 from bridge.simulator.state.inventory import well_known_uuid
 from tests.simulator.driver import ACME, BETA, BETA_VAPP, URL, VAPP, VM, Caller, Cloud
 
-TEXTS = ("name", "status", "operationFull", "objectName", "objectType", "orgName", "ownerName", "serviceNamespace")
+TEXTS = ("name", "status", "operationFull", "objectName", "objectType", "orgName", "ownerName", "serviceNamespace",
+         "cellName")  # fmt: skip
 REFERENCES = ("href", "object", "org", "owner")
+FLAGS = ("hasOwner",)
 TIMES = ("startDate", "endDate")
-FIELDS = (*TEXTS, *REFERENCES, *TIMES, "progress")
+FIELDS = (*TEXTS, *REFERENCES, *TIMES, *FLAGS, "progress")
 NAMESPACES = ("org.example", "Org;Example", "a,b (c)", "back\\slash", "per%cent", "star*")
 
 
@@ -89,6 +91,8 @@ class Leaf:
             wanted = parse_time(given)
         elif self.field == "progress":
             wanted = float(given)
+        elif self.field in FLAGS:
+            wanted = wanted == "true"
         elif self.field in REFERENCES:
             wanted = re.sub(r"^https?://[^/]*", "", wanted)
         if self.operator == "!=":
@@ -131,6 +135,8 @@ def leaves(draw: st.DrawFn) -> Leaf:
     if field in REFERENCES:
         value = draw(st.sampled_from([value, value.replace(URL, "https://other.example"), value.upper()[:4].lower()]))
         return Leaf(field, draw(st.sampled_from(["==", "!="])), (str(value),))
+    if field in FLAGS:
+        return Leaf(field, draw(st.sampled_from(["==", "!="])), (draw(st.sampled_from(["true", "FALSE", "True"])),))
     changed = draw(st.sampled_from([str(value), str(value).swapcase() if field in TEXTS else str(value)]))
     return Leaf(field, draw(st.sampled_from(["==", "!=", "=gt=", "=ge=", "=lt=", "=le="])), (changed,))
 

@@ -12,18 +12,48 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from bridge.simulator.protocol.exchange import Refusal
-
-if TYPE_CHECKING:
-    from bridge.simulator.state.entities import Entity, User
-    from bridge.simulator.state.tasks import Task
+from bridge.simulator.protocol.exchange import JsonObject, Refusal
 
 Begin = Callable[[float], None]
 """Lets a Task that has waited begin, at that time."""
 
 _number = attrgetter("number")
+
+
+class Place(Enum):
+    """Where a Task stands that counts for the limits."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+class User(Protocol):
+    """What is asked of a user."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Organization(User, Protocol):
+    """What is asked of an organization: also its settings, among its ``properties``."""
+
+    @property
+    def properties(self) -> JsonObject: ...
+
+
+class Countable(Protocol):
+    """What is asked of a Task."""
+
+    place: Place | None
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def org(self) -> Organization: ...
+    @property
+    def user(self) -> User: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +75,13 @@ _OWN_KEYS = {
 }  # fmt: skip
 
 
-def limits_of(org: Entity, defaults: Limits) -> Limits:
+def limits_of(org: Organization, defaults: Limits) -> Limits:
     """An organization's own limits, and the system's where it has none."""
     own = (org.properties.get("settings") or {}).get(OWN_LIMITS)
     if not own:
         return defaults
-    said = {name: own[key] for key, name in _OWN_KEYS.items() if isinstance(own.get(key), int)}
+    said = {name: max(0, own[key]) for key, name in _OWN_KEYS.items() if isinstance(own.get(key), int)}
     return replace(defaults, **said)
-
-
-class Place(Enum):
-    """Where a Task stands that counts for the limits."""
-
-    RUNNING = "running"
-    WAITING = "waiting"
 
 
 @dataclass(slots=True)
@@ -68,19 +91,19 @@ class _Load:
     running: int = 0
     running_of: dict[User, int] = field(default_factory=dict)
     queued: int = 0
-    waiting: dict[User, OrderedDict[Task, Begin]] = field(default_factory=dict)
+    waiting: dict[User, OrderedDict[Countable, Begin]] = field(default_factory=dict)
 
-    def run(self, task: Task) -> None:
+    def run(self, task: Countable) -> None:
         task.place = Place.RUNNING
         self.running += 1
         self.running_of[task.user] = self.running_of.get(task.user, 0) + 1
 
-    def wait(self, task: Task, begin: Begin) -> None:
+    def wait(self, task: Countable, begin: Begin) -> None:
         task.place = Place.WAITING
         self.queued += 1
         self.waiting.setdefault(task.user, OrderedDict())[task] = begin
 
-    def remove(self, task: Task) -> Begin | None:
+    def remove(self, task: Countable) -> Begin | None:
         """What a waiting Task would have begun with."""
         place, task.place = task.place, None
         if place is Place.RUNNING:
@@ -103,7 +126,7 @@ class _Load:
             return False
         return not limits.running_per_user or self.running_of.get(user, 0) < limits.running_per_user
 
-    def next(self, limits: Limits) -> Task | None:
+    def next(self, limits: Limits) -> Countable | None:
         """The Task that came first of those that may run now."""
         heads = [next(iter(queue)) for user, queue in self.waiting.items() if self.has_room(user, limits)]
         return min(heads, key=_number, default=None)
@@ -114,7 +137,7 @@ class OperationQueue:
 
     def __init__(self) -> None:
         self.defaults = Limits()
-        self._loads: dict[Entity, _Load] = {}
+        self._loads: dict[Organization, _Load] = {}
         self._starting = False
         self.queued = 0
         """How many wait, of all organizations."""
@@ -123,7 +146,7 @@ class OperationQueue:
         self.defaults = limits
         self.reconsider(now)
 
-    def check(self, org: Entity, user: User) -> None:
+    def check(self, org: Organization, user: User) -> None:
         """Before anything of an operation happens.
 
         Raises:
@@ -138,7 +161,7 @@ class OperationQueue:
         if limits.queued_per_org and load.queued >= limits.queued_per_org:
             raise _exceeded(f'organization "{org.name}"')
 
-    def enter(self, task: Task, begin: Begin) -> bool:
+    def enter(self, task: Countable, begin: Begin) -> bool:
         """Whether a new Task may run now; else ``begin`` is called as soon as it may."""
         load = self._loads.get(task.org)
         if load is None:
@@ -150,7 +173,7 @@ class OperationQueue:
         self.queued += 1
         return False
 
-    def leave(self, task: Task, at: float) -> None:
+    def leave(self, task: Countable, at: float) -> None:
         """A Task has ended, or waits no longer because it is being canceled."""
         if task.place is None:
             return
@@ -161,7 +184,7 @@ class OperationQueue:
         elif not load.running:
             del self._loads[task.org]
 
-    def overtake(self, task: Task) -> None:
+    def overtake(self, task: Countable) -> None:
         """Somebody has moved a waiting Task on by hand."""
         if task.place is Place.WAITING:
             load = self._loads[task.org]
@@ -174,7 +197,7 @@ class OperationQueue:
             if load.queued:
                 self._start_waiting(org, load, at)
 
-    def _start_waiting(self, org: Entity, load: _Load, at: float) -> None:
+    def _start_waiting(self, org: Organization, load: _Load, at: float) -> None:
         if self._starting:
             return  # a Task ended as it began: the loop that began it goes on
         self._starting = True
@@ -187,12 +210,12 @@ class OperationQueue:
         finally:
             self._starting = False
 
-    def _remove(self, task: Task, load: _Load) -> Begin | None:
+    def _remove(self, task: Countable, load: _Load) -> Begin | None:
         begin = load.remove(task)
         self.queued -= begin is not None
         return begin
 
-    def _limits(self, org: Entity) -> Limits:
+    def _limits(self, org: Organization) -> Limits:
         return limits_of(org, self.defaults)
 
 

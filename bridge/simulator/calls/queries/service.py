@@ -97,7 +97,8 @@ class QueryService:
                 )
             return self.records.record(row, parameters.format, admin=admin)
 
-        return self._page(call, parameters, self.records.fields, expression, rows=rows, write=write)
+        fields = self.records.admin_fields if admin else self.records.fields
+        return self._page(call, parameters, fields, expression, rows=rows, write=write)
 
     def _blocking_tasks(self, call: Call, parameters: Parameters) -> tuple[int, list[JsonObject]]:
         if not call.is_provider:

@@ -36,6 +36,7 @@ class TaskRecords:
         self.engine = engine
         self.store = store
         self.fields = self._fields()
+        self.admin_fields = {**self.fields, **self._admin_fields()}
 
     def _start(self, row: TaskRow) -> float | None:
         return _milliseconds(self.documents.start_of(row.task, row.step))
@@ -53,13 +54,21 @@ class TaskRecords:
             "startDate": Field(FieldType.TIME, self._start),
             "endDate": Field(FieldType.TIME, lambda row: _milliseconds(row.ended_at)),
             "ownerName": Field(text, lambda row: row.task.user.name),
-            "owner": Field(FieldType.REFERENCE, lambda row: href(row.task.user.entity)),
             "object": Field(FieldType.REFERENCE, lambda row: href(row.task.owner)),
             "objectName": Field(text, lambda row: row.task.owner.name),
             "objectType": Field(text, lambda row: row.task.owner.kind.urn),
             "org": Field(FieldType.REFERENCE, lambda row: href(row.task.org)),
             "orgName": Field(text, lambda row: row.task.org.name),
             "serviceNamespace": Field(text, lambda row: row.task.service_namespace),
+        }
+
+    def _admin_fields(self) -> dict[str, Field]:
+        """What only ``adminTask`` has."""
+        href = self.documents.references.href
+        return {
+            "owner": Field(FieldType.REFERENCE, lambda row: href(row.task.user.entity)),
+            "cellName": Field(FieldType.TEXT, lambda row: row.task.cell),
+            "hasOwner": Field(FieldType.FLAG, lambda _row: True),
         }
 
     def candidates(self, expression: Expression | None) -> Collection[Task]:
