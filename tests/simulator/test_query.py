@@ -106,6 +106,17 @@ def test_pages_sort_and_link_to_each_other(cloud: Cloud, admin: Caller) -> None:
     assert admin.query(pageSize=3, page=9)["record"] == []
 
 
+def test_records_below_the_offset_are_left_out(cloud: Cloud, admin: Caller) -> None:
+    tasks = finish_many(cloud, admin, 7)
+    pages = [admin.query(sortAsc="endDate", pageSize=2, offset=3, page=page) for page in (1, 2, 3)]
+    assert [record["href"][-36:] for page in pages for record in page["record"]] == tasks[3:]
+    links = {link["rel"]: link["href"] for link in pages[0]["link"]}
+    assert "page=2&" in links["nextPage"] + "&"
+    assert links["nextPage"] == links["lastPage"], "4 records are two pages"
+    assert "offset=3" in links["nextPage"]
+    assert admin.query(offset=99)["record"] == []
+
+
 def test_without_a_sort_rows_come_by_id_not_by_time(cloud: Cloud, admin: Caller) -> None:
     tasks = finish_many(cloud, admin, 12)
     found = [record["href"][-36:] for record in admin.query()["record"]]
@@ -153,6 +164,7 @@ def test_snapshots_are_forgotten_by_age_by_number_and_by_size(monkeypatch: pytes
         "pageSize=129",
         "pageSize=0",
         "page=0",
+        "offset=-1",
         "page=x",
         "format=xml",
         "sortAsc=color",

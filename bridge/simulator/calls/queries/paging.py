@@ -32,6 +32,7 @@ class Parameters:
     format: str
     page: int
     page_size: int
+    offset: int
     sort: str | None
     descending: bool
     fields: tuple[str, ...]
@@ -45,14 +46,15 @@ class Parameters:
         chosen = query.get("format", "records").lower()
         if chosen not in FORMATS:
             raise bad_request(f"Invalid query parameter format: {chosen}")
-        page_size = _positive(query, "pageSize", DEFAULT_PAGE_SIZE)
+        page_size = _whole(query, "pageSize", DEFAULT_PAGE_SIZE)
         if page_size > MAXIMUM_PAGE_SIZE:
             raise bad_request(f"Invalid query parameter pageSize: maximum is {MAXIMUM_PAGE_SIZE}")
         return cls(
             type=query.get("type", ""),
             format=chosen,
-            page=_positive(query, "page", 1),
+            page=_whole(query, "page", 1),
             page_size=page_size,
+            offset=_whole(query, "offset", 0, least=0),
             sort=query.get("sortDesc") or query.get("sortAsc") or None,
             descending=bool(query.get("sortDesc")),
             fields=tuple(name for name in query.get("fields", "").split(",") if name),
@@ -62,16 +64,24 @@ class Parameters:
         )
 
     @property
+    def start(self) -> int:
+        """Number of the page's first record, from 0; those below ``offset`` are not returned."""
+        return self.offset + (self.page - 1) * self.page_size
+
+    def last_page(self, total: int) -> int:
+        return max(1, -(-(total - self.offset) // self.page_size))
+
+    @property
     def sequence_key(self) -> tuple[Any, ...]:
         """What the pages of one sequence share."""
         return self.type, self.page_size, self.sort, self.descending, self.filter
 
 
-def _positive(query: Mapping[str, str], name: str, default: int) -> int:
+def _whole(query: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     text = query.get(name)
     if text is None or text == "":
         return default
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or int(text) < least:
         raise bad_request(f"Invalid query parameter {name}: {text}")
     return int(text)
 
@@ -151,7 +161,7 @@ def _page_href(href: str, query: Mapping[str, str], page: int) -> str:
 
 
 def _page_links(parameters: Parameters, href: str, query: Mapping[str, str], total: int) -> list[JsonObject]:
-    last = max(1, -(-total // parameters.page_size))
+    last = parameters.last_page(total)
     pages = []
     if parameters.page < last:
         pages += [("nextPage", parameters.page + 1), ("lastPage", last)]

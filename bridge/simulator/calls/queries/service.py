@@ -179,8 +179,8 @@ class QueryService:
             found = sort_rows(matching, fields, parameters)
             if len(found) > parameters.page_size and self.cloud.behavior.consistent_pages:
                 self._snapshots.keep(key, call.now, found)
-        start = (parameters.page - 1) * parameters.page_size
-        return len(found), [write(row) for row in found[start : start + parameters.page_size]]
+        page = found[parameters.start : parameters.start + parameters.page_size]
+        return len(found), [write(row) for row in page]
 
 
 def _types(call: Call) -> list[str]:
