@@ -17,6 +17,7 @@ from bridge.simulator.calls.access.sessions import SessionCalls
 from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.blocking import BlockingTasks
 from bridge.simulator.calls.call import Call, Target
+from bridge.simulator.calls.estate import routing as estate
 from bridge.simulator.calls.libraries import routing as libraries
 from bridge.simulator.calls.operations import load_operations
 from bridge.simulator.calls.queries.service import QueryService
@@ -231,6 +232,8 @@ class Director:
             "resumeBlockingTask": blocking.decide, "abortBlockingTask": blocking.decide,
             "failBlockingTask": blocking.decide, "updateBlockingTaskProgress": blocking.update_progress,
         }  # fmt: skip
+        for method, path, target in estate.routes(self.cloud, actions):
+            self._router.add(method, path, target)
         for method, path, target in vappnetworks.routes(self.cloud, actions, self.operations):
             self._router.add(method, path, target)
         for operation in self.operations:

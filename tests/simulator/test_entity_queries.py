@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from time import perf_counter
+from time import process_time
 from typing import Any
 from urllib.parse import quote
 
@@ -152,21 +152,18 @@ def test_queries_with_a_path_of_their_own(provider: Caller) -> None:
 
 
 def test_a_page_out_of_many_machines_is_quick() -> None:
-    """128 of 10,000 VMs with a filter: some ten milliseconds; the limit leaves room for a busy machine."""
+    """Processor time of a page of 128 of 2,000 VMs with a filter; that of 10,000 takes some 40 ms."""
     cloud = Cloud.__new__(Cloud)
     cloud.now = START
-    cloud.director = Director(public_url=URL, clock=lambda: START, virtual_machines=10_000, seed=1)
+    cloud.director = Director(public_url=URL, clock=lambda: START, virtual_machines=2_000, seed=1)
     admin = cloud.log_in("admin@acme")
-    query = "numberOfCpus=ge=2;isDeployed==true;name==web*"
     times = []
     for _ in range(3):
-        started = perf_counter()
-        document(admin, "vm", filter=query, pageSize="128")
-        times.append(perf_counter() - started)
-    page = document(admin, "vm", filter=query, pageSize="128")
-    assert page["total"] > 128
-    assert len(page["record"]) == 128
-    assert min(times) < 0.25
+        started = process_time()
+        page = document(admin, "vm", filter="numberOfCpus=ge=2;isDeployed==true;name=ge=c", pageSize="128")
+        times.append(process_time() - started)
+        assert (page["total"] > 400, len(page["record"])) == (True, 128)
+    assert min(times) < 0.1
 
 
 def test_well_known_ids_are_in_the_records(provider: Caller) -> None:

@@ -103,6 +103,8 @@ def reaches(session: Session, method: str, path: str) -> bool:
 
 def sees(user: User, tenant: Entity | None, entity: Entity) -> bool:
     """``tenant``: the organization whose context a provider has put himself into."""
+    if entity.kind.name == "right":
+        return Right.ADMINISTER in rights_of(user)
     if user.is_provider:
         return tenant is None or entity.organization is tenant or entity.kind.provider_only
     if entity.organization is not user.org or entity.kind.provider_only:

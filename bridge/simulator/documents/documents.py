@@ -136,9 +136,8 @@ class Documents:
     def entity(self, entity: Entity, view: View) -> JsonObject:
         """An entity with its links, its state and its Tasks (queued, running, recently completed)."""
         part, stem = PARTS.get(entity.kind.name, _PLAIN), self.stem(entity, view)
-        href = self.references.admin_href(entity) if view.admin else self.references.href(entity)
         common: JsonObject = {
-            "href": href,
+            "href": self._href(entity, view),
             "type": media_type(stem),
             "id": entity.urn,
             "description": entity.description,
@@ -153,7 +152,7 @@ class Documents:
             key: value for key, value in common.items() if value is not None and (kind is None or key in kind.by_key)
         }
         document.update(part.build(self, entity, view))
-        document["link"] = [*self._entity_links(entity, href), *document.get("link", ())]
+        document["link"] = [*self._entity_links(entity, view), *document.get("link", ())]
         return document
 
     def stem(self, entity: Entity, view: View) -> str:
@@ -171,12 +170,16 @@ class Documents:
             return False
         return task.ended_at is None or now <= task.ended_at + self.recent_task_seconds
 
-    def _entity_links(self, entity: Entity, href: str) -> list[JsonObject]:
-        link = self.references.link
-        links = [link("down", f"{href}/metadata", METADATA_STEM)]
-        if entity.parent is not None:
-            links.append(link("up", self.references.href(entity.parent), entity.parent.kind.media_stem))
+    def _entity_links(self, entity: Entity, view: View) -> list[JsonObject]:
+        """To the metadata and to what the entity lies in, in the same view."""
+        link, parent = self.references.link, entity.parent
+        links = [link("down", f"{self._href(entity, view)}/metadata", METADATA_STEM)]
+        if parent is not None:
+            links.append(link("up", self._href(parent, view), self.stem(parent, view), parent.name))
         return links
+
+    def _href(self, entity: Entity, view: View) -> str:
+        return self.references.admin_href(entity) if view.admin else self.references.href(entity)
 
 
 _PLAIN = Part(lambda _writer, _entity, _view: {})

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from bridge.simulator.calls.access.openapi import named, page, reply
 from bridge.simulator.calls.call import Call, Target
+from bridge.simulator.calls.rights import Right, rights_of
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, forbidden, media_type, no_access
 from bridge.simulator.protocol.negotiation import version_number, versions_document
@@ -103,6 +104,16 @@ class SessionCalls:
             _gone_method()
         return self._close(call, _own(call))
 
+    def _roots(self, session: Session) -> list[JsonObject]:
+        """Where administrators begin."""
+        link, href = self.cloud.references.link, f"{self.cloud.references.api}/admin"
+        links = []
+        if Right.ADMINISTER in rights_of(session.user):
+            links.append(link("down", f"{href}/", "application/vnd.vmware.admin.vcloud"))
+        if session.is_provider:
+            links.append(link("down", f"{href}/extension", "application/vnd.vmware.admin.vmwExtension"))
+        return links
+
     def _legacy(self, call: Call, session: Session, headers: list[tuple[str, str]]) -> Answer:
         references, org = self.cloud.references, session.user.org
         queries = "adminTask" if session.is_provider else "task"
@@ -115,6 +126,7 @@ class SessionCalls:
                     "down", f"{references.api}/query?type={queries}&format=idrecords",
                     "application/vnd.vmware.vcloud.query.idrecords", queries,
                 ),
+                *self._roots(session),
             ],
             "href": f"{references.api}/session",
             "type": media_type(_SESSION_STEM),

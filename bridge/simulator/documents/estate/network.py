@@ -86,7 +86,10 @@ def _network_links(references: References, entity: Entity, view: View) -> list[J
     href, admin_href, link = references.href(entity), references.admin_href(entity), references.link
     links = [link("down", f"{admin_href if view.admin else href}/allocatedAddresses/", ALLOCATED_STEM)]
     if not view.admin:
-        return [*links, link("alternate", admin_href, NETWORK_STEM)] if view.administrator else links
+        if view.administrator:
+            links += [link("alternate", admin_href, NETWORK_STEM), link("edit", admin_href, NETWORK_STEM),
+                      link("remove", admin_href)]  # fmt: skip
+        return links
     relations = f"{references.api}/query?type=vAppOrgVdcNetworkRelation&format=records"
     links += [link("alternate", href, NETWORK_STEM), link("edit", admin_href, NETWORK_STEM), link("remove", admin_href),
               link("repair", f"{admin_href}/action/reset"),

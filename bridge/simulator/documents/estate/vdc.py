@@ -104,6 +104,10 @@ def _links(references: References, entity: Entity, view: View) -> list[JsonObjec
         links += [link("add", f"{href}/{tail}", f"application/vnd.vmware.vcloud.{stem}") for tail, stem in _ADDS]
         if view.administrator:
             links.append(link("alternate", admin_href, ADMIN_VDC_STEM))
+            links += [
+                link("add", f"{admin_href}/{tail}", f"application/vnd.vmware.{stem}") for tail, stem in _ADMIN_ADDS
+            ]
+            links.append(link("remove", href))
         return links
     links.append(link("alternate", href, VDC_STEM))
     links += [link("add", f"{admin_href}/{tail}", f"application/vnd.vmware.{stem}") for tail, stem in _ADMIN_ADDS]

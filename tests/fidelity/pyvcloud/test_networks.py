@@ -1,0 +1,108 @@
+"""pyvcloud's VdcNetwork, Gateway and ExternalNetwork."""
+
+from __future__ import annotations
+
+import pytest
+from pyvcloud.vcd.client import Client
+from pyvcloud.vcd.exceptions import EntityNotFoundException
+from pyvcloud.vcd.external_network import ExternalNetwork
+from pyvcloud.vcd.gateway import Gateway
+from pyvcloud.vcd.platform import Platform
+from pyvcloud.vcd.vdc_network import VdcNetwork
+
+from tests.fidelity.pyvcloud.test_vdcs import finish, vdc_of
+
+
+def network_of(client: Client, name: str) -> VdcNetwork:
+    return VdcNetwork(client, resource=vdc_of(client).list_orgvdc_network_resources(name=name)[0])
+
+
+def gateway_of(client: Client) -> Gateway:
+    return Gateway(client, name="edge-1", href=vdc_of(client).get_gateway("edge-1").get("href"))
+
+
+def test_networks_by_kind(tenant: Client) -> None:
+    vdc = vdc_of(tenant)
+    assert {one["name"]: one["connectedTo"] for one in vdc.list_orgvdc_network_records()} == {
+        "net-1": "edge-1", "net-2": None, "net-3": "externalNetwork-1",
+    }  # fmt: skip
+    assert [one.get("name") for one in vdc.list_orgvdc_routed_networks()] == ["net-1"]
+    assert [one.get("name") for one in vdc.list_orgvdc_isolated_networks()] == ["net-2"]
+    assert [one.get("name") for one in vdc.list_orgvdc_direct_networks()] == ["net-3"]
+    assert network_of(tenant, "net-1").is_routed_network()
+    with pytest.raises(EntityNotFoundException):
+        vdc.get_routed_orgvdc_network("net-2")
+
+
+def test_an_isolated_networks_life(provider: Client) -> None:
+    vdc = vdc_of(provider)
+    made = vdc.create_isolated_vdc_network(
+        "made-isolated", "192.168.7.1/24", description="of a test", primary_dns_ip="192.168.7.2",
+        ip_range_start="192.168.7.10", ip_range_end="192.168.7.20", is_dhcp_enabled=True, default_lease_time=60,
+        max_lease_time=120, dhcp_ip_range_start="192.168.7.30", dhcp_ip_range_end="192.168.7.40", is_shared=True,
+    )  # fmt: skip
+    finish(provider, made)
+    resource = vdc.get_isolated_orgvdc_network("made-isolated")
+    scope = resource.Configuration.IpScopes.IpScope
+    assert (str(scope.Gateway), str(scope.Netmask), str(scope.Dns1)) == ("192.168.7.1", "255.255.255.0", "192.168.7.2")
+    assert resource.IsShared.text == "true"
+    network = VdcNetwork(provider, resource=resource)
+    finish(provider, network.edit_name_description_and_shared_state("renamed", "of another", is_shared=False))
+    network = VdcNetwork(provider, resource=vdc.get_isolated_orgvdc_network("renamed"))
+    assert (str(network.get_resource().Description), network.get_resource().IsShared.text) == ("of another", "false")
+    finish(provider, network.modify_static_ip_pool("192.168.7.10-192.168.7.20", "192.168.7.10-192.168.7.25"))
+    network.reload()
+    ranges = network.get_resource().Configuration.IpScopes.IpScope.IpRanges.IpRange
+    assert [str(one.EndAddress) for one in ranges] == ["192.168.7.25"]
+    finish(provider, vdc.delete_isolated_orgvdc_network("renamed"))
+    with pytest.raises(EntityNotFoundException):
+        vdc.get_isolated_orgvdc_network("renamed")
+
+
+def test_routed_and_direct_networks(provider: Client, tenant: Client) -> None:
+    """Both tenants have an edge-1, and pyvcloud looks for its name alone: a tenant makes the network."""
+    finish(tenant, vdc_of(tenant).create_routed_vdc_network("made-routed", "edge-1", "10.99.0.1/24"))
+    vdc = vdc_of(provider)
+    network = VdcNetwork(provider, resource=vdc.get_routed_orgvdc_network("made-routed"))
+    finish(provider, network.convert_to_sub_interface())
+    network.reload_admin()
+    assert network.get_admin_resource().Configuration.SubInterface.text == "true"
+    finish(provider, network.convert_to_internal_interface())
+    finish(provider, vdc.create_directly_connected_vdc_network("made-direct", "externalNetwork-1"))
+    assert vdc.get_direct_orgvdc_network("made-direct").Configuration.ParentNetwork.get("name") == "externalNetwork-1"
+    finish(provider, vdc.delete_routed_orgvdc_network("made-routed"))
+    finish(provider, vdc.delete_direct_orgvdc_network("made-direct"))
+
+
+def test_metadata_and_vapps_of_a_network(provider: Client) -> None:
+    network = network_of(provider, "net-1")
+    finish(provider, network.set_metadata("color", "blue"))
+    assert str(network.get_metadata_value("color").TypedValue.Value) == "blue"
+    assert {one["Name"] for one in network.list_connected_vapps()} >= {"vapp-1"}
+
+
+def test_a_gateway(tenant: Client) -> None:
+    gateway = gateway_of(tenant)
+    interfaces = gateway.get_resource().Configuration.GatewayInterfaces.GatewayInterface
+    assert {str(one.Name): str(one.InterfaceType) for one in interfaces} == {
+        "externalNetwork-1": "uplink", "net-1": "internal",
+    }  # fmt: skip
+    finish(tenant, gateway.convert_to_advanced())
+    gateway.reload()
+    assert gateway.get_resource().Configuration.AdvancedNetworkingEnabled.text == "true"
+    finish(tenant, gateway.enable_distributed_routing(enable=True))
+    finish(tenant, gateway.modify_form_factor("full"))
+    finish(tenant, gateway.redeploy())
+    finish(tenant, gateway.sync_syslog_settings())
+    gateway.reload()
+    assert str(gateway.get_resource().Configuration.GatewayBackingConfig) == "full"
+    finish(tenant, gateway.edit_gateway(newname="edge-one"))
+    assert vdc_of(tenant).get_gateway("edge-one") is not None
+    finish(tenant, Gateway(tenant, href=gateway.href).edit_gateway(newname="edge-1"))
+
+
+def test_external_networks(provider: Client) -> None:
+    network = ExternalNetwork(provider, resource=Platform(provider).get_external_network("externalNetwork-1"))
+    assert network.list_provider_vdc() == ["providervdc-1"]
+    assert network.list_extnw_gateways() == ["edge-1", "edge-1"], "of acme and of beta"
+    assert network.list_associated_direct_org_vdc_networks() == ["net-3", "net-3"]
