@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare, external or simulator (bench)  SEEDS=count SEED=number (simulate)"
+	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external or simulator (bench)  SEEDS=count SEED=number (simulate)"
 
 setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
 

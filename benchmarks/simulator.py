@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,10 @@ FORMS = {
 }
 """What calls are made in: the word of the media types, the body of a deploy and that of an undeploy."""
 
+_STATUS = re.compile(rb"HTTP/1\.1 (\d)")
+_LONGEST_PART = len(b"HTTP/1.1 ")
+"""What of a status line may come with the next read."""
+
 STEMS = {
     "deploy": "application/vnd.vmware.vcloud.deployVAppParams",
     "undeploy": "application/vnd.vmware.vcloud.undeployVAppParams",
@@ -66,8 +71,6 @@ class Load:
 class _Connection(asyncio.Protocol):
     """Sends prepared calls, ``UNDER_WAY`` at a time, and counts their answers by status line."""
 
-    _MARK = b"HTTP/1.1 "
-
     def __init__(self, calls: Iterator[bytes], done: asyncio.Future[None]) -> None:
         self.calls = calls
         self.done = done
@@ -82,10 +85,11 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         text = self.tail + data
-        parts = text.split(self._MARK)
-        self.refused += sum(not part.startswith(b"2") for part in parts[1:])
-        self.tail = text[-len(self._MARK) - 2 :] if self._MARK not in text[-len(self._MARK) - 2 :] else b""
-        self.open -= len(parts) - 1
+        classes = list(_STATUS.finditer(text))
+        self.refused += sum(one[1] != b"2" for one in classes)
+        seen = classes[-1].end() if classes else 0
+        self.tail = text[max(seen, len(text) - _LONGEST_PART) :]
+        self.open -= len(classes)
         self._send(UNDER_WAY - self.open)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -129,7 +133,7 @@ def drive(simulator: Simulator, name: str, streams: Sequence[Iterator[bytes]], c
     """All calls of the streams, one connection for each. Raises when one of them did not make a Task."""
     process = _process(simulator)
     created, cpu, start = simulator.state()["tasks"]["created"], _cpu_seconds(process), time.perf_counter()
-    refused = asyncio.run(_drive(simulator.url, streams))
+    refused = asyncio.run(send_all(simulator.url, streams))
     seconds, cpu = time.perf_counter() - start, _cpu_seconds(process) - cpu
     made = simulator.state()["tasks"]["created"] - created
     if refused or made != count:
@@ -137,7 +141,8 @@ def drive(simulator: Simulator, name: str, streams: Sequence[Iterator[bytes]], c
     return Load(name, count, seconds, cpu, process.memory_info().rss)
 
 
-async def _drive(url: str, streams: Sequence[Iterator[bytes]]) -> int:
+async def send_all(url: str, streams: Sequence[Iterator[bytes]]) -> int:
+    """Every call of the streams, one connection for each; how many were not answered by 2xx."""
     loop, (host, _, port) = asyncio.get_running_loop(), url.removeprefix("http://").rpartition(":")
     protocols = []
     for stream in streams:
