@@ -138,7 +138,7 @@ class Director:
             call.tenant = self.cloud.sessions.tenant(call.request, call.session)
         if call.target.name not in _UNVERSIONED:
             accept = call.request.header(b"accept") or ""
-            call.version = check_accept(self._asked(call.request, accept), accept)
+            call.version = check_accept(self._asked(call.request, accept), accept, self.behavior)
         if call.session is not None and not reaches(call.session, call.request.method, call.request.path):
             raise forbidden()
 
@@ -232,9 +232,11 @@ class Director:
             "resumeBlockingTask": blocking.decide, "abortBlockingTask": blocking.decide,
             "failBlockingTask": blocking.decide, "updateBlockingTaskProgress": blocking.update_progress,
         }  # fmt: skip
-        for method, path, target in estate.routes(self.cloud, actions):
-            self._router.add(method, path, target)
         for method, path, target in vappnetworks.routes(self.cloud, actions, self.operations):
+            self._router.add(method, path, target)
+        for method, path, target in tasksettings.routes(self.cloud, self.operations):
+            self._router.add(method, path, target)
+        for method, path, target in estate.routes(self.cloud, actions):
             self._router.add(method, path, target)
         for operation in self.operations:
             target = operation_target(operation, actions)
@@ -245,10 +247,8 @@ class Director:
             self._router.add(operation.method, f"/api{operation.path}", target)
         for method, path, target in libraries.routes(self.cloud, actions, self.operations):
             self._router.add(method, path, target)
-        for method, path, target in machines.routes(self.cloud, actions):
-            self._router.add(method, path, target)
         self._router.add("GET", "/api/admin/extension/blockingTask/{id}", Target("getBlockingTask", blocking.get))
-        for method, path, target in tasksettings.routes(self.cloud, self.operations):
+        for method, path, target in machines.routes(self.cloud, actions):
             self._router.add(method, path, target)
         self._add_reads(EntityReader(self.cloud, actions), QueryService(self.cloud))
         for access in (SessionCalls(self.cloud), OAuth(self.cloud), ClientCalls(self.cloud)):

@@ -236,6 +236,18 @@ def test_an_accept_without_a_known_format_or_version_is_406(admin: Caller, accep
     assert (answer.status, error_code(answer)) == (406, "NOT_ACCEPTABLE")
 
 
+@pytest.mark.parametrize(
+    ("accept", "wrong"),
+    [("application/*+json;version=12.0", "Invalid API version requested"), ("application/*+json", "")],
+)
+def test_a_406_lists_what_there_is(cloud: Cloud, admin: Caller, accept: str, wrong: str) -> None:
+    offered = {"versions": ["36.0", "38.1"], "deprecated_versions": ["36.0"], "alpha_versions": ["39.0.0-alpha"]}
+    cloud.set("settings", offered)
+    message = json.loads(admin.call("GET", "/org", accept=accept).body)["message"]
+    listed = "Supported API versions are: [39.0.0-alpha, 38.1, 36.0 [D]] ([D] indicates deprecated versions)"
+    assert message.partition("] ")[2] == f"The request has invalid accept header: {wrong}. {listed}"
+
+
 def test_the_request_id_starts_with_the_clients(admin: Caller) -> None:
     def request_id(client_id: str) -> str:
         answer = admin.call("GET", "/org", **{"x-vmware-vcloud-client-request-id": client_id})

@@ -106,23 +106,23 @@ def _form(kind: str, *, only_json: bool) -> Format | None:
     return None
 
 
-def check_accept(one: Asked, accept: str) -> str:
+def check_accept(one: Asked, accept: str, behavior: Behavior) -> str:
     """The API version that is asked for.
 
     Raises:
         Refusal: 406 for no version, an unsupported one, or a media type that is not served.
     """
-    if not one.acceptable:
-        raise _not_acceptable(f"The request has invalid accept header: {accept}")
-    if one.version is None:
-        raise _not_acceptable(
-            f"The request has invalid accept header: Invalid API version requested: {one.named or 'null'}"
-        )
-    return one.version
+    if one.acceptable and one.version is not None:
+        return one.version
+    wrong = accept if not one.acceptable else "" if one.named is None else "Invalid API version requested"
+    raise Refusal(406, "NOT_ACCEPTABLE", f"The request has invalid accept header: {wrong}. {_supported(behavior)}")
 
 
-def _not_acceptable(message: str) -> Refusal:
-    return Refusal(406, "NOT_ACCEPTABLE", message)
+def _supported(behavior: Behavior) -> str:
+    """As servers say it (pyvcloud #736, go-vcloud-director #477): newest first, alpha versions too."""
+    versions = sorted((*behavior.versions, *behavior.alpha_versions), key=version_number, reverse=True)
+    listed = (f"{one} [D]" if one in behavior.deprecated_versions else one for one in versions)
+    return f"Supported API versions are: [{', '.join(listed)}] ([D] indicates deprecated versions)"
 
 
 def body_form(request: Request, expected: str | None) -> Format:
