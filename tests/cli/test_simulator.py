@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import socket
 import ssl
 import subprocess
@@ -21,7 +22,7 @@ from tests.support.simulator import REPOSITORY, log_in
 
 _ALONE = """
 import sys
-for name in ("confluent_kafka", "fastavro", "httpx", "pyreqwest", "pydantic_settings", "prometheus_client", "structlog"):
+for name in "confluent_kafka fastavro httpx pyreqwest pydantic_settings prometheus_client structlog".split():
     sys.modules[name] = None  # importing it is an ImportError
 from bridge.cli.entry import command
 command()
@@ -124,3 +125,18 @@ def test_a_port_in_use_is(shell: Shell) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         shell.run("simulator", "--listen", address, code=2)
     assert shell.err.startswith(f"error: the simulator cannot serve on {address}: ")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the document uses curl")
+def test_the_first_minute_of_the_document_works() -> None:
+    document = (REPOSITORY / "docs" / "simulator.md").read_text().partition("## In a minute")[2]
+    commands = re.findall(r"```sh\n(.*?)```", document, re.DOTALL)[1]
+    with serving("--listen", "127.0.0.1:0") as ((url,), _):
+        script = re.sub(r"(?m)^(?=ask [^(]|curl)", "echo; ", commands.replace("http://127.0.0.1:8090", url))
+        ended = subprocess.run(["sh", "-e", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 0, ended.stderr
+    org, machines, task, running, ledger = (json.loads(line) for line in ended.stdout.splitlines() if line)
+    assert org["org"][0]["name"] == "acme"
+    assert machines["total"] >= 4
+    assert task["operationName"] == running["record"][0]["name"]
+    assert [entry["operation"] for entry in ledger["entries"] if entry["effect"]][-1] == "powerOnVApp"
