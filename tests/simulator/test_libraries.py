@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.simulator.state.inventory import well_known_uuid
-from tests.simulator.driver import ACME, BETA_VAPP, URL, VAPP, VDC, VM, Caller, Cloud, error_code
+from tests.simulator.driver import ACME, BETA, BETA_VAPP, URL, VAPP, VDC, VM, Caller, Cloud, error_code
 
 CATALOG = f"/catalog/{well_known_uuid('catalog', 'acme')}"
 ADMIN_CATALOG = f"/admin{CATALOG}"
@@ -145,6 +145,31 @@ class TestCatalogs:
         assert admin.call("POST", f"{ADMIN_CATALOG}/action/publishToExternalOrganizations", body).status == 204
         shown = admin.json("GET", ADMIN_CATALOG)["publishExternalCatalogParams"]
         assert (shown["isPublishedExternally"], shown["password"]) == (True, None)
+
+
+class TestPublished:
+    def test_other_organizations_see_and_copy_it_but_change_nothing(self, cloud: Cloud, provider: Caller) -> None:
+        stranger = cloud.log_in("admin@beta")
+        for path in (CATALOG, ITEM, TEMPLATE):
+            assert stranger.call("GET", path).status == 403
+        publish = f"{ADMIN_CATALOG}/action/publish"
+        assert provider.call("POST", publish, {"isPublished": True}).status == 204
+        for path in (CATALOG, ITEM, TEMPLATE):
+            assert not {"edit", "remove", "add"} & rels(stranger.json("GET", path))
+        assert stranger.call("DELETE", ITEM).status == 403
+        assert stranger.call("DELETE", TEMPLATE).status == 403
+        assert stranger.call("POST", publish, {"isPublished": False}).status == 403
+        own = f"/catalog/{well_known_uuid('catalog', 'beta')}"
+        copy = done(cloud, stranger, "POST", f"{own}/action/copy", {"source": reference(ITEM), "name": "mine"})
+        assert stranger.json("GET", path_in(copy["entity"]))["children"]["vm"] != []
+        assert provider.call("POST", publish, {"isPublished": False}).status == 204
+        assert stranger.call("GET", CATALOG).status == 403
+
+    def test_one_organization_may_be_named(self, cloud: Cloud, admin: Caller) -> None:
+        setting = {"subject": reference(f"/org/{BETA}"), "accessLevel": "ReadOnly"}
+        body = {"isSharedToEveryone": False, "accessSettings": {"accessSetting": [setting]}}
+        admin.json("POST", f"/org/{ACME}{CATALOG}/action/controlAccess", body)
+        assert cloud.log_in("admin@beta").call("GET", CATALOG).status == 200
 
 
 class TestItems:

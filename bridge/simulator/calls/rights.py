@@ -10,6 +10,7 @@ import re
 from enum import Flag, auto
 
 from bridge.catalogue.operation import Operation
+from bridge.simulator.state import library
 from bridge.simulator.state.entities import Entity, User
 from bridge.simulator.state.sessions import Session
 from bridge.simulator.state.tasks import Task
@@ -107,9 +108,9 @@ def sees(user: User, tenant: Entity | None, entity: Entity) -> bool:
         return Right.ADMINISTER in rights_of(user)
     if user.is_provider:
         return tenant is None or entity.organization is tenant or entity.kind.provider_only
-    if entity.organization is not user.org or entity.kind.provider_only:
-        return False
     held = rights_of(user)
+    if entity.organization is not user.org or entity.kind.provider_only:
+        return Right.VIEW_CATALOGS in held and library.is_shared_with(entity, user.org)
     if Right.ADMINISTER in held:
         return True
     if entity.kind.name in _OWNED:
@@ -127,6 +128,8 @@ def sees_task(user: User, task: Task) -> bool:
 def may(user: User, operation: Operation, entity: Entity | None) -> bool:
     """Whether an operation of the catalogue is allowed on an entity that is seen; None: on none in particular."""
     held = rights_of(user)
+    if entity is not None and _is_foreign(user, entity):
+        return False
     if Right.ADMINISTER in held:
         return True
     asked = f"{operation.method} {operation.path}"
@@ -136,9 +139,16 @@ def may(user: User, operation: Operation, entity: Entity | None) -> bool:
 
 def may_change(user: User, entity: Entity) -> bool:
     """Whether the way in which an entity is shared lets a user change it."""
+    if _is_foreign(user, entity):
+        return False
     if entity.kind.name not in _OWNED or Right.ADMINISTER in rights_of(user):
         return True
     return _access(user, entity) in _CHANGING
+
+
+def _is_foreign(user: User, entity: Entity) -> bool:
+    """Another organization's: what is shared of it can be seen and copied, never changed."""
+    return not user.is_provider and entity.organization is not user.org
 
 
 def _access(user: User, entity: Entity) -> str | None:

@@ -101,6 +101,28 @@ def item_of(target: Entity) -> Entity | None:
     return state.item
 
 
+def catalog_of(entity: Entity) -> Entity | None:
+    """The catalog that an item, a template, its VMs or a media lies in; a catalog itself."""
+    match entity.kind.name:
+        case "catalog":
+            return entity
+        case "catalogItem":
+            return entity.parent
+        case "vmTemplate":
+            return None if entity.parent is None else catalog_of(entity.parent)
+        case "vAppTemplate" | "media":
+            found = item_of(entity)
+            return None if found is None else found.parent
+        case _:
+            return None
+
+
+def is_shared_with(entity: Entity, organization: Entity) -> bool:
+    """Whether something lies in a catalog that is published to all organizations, or shared with this one."""
+    found = catalog_of(entity)
+    return found is not None and (catalog(found).published or organization.uuid in found.shared)
+
+
 def size_of(target: Entity | None) -> int | None:
     """Bytes on storage of what an item stands for."""
     match target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.simulator.calls.effects import shelves
-from bridge.simulator.calls.effects.occasion import Modelled, Occasion
+from bridge.simulator.calls.effects.occasion import CREATED, Modelled, Occasion
 from bridge.simulator.calls.effects.referring import optional, required
 from bridge.simulator.calls.effects.templates import copy_template
 from bridge.simulator.protocol.exchange import JsonObject, bad_request
@@ -71,32 +71,39 @@ def _check_copy(occasion: Occasion) -> None:
 
 
 def _begin_copy(occasion: Occasion) -> None:
+    """The new item stands for a copy, which is there at once and whole at the end."""
     source = required(occasion, "source", "catalogItem")
-    occasion.store.rename(occasion.owner, _name(occasion, source))
-    library.item(occasion.owner).target = None
+    cloud, item = occasion.cloud, occasion.owner
+    occasion.store.rename(item, _name(occasion, source))
+    library.item(item).target = None
     if source is not None and not occasion.body.get("description"):
-        occasion.owner.description = source.description
-
-
-def _copy(occasion: Occasion) -> None:
-    """The new item stands for a copy of what the other one stands for."""
-    source = required(occasion, "source", "catalogItem")
+        item.description = source.description
     before = None if source is None else library.item(source).target
     if before is None:
         return
-    cloud, item, kind = occasion.cloud, occasion.owner, before.kind
-    home = library.home_vdc(occasion.container) or before.parent
+    kind, home = before.kind, library.home_vdc(occasion.container) or before.parent
     after = Entity(
         kind=kind, uuid=cloud.new_uuid(), name=item.name, org=item.organization, parent=home,
         description=item.description, owner=item.owner, created_at=occasion.now, **initial_state(kind),
     )  # fmt: skip
+    occasion.memory["status"], after.status = after.status, CREATED
     cloud.store.add(after)
-    if kind.name == "media":
-        shelves.copy_media(cloud, before, after)
-    else:
-        copy_template(cloud, before, after)
     library.bind(item, after)
     library.touch(occasion.container)
+
+
+def _copy(occasion: Occasion) -> None:
+    source = required(occasion, "source", "catalogItem")
+    before = None if source is None else library.item(source).target
+    after = library.item(occasion.owner).target
+    if before is None or after is None:
+        return
+    if before.kind.name == "media":
+        shelves.copy_media(occasion.cloud, before, after)
+    else:
+        copy_template(occasion.cloud, before, after)
+    library.bind(occasion.owner, after)
+    after.status = occasion.memory["status"]
 
 
 def _check_move(occasion: Occasion) -> None:

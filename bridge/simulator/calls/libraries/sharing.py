@@ -59,7 +59,7 @@ class Sharing:
 
     def publish(self, call: Call) -> Answer:
         """To all organizations, or to none; 204. For who publishes catalogs in the whole cloud."""
-        catalog = self._seen(call)
+        catalog = self._publishable(call)
         body = call.read_body(PUBLISH_STEM) or {}
         if not isinstance(body.get("isPublished"), bool):
             raise bad_request("Bad request: isPublished takes true or false")
@@ -70,18 +70,18 @@ class Sharing:
 
     def publish_externally(self, call: Call) -> Answer:
         """To other clouds; 204."""
-        catalog = self._seen(call)
+        catalog = self._publishable(call)
         body = call.read_body(PUBLISH_EXTERNALLY_STEM) or {}
         library.catalog(catalog).external = published(body)
         library.touch(catalog)
         call.effect = True
         return Answer(204)
 
-    def _seen(self, call: Call) -> Entity:
-        entity = self.actions.addressed(call)
-        if entity is None:
-            raise Refusal(404, "RESOURCE_NOT_FOUND", "Resource not found")
-        return entity
+    def _publishable(self, call: Call) -> Entity:
+        catalog = self.actions.addressed(call)
+        if catalog is None or not call.may(_PUBLISH, catalog):
+            raise forbidden()
+        return catalog
 
     def _catalog(self, call: Call) -> Entity:
         """The catalog, which must be of the organization that the path names."""
