@@ -40,7 +40,7 @@ class ServiceAccountCredential:
     organization: str
     reach: Callable[[str], None] = _nothing
     _refused: str | None = field(default=None, repr=False)
-    """The token that VCD did not take last."""
+    """The token that VCD did not take, until another one is tried."""
     _unsaved: tuple[str, str] | None = field(default=None, repr=False)
     """The token in the file when VCD gave the next one, and the next one, which could not be written."""
 
@@ -53,6 +53,8 @@ class ServiceAccountCredential:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _has_another(self) -> bool:
+        if self._refused is None:
+            return False
         try:
             return self.file.read() != self._refused
         except UnusableTokenFile:
@@ -82,6 +84,7 @@ class ServiceAccountCredential:
             ) from None
 
     async def _exchange_one(self, send: SendLogin, version: str, token: str) -> Grant:
+        self._refused = None
         with self.file.draft() as draft:
             answer = await exchange_refresh_token(send, version, self.organization, token, self.label)
             self.reach("token_rotated")

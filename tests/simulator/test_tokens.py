@@ -87,7 +87,7 @@ class TestApiTokens:
         user = f"/admin/user/{well_known_uuid('user', 'acme', 2)}"
         assert caller.call("GET", user).status == 200, "looking is allowed"
         for method, path in (("PUT", user), ("DELETE", user), ("POST", f"/admin/org/{ACME}/users")):
-            assert caller.call(method, path, {}).status in (403, 404, 405)
+            assert caller.call(method, path, {}).status == 403
         assert openapi(caller, "DELETE", f"/cloudapi/1.0.0/tokens/{well_known_uuid('user', 'acme')}").status == 403
         answer = cloud.raw(
             "POST", f"{TENANT}/register", {"client_name": "more"}, authorization=f"Bearer {caller.token}"

@@ -21,11 +21,13 @@ from bridge.vcd.config import VcdConfig
 from bridge.vcd.credentials import LoginRefused, LoginUnavailable
 from bridge.vcd.gateway import HttpGateway
 from bridge.vcd.identity import credential_of
+from bridge.vcd.line import Line
 from bridge.vcd.service_account import ServiceAccountCredential
+from bridge.vcd.sessions import Sessions
 from bridge.vcd.token_file import TokenFile
 from bridge.vcd.transports import Reply
 from tests.support.simulator import Simulator, running_simulator
-from tests.vcd.scripted import reply
+from tests.vcd.scripted import Log, ManualClock, ScriptedTransport, ScriptedVcd, reply
 from tests.vcd.test_against_simulator import RealClock
 
 SCRIPT = """
@@ -77,6 +79,12 @@ def path(tmp_path: Path) -> Path:
     made = tmp_path / "account.token"
     made.write_text("token-1\n")
     return made
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)  # a log is polled: there is nothing to be woken by
 
 
 def credential(path: Path) -> ServiceAccountCredential:
@@ -162,6 +170,31 @@ async def test_a_new_token_in_the_file_is_noticed_while_the_old_one_is_refused(
     async with asyncio.timeout(5):
         await changed
     assert (await account.log_in(Tokens(valid="token-7"), "39.1")).token == "access-8"
+
+
+async def test_a_vcd_that_is_away_is_not_asked_over_and_over_for_a_new_token(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token was refused and replaced; then VCD is away: tries are as far apart as ever."""
+    monkeypatch.setattr("bridge.vcd.service_account._LOOK_SECONDS", 0.005)
+    vcd, clock, log = ScriptedVcd(), ManualClock(), Log()
+    outcomes = [reply(200), reply(400, {"minorErrorCode": "invalid_grant"}), *[reply(503)] * 5]
+    vcd.login = lambda number: outcomes[number - 1]
+    transport = ScriptedTransport(vcd)
+    line = Line("https://vcd.example", transport, transport, clock)
+    sessions = Sessions(line, credential(path), clock, versions=("33.0", "39.1"), log=log)
+    await sessions.open()
+    session = sessions.current
+    assert session is not None
+    vcd.valid.clear()
+    sessions.suspect(session)
+    await until(lambda: "vcd.login_refused" in log.events)
+    path.write_text("token-9")
+    await until(lambda: "vcd.login_failed" in log.events)
+    for _ in range(50):
+        await asyncio.sleep(0.001)
+    assert (len(vcd.logins), clock.sleeps) == (3, [60.0, 0.5])
+    await sessions.close()
 
 
 @pytest.mark.parametrize("content", ["", " \n", "a b", "{}", '{"refresh_token": 5}', "t\u00f6ken", "[]x\n[]"])
