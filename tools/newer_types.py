@@ -69,8 +69,8 @@ NEWER = (
     ),
     Newer(
         "VmType",
-        ("ReplicationTrackingSettings? ReplicationTrackingSettingsType", "TrustedPlatformModule? TpmType",
-         "IsVAppConfigRemoved? xs:boolean"),
+        ("ReplicationTrackingDiskSection? xs:anyType", "ReplicationTrackingSettings? ReplicationTrackingSettingsType",
+         "TrustedPlatformModule? TpmType", "IsVAppConfigRemoved? xs:boolean"),
         f"{_DIFF} 38.0",
     ),
     Newer(
@@ -95,13 +95,35 @@ NEWER = (
          "NetworkingTenancyEnabled? xs:boolean"),
         f"{_DIFF} 38.0 and 38.1",
     ),
-    Newer("CreateVdcParamsType", ("NetworkingTenancyEnabled? xs:boolean",), f"{_DIFF} 38.1"),
+    Newer(
+        "CreateVdcParamsType",
+        ("VappNetworkStandbyEnabled? xs:boolean", "VappNatTypeReflexiveEnabled? xs:boolean",
+         "NetworkingTenancyEnabled? xs:boolean"),
+        f"{_DIFF} 38.0 and 38.1",
+    ),
     Newer("CustomOrgLdapSettingsType", ("CustomUiButtonLabel? xs:string",), f"{_DIFF} 38.1"),
+    Newer("OrgFederationSettingsType", ("CustomUiButtonLabel? xs:string",), f"{_DIFF} 38.1"),
+    Newer(
+        "OrgOAuthSettingsType",
+        ("JwksUri? xs:anyType", "AutoRefreshKey? xs:anyType", "KeyRefreshStrategy? xs:anyType",
+         "KeyRefreshFrequencyInHours? xs:anyType", "KeyExpireDurationInHours? xs:anyType",
+         "WellKnownEndpoint? xs:anyType", "LastKeyRefreshAttempt? xs:anyType", "EnableIdTokenClaims? xs:anyType",
+         "UsePKCE? xs:anyType", "SendClientCredentialsAsAuthorizationHeader? xs:anyType",
+         "CustomUiButtonLabel? xs:string"),
+        f"{_DIFF} 36.3 to 38.1, which do not tell their types",
+    ),
+    Newer("OrgGeneralSettingsType", ("CanPublishToManagedOrgs? xs:boolean",), f"{_DIFF} 39.0"),
+    Newer("vmext:MigrateParamsType", ("vmext:PinToDatastore? xs:anyType",), f"{_DIFF} 36.3, without its type"),
+    Newer(
+        "vmext:TenantMigrationParamsType",
+        ("vmext:migrateEntireVmIfAnyComponentOnSourceDs? xs:boolean",),
+        f"{_DIFF} 38.0",
+    ),
     Newer("OrgOperationLimitsSettingsType", ("SnapshotsPerVmLimit? xs:int",), f"{_DIFF} 39.0"),
     Newer(
         "CatalogType",
         ("IsSharedWithManagedOrgs? xs:boolean", "IsSharedWithPeersParentManagedOrgs? xs:boolean",
-         "Healthy? xs:boolean"),
+         "DistributedCatalogParams? xs:anyType", "Healthy? xs:boolean"),
         f"{_DIFF} 39.0",
     ),
     Newer(

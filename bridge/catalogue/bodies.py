@@ -247,7 +247,7 @@ def _joined(at: str, key: str) -> str:
 
 
 def _or(others: list[str]) -> str:
-    return "".join(f" (or `{one}`)" for one in others)
+    return f" (or {_listed(others)})" if others else ""
 
 
 def _e_g(names: list[str]) -> str:

@@ -21,34 +21,32 @@ _LEFT_OUT = frozenset({"link", "tasks", "files", "any", "vCloudExtension"})
 
 @dataclass(frozen=True, slots=True)
 class BodyField:
-    """``type``: a JSON type, or the name of VCD's type. ``or_else``: a newer key that will do instead of a required
-    one. ``newer``: than the XSDs (API 33); ``since``: the API version, where that is known. ``fields``: what is inside,
-    where that is shown here."""
+    """``type``: a JSON type, or the name of VCD's type. ``or_else``: keys that will do instead of a required one.
+    ``newer``: than the XSDs (API 33). ``fields``: what is inside, where that is shown here."""
 
     key: str
     type: str
     required: bool = False
     array: bool = False
     newer: bool = False
-    since: str | None = None
     values: tuple[str, ...] = ()
-    or_else: str | None = None
+    or_else: tuple[str, ...] = ()
     fields: tuple[BodyField, ...] = ()
 
     def __str__(self) -> str:
         facts = [self.type + ("[]" if self.array else "")]
         if self.required:
-            facts.append("required" if self.or_else is None else f"required (or {self.or_else})")
+            facts.append("required" if not self.or_else else f"required (or {', '.join(self.or_else)})")
         if self.values:
             facts.append(f"one of {', '.join(self.values)}" if len(self.values) > 1 else self.values[0])
         if self.newer:
-            facts.append("newer than API 33" if self.since is None else f"since API {self.since}")
+            facts.append("newer than API 33")
         return f"{self.key}: {', '.join(facts)}"
 
     def as_json(self) -> dict[str, Any]:
         return {
             "key": self.key, "type": self.type, "required": self.required, "array": self.array, "newer": self.newer,
-            "since": self.since, "values": list(self.values), "or": self.or_else,
+            "values": list(self.values), "or": list(self.or_else),
             "fields": [one.as_json() for one in self.fields],
         }  # fmt: skip
 
@@ -72,16 +70,15 @@ class _Outline:
         shown = [one for one in shape.type.fields if one.key not in _LEFT_OUT and not is_foreign(one.xml)]
         if any(one.xml == "ovf:Section" for one in shape.type.fields):
             shown += [one for one in shape.type.fields if one.xml == "ovf:Section"]
-        known = tuple(self._field(shape, one, depth) for one in shown if not one.older)
-        return known + tuple(BodyField(key, "any", newer=True, since=since) for key, since in shape.newer.items())
+        return tuple(self._field(shape, one, depth) for one in shown if not one.older)
 
     def _field(self, shape: BodyShape, one: Field, depth: int) -> BodyField:
         slot = shape.slots[one.key]
         inner = slot.shape if slot.shape is not None and depth > 1 and slot.shape not in self.seen else None
-        group = next((group for group in shape.needed if group[0] == one.key), ())
+        needed, *instead = next((group for group in shape.needed if group[0] == one.key), ("",))
         return BodyField(
-            key=one.key, type=self._type(one), required=bool(group), array=one.many, newer=one.newer,
-            values=slot.choices, or_else=group[1] if len(group) > 1 else None,
+            key=one.key, type=self._type(one), required=bool(needed), array=one.many, newer=one.newer,
+            values=slot.choices, or_else=tuple(instead),
             fields=self.of(inner, depth - 1) if inner is not None else (),
         )  # fmt: skip
 

@@ -9,11 +9,10 @@ metadata and network services.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bridge.catalogue.newer import NEWER_KEYS
 from bridge.catalogue.types import DocumentType, DocumentTypes, Field, Primitive
 
 FOREIGN = frozenset({"ovf", "ovfenv", "vmw", "cim", "rasd", "vssd", "xml"})
@@ -50,12 +49,11 @@ _ANYTHING = Slot(many=False, wanted="anything")
 
 @dataclass(frozen=True, slots=True)
 class BodyShape:
-    """``needed``: keys that must be there, of each group one. ``newer``: keys beyond the type's -> API version."""
+    """``needed``: keys that must be there, of each group one."""
 
     type: DocumentType
     slots: Mapping[str, Slot]
     needed: tuple[tuple[str, ...], ...]
-    newer: Mapping[str, str]
 
     @property
     def foreign(self) -> bool:
@@ -78,19 +76,16 @@ class Shapes:
         return made
 
     def _make(self, kind: DocumentType) -> BodyShape:
-        needed = []
+        needed: list[tuple[str, ...]] = []
         for field in kind.fields:
             if field.required and not field.newer and not field.older and not is_foreign(field.xml):
                 instead = SUPERSEDED.get((kind.name, field.key))
                 needed.append((field.key,) if instead is None else (field.key, instead))
-        newer = dict(self._newer(kind))
-        slots = dict.fromkeys((*newer, *_EVERYWHERE), _ANYTHING) | {one.key: self._slot(one) for one in kind.fields}
-        return BodyShape(kind, slots, tuple(needed), newer)
-
-    def _newer(self, kind: DocumentType) -> Iterator[tuple[str, str]]:
-        yield from NEWER_KEYS.get(kind.name, {}).items()
-        if kind.base is not None and kind.base in self.types:
-            yield from self._newer(self.types[kind.base])
+        for choice in kind.choices:
+            if choice.required and not any(is_foreign(kind.by_key[first].xml) for first, *_ in choice.branches):
+                needed.append(tuple(first for first, *_ in choice.branches))
+        slots = dict.fromkeys(_EVERYWHERE, _ANYTHING) | {field.key: self._slot(field) for field in kind.fields}
+        return BodyShape(kind, slots, tuple(needed))
 
     def _slot(self, field: Field) -> Slot:
         types = self.types

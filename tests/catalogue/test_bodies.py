@@ -47,6 +47,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("cloneVApp", {"name": "copy", "source": None}, "`source` is missing"),
     ("cloneVApp", {"name": "copy", "source": {"name": "web"}}, "`source.href` is missing"),
     ("createDisk", {"disk": {"name": "n"}}, "`disk.size` is missing (or `sizeMb`)"),
+    ("configureEdgeGatewayServices",
+     {"networkService": [{"_type": "NatServiceType", "natRule": [{"isEnabled": True}]}]},
+     "`networkService[0].natRule[0].gatewayNatRule` is missing (or `oneToOneBasicRule`, `oneToOneVmRule`, "
+     "`portForwardingRule`, `vmRule`)"),
     ("cloneVApp", {"source": [SOURCE]}, "`source` must be an object, not an array"),
     ("deployVApp", {"powerOn": "later"}, "`powerOn` must be true or false, not text"),
     ("deployVApp", {"deploymentLeaseSeconds": True}, "`deploymentLeaseSeconds` must be a whole number, not true"),

@@ -58,7 +58,7 @@ def test_the_fields_of_a_body_are_shown_with_types_and_an_example(capsys: pytest
     ("operation", "why"),
     [
         ("updateVmCpu", "OVF, not VMware's own"),
-        ("failoverReplicationTrackingVm", "newer than VMware's schemas"),
+        ("convertToReplicationTrackingVm", "newer than VMware's schemas"),
         ("repairNetworkPool", "no source shows a body"),
     ],
 )
@@ -74,8 +74,8 @@ def test_json_has_the_fields_and_the_example_of_each_body(capsys: pytest.Capture
     (one,) = json.loads(capsys.readouterr().out)
     assert one["example"] == {"powerOn": True}
     assert one["body_fields"][0] == {
-        "key": "powerOn", "type": "boolean", "required": False, "array": False, "newer": False, "since": None,
-        "values": [], "or": None, "fields": [],
+        "key": "powerOn", "type": "boolean", "required": False, "array": False, "newer": False, "values": [], "or": [],
+        "fields": [],
     }  # fmt: skip
     assert main(["operations", "powerOnVApp", "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)

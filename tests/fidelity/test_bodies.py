@@ -9,7 +9,10 @@ from bridge.catalogue.load import load
 from tests.fidelity.conformity.keys import problems
 
 CATALOGUE = load()
-NEWER = {"editTrustedPlatformModule": "TpmSection is newer than the classes (VMware's type page Tpm, API 37.2)"}
+NEWER = {
+    "editTrustedPlatformModule": "TpmType is of API 37.2 (VMware's type page)",
+    "failoverReplicationTrackingVm": "VmFailoverParamsType is of API 38.0 (VMware's type page)",
+}
 """Operations whose bodies no class knows, and where they are from."""
 NAMELESS = {"updateVmCpu": "ovf:RASD_Type", "updateVmMemory": "ovf:RASD_Type"}
 """Bodies of an element that has its type from another one."""

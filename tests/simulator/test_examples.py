@@ -17,8 +17,7 @@ from tests.support.examples import example_for, id_in_path
 CATALOGUE = load()
 WITH_EXAMPLE = [one for one in CATALOGUE.values() if example_of(one) is not None]
 WITHOUT = {
-    "changeReplicationTrackingSettings", "convertToReplicationTrackingVm", "failoverReplicationTrackingVm",
-    "repairNetworkPool", "syncNetworkPool",
+    "changeReplicationTrackingSettings", "convertToReplicationTrackingVm", "repairNetworkPool", "syncNetworkPool",
 }  # fmt: skip
 """No source shows a body of theirs."""
 
