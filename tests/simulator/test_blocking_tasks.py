@@ -186,6 +186,16 @@ class TestOperationLimits:
         cloud.wait(2)
         assert admin.task(tasks[1])["status"] == "running"
 
+    def test_with_the_whole_organization(self, cloud: Cloud, admin: Caller, provider: Caller) -> None:
+        cloud.set("settings", {"operations_per_user": 1})
+        tasks = [admin.deploy(), admin.deploy(VAPP_2)]
+        limits = {"orgOperationLimitsSettings": {"operationsPerUser": 2}}
+        provider.json("PUT", f"/admin/org/{ACME}", {"name": "acme", "settings": limits})
+        cloud.wait(2)
+        admin.task(tasks[1])
+        cloud.wait(3)
+        assert [admin.task(task)["status"] for task in tasks] == ["running", "running"], "what waits is looked at anew"
+
     def test_of_an_organization(self, cloud: Cloud, admin: Caller, provider: Caller) -> None:
         path = f"/admin/org/{ACME}/settings/operationLimitsSettings"
         assert provider.json("GET", path)["operationsPerUser"] is None, "the system's holds"
@@ -202,5 +212,9 @@ class TestOperationLimits:
         whole = provider.json("GET", f"/admin/org/{ACME}")["settings"]["orgOperationLimitsSettings"]
         assert (whole["operationsPerOrg"], whole["href"]) == (1, f"{URL}/api{path}")
         assert admin.call("PUT", path, {"operationsPerOrg": 9}).status == 403
+        given = {"settings": {"orgOperationLimitsSettings": {"operationsPerOrg": 9}}}
+        for tail, sent in (("", given), ("/settings", given["settings"])):
+            admin.json("PUT", f"/admin/org/{ACME}{tail}", sent)
+            assert admin.json("GET", path)["operationsPerOrg"] == 1, "it is not the organization's own to say"
         assert cloud.log_in("admin@beta").call("GET", path).status == 403
         assert error_code(provider.call("PUT", path, {"operationsPerOrg": "many"})) == "BAD_REQUEST"

@@ -24,6 +24,7 @@ from bridge.simulator.documents.estate.vdc import ADMIN_PROFILE_STEM
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.estate import members
+from bridge.simulator.state.limits import OWN_LIMITS
 
 _ORG, _VDC = "admin/org", "admin/vdc"
 
@@ -46,7 +47,9 @@ class Organizations:
                 )
         yield "GET", f"{org}/settings", Target("getOrgSettings", self.settings, collection=_ORG)
         yield "PUT", f"{org}/settings", Target("updateOrgSettings", self.put_settings, changes=True, collection=_ORG)
-        for tail in SETTINGS:
+        for tail, (key, _, _) in SETTINGS.items():
+            if key == OWN_LIMITS:
+                continue  # the provider's to set: see tasksettings
             yield "GET", f"{org}/settings/{tail}", Target("getOrgSettings", self.setting, collection=_ORG, tail=tail)
             put = Target("updateOrgSettings", self.put_setting, changes=True, collection=_ORG, tail=tail)
             yield "PUT", f"{org}/settings/{tail}", put
@@ -70,6 +73,7 @@ class Organizations:
             org.description = body["description"]
         if not call.is_provider:
             body.pop("isEnabled", None)
+            body["settings"] = _own_to_say(body.get("settings") or {})
         write_organization(org, body)
         call.effect = True
         return self._reply(call, org)
@@ -98,7 +102,8 @@ class Organizations:
 
     def put_settings(self, call: Call) -> Answer:
         org = self._addressed(call)
-        write_organization(org, {"settings": self._body(call, SETTINGS_STEM)})
+        said = self._body(call, SETTINGS_STEM)
+        write_organization(org, {"settings": said if call.is_provider else _own_to_say(said)})
         call.effect = True
         return self.settings(call)
 
@@ -166,3 +171,8 @@ class Organizations:
         if entity is None:
             raise forbidden()
         return entity
+
+
+def _own_to_say(settings: JsonObject) -> JsonObject:
+    """How many operations an organization may run it does not say itself."""
+    return {key: value for key, value in settings.items() if key != OWN_LIMITS}
