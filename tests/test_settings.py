@@ -164,6 +164,7 @@ def test_every_problem_has_one_line_that_names_the_setting_and_where_it_came_fro
     ("text", "expected"),
     [
         ('[vcd]\nusername="u"\npassword="p"\napi_token="t"', "password and api_token exclude each other"),
+        ('[vcd]\nservice_account_token_file="no-such-file"', "vcd.service_account_token_file"),
         ('[vcd]\npassword="p"', "password needs username"),
         ("[vcd]\nconnect_timeout_seconds=6", "must not exceed lease_seconds"),
         ('[vcd]\nurl="https://u:secret-word@vcd.example.com"', "must not hold credentials"),

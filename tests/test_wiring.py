@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bridge.errors import ConfigurationError
@@ -35,6 +37,17 @@ def test_further_cells_are_dialled_too(text: str) -> None:
 def test_a_further_cell_that_is_no_address_is_told() -> None:
     with pytest.raises(ConfigurationError, match=r"vcd\.further_urls.*must be http"):
         load(None, {**ENVIRONMENT, f"{VCD}FURTHER_URLS": "cell-2"})
+
+
+def test_a_service_accounts_token_comes_from_its_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "account.token"
+    path.write_text("token")
+    environment = {f"{VCD}URL": "https://vcd.example", f"{VCD}SERVICE_ACCOUNT_TOKEN_FILE": str(path)}
+    assert vcd_config(load(None, environment).settings).service_account_token_file == path
+    with pytest.raises(ConfigurationError, match="api_token and service_account_token_file exclude each other"):
+        load(None, {**environment, f"{VCD}API_TOKEN": "token"})
+    with pytest.raises(ConfigurationError, match=r"set vcd\.api_token, vcd\.service_account_token_file, or"):
+        load(None, {f"{VCD}URL": "https://vcd.example"}).settings.require_vcd()
 
 
 def test_a_call_waits_for_a_connection_within_its_lease() -> None:
