@@ -257,7 +257,7 @@ class Director:
 
     def _add_reads(self, reader: EntityReader, queries: QueryService) -> None:
         for collection in BY_COLLECTION:
-            if collection in ("tasksList", "admin/org/associations"):
+            if collection in ("tasksList", "admin/org/associations", "admin/extension/resourcePool"):
                 continue
             path = f"/api/{collection}/{{id}}"
             self._router.add("GET", path, Target("getEntity", reader.get, collection=collection))

@@ -179,6 +179,8 @@ class Documents:
         return links
 
     def _href(self, entity: Entity, view: View) -> str:
+        if view.extension:
+            return self.references.extension_href(entity)
         return self.references.admin_href(entity) if view.admin else self.references.href(entity)
 
 

@@ -18,8 +18,17 @@ class References:
 
     def admin_href(self, entity: Entity) -> str:
         """Where administrators find an entity that has a view of its own for them; else where everybody does."""
+        return self._below("admin/", entity)
+
+    def extension_href(self, entity: Entity) -> str:
+        """Where the provider finds an entity that has a view of its own for him; else where administrators do."""
+        below = "admin/extension/"
+        own = any(one.startswith(below) for one in entity.kind.collections)
+        return self._below(below, entity) if own else self.admin_href(entity)
+
+    def _below(self, beginning: str, entity: Entity) -> str:
         kind = entity.kind
-        collection = next((one for one in kind.collections if one.startswith("admin/")), kind.collections[0])
+        collection = next((one for one in kind.collections if one.startswith(beginning)), kind.collections[0])
         return f"{self.api}/{collection}/{kind.prefix}{entity.uuid}"
 
     def to(self, entity: Entity) -> JsonObject:
