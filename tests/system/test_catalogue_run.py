@@ -87,7 +87,7 @@ def request_of(operation: Operation, parameters: Mapping[str, str], url: str) ->
         document["organization"] = "acme"
     if operation.body_rule is BodyRule.NONE:
         return document
-    return {**document, "body": BODIES.get(operation.name) or example_for(operation, url) or {"name": "unsourced"}}
+    return {**document, "body": BODIES.get(operation.name) or example_for(operation, url) or {}}
 
 
 def wanted_call(fact: Mapping[str, str], parameters: Mapping[str, str], *, with_body: bool) -> tuple[Any, ...]:
