@@ -10,6 +10,8 @@ from tests.support.kafka import KafkaCluster, KafkaNode
 from tests.support.prerequisites import PrerequisiteMissingError
 from tests.support.registry import Registry, running_registry
 
+pytest_plugins = ["tests.fidelity.conformity.plugin"]
+
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:

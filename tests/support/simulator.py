@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from bridge.simulator.state.inventory import PASSWORD, well_known_uuid
+from tests.fidelity.conformity.processes import observed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 API_VERSION = "39.0"
@@ -216,31 +217,34 @@ def running_simulator(
     """
     further = ["--listen", "127.0.0.1:0"] * (cells - 1)
     command = [
-        sys.executable, "-m", "bridge", "simulator", "--listen", listen, *further, "--task-seconds", str(task_seconds),
+        "simulator", "--listen", listen, *further, "--task-seconds", str(task_seconds),
         "--vms", str(virtual_machines), "--settings", json.dumps(dict(settings or {})),
         "--maximum-tasks", str(maximum_tasks),
     ]  # fmt: skip
     command += ["--lenient-entities"] if lenient_entities else []
     for option, value in (("--public-url", public_url), ("--faults", faults_file), ("--ledger", ledger_file)):
         command += [option, str(value)] if value is not None else []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)  # our own module
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("ready "):
-            raise RuntimeError(f"the simulator did not start: {line!r}, exit code {process.poll()}")
-        urls = line.split()[1:]
-        yield Simulator(urls[0], process, tuple(urls))
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    with observed() as words:
+        process = subprocess.Popen(
+            [sys.executable, *words, *command], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith("ready "):
+                raise RuntimeError(f"the simulator did not start: {line!r}, exit code {process.poll()}")
+            urls = line.split()[1:]
+            yield Simulator(urls[0], process, tuple(urls))
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bridge.simulator.calls.actions import Actions
 from bridge.simulator.calls.call import Call
 from bridge.simulator.cloud import Cloud
+from bridge.simulator.protocol.document_types import type_of
 from bridge.simulator.protocol.exchange import (
     Answer,
     Refusal,
@@ -32,11 +33,12 @@ class EntityReader:
         entity = self._entity(call)
         tail = call.target.tail
         stored = entity.sections.get(tail, {})
-        document = {
-            "otherAttributes": {}, "href": f"{self.cloud.references.href(entity)}/{tail}", "link": [],
-            **stored, "vCloudExtension": [],
-        }  # fmt: skip
-        return call.reply(document, f"application/vnd.vmware.vcloud.{tail.split('/')[0]}")
+        stem = f"application/vnd.vmware.vcloud.{tail.split('/')[0]}"
+        document = {"href": f"{self.cloud.references.href(entity)}/{tail}", **stored}
+        kind = type_of(stem)
+        if kind is not None and "info" in kind.by_key:
+            document.setdefault("info", {"value": f"The {kind.json_name.removesuffix('Type')} of {entity.name}"})
+        return call.reply(document, stem)
 
     def affinity_rules(self, call: Call) -> Answer:
         """GET /api/vdc/{id}/vmAffinityRules: all rules of the vDC, whole."""

@@ -153,10 +153,8 @@ def _result(document: JsonObject) -> JsonObject | None:
     if result is None:
         return None
     return {
-        "otherAttributes": {},
         "resultContent": result.get("resultContent"),
         "resultReference": _reference(result, "resultReference"),
-        "vCloudExtension": [],
     }
 
 

@@ -119,21 +119,21 @@ def write_descriptor(name: str, files: list[TransferFile], systems: list[Virtual
 
 
 def _written(system: VirtualSystem, first_disk: int) -> str:
-    rows: list[tuple[str, str, str | None, str | None]] = [
-        ("3", "1", str(system.cpus), None),
-        ("4", "2", str(system.memory_mb), None),
+    rows: list[tuple[str, str, str, str | None, str | None]] = [
+        ("3", "Processors", "1", str(system.cpus), None),
+        ("4", "Memory", "2", str(system.memory_mb), None),
     ]
     rows += [
-        ("17", str(2000 + number), None, f"ovf:/disk/disk{first_disk + number}")
+        ("17", f"Hard disk {number + 1}", str(2000 + number), None, f"ovf:/disk/disk{first_disk + number}")
         for number in range(len(system.disks_mb))
     ]
     items = "".join(
-        "<Item>"
+        f"<Item><rasd:ElementName>{element}</rasd:ElementName>"
         + (f"<rasd:HostResource>{resource}</rasd:HostResource>" if resource else "")
         + f"<rasd:InstanceID>{instance}</rasd:InstanceID><rasd:ResourceType>{kind}</rasd:ResourceType>"
         + (f"<rasd:VirtualQuantity>{quantity}</rasd:VirtualQuantity>" if quantity else "")
         + "</Item>"
-        for kind, instance, quantity, resource in rows
+        for kind, element, instance, quantity, resource in rows
     )
     return (
         f"<VirtualSystem ovf:id={quoteattr(system.name)}><Info>A virtual machine</Info>"

@@ -10,9 +10,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.fidelity.conformity.answers import watch
-from tests.fidelity.conformity.judge import RESULTS, Judge
-
-JUDGE = Judge()
+from tests.fidelity.conformity.judge import JUDGE, RESULTS
 
 
 class NotConformingError(AssertionError):
