@@ -44,8 +44,7 @@ def _tenant(name: str, virtual_machines: int, chance: random.Random) -> Organiza
             owner = "user" if number % 2 == 0 else None
             first.v_apps.append(VAppPlan(f"vapp-{number}", owner=owner, vms=[VmPlan(f"vm-{number}")]))
         else:
-            vdc = second if number % 3 == 0 else first
-            vdc.v_apps.append(_various(number, vdc.networks, chance))
+            first.v_apps.append(_various(number, first.networks, chance))
     catalog = CatalogPlan(
         f"{name}-catalog",
         templates=[TemplatePlan("photon", vms=[VmPlan("photon-vm")])],
