@@ -256,6 +256,20 @@ class TestTemplates:
         lease = admin.json("GET", f"{TEMPLATE}/leaseSettingsSection")
         assert (lease["storageLeaseInSeconds"], lease["storageLeaseExpiration"]) == (0, None)
 
+    def test_what_lies_below_its_machines_is_read_and_changed(self, cloud: Cloud, admin: Caller) -> None:
+        (vm,) = admin.json("GET", TEMPLATE)["children"]["vm"]
+        path = path_in(vm)
+        assert path.startswith("/vAppTemplate/vm-")
+        assert admin.json("GET", f"{path}/virtualHardwareSection/cpu")["virtualQuantity"]["value"] == 2
+        assert admin.json("GET", f"{path}/guestCustomizationSection/")["computerName"] == "photon-vm"
+        card = {"network": "none", "networkConnectionIndex": 3, "isConnected": False, "ipAddressAllocationMode": "NONE"}
+        section = {"primaryNetworkConnectionIndex": 3, "networkConnection": [card]}
+        done(cloud, admin, "PUT", f"{path}/networkConnectionSection", section)
+        cards = admin.json("GET", f"{path}/networkConnectionSection/")["networkConnection"]
+        assert [one["networkConnectionIndex"] for one in cards] == [3]
+        assert admin.call("GET", f"{path}/leaseSettingsSection").status == 404
+        assert admin.call("GET", f"{TEMPLATE}/virtualHardwareSection").status == 404
+
     def test_it_goes_with_its_item(self, cloud: Cloud, admin: Caller) -> None:
         task = admin.json("DELETE", TEMPLATE, status=202)
         assert task["operationName"] == "libraryDeleteBacking"

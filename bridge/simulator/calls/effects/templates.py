@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.simulator.calls.effects import shelves
 from bridge.simulator.calls.effects.general import rename
+from bridge.simulator.calls.effects.machine_bodies import apply_network_section
 from bridge.simulator.calls.effects.occasion import Modelled, Occasion
 from bridge.simulator.calls.effects.referring import optional, required
 from bridge.simulator.cloud import Cloud
@@ -145,6 +146,12 @@ def _set_policies(vm: Entity, document: JsonObject) -> None:
     state.placement_policy = policies.get("vmPlacementPolicy")
 
 
+def _update_cards(occasion: Occasion) -> None:
+    """Only the VMs of a template have cards."""
+    if occasion.owner.kind.name == "vmTemplate":
+        apply_network_section(occasion.owner, occasion.body)
+
+
 def _update_section(occasion: Occasion) -> None:
     name = occasion.tail.rstrip("/")
     kind = f"{name[:1].upper()}{name[1:]}Type"
@@ -223,5 +230,6 @@ MODELLED: dict[str, Modelled] = {
     "updateVAppTemplateCustomizationSection": Modelled(effect=_update_section),
     "updateVAppTemplateLeaseSettingsSection": Modelled(effect=_update_section),
     "updateVAppTemplateNetworkConfigSection": Modelled(effect=_update_section),
+    "updateVAppTemplateNetworkConnectionSection": Modelled(effect=_update_cards),
     "enableVAppTemplateDownload": Modelled(effect=_enable_download),
 }

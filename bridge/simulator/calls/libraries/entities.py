@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bridge.catalogue.operation import Operation
+from bridge.simulator.calls import machines
 from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.beyond import operation
 from bridge.simulator.calls.call import Call, Target
@@ -60,9 +61,10 @@ class Libraries:
             change = _changing("changeOwner", self.change_owner, collection)
             yield "PUT", f"/api/{collection}/{{id}}/owner", change
         yield "GET", "/api/disk/{id}/attachedVms", Target("getAttachedVms", self.attached_vms, collection="disk")
-        for name in template.SECTIONS:
-            target = Target("getSection", self.section, collection="vAppTemplate", tail=name)
-            yield "GET", f"/api/vAppTemplate/{{id}}/{name}", target
+        for collection in ("vAppTemplate", "shadowVm"):
+            for tail in sorted({*template.SECTIONS, *machines.RESOURCES}):
+                target = Target("getSection", self.section, collection=collection, tail=tail)
+                yield "GET", f"/api/{collection}/{{id}}/{tail}", target
         yield "GET", "/api/vAppTemplate/{id}/ovf", Target("getOvf", self.ovf, collection="vAppTemplate")
         for collection in ("vAppTemplate", "media"):
             disable = _changing("disableDownload", self.disable_download, collection)
@@ -151,12 +153,21 @@ class Libraries:
         return call.reply(document, VMS_STEM)
 
     def section(self, call: Call) -> Answer:
-        """A section of a template; its VMs have none of these."""
-        entity, name = self._seen(call), call.target.tail
-        if entity.kind.name != "vAppTemplate":
-            raise Refusal(404, "RESOURCE_NOT_FOUND", f"Resource not found: {name}")
-        document = template.SECTIONS[name](self.cloud.references, entity, call.view(entity))
-        return call.reply(document, f"application/vnd.vmware.vcloud.{name}")
+        """What lies below a template, or below a VM that does not run: that of a template or a shadow."""
+        entity, tail, references = self._seen(call), call.target.tail, self.cloud.references
+        if entity.kind.name == "vAppTemplate":
+            own = template.SECTIONS.get(tail)
+            if own is not None:
+                document = own(references, entity, call.view(entity))
+                document.pop("_type")  # told by the media type
+                return call.reply(document, f"application/vnd.vmware.vcloud.{tail}")
+        else:
+            resource = machines.RESOURCES.get(tail)
+            if resource is not None and resource.of_vm is not None:
+                document = resource.of_vm(references, entity)
+                document.pop("_type", None)
+                return call.reply(document, resource.stem)
+        raise Refusal(404, "RESOURCE_NOT_FOUND", f"Resource not found: {tail}")
 
     def ovf(self, call: Call) -> Answer:
         """The descriptor, without files: what the template is made of."""
