@@ -115,9 +115,13 @@ class _Check:
 
     def whole(self, name: str, body: Mapping[str, object]) -> None:
         self._left.append((name, body, ""))
-        while self._left and len(self.problems) < MOST_PROBLEMS:
+        while self._left and not self._full:
             self._object(*self._left.popleft())
         del self.problems[MOST_PROBLEMS:]
+
+    @property
+    def _full(self) -> bool:
+        return len(self.problems) >= MOST_PROBLEMS
 
     def _object(self, name: str, value: Mapping[str, object], at: str) -> None:
         shape = self._shapes[name]
@@ -128,6 +132,8 @@ class _Check:
             shape = named
         slots = shape.slots
         for key, item in value.items():
+            if self._full:
+                return
             if item is None:
                 continue
             slot = slots.get(key)
@@ -146,6 +152,8 @@ class _Check:
             self._one(slot, item, at, key)
         elif isinstance(item, list):
             for index, one in enumerate(item):
+                if self._full:
+                    return
                 if one is not None:
                     self._one(slot, one, at, f"{key}[{index}]")
         elif not only_nulls(item):
@@ -193,7 +201,7 @@ class _Check:
         return all(key in slots for key in value)
 
     def _unknown(self, shape: BodyShape, key: str, at: str) -> None:
-        if self._pass_unknown or len(self.problems) >= MOST_PROBLEMS:
+        if self._pass_unknown:
             return
         near = _nearest(key, shape, self._shapes)
         own = [one.key for one in shape.type.fields if one.key not in _EVERYWHERE and not is_foreign(one.xml)]

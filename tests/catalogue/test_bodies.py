@@ -122,6 +122,8 @@ def test_several_problems_are_told_at_once_and_not_without_end() -> None:
     problems = BODIES.problems(CATALOGUE["deployVApp"], body)
     assert len(problems) == MOST_PROBLEMS
     assert {problem.kind for problem in problems} == {ProblemKind.UNKNOWN_KEY}
+    entries = {"metadataEntry": [1] * 100_000}
+    assert len(BODIES.problems(CATALOGUE["mergeVAppMetadata"], entries)) == MOST_PROBLEMS
     several = told("cloneVApp", {"source": {}, "deploy": "perhaps", "nmae": "copy"})
     assert [one.split("`")[1] for one in several] == ["deploy", "nmae", "source.href"]
 
