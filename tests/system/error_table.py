@@ -140,6 +140,27 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 
+READS: Mapping[str, Mapping[str, Any]] = {
+    "302 to another host": {"preset": "redirect"},
+    "303 with `Location`": _status(303, headers={"Location": "https://elsewhere.example/"}, body=""),
+    "200 with a login page": {"preset": "login-page"},
+    "401, empty": {"preset": "session-expired"},
+    "403 of a proxy": _status(403, body="<h1>Forbidden</h1>"),
+    "404 of a proxy": _status(404, body="<h1>Not Found</h1>"),
+    "429": _status(429, body=""),
+    "500 around a rate limit": {"preset": "wrapped-rate-limit"},
+    "502 of a proxy": {"preset": "bad-gateway"},
+    "503 `SERVICE_NOT_READY`": {"preset": "starting"},
+    "504 of a proxy": {"preset": "gateway-timeout"},
+    "connection closed": {"preset": "lost-answer"},
+    "connection reset": {"do": "reset"},
+    "no answer in time": {"do": "hang"},
+    "half of an answer": {"preset": "half-answer"},
+    "byte by byte": {"do": "slow", "bytes_per_second": 8000},
+}
+"""Answers to looks at a Task that is followed; after each of them it is looked again."""
+
+
 def printed() -> str:
     """The table as Markdown."""
     head = "| answer to a call | carried out | recovery class | the bridge | events | calls (effects) |"

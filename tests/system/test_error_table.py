@@ -11,7 +11,7 @@ import pytest
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode
 from tests.support.simulator import REPOSITORY
-from tests.system.error_table import OPERATIONS, ROWS, End, Row, printed
+from tests.system.error_table import OPERATIONS, READS, ROWS, End, Row, printed
 
 Document = dict[str, Any]
 
@@ -22,6 +22,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "retry": {"base_delay_seconds": 0.1, "max_delay_seconds": 0.5, "busy_max_delay_seconds": 0.3},
     "following": {"interval_seconds": 0.1},
 }
+LOOKS = r"^/api/(query|task/)"
+"""How Tasks are followed: many by a query, few one by one."""
 CASES = [pytest.param(row, recovery, id=row.request_id(recovery)) for row in ROWS for recovery in row.ends]
 
 
@@ -32,28 +34,34 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def stories(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Story]]:
-    """All rows at once, those that hold everything up after them; by request id."""
+def site(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One bridge."""
     options = {"task_seconds": 0.2, "settings": {"strict_states": False}}
     directory = tmp_path_factory.mktemp("errors")
     with running_site(kafka.bootstrap, directory, simulator=options) as site:
         site.settings = QUICK
         site.start().wait_ready()
-        entities, events = dict[str, str](), list[Document]()
-        for holds in (False, True):
-            rows = [row for row in ROWS if row.holds is holds]
-            requests = [_prepare(site, row, recovery, entities) for row in rows for recovery in row.ends]
-            site.send(*requests)
-            events = site.wait_ended([request["request_id"] for request in requests])
-        site.check()
-        ledger = site.simulator.ledger(changes=True)
-        yield {
-            name: Story(
-                [event for event in events if event["request_id"] == name],
-                [entry for entry in ledger if entry["entity"] == entity and entry["user"] == "administrator"],
-            )
-            for name, entity in entities.items()
-        }
+        yield site
+
+
+@pytest.fixture(scope="module")
+def stories(site: Site) -> dict[str, Story]:
+    """All rows at once, those that hold everything up after them; by request id."""
+    entities, events = dict[str, str](), list[Document]()
+    for holds in (False, True):
+        rows = [row for row in ROWS if row.holds is holds]
+        requests = [_prepare(site, row, recovery, entities) for row in rows for recovery in row.ends]
+        site.send(*requests)
+        events = site.wait_ended([request["request_id"] for request in requests])
+    site.check()
+    ledger = site.simulator.ledger(changes=True)
+    return {
+        name: Story(
+            [event for event in events if event["request_id"] == name],
+            [entry for entry in ledger if entry["entity"] == entity and entry["user"] == "administrator"],
+        )
+        for name, entity in entities.items()
+    }
 
 
 def _prepare(site: Site, row: Row, recovery: str, entities: dict[str, str]) -> Document:
@@ -88,6 +96,25 @@ def _check_told(events: list[Document], end: End, held: set[str]) -> None:
     assert any(event["evidence"] for event in events) is end.looked
     ids = {event["vcd_request_id"] for event in events if event["change"] in {"accepted", "rejected"}}
     assert None not in ids or end.looked or end.reason is not None
+
+
+def test_following_outlives_every_answer_to_a_read(site: Site, stories: dict[str, Story]) -> None:
+    """Its looks meet all of them, one after the other, while a Task runs; nothing is called again for it."""
+    simulator, entity = site.simulator, "vapp-00000000-0000-4000-8000-999999999999"
+    simulator.script({"preset": "never-ends"}, entity=entity)
+    site.send({"request_id": "followed", "operation": "deployVApp", "parameters": {"id": entity}})
+    site.wait_events(lambda events: any(event["request_id"] == "followed" for event in events))
+    faults = [simulator.fault(**fault, method="GET", path=LOOKS) for fault in READS.values()]
+    for fault in faults:
+        simulator.wait_met(fault)
+    (call,) = (entry for entry in simulator.ledger(changes=True) if entry["entity"] == entity)
+    simulator.force_task(call["task"], status="success")
+    events = site.wait_ended(["followed"])
+    assert [event["outcome"] for event in events if event["request_id"] == "followed"][-1] == "success"
+    assert sum(entry["entity"] == entity for entry in simulator.ledger(changes=True)) == 1
+    met = [entry for entry in simulator.ledger() if entry["method"] == "GET" and entry["fault"] is not None]
+    assert len(met) == len(READS)
+    site.check()
 
 
 def test_the_document_has_this_table() -> None:
