@@ -90,6 +90,9 @@ class Demo:
     async def _first_half(self, cloud: Cloud, vapps: list[str], machines: list[str]) -> list[Act]:
         """One success with progress, one failure in VCD, one rejected, one canceled, one that waits."""
         storage = {"message": "The datastore has too little free space.", "minorErrorCode": "INSUFFICIENT_STORAGE"}
+        for running in vapps[1:3]:
+            await cloud.script(running, {"preset": "success", "seconds": 0})
+            await cloud.work_of_others(f"/vApp/{running}/power/action/powerOn")
         await cloud.script(vapps[0], {"preset": "success", "seconds": 5})
         await cloud.script(machines[1], {"preset": "error", "seconds": 3, "error": storage})
         await cloud.script(vapps[2], {"preset": "success", "seconds": 60})

@@ -6,7 +6,6 @@ from bridge.simulator.calls.effects.machine_bodies import put_media
 from bridge.simulator.calls.effects.occasion import Effect, Modelled, Occasion
 from bridge.simulator.calls.effects.power import label
 from bridge.simulator.calls.effects.referring import optional, required
-from bridge.simulator.protocol.exchange import Refusal
 from bridge.simulator.state import storage
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.machines import BY_SUB_TYPE, LSI_LOGIC, Adapter, Machine, VirtualDisk, machine
@@ -31,8 +30,8 @@ def _check_place(occasion: Occasion, state: Machine) -> None:
     """A unit of a bus holds one disk."""
     bus, unit = occasion.body.get("busNumber"), occasion.body.get("unitNumber")
     taken = unit is not None and any((disk.bus, disk.unit) == (bus or 0, unit) for disk in state.disks)
-    if taken and occasion.cloud.behavior.strict_states:
-        raise Refusal(400, "BAD_REQUEST", f"Unit {unit} of bus {bus or 0} of {label(occasion.owner)} is in use.")
+    text = f"Unit {unit} of bus {bus or 0} of {label(occasion.owner)} is in use."
+    occasion.refuse_unless(not taken, occasion.owner, text, code="BAD_REQUEST")
 
 
 def _attach(occasion: Occasion) -> None:

@@ -55,9 +55,11 @@ class Occasion:
     ) -> None:
         """400 where the entity's state forbids the operation.
 
-        Not with ``strict_states`` off, nor for entities that were made when they were addressed: their past is unknown.
+        Not with ``strict_states`` off, nor where entities come into being when they are addressed: nobody knows their
+        past.
         """
-        if not holds and self.cloud.behavior.strict_states and not self.store.is_on_demand(entity):
+        behavior = self.cloud.behavior
+        if not holds and behavior.strict_states and not behavior.lenient_entities:
             raise Refusal(400, code, text)
 
     def referred(self, reference: Any) -> Entity | None:
