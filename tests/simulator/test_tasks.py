@@ -228,6 +228,25 @@ def test_a_task_expires(cloud: Cloud, keep_days: float, gone_after: float) -> No
     assert places() == [False] * 6
 
 
+def test_a_clock_that_is_set_back_hides_no_end(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    cloud.wait(10)
+    ended = admin.task(task)
+    assert ended["status"] == "success"
+    cloud.set("settings", {"clock_ahead_seconds": -60})
+    assert admin.task(task) == ended
+    assert admin.query("status==success")["total"] == 1
+    other = admin.deploy(VAPP_2)
+    assert admin.query(sortDesc="startDate")["record"][0]["href"].endswith(task), "it is younger now than the other"
+    cloud.wait(10)
+    last = admin.task(other)
+    assert last["status"] == "success"
+    for one, found in ((ended, [task]), (last, [other, task])):
+        for window in (f"endDate=ge={one['endTime']}", f"startDate=ge={one['startTime']}"):
+            records = admin.query(window, sortAsc="startDate")["record"]
+            assert [record["href"][-36:] for record in records] == found, window
+
+
 def test_what_has_not_ended_does_not_expire_until_it_ends(cloud: Cloud) -> None:
     cloud.set("settings", {"session_absolute_seconds": 1e9, "session_idle_seconds": 1e9, "activity_log_keep_days": 1})
     cloud.set("scripts", {"script": {"preset": "never-ends"}})

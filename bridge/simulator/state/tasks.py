@@ -53,6 +53,7 @@ class External:
 class Task:
     """One Task. ``script`` counts from ``anchor``; it has waited under operation limits until ``started_at``.
 
+    ``sorted_at``: when it was created, but never before an older one, as it may be where the clock is set back.
     ``cell``: name of the cell that it was asked of. ``makes_owner``: its owner is what it creates, which does not stay
     if an administrator aborts the creation.
     """
@@ -61,7 +62,7 @@ class Task:
         "anchor", "blocked_until", "blocking_id", "cancel_requested", "cell", "created_at", "description",
         "details", "effect", "ended_at", "error", "external", "id", "makes_owner", "number", "operation",
         "operation_key", "operation_name", "org", "owner", "place", "result", "resumed", "script", "service_namespace",
-        "started_at", "timeout_action", "user", "vanish_at", "version", "words",
+        "sorted_at", "started_at", "timeout_action", "user", "vanish_at", "version", "words",
     )  # fmt: skip
 
     def __init__(
@@ -86,7 +87,7 @@ class Task:
         self.org = owner.organization
         self.user = user
         self.script = script
-        self.anchor = self.created_at = self.started_at = now
+        self.anchor = self.created_at = self.started_at = self.sorted_at = now
         self.vanish_at = None if script.vanish_after is None else now + script.vanish_after
         self.effect = effect
         self.service_namespace = service_namespace
@@ -109,10 +110,12 @@ class Task:
         self.resumed: Script | None = None
 
     def step(self, now: float) -> Step:
-        """What it shows. Rounding of times must not hide an end that the engine has seen."""
-        if self.ended_at is not None and now >= self.ended_at:
-            return self.script.steps[-1]
-        return self.script.at(now - self.anchor)
+        """What it shows. Neither rounding of times nor a clock that is set back hides an end that was seen."""
+        return self.script.at(now - self.anchor) if self.ended_at is None else self.script.steps[-1]
+
+    def step_then(self, at: float) -> Step:
+        """What it showed at an earlier time."""
+        return self.step(at) if self.ended_at is None or at >= self.ended_at else self.script.at(at - self.anchor)
 
     def due_at(self) -> float | None:
         """When something happens by itself: the end, or the time-out of a blocking task."""
@@ -147,6 +150,7 @@ class TaskEngine:
         self.queue = OperationQueue()
         self.created = 0
         self.forgotten = 0
+        self._latest = 0.0
         self._tasks: dict[str, Task] = {}
         self._active: dict[str, Task] = {}
         self._ended: list[Task] = []
@@ -182,6 +186,7 @@ class TaskEngine:
 
     def add(self, task: Task) -> None:
         self.created += 1
+        self._latest = task.sorted_at = max(self._latest, task.created_at)
         self._tasks[task.id] = task
         self._active[task.id] = task
         task.owner.add_task(task)
@@ -265,11 +270,11 @@ class TaskEngine:
 
     @staticmethod
     def started_since(at: float, tasks: dict[str, Task]) -> list[Task]:
-        """Those of ``tasks``, which are in order of creation, that started at ``at`` or later."""
-        return list(takewhile(lambda task: task.created_at >= at, reversed(tasks.values())))
+        """At least those of ``tasks``, which are in order of creation, that started at ``at`` or later."""
+        return list(takewhile(lambda task: task.sorted_at >= at, reversed(tasks.values())))
 
     def ended_since(self, at: float | None) -> list[Task]:
-        """Ended Tasks in order of their end, those that ended before ``at`` left out."""
+        """Ended Tasks in the order in which they ended, at least those that ended at ``at`` or later."""
         return self._ended[0 if at is None else bisect_left(self._ended_times, at) :]
 
     def _schedule(self, task: Task) -> None:
@@ -281,7 +286,7 @@ class TaskEngine:
         task.ended_at = at
         self._active.pop(task.id, None)
         self._ended.append(task)
-        self._ended_times.append(at)
+        self._ended_times.append(max(at, self._ended_times[-1]) if self._ended_times else at)
         if task.owner.busy is task:
             task.owner.busy = None
         effect, task.effect = task.effect, None

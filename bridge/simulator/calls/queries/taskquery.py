@@ -28,6 +28,14 @@ def _milliseconds(at: float | None) -> float | None:
     return None if at is None else int(at * 1000) / 1000
 
 
+def _row_then(task: Task, at: float) -> TaskRow:
+    """As it stood at an earlier time. Of what was canceled or forced since then it is not kept how it stood before."""
+    if task.ended_at is not None and task.ended_at <= at:
+        return TaskRow(task, task.step_then(at), task.ended_at)
+    step = task.step_then(at)
+    return TaskRow(task, Step(0.0, "running") if step.status in FINAL else step, None)
+
+
 class TaskRecords:
     """Fields, candidates and records of the Task queries."""
 
@@ -104,13 +112,11 @@ class TaskRecords:
         """Tasks of an organization (None: all) that can match, as they stood ``lag`` seconds ago."""
         at = now - lag
         for task in self.candidates(expression) if lag <= 0 else self._pool(expression).values():
-            if (org is None or task.org is org) and task.created_at <= at and not task.is_gone(now):
-                ended_at = task.ended_at if task.ended_at is not None and task.ended_at <= at else None
-                step = task.step(at)
-                if ended_at is None and step.status in FINAL:
-                    # Canceled or forced since then: how it stood before is not kept.
-                    step = Step(0.0, "running")
-                yield TaskRow(task, step, ended_at)
+            if (org is None or task.org is org) and not task.is_gone(now):
+                if lag <= 0:
+                    yield TaskRow(task, task.step(now), task.ended_at)
+                elif task.created_at <= at:
+                    yield _row_then(task, at)
 
     def record(self, row: TaskRow, form: str, *, admin: bool) -> JsonObject:
         """``name`` is the operationName, ``operationFull`` the operation, ``ownerName`` the user's name."""
