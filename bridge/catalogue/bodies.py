@@ -115,13 +115,9 @@ class _Check:
 
     def whole(self, name: str, body: Mapping[str, object]) -> None:
         self._left.append((name, body, ""))
-        while self._left and not self._full:
+        while self._left and len(self.problems) < MOST_PROBLEMS:
             self._object(*self._left.popleft())
         del self.problems[MOST_PROBLEMS:]
-
-    @property
-    def _full(self) -> bool:
-        return len(self.problems) >= MOST_PROBLEMS
 
     def _object(self, name: str, value: Mapping[str, object], at: str) -> None:
         shape = self._shapes[name]
@@ -131,8 +127,9 @@ class _Check:
                 return
             shape = named
         slots = shape.slots
+        problems = self.problems
         for key, item in value.items():
-            if self._full:
+            if len(problems) >= MOST_PROBLEMS:
                 return
             if item is None:
                 continue
@@ -141,7 +138,7 @@ class _Check:
                 self._slot(slot, item, at, key)
             elif key != "_type" and not only_nulls(item):
                 self._unknown(shape, key, at)
-        missing = [group for group in shape.needed if not any(_is_given(value.get(key)) for key in group)]
+        missing = [group for group in shape.needed if not _has_one(value, group)]
         if missing and at and only_nulls(value):
             return  # not given at all, and where it has to be, that was told
         for first, *others in missing:
@@ -151,8 +148,9 @@ class _Check:
         if not slot.many:
             self._one(slot, item, at, key)
         elif isinstance(item, list):
+            problems = self.problems
             for index, one in enumerate(item):
-                if self._full:
+                if len(problems) >= MOST_PROBLEMS:
                     return
                 if one is not None:
                     self._one(slot, one, at, f"{key}[{index}]")
@@ -226,8 +224,12 @@ def only_nulls(value: object) -> bool:
     return True
 
 
-def _is_given(value: object) -> bool:
-    return value is not None and not (isinstance(value, dict | list) and only_nulls(value))
+def _has_one(value: Mapping[str, object], group: tuple[str, ...]) -> bool:
+    for key in group:
+        one = value.get(key)
+        if one is not None and not (isinstance(one, dict | list) and only_nulls(one)):
+            return True
+    return False
 
 
 def _nearest(key: str, shape: BodyShape, shapes: Shapes) -> str | None:
