@@ -8,6 +8,7 @@ from bridge.simulator.documents.view import Part, View
 from bridge.simulator.protocol.document_types import type_of
 from bridge.simulator.protocol.exchange import JsonObject, media_type
 from bridge.simulator.state.entities import Entity, EntityStore
+from bridge.simulator.state.metadata import KINDS_WITH_METADATA
 from bridge.simulator.state.references import References
 from bridge.simulator.state.scripts import FINAL, Step
 from bridge.simulator.state.tasks import EXPIRY_SECONDS, Task
@@ -173,7 +174,9 @@ class Documents:
     def _entity_links(self, entity: Entity, view: View) -> list[JsonObject]:
         """To the metadata and to what the entity lies in, in the same view."""
         link, parent = self.references.link, entity.parent
-        links = [link("down", f"{self._href(entity, view)}/metadata", METADATA_STEM)]
+        links = []
+        if entity.kind.name in KINDS_WITH_METADATA:
+            links.append(link("down", f"{self._href(entity, view)}/metadata", METADATA_STEM))
         if parent is not None:
             links.append(link("up", self._href(parent, view), self.stem(parent, view), parent.name))
         return links

@@ -14,17 +14,18 @@ VALUE_STEM = "application/vnd.vmware.vcloud.metadata.value"
 
 
 def metadata(
-    references: References, entity: Entity, entity_href: str, items: list[Item], *, changeable: bool
+    references: References, entity: Entity, entity_href: str, items: list[Item], *, addable: bool, changeable: bool
 ) -> JsonObject:
     """All entries.
 
     Args:
         entity_href: The entity's address in the caller's view.
-        changeable: Whether that view shows how to change them.
+        addable: Whether that view shows how to add some.
+        changeable: Whether it shows how to change each.
     """
     href = f"{entity_href}/metadata"
     links = [references.link("up", entity_href, entity.kind.media_stem, entity.name)]
-    if changeable:
+    if addable:
         links.append(references.link("add", href, METADATA_STEM))
     return {
         "href": href,

@@ -19,6 +19,14 @@ GENERAL, SYSTEM = "GENERAL", "SYSTEM"
 VISIBILITIES = {GENERAL: ("READWRITE",), SYSTEM: ("READONLY", "PRIVATE")}
 """What entries of each domain can be, the default first."""
 
+KINDS_WITH_METADATA = frozenset(
+    {
+        "org", "vdc", "catalog", "catalogItem", "vApp", "vm", "vAppTemplate", "vmTemplate", "media", "disk", "network",
+        "edgeGateway", "vdcStorageProfile", "providervdc", "pvdcStorageProfile",
+    }
+)  # fmt: skip
+"""Kinds of entity that have some (the operations of the VCD API documentation)."""
+
 STRING = "MetadataStringValue"
 MAXIMUM_KEY_LENGTH = 256
 _LONG = re.compile(r"[+-]?\d{1,19}")
