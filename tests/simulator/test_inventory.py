@@ -183,3 +183,11 @@ def test_addresses_are_given_once() -> None:
     assert len(given) > 200
     assert len(set(given)) == len(given)
     assert all(address is not None for _, address in given)
+
+
+def test_the_example_of_the_documentation_is_an_inventory() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    example = document.partition("### An inventory of one's own")[2].partition("```json")[2].partition("```")[0]
+    store = EntityStore()
+    build_inventory(store, plan=plan_of(json.loads(example)))
+    assert _named(store, "vm", "web").status == 4
