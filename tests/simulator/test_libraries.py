@@ -298,3 +298,37 @@ def test_references_that_do_not_lead_there_are_refused(admin: Caller, path: str,
 def test_with_lenient_entities_references_may_lead_nowhere(cloud: Cloud, admin: Caller) -> None:
     cloud.set("settings", {"lenient_entities": True})
     assert done(cloud, admin, "POST", f"{CATALOG}/action/captureVApp", {"name": "x"})["name"] == "x"
+
+
+METHODS = {"edit": "PUT", "remove": "DELETE", "down": "GET", "up": "GET", "alternate": "GET", "catalogItem": "GET",
+           "ovf": "GET", "download:default": "GET", "download:identity": "GET", "upload:default": "PUT"}  # fmt: skip
+"""What a link's rel is followed with; any other with POST."""
+
+
+def links_in(document: Any) -> set[tuple[str, str]]:
+    """Method and path of all links and references, however deep."""
+    found: set[tuple[str, str]] = set()
+    if isinstance(document, dict):
+        if isinstance(document.get("href"), str):
+            rel = document.get("rel")
+            found.add(("GET" if rel is None else METHODS.get(rel, "POST"), document["href"].removeprefix(URL)))
+        document = list(document.values())
+    if isinstance(document, list):
+        found |= {one for value in document for one in links_in(value)}
+    return found
+
+
+def test_every_link_leads_somewhere(cloud: Cloud, admin: Caller) -> None:
+    done(cloud, admin, "POST", f"{TEMPLATE}/action/enableDownload")
+    upload = admin.json("POST", f"{CATALOG}/action/upload", {"name": "up"}, status=201)
+    disk = f"/disk/{well_known_uuid('disk', 'acme')}"
+    uploaded = path_in(upload["entity"])
+    places = (CATALOG, ADMIN_CATALOG, ITEM, TEMPLATE, MEDIA, disk, uploaded, f"{ADMIN_CATALOG}/metadata",
+              f"{disk}/metadata", f"{ADMIN_CATALOG}/owner", f"{disk}/attachedVms")  # fmt: skip
+    links = {link for place in places for link in links_in(admin.json("GET", place))}
+    router = cloud.director._router
+    for method, path in sorted(links):
+        target, _ = router.find(method, path, lambda _target, _id: True)  # a Refusal fails the test
+        assert target is not None
+        if method == "GET" and path.startswith("/api"):
+            assert admin.call("GET", path.removeprefix("/api")).status == 200, path

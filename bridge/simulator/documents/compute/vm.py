@@ -41,17 +41,15 @@ def vm(writer: Writer, entity: Entity, view: View) -> JsonObject:
 
 
 def template_vm(writer: Writer, entity: Entity, _view: View) -> JsonObject:
-    """The VM of a template: it has no power and no snapshot, and nothing in it can be changed.
+    """The VM of a template: it has no power and no snapshot, and only its cards can be changed.
 
     In the template's document it is of the template's type, so it has only what both types know.
     """
     references = writer.references
-    names = ("vmSpecSection", "virtualHardwareSection", "operatingSystemSection", "networkConnectionSection",
-             "guestCustomizationSection")  # fmt: skip
-    return {
-        **_common(entity, machine(entity)),
-        "section": [SECTIONS[name](references, entity) for name in names],
-    }
+    names = ("vmSpecSection", "virtualHardwareSection", "operatingSystemSection", "networkConnectionSection")
+    sections = [SECTIONS[name](references, entity) for name in names]
+    sections.append(guest.guest_customization(references, entity, editable=False))
+    return {**_common(entity, machine(entity)), "section": sections}
 
 
 def _common(entity: Entity, state: Machine) -> JsonObject:
