@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-DEFAULT_VERSIONS = ("35.0", "36.0", "36.3", "37.0", "37.3", "38.0", "38.1", "39.0", "39.1")
-DEPRECATED_VERSIONS = ("35.0", "36.0")
+DEFAULT_VERSIONS = (
+    "35.0", "35.2", "36.0", "36.1", "36.2", "36.3", "37.0", "37.1", "37.2", "37.3", "38.0", "38.1", "39.0", "39.1",
+)  # fmt: skip
+DEPRECATED_VERSIONS = ("35.0", "35.2", "36.0", "36.1", "36.2")
 
 
 _MOST_SKEW_SECONDS = 10 * 365 * 86400.0
@@ -29,14 +31,16 @@ class Behavior:
     ``task_seconds``: how long an unscripted Task lasts. ``busy_parents``: a busy vApp holds its VMs and the other way
     round. ``keep_operation_keys``: an operationKey in a body shows on the Task. ``recent_task_seconds``: how long an
     entity lists a Task that has ended. ``query_lag_seconds``: the task query shows the state of so long ago.
+    ``lockout_attempts``: so many refused logins within ``lockout_seconds`` lock an account for as long; 0: never.
     ``consistent_pages``: pages of one sequence come from one snapshot. ``blocking_operations``: catalogue names whose
     Tasks wait in preRunning for ``blocking_timeout_seconds``, then ``blocking_timeout_action`` (resume, abort, fail).
     ``operations_per_user``, ``operations_per_org``: how many Tasks run side by side, the others wait queued;
     ``queued_operations_per_user``, ``queued_operations_per_org``: how many wait, the others are refused; 0: no limit.
     ``activity_log_keep_days``: how long after its end a Task is kept; 0: until its expiryTime.
     ``clock_ahead_seconds``: how far its clock is ahead of the machine's; changed at run time it is a clock that is set.
-    ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE.
-    ``uploads_wait``: the Task of an upload ends when the files are there; otherwise after ``task_seconds``, without any.
+    ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE;
+    not with ``lenient_entities``.
+    ``uploads_wait``: the Task of an upload ends when its files are there; else after ``task_seconds``, without them.
     """
 
     task_seconds: float = 2.0
