@@ -145,7 +145,7 @@ class Call:
             body = to_xml(document, kind.name)
         else:
             body = to_json(document if kind is None else complete(document, kind.name))
-        return Answer(status, body, media_type(stem, self.version, self.form), headers or [])
+        return Answer(status, body, media_type(stem, self.version or None, self.form), headers or [])
 
     def read_body(self, expected: str | None, name: str | None = None) -> JsonObject | None:
         """The body in the form of JSON, XML validated on the way; None for none, also for JSON ``null``, which clients
@@ -190,6 +190,5 @@ def read_body(body: bytes, form: Format, name: str = "") -> JsonObject | None:
 
 
 def json_body(request: Request) -> JsonObject | None:
-    """As :meth:`Call.read_body`, of a type that only the body's root element tells."""
-    form = Format.XML if request.body.lstrip()[:1] == b"<" else Format.JSON
-    return read_body(request.body, form) if request.body.strip() else None
+    """As :meth:`Call.read_body` where there is only JSON, as in CloudAPI."""
+    return read_body(request.body, Format.JSON) if request.body.strip() else None

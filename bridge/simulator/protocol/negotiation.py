@@ -146,11 +146,6 @@ def body_form(request: Request, expected: str | None) -> Format:
     raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"Unsupported media type: {kind}")
 
 
-def check_media_type(request: Request, expected: str | None) -> None:
-    """Raises a 415, see :func:`body_form`."""
-    body_form(request, expected)
-
-
 def version_number(version: str) -> tuple[int, int]:
     """Major and minor; an alpha suffix does not count."""
     major, _, rest = version.partition(".")
