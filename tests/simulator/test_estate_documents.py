@@ -9,6 +9,7 @@ import pytest
 
 from bridge.simulator.calls.estate.lists import LISTS
 from bridge.simulator.documents.estate.organization import SETTINGS
+from bridge.simulator.protocol.exchange import Refusal
 from bridge.simulator.state.inventory import well_known_uuid
 from bridge.simulator.state.kinds import KINDS
 from tests.simulator.driver import ACME, BETA, URL, VDC, VM, Caller, Cloud
@@ -163,3 +164,34 @@ def test_people_are_checked(admin: Caller) -> None:
     assert made["password"] is None
     own = f"/admin/user/{well_known_uuid('user', 'acme')}"
     assert admin.call("DELETE", own).status == 400
+
+
+_METHODS = {"edit": "PUT", "remove": "DELETE", "add": "POST", "down": "GET", "up": "GET", "alternate": "GET",
+            "edgeGateways": "GET", "orgVdcNetworks": "GET", "controlAccess": "PUT"}  # fmt: skip
+_ESTATE = (
+    "org", "vdc", "user", "group", "role", "right", "network", "edgeGateway", "vdcStorageProfile", "providervdc",
+    "pvdcStorageProfile", "vimServer", "networkPool", "externalNetwork", "strandedItem", "vmAffinityRule", "host",
+    "datastore", "vmHostRule", "siteAssociation",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _ESTATE)
+def test_every_link_leads_somewhere(cloud: Cloud, provider: Caller, name: str) -> None:
+    kind = KINDS[name]
+    entity = cloud.director.cloud.store.of_kind(name)[-1]
+    router = cloud.director._router
+    for collection in kind.collections:
+        if collection == "tasksList":
+            continue
+        for link in provider.json("GET", f"/{collection}/{entity.uuid}")["link"]:
+            method = _METHODS.get(link["rel"], "POST")
+            path = link["href"].removeprefix(URL).partition("?")[0]
+            if method == "POST" and "edit" in link["rel"]:
+                method = "PUT"
+            try:
+                router.find(method, path, lambda _target, _id: True)
+            except Refusal as refusal:
+                pytest.fail(f"{collection}: {link['rel']} {path} {refusal.status}")
+            if method == "GET":
+                answer = provider.call("GET", link["href"].removeprefix(f"{URL}/api"))
+                assert answer.status == 200, (link, answer.body)

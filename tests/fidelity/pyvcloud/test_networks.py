@@ -106,3 +106,21 @@ def test_external_networks(provider: Client) -> None:
     assert network.list_provider_vdc() == ["providervdc-1"]
     assert network.list_extnw_gateways() == ["edge-1", "edge-1"], "of acme and of beta"
     assert network.list_associated_direct_org_vdc_networks() == ["net-3", "net-3"]
+
+
+def test_an_external_networks_life(provider: Client) -> None:
+    platform = Platform(provider)
+    platform.create_external_network(
+        "made-outside", "vimServer-1", ["externalNetwork-1-portgroup"], "198.51.100.1", "255.255.255.0",
+        ["198.51.100.10-198.51.100.20"], description="of a test", primary_dns_ip="198.51.100.53",
+    )  # fmt: skip
+    platform.update_external_network("made-outside", new_name="outside", new_description="of another")
+    network = ExternalNetwork(provider, resource=platform.get_external_network("outside"))
+    network.add_ip_range("198.51.100.1", ["198.51.100.30-198.51.100.40"])
+    network.add_subnet("outside", "198.51.101.1", "255.255.255.0", ["198.51.101.10-198.51.101.20"], None, None, None)
+    made = platform.get_external_network("outside")
+    scopes = made["{http://www.vmware.com/vcloud/v1.5}Configuration"].IpScopes.IpScope
+    assert [len(scope.IpRanges.IpRange) for scope in scopes] == [2, 1]
+    finish(provider, platform.delete_external_network("outside"))
+    with pytest.raises(EntityNotFoundException):
+        platform.get_external_network("outside")

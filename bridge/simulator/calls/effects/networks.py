@@ -29,7 +29,7 @@ def _write_network(occasion: Occasion) -> None:
         state.edge = edge
     if state.edge is not None and said.get("fenceMode") != "natRouted":
         state.edge = None
-    _as_scopes(said)
+    as_scopes(said)
     network.properties["configuration"] = {**_configuration(network), **said}
     if isinstance(body.get("isShared"), bool):
         network.properties["isShared"] = body["isShared"]
@@ -37,7 +37,7 @@ def _write_network(occasion: Occasion) -> None:
         network.properties["serviceConfig"] = body["serviceConfig"]
 
 
-def _as_scopes(configuration: JsonObject) -> None:
+def as_scopes(configuration: JsonObject) -> None:
     """One scope in the old singular form becomes a list; what is allocated is not taken over."""
     single = configuration.pop("ipScope", None)
     scopes = (configuration.get("ipScopes") or {}).get("ipScope") or ([single] if single else [])

@@ -99,7 +99,8 @@ class Lists:
         link, href = self.cloud.references.link, f"{self.cloud.references.api}/admin/extension"
         links = [link("down", f"{href}/{one.path}", f"{_ADMIN}.{one.stem}") for one in LISTS]
         links += [link("down", f"{href}/settings", f"{_ADMIN}.systemSettings"),
-                  link("down", f"{href}/blockingTasks", f"{_ADMIN}.blockingTaskReferences")]  # fmt: skip
+                  link("down", f"{href}/blockingTasks", f"{_ADMIN}.blockingTaskReferences"),
+                  link("add", f"{href}/externalnets", f"{_ADMIN}.vmwexternalnet")]  # fmt: skip
         document = {"href": href, "type": media_type(EXTENSION_STEM), "link": links}
         return call.reply(document, EXTENSION_STEM)
 

@@ -60,14 +60,12 @@ def organization(writer: Writer, entity: Entity, view: View) -> JsonObject:
     if view.admin:
         return _admin_organization(writer, entity, view)
     references = writer.references
-    href, admin_href = references.href(entity), references.admin_href(entity)
-    link = references.link
+    admin_href, link = references.admin_href(entity), references.link
     links = [*_task_links(references, entity, view), *_contents(references, entity, view)]
     links += [
         link("down", references.href(one), "application/vnd.vmware.vcloud.orgNetwork", one.name)
         for vdc in members(entity, "vdc") for one in members(vdc, "network")
     ]  # fmt: skip
-    links.append(link("down", f"{href}/vdcTemplates", "application/vnd.vmware.admin.vdcTemplates"))
     if view.administrator:
         links.append(link("alternate", admin_href, ADMIN_ORG_STEM))
         links.append(link("add", f"{admin_href}/catalogs", "application/vnd.vmware.admin.catalog"))

@@ -80,8 +80,7 @@ def profile(writer: Writer, entity: Entity, view: View) -> JsonObject:
 
 def vim_server(writer: Writer, entity: Entity, _view: View) -> JsonObject:
     link, href = writer.references.link, writer.references.href(entity)
-    lists = {"resourcePoolList": "resourcePoolList", "networks": "vimObjectRefList", "vmsList": "vmObjectRefsList",
-             "storageProfiles": "vmwStorageProfiles", "hostReferences": "vmwHostReferences"}  # fmt: skip
+    lists = {"resourcePoolList": "resourcePoolList", "hostReferences": "vmwHostReferences"}
     ordinary: JsonObject = {
         "username": "administrator@vsphere.local", "url": "https://vcenter.example.com", "isEnabled": True,
         "isConnected": True, "vcVersion": "8.0.2", "listenerState": "CONNECTED", "uuid": entity.uuid,

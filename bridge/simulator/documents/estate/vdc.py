@@ -104,6 +104,8 @@ def _links(references: References, entity: Entity, view: View) -> list[JsonObjec
         links += [link("add", f"{href}/{tail}", f"application/vnd.vmware.vcloud.{stem}") for tail, stem in _ADDS]
         if view.administrator:
             links.append(link("alternate", admin_href, ADMIN_VDC_STEM))
+            links.append(link("controlAccess", f"{href}/action/controlAccess",
+                              "application/vnd.vmware.vcloud.controlAccess"))  # fmt: skip
             links += [
                 link("add", f"{admin_href}/{tail}", f"application/vnd.vmware.{stem}") for tail, stem in _ADMIN_ADDS
             ]
