@@ -161,7 +161,9 @@ class TestBlockingTasks:
         listed = xml(provider, "GET", "/admin/extension/settings/blockingTask/operations")
         assert [one.text for one in listed.findall("Operation", NS)] == ["vappDeploy"]
         task = admin.deploy()
-        (reference,) = xml(provider, "GET", "/admin/extension/blockingTasks")
+        listed = xml(provider, "GET", "/admin/extension/blockingTasks")
+        assert listed.tag == f"{{{NS['e']}}}BlockingTaskReferences"
+        (reference,) = listed
         path = reference.get("href").removeprefix(f"{URL}/api")
         told = xml(provider, "GET", path)
         assert (told.get("timeoutAction"), told.get("status")) == ("abort", "active")
@@ -175,7 +177,7 @@ class TestBlockingTasks:
         for form in ("records", "idrecords", "references"):
             (row,) = xml(provider, "GET", f"/query?type=blockingTask&format={form}&links=false")
             assert row.get("operationName" if form != "references" else "name") == "vappDeploy"
-            assert etree.QName(row).localname.endswith("Reference" if form == "references" else "BlockingTaskRecord")
+            assert etree.QName(row).localname == f"BlockingTask{'Reference' if form == 'references' else 'Record'}"
         params = f"<BlockingTaskOperationParams {extension}><Message>go on</Message></BlockingTaskOperationParams>"
         answer = send(provider, "POST", f"{path}/action/resume", params.encode(),
                       f"{self.ADMIN}blockingTaskOperationParams+xml")  # fmt: skip
@@ -215,9 +217,11 @@ def test_lists_and_queries(cloud: Cloud, admin: Caller, provider: Caller, kind: 
         admin.deploy(VAPP)
     caller = provider if kind == "adminTask" else admin
     found = xml(caller, "GET", f"/query?type={kind}&format={form}&pageSize=2&sortAsc=startDate")
-    name = "Reference" if form == "references" else f"{kind[0].upper()}{kind[1:]}Record"
-    rows = [row for row in found if etree.QName(row).localname != "Link"]
-    assert [etree.QName(row).localname.endswith(name) for row in rows] == [True] * 2
+    root, name = "QueryResultRecords", f"{kind[0].upper()}{kind[1:]}Record"
+    if form == "references":
+        root, name = "TaskReferences", "TaskReference"
+    rows = [etree.QName(row).localname for row in found if etree.QName(row).localname != "Link"]
+    assert (etree.QName(found).localname, rows) == (root, [name] * 2)
     assert (found.get("total"), found.get("pageSize")) == ("3", "2")
     listed = xml(admin, "GET", f"/tasksList/{ACME}")
     assert [task.get("status") for task in listed.findall("Task", NS)] == ["canceled", "error", "success"]
@@ -247,3 +251,18 @@ def test_a_refusal_under_limits_in_xml(cloud: Cloud, admin: Caller) -> None:
     assert answer.status == 400
     assert etree.fromstring(answer.body).get("minorErrorCode") == "OPERATION_LIMITS_EXCEEDED"
     assert error_code(admin.call("POST", path.format(3))) == "OPERATION_LIMITS_EXCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("kind", "root"),
+    [
+        ("vApp", "VAppReferences"), ("adminVApp", "VAppReferences"), ("vm", "VMReferences"),
+        ("adminVM", "VMReferences"),
+        ("organization", "OrgReferences"), ("adminOrgVdc", "OrgVdcReferences"), ("user", "UserReferences"),
+        ("orgVdcNetwork", "OrgVdcNetworkReferences"), ("catalogItem", "CatalogItemReferences"),
+    ],
+)  # fmt: skip
+def test_references_are_named_after_what_was_asked_for(provider: Caller, kind: str, root: str) -> None:
+    found = xml(provider, "GET", f"/query?type={kind}&format=references&links=false&pageSize=2")
+    assert etree.QName(found).localname == root
+    assert {etree.QName(one).localname for one in found} == {root.removesuffix("s")}

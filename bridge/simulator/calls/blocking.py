@@ -66,7 +66,8 @@ class BlockingTasks:
 
     def list(self, call: Call) -> Answer:
         _check_provider(call)
-        return call.reply(self.documents.listed(self.cloud.blocking.values()), BLOCKING_TASKS_STEM)
+        document = self.documents.listed(self.cloud.blocking.values())
+        return call.reply(document, BLOCKING_TASKS_STEM, name="vmext:BlockingTaskReferences")
 
     def get(self, call: Call) -> Answer:
         task = self._find(call)

@@ -142,7 +142,7 @@ class Call:
         if self.form is Format.XML:
             if kind is None:
                 raise Refusal(406, "NOT_ACCEPTABLE", f"{stem} is not served as XML here")
-            body = to_xml(document, kind.name)
+            body = to_xml(document, kind.name, name)
         else:
             body = to_json(document if kind is None else complete(document, kind.name))
         return Answer(status, body, media_type(stem, self.version or None, self.form), headers or [])

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from bridge.catalogue.types import DocumentType, Field, Place, Primitive, load_types
@@ -33,13 +34,22 @@ class Markup(str):
     __slots__ = ()
 
 
-def to_xml(document: JsonObject, name: str) -> bytes:
-    """A document of a type (a key of the schemas' types) under the root element of that type."""
+def to_xml(document: JsonObject, name: str, root: str | None = None) -> bytes:
+    """A document of a type (a key of the schemas' types) under its root element: ``root``, or that of the type."""
     types = load_types()
-    writer = _Writer()
-    writer.element(types.root_elements.get(name, types[name].json_name.removesuffix("Type")), document, name, name)
-    root, *rest = writer.parts
-    return (DECLARATION + root + writer.declarations() + "".join(rest)).encode()
+    if root is None or types.elements.get(root) != name:
+        root = types.root_elements.get(name, types[name].json_name.removesuffix("Type"))
+    writer = _Writer(_reference_in(root))
+    writer.element(root, document, name, name)
+    beginning, *rest = writer.parts
+    return (DECLARATION + beginning + writer.declarations() + "".join(rest)).encode()
+
+
+@cache
+def _reference_in(root: str) -> str:
+    """A container of references names each as it is named itself: TaskReference in TaskReferences."""
+    one = root.rpartition(":")[2].removesuffix("s")
+    return one if one in load_types().substitutes("Reference") else "Reference"
 
 
 def escaped(value: object) -> str:
@@ -112,6 +122,7 @@ def _plan(kind: DocumentType) -> _Plan:
 
 @dataclass(slots=True)
 class _Writer:
+    reference: str
     parts: list[str] = field(default_factory=list)
     prefixes: set[str] = field(default_factory=set)
 
@@ -174,7 +185,7 @@ class _Writer:
         name = declared if said is None else actual_type(declared, said)
         element = substitution(child.element, name) if name != declared else None
         if element is None:
-            self.element(child.element, value, declared, name)
+            self.element(self.reference if child.element == "Reference" else child.element, value, declared, name)
         else:
             self.element(element, value, name, name)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from bridge.catalogue.types import load_types
 from bridge.simulator.calls.queries.fiql import All, Comparison, Either, Expression, Field
 from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
 
@@ -133,6 +134,17 @@ def sort_rows(rows: list[Row], fields: Mapping[str, Field], parameters: Paramete
 
     ordered = sorted(rows, key=key)
     return ordered[::-1] if parameters.descending else ordered
+
+
+_CONTAINERS = {"organization": "OrgReferences", "vm": "VMReferences", "providerVdc": "VMWProviderVdcReferences"}
+
+
+def container_of(parameters: Parameters) -> str:
+    """The root element of a query's references: of the type, of what it is called without ``admin``, or of any."""
+    name = parameters.type
+    user = name[5:6].lower() + name[6:] if name.startswith("admin") else name
+    candidates = (_CONTAINERS.get(user, ""), *(f"{one[:1].upper()}{one[1:]}References" for one in (name, user)))
+    return next((one for one in candidates if one in load_types().elements), "References")
 
 
 def page_document(

@@ -9,7 +9,14 @@ from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.queries.blockingquery import BlockingRecords
 from bridge.simulator.calls.queries.fiql import Expression, Field, FilterError, compile_filter, parse
 from bridge.simulator.calls.queries.metadatafilter import entries, is_metadata, resolve
-from bridge.simulator.calls.queries.paging import Parameters, Snapshots, page_document, sort_rows, unknown_type
+from bridge.simulator.calls.queries.paging import (
+    Parameters,
+    Snapshots,
+    container_of,
+    page_document,
+    sort_rows,
+    unknown_type,
+)
 from bridge.simulator.calls.queries.querylist import QUERY_LIST_STEM, query_list
 from bridge.simulator.calls.queries.tables.columns import COMMON, QueryType
 from bridge.simulator.calls.queries.tables.registry import QUERY_TYPES, TYPED_PATHS
@@ -62,7 +69,8 @@ class QueryService:
             self._check_fields(parameters)
             records = [{name: value for name, value in record.items() if name in kept} for record in records]
         document = page_document(parameters, href, pairs, total, records)
-        return call.reply(document, f"application/vnd.vmware.vcloud.query.{parameters.format}")
+        stem = f"application/vnd.vmware.vcloud.query.{parameters.format}"
+        return call.reply(document, stem, name=container_of(parameters) if parameters.format == "references" else None)
 
     @staticmethod
     def _check_fields(parameters: Parameters) -> None:
