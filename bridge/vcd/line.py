@@ -23,6 +23,8 @@ USER_AGENT = "vcd-kafka-bridge"
 
 _OUR_OWN = frozenset({"pool_timeout", "lease_expired", "held_back"})
 """Faults on our side of the wire: another address would not help."""
+_MOST_SILENT = 2
+"""So many addresses that do not answer in time are waited for by one read, however many there are."""
 
 BELIEVABLE_SKEW = timedelta(days=1)
 """A clock further off than this is a mistake in an answer: logins and certificates would not work with it."""
@@ -128,12 +130,14 @@ class Line:
         """
         repeatable = request.method == "GET" and departure is None
         *others, last = self._addresses.order(probing=repeatable)
+        silent = 0
         for base in others:
             try:
                 reply = await self._sent_to(base, transport, request, departure)
             except TransportFault as fault:
                 verdict = fault.verdict
-                if verdict.code in _OUR_OWN or not (repeatable or verdict.never_sent):
+                silent += verdict.code == "no_answer"
+                if verdict.code in _OUR_OWN or not (repeatable or verdict.never_sent) or silent == _MOST_SILENT:
                     raise
                 continue
             if not repeatable or reply.status not in CELLS_OWN:

@@ -194,3 +194,14 @@ async def test_with_all_down_it_is_told_and_over_when_one_is_back(site: Site) ->
     async with asyncio.timeout(10):
         while isinstance(await site.gateway.read_entity(PATH, None), Unavailable):
             await asyncio.sleep(0.05)
+
+
+async def test_one_read_waits_for_two_that_hang_and_no_more(site: Site) -> None:
+    for number in (2, 3, 4):
+        await site.admin("POST", "faults", {"do": "hang", "cell": f"cell-{number}", "times": None, "method": "GET"})
+    began = time.monotonic()
+    assert isinstance(await site.gateway.read_entity(PATH, None), Unavailable)
+    took = time.monotonic() - began
+    asked = [entry["cell"] for entry in (await site.admin("GET", "ledger"))["entries"] if entry["fault"] == "hang"][-2:]
+    assert asked == ["cell-2", "cell-3"]
+    assert took < 2.0
