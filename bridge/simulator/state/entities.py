@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,7 @@ class EntityStore:
         self.lenient = lenient
         self.founded_at = founded_at
         self._by_uuid: dict[str, Entity] = {}
+        self._by_kind: defaultdict[str, dict[Entity, None]] = defaultdict(dict)
         self._by_name: dict[tuple[str, str | None, str], Entity] = {}
         self._lenient: OrderedDict[str, Entity] = OrderedDict()
         self.users: dict[tuple[str, str], User] = {}
@@ -114,6 +115,7 @@ class EntityStore:
     def add(self, entity: Entity) -> Entity:
         entity.created_at = entity.created_at or self.founded_at
         self._by_uuid[entity.uuid] = entity
+        self._by_kind[entity.kind.name][entity] = None
         self._by_name[self._name_key(entity.kind, entity.parent, entity.name)] = entity
         if entity.parent is not None:
             entity.parent.children.append(entity)
@@ -144,7 +146,7 @@ class EntityStore:
         return self.of_kind("org")
 
     def of_kind(self, name: str) -> list[Entity]:
-        return [entity for entity in self._by_uuid.values() if entity.kind.name == name]
+        return list(self._by_kind[name]) if name in self._by_kind else []
 
     def find(self, kind: Kind, uuid: str, home: Entity | None) -> Entity:
         """The entity of this kind.
@@ -178,6 +180,7 @@ class EntityStore:
         if user is not None:
             self.remove_user(user)
         entity.tasks = None
+        self._by_kind[entity.kind.name].pop(entity, None)
         for store_key in (entity.uuid, f"{entity.kind.name}/{entity.uuid}"):
             if self._by_uuid.get(store_key) is entity:
                 del self._by_uuid[store_key]
@@ -212,12 +215,13 @@ class EntityStore:
         if len(self._lenient) >= MAXIMUM_LENIENT:
             self._drop_oldest_lenient()
         self._lenient[key] = self._by_uuid[key] = entity
+        self._by_kind[kind.name][entity] = None
         return entity
 
     def _drop_oldest_lenient(self) -> None:
         for key, entity in self._lenient.items():
             if entity.busy is None:
-                del self._lenient[key], self._by_uuid[key]
+                del self._lenient[key], self._by_uuid[key], self._by_kind[entity.kind.name][entity]
                 entity.tasks = None  # else the circle with its Tasks would wait for a full garbage collection
                 return
 
