@@ -60,7 +60,7 @@ def test_tenants_have_no_say(admin: Caller, method: str, tail: str) -> None:
     [
         {"timeoutAction": "sleep", "blockingTaskOperations": {}, "timeoutInMilliseconds": 1},
         {"timeoutAction": "abort", "timeoutInMilliseconds": 1},
-        {"timeoutAction": "abort", "blockingTaskOperations": {"operation": [1]}, "timeoutInMilliseconds": 1},
+        {"timeoutAction": "abort", "blockingTaskOperations": {"operation": [{}]}, "timeoutInMilliseconds": 1},
         {"timeoutAction": "abort", "blockingTaskOperations": {}},
         {"timeoutAction": "abort", "blockingTaskOperations": {}, "timeoutInMilliseconds": -1},
     ],

@@ -180,7 +180,8 @@ class TestCreate:
     def test_what_vcd_decides_can_not_be_given(self, provider: Client, namespace: str) -> None:
         given: dict[str, Any] = {
             "id": "urn:vcloud:task:00000000-0000-4000-8000-000000000001", "href": "https://x.example", "link": [{}],
-            "organization": {"href": f"https://x.example/api/org/{BETA_ORG}"}, "cancelRequested": True, "tasks": 3,
+            "organization": {"href": f"https://x.example/api/org/{BETA_ORG}"}, "cancelRequested": True,
+            "tasks": {"task": [{"name": "x", "status": "queued"}]},
             "startTime": "2001-01-01T00:00:00.000+0000", "endTime": "2001-01-02T00:00:00.000+0000", "type": "x",
             "expiryTime": "2001-01-03T00:00:00.000+0000", "vcTaskList": {"vcTask": [{}]}, "name": "My name",
         }  # fmt: skip
@@ -283,7 +284,7 @@ class TestCreate:
         assert create(provider, name, status="success")["serviceNamespace"] == name
 
     @pytest.mark.parametrize(
-        "name", ["", "x" * 129, "com.vmware.vcloud", "com.vmware.vcloud.mine", "com.vmware.vcloudy", 7]
+        "name", ["", "x" * 129, "com.vmware.vcloud", "com.vmware.vcloud.mine", "com.vmware.vcloudy", []]
     )
     def test_no_namespaces(self, provider: Client, name: Any) -> None:
         reply = post(provider, name)
@@ -355,10 +356,10 @@ class TestUpdate:
         "wrong",
         [
             {"name": ...}, {"status": ...}, {"status": "done"}, {"progress": -1}, {"progress": 101}, {"progress": 1.5},
-            {"progress": "10"}, {"progress": True}, {"serviceNamespace": "com.vmware.vcloud"}, {"serviceNamespace": ""},
-            {"operation": 1}, {"operationName": []}, {"details": {}}, {"description": 0}, {"operationKey": 5},
-            {"error": "x"}, {"error": {"majorErrorCode": "x"}}, {"error": {"message": 5}}, {"owner": "acme"},
-            {"error": {"tenantError": "x"}}, {"error": {"tenantError": {"minorErrorCode": 1}}}, {"result": []},
+            {"progress": "x"}, {"progress": True}, {"serviceNamespace": ""}, {"serviceNamespace": "com.vmware.vcloud"},
+            {"operation": [1]}, {"operationName": []}, {"details": {}}, {"description": {}}, {"operationKey": [5]},
+            {"error": "x"}, {"error": {"majorErrorCode": "x"}}, {"error": {"message": []}}, {"owner": "acme"},
+            {"error": {"tenantError": "x"}}, {"error": {"tenantError": {"minorErrorCode": [1]}}}, {"result": []},
             {"result": {"resultReference": "x"}}, {"user": []}, {"vCloudExtension": {"a": 1}},
         ],
     )  # fmt: skip
