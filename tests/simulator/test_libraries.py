@@ -147,6 +147,19 @@ class TestCatalogs:
         assert (shown["isPublishedExternally"], shown["password"]) == (True, None)
 
 
+def test_a_vdc_is_for_everybody_until_it_is_shared_with_some(cloud: Cloud, admin: Caller) -> None:
+    path, user = f"/vdc/{VDC}", cloud.log_in("user@acme")
+    assert admin.json("GET", f"{path}/controlAccess/")["everyoneAccessLevel"] == "ReadOnly"
+    assert user.call("GET", path).status == 200
+    body: dict[str, Any] = {"isSharedToEveryone": False}
+    assert user.call("PUT", f"{path}/action/controlAccess", body).status == 403
+    assert admin.json("PUT", f"{path}/action/controlAccess", body)["isSharedToEveryone"] is False
+    assert user.call("GET", path).status == 403
+    body["accessSettings"] = {"accessSetting": [{"subject": reference(USER), "accessLevel": "ReadOnly"}]}
+    admin.json("POST", f"/org/{ACME}{path}/action/controlAccess", body)
+    assert user.call("GET", path).status == 200
+
+
 class TestPublished:
     def test_other_organizations_see_and_copy_it_but_change_nothing(self, cloud: Cloud, provider: Caller) -> None:
         stranger = cloud.log_in("admin@beta")

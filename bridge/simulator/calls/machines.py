@@ -15,7 +15,7 @@ from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.clock import timestamp
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.compute import guest, hardware, vapp, vm
-from bridge.simulator.documents.compute.links import ACCESS_STEM, OWNER_STEM
+from bridge.simulator.documents.compute.links import OWNER_STEM
 from bridge.simulator.documents.compute.sections import RASD_LIST_STEM, RASD_STEM, STEM
 from bridge.simulator.documents.owner import owner_document
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
@@ -27,8 +27,6 @@ from bridge.simulator.state.vapps import vapp_state
 _Build = Callable[[References, Entity], JsonObject]
 _MKS_STEM = f"{STEM}.mksTicket"
 _COMPLIANCE_STEM = "application/vnd.vmware.vm.complianceResult"
-_LEVELS = ("ReadOnly", "Change", "FullControl")
-EVERYBODY = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +85,6 @@ def routes(cloud: Cloud, actions: Actions) -> Iterator[tuple[str, str, Target]]:
     for method, tail, name, handle in (
         ("GET", "owner", "getOwner", calls.owner),
         ("PUT", "owner", "changeOwner", calls.change_owner),
-        ("GET", "controlAccess", "getControlAccess", calls.access),
-        ("POST", "action/controlAccess", "controlAccess", calls.change_access),
         ("GET", "question", "getQuestion", calls.question),
         ("GET", "screen", "getThumbnail", calls.thumbnail),
         ("POST", "screen/action/acquireTicket", "acquireTicket", calls.ticket),
@@ -134,30 +130,6 @@ class MachineCalls:
             raise Refusal(400, "INVALID_REFERENCE", f"The reference {href} does not lead to a user.")
         entity.owner = user.entity
         return Answer(204)
-
-    def access(self, call: Call) -> Answer:
-        document = vapp.access(self.cloud.references, self.cloud.store, self._vapp(call))
-        return call.reply(document, ACCESS_STEM)
-
-    def change_access(self, call: Call) -> Answer:
-        """200 with what is so from now on; the body replaces what was."""
-        entity = self._changed(call, self._vapp(call))
-        body = call.read_body(ACCESS_STEM)
-        if body is None:
-            raise bad_request("Bad request: a body of type ControlAccessParams is expected")
-        entity.shared = self._shared(body)
-        return call.reply(vapp.access(self.cloud.references, self.cloud.store, entity), ACCESS_STEM)
-
-    def _shared(self, body: JsonObject) -> dict[str, str]:
-        shared = {EVERYBODY: _level(body.get("everyoneAccessLevel"))} if body.get("isSharedToEveryone") is True else {}
-        settings = body.get("accessSettings")
-        for one in (settings.get("accessSetting") or ()) if isinstance(settings, dict) else ():
-            subject = one.get("subject") or {}
-            uuid = str(subject.get("href") or "").rstrip("/")[-36:].lower()
-            if self.cloud.store.get(uuid) is None:
-                raise Refusal(400, "INVALID_REFERENCE", f"The reference {subject.get('href')} does not lead to a user.")
-            shared[uuid] = _level(one.get("accessLevel"))
-        return shared
 
     def question(self, call: Call) -> Answer:
         """Nothing here ever waits for an answer."""
@@ -226,12 +198,6 @@ class MachineCalls:
             raise no_access(entity.kind.urn, entity.uuid)
         call.effect = True
         return entity
-
-
-def _level(value: object) -> str:
-    if value not in _LEVELS:
-        raise bad_request(f"Bad request: an access level is one of {', '.join(_LEVELS)}, not {value}")
-    return str(value)
 
 
 def _nothing() -> Refusal:

@@ -11,7 +11,7 @@ from enum import Flag, auto
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.state import library
-from bridge.simulator.state.entities import Entity, User
+from bridge.simulator.state.entities import EVERYBODY, Entity, User
 from bridge.simulator.state.sessions import Session
 from bridge.simulator.state.tasks import Task
 
@@ -62,7 +62,6 @@ _TO_SEE: dict[str, Right] = {
 _OWNED = frozenset({"vApp", "vm", "disk"})
 """Kinds of which one who does not administer sees his own and those that are shared with him."""
 
-EVERYBODY = "*"
 _CHANGING = frozenset({"Change", "FullControl"})
 """Access levels that let others than the owner change (AccessSettingType of the VCD API); ReadOnly does not."""
 
@@ -115,6 +114,8 @@ def sees(user: User, tenant: Entity | None, entity: Entity) -> bool:
         return True
     if entity.kind.name in _OWNED:
         return _access(user, entity) is not None
+    if entity.kind.name == "vdc":
+        return EVERYBODY in entity.shared or user.entity.uuid in entity.shared
     return _TO_SEE.get(entity.kind.name, Right.NONE) in held or entity is user.entity
 
 

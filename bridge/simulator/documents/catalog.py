@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bridge.simulator.clock import timestamp
 from bridge.simulator.documents.owner import owner, owner_link
+from bridge.simulator.documents.sharing import ACCESS_STEM
 from bridge.simulator.documents.view import View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state import library
@@ -17,7 +18,6 @@ from bridge.simulator.state.references import References
 CATALOG_STEM = "application/vnd.vmware.vcloud.catalog"
 ADMIN_CATALOG_STEM = "application/vnd.vmware.admin.catalog"
 ITEM_STEM = "application/vnd.vmware.vcloud.catalogItem"
-ACCESS_STEM = "application/vnd.vmware.vcloud.controlAccess"
 PUBLISH_STEM = "application/vnd.vmware.admin.publishCatalogParams"
 PUBLISH_EXTERNALLY_STEM = "application/vnd.vmware.admin.publishExternalCatalogParams"
 
@@ -64,26 +64,6 @@ def catalog_item(writer: Writer, entity: Entity, view: View) -> JsonObject:
         document["size"] = library.size_of(state.target)
     if view.may_change:
         document["link"] = [references.link("edit", href, ITEM_STEM), references.link("remove", href)]
-    return document
-
-
-def control_access(references: References, entity: Entity, subject: dict[str, Entity]) -> JsonObject:
-    """Who an entity is shared with.
-
-    Args:
-        subject: Those it names, by uuid.
-    """
-    everyone = entity.shared.get("*")
-    settings = [
-        {"subject": references.to(subject[uuid]), "accessLevel": level}
-        for uuid, level in entity.shared.items()
-        if uuid in subject
-    ]
-    document: JsonObject = {"isSharedToEveryone": everyone is not None}
-    if everyone is not None:
-        document["everyoneAccessLevel"] = everyone
-    if settings:
-        document["accessSettings"] = {"accessSetting": settings}
     return document
 
 

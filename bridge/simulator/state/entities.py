@@ -20,6 +20,9 @@ RECENT_TASKS = 12
 
 MAXIMUM_LENIENT = 100_000
 
+EVERYBODY = "*"
+"""Stands for all members of an organization in :attr:`Entity.shared`."""
+
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -236,4 +239,6 @@ def initial_state(kind: Kind) -> dict[str, Any]:
         return {"status": 8, "deployed": False}
     if kind.name in ("vAppTemplate", "vmTemplate"):
         return {"status": 8}
+    if kind.name == "vdc":
+        return {"status": 1, "shared": {EVERYBODY: "ReadOnly"}}
     return {"status": 1}

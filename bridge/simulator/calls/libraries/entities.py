@@ -18,7 +18,6 @@ from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.effects import catalogs, shelves
 from bridge.simulator.calls.effects.occasion import Occasion
 from bridge.simulator.calls.effects.referring import required
-from bridge.simulator.calls.libraries.sharing import Sharing
 from bridge.simulator.calls.libraries.transfer import descriptor_of
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents import owner, template
@@ -43,7 +42,6 @@ class Libraries:
     def __init__(self, cloud: Cloud, actions: Actions) -> None:
         self.cloud = cloud
         self.actions = actions
-        self.sharing = Sharing(cloud, actions)
 
     def routes(self) -> Iterator[tuple[str, str, Target]]:
         delete = operation_target(DELETE_CATALOG, self.actions)
@@ -69,7 +67,6 @@ class Libraries:
         for collection in ("vAppTemplate", "media"):
             disable = _changing("disableDownload", self.disable_download, collection)
             yield "POST", f"/api/{collection}/{{id}}/action/disableDownload", disable
-        yield from self.sharing.routes()
 
     def upload(self, call: Call) -> Answer:
         """A template or, by the body, a media: made in the catalog, answered with the item that stands for it."""

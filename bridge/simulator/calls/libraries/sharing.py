@@ -1,4 +1,4 @@
-"""With whom catalogs are shared: control access within an organization, publishing beyond it."""
+"""With whom catalogs, vApps and vDCs are shared: control access within an organization, publishing beyond it."""
 
 from __future__ import annotations
 
@@ -10,55 +10,66 @@ from bridge.simulator.calls.beyond import operation
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.effects.catalogs import published
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.documents.catalog import ACCESS_STEM, PUBLISH_EXTERNALLY_STEM, PUBLISH_STEM, control_access
+from bridge.simulator.documents.catalog import PUBLISH_EXTERNALLY_STEM, PUBLISH_STEM
+from bridge.simulator.documents.sharing import ACCESS_STEM, control_access
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
 from bridge.simulator.state import library
-from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.kinds import KINDS
+from bridge.simulator.state.entities import EVERYBODY, Entity
+from bridge.simulator.state.kinds import kind_of
 
-EVERYBODY = "*"
 LEVELS = ("ReadOnly", "Change", "FullControl")
+_PLACES = (
+    ("/org/{org}/catalog/{id}", "catalog", ("POST",)),
+    ("/catalog/{id}", "catalog", ("POST",)),
+    ("/vApp/{id}", "vApp", ("POST",)),
+    ("/org/{org}/vdc/{id}", "vdc", ("PUT", "POST")),
+    ("/vdc/{id}", "vdc", ("PUT", "POST")),
+)
+"""Path, collection, methods of a change. A catalog's access is below its organization, but clients use its own path as
+well; a vDC's is PUT by pyvcloud and go-vcloud-director, where others are POSTed.
+"""
+
 _PUBLISH = operation("publishCatalog", "POST", "/admin/catalog/{id}/action/publish", body_type="PublishCatalogParams")
 
 
 class Sharing:
-    """Handlers of what is shared."""
+    """Handlers of what is shared; the access of any kind of entity is read and replaced alike."""
 
     def __init__(self, cloud: Cloud, actions: Actions) -> None:
         self.cloud = cloud
         self.actions = actions
 
     def routes(self) -> Iterator[tuple[str, str, Target]]:
-        """Control access is below the organization; clients also use it below the catalog itself."""
-        for path in ("/api/org/{org}/catalog/{id}", "/api/catalog/{id}"):
-            get = Target("getControlAccess", self.access, collection="catalog")
-            yield "GET", f"{path}/controlAccess", get
-            change = Target("setControlAccess", self.set_access, changes=True, collection="catalog")
-            yield "POST", f"{path}/action/controlAccess", change
-        publish = Target("publishCatalog", self.publish, changes=True, collection="admin/catalog")
-        yield "POST", "/api/admin/catalog/{id}/action/publish", publish
-        externally = Target(
-            "publishCatalogExternally", self.publish_externally, changes=True, collection="admin/catalog"
-        )
-        yield "POST", "/api/admin/catalog/{id}/action/publishToExternalOrganizations", externally
+        """Method, path and target of each."""
+        for path, collection, methods in _PLACES:
+            yield "GET", f"/api{path}/controlAccess", Target("getControlAccess", self.access, collection=collection)
+            change = Target("setControlAccess", self.set_access, changes=True, collection=collection)
+            for method in methods:
+                yield method, f"/api{path}/action/controlAccess", change
+        for tail, name, handle in (
+            ("publish", "publishCatalog", self.publish),
+            ("publishToExternalOrganizations", "publishCatalogExternally", self.publish_externally),
+        ):
+            target = Target(name, handle, changes=True, collection="admin/catalog")
+            yield "POST", f"/api/admin/catalog/{{id}}/action/{tail}", target
 
     def access(self, call: Call) -> Answer:
-        return self._answer(call, self._catalog(call))
+        return self._answer(call, self._entity(call))
 
     def set_access(self, call: Call) -> Answer:
         """Replaces what was before; answers what is now."""
-        catalog = self._catalog(call)
-        if not call.may(_PUBLISH, catalog):
+        entity = self._entity(call)
+        if not call.may(operation(call.target.name, call.request.method, _in_terms_of_rights(entity)), entity):
             raise forbidden()
         body = call.read_body(ACCESS_STEM)
         if body is None:
             raise bad_request("Bad request: a body of type ControlAccessParams is expected")
-        catalog.shared = self._read(body)
+        entity.shared = self._read(body)
         call.effect = True
-        return self._answer(call, catalog)
+        return self._answer(call, entity)
 
     def publish(self, call: Call) -> Answer:
-        """To all organizations, or to none; 204. For who publishes catalogs in the whole cloud."""
+        """To all organizations, or to none; 204."""
         catalog = self._publishable(call)
         body = call.read_body(PUBLISH_STEM) or {}
         if not isinstance(body.get("isPublished"), bool):
@@ -83,19 +94,23 @@ class Sharing:
             raise forbidden()
         return catalog
 
-    def _catalog(self, call: Call) -> Entity:
-        """The catalog, which must be of the organization that the path names."""
-        uuid = call.parameters["id"].lower()
-        catalog = self.cloud.store.find(KINDS["catalog"], uuid, call.home)
-        org = call.parameters.get("org")
-        if not call.sees(catalog) or (org is not None and catalog.organization.uuid != org.lower()):
-            raise no_access(KINDS["catalog"].urn, uuid)
-        call.entity = catalog.uuid
-        return catalog
+    def _entity(self, call: Call) -> Entity:
+        """The entity, which must be of the organization that the path names, if it names one; a VM has no access of its
+        own.
+        """
+        path_id, org = call.parameters["id"], call.parameters.get("org")
+        found = kind_of(call.target.collection, path_id)
+        if found is None or found[0].name == "vm":
+            raise Refusal(404, "RESOURCE_NOT_FOUND", f"Resource not found: {path_id}")
+        kind, uuid = found
+        entity = self.cloud.store.find(kind, uuid, call.home)
+        if not call.sees(entity) or (org is not None and entity.organization.uuid != org.lower()):
+            raise no_access(kind.urn, uuid)
+        call.entity = f"{kind.prefix}{uuid}"
+        return entity
 
-    def _answer(self, call: Call, catalog: Entity) -> Answer:
-        subjects = {uuid: one for uuid in catalog.shared if (one := self.cloud.store.get(uuid)) is not None}
-        return call.reply(control_access(self.cloud.references, catalog, subjects), ACCESS_STEM)
+    def _answer(self, call: Call, entity: Entity) -> Answer:
+        return call.reply(control_access(self.cloud.references, self.cloud.store, entity), ACCESS_STEM)
 
     def _read(self, body: JsonObject) -> dict[str, str]:
         shared: dict[str, str] = {}
@@ -113,9 +128,14 @@ class Sharing:
         """A user, a group or an organization."""
         text = str((reference or {}).get("href") or (reference or {}).get("id") or "").rstrip("/")
         found = self.cloud.store.get(text[-36:].lower())
-        if found is None or found.kind.name not in ("user", "org"):
-            raise Refusal(400, "INVALID_REFERENCE", f"The reference {text} does not lead to a user or organization.")
+        if found is None or found.kind.name not in ("user", "group", "org"):
+            raise Refusal(400, "INVALID_REFERENCE", f"The reference {text} leads to no user or organization.")
         return found
+
+
+def _in_terms_of_rights(entity: Entity) -> str:
+    """A path that takes the right to share such an entity; a vDC is shared by its organization's administrators."""
+    return "/org/{id}/vdc" if entity.kind.name == "vdc" else f"/{entity.kind.collections[0]}/{{id}}/"
 
 
 def _level(value: Any) -> str:

@@ -12,11 +12,9 @@ from bridge.simulator.documents.compute.sections import STEM, ovf_section, secti
 from bridge.simulator.documents.owner import owner
 from bridge.simulator.documents.view import View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
-from bridge.simulator.state.entities import Entity, EntityStore
+from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.references import References
 from bridge.simulator.state.vapps import VAppState, vapp_state
-
-EVERYBODY = "*"
 
 
 def vapp(writer: Writer, entity: Entity, view: View) -> JsonObject:
@@ -74,17 +72,3 @@ SECTIONS: dict[str, Callable[[References, Entity], JsonObject]] = {
 
 def products(references: References, entity: Entity) -> JsonObject:
     return product_sections(references, entity, vapp_state(entity).product_sections)
-
-
-def access(references: References, store: EntityStore, entity: Entity) -> JsonObject:
-    """ControlAccessParamsType: with whom a vApp is shared."""
-    everyone = entity.shared.get(EVERYBODY)
-    settings = [
-        {"subject": references.to(user), "accessLevel": level}
-        for uuid, level in entity.shared.items()
-        if (user := store.get(uuid)) is not None
-    ]
-    return {
-        "isSharedToEveryone": everyone is not None, "everyoneAccessLevel": everyone,
-        "accessSettings": {"accessSetting": settings} if settings else None,
-    }  # fmt: skip
