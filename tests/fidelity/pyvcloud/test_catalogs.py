@@ -148,3 +148,23 @@ def test_a_vapp_is_captured_and_made_again(tenant: Client, org: Org, catalog: st
     made = vdc.instantiate_vapp("from-captured", catalog, "captured")
     ended(tenant, made.Tasks.Task[0])
     assert len(VApp(tenant, href=made.get("href")).get_all_vms()) == len(template.Children.Vm)
+
+
+def test_the_policies_of_a_templates_machines_change(tenant: Client, org: Org) -> None:
+    policies = f"{tenant.get_cloudapi_uri()}/1.0.0/vdcComputePolicies"
+    href = f"{policies}/urn:vcloud:vdcComputePolicy:00000000-0000-4000-8000-000000000001"
+    ended(tenant, org.assign_sizing_policy_to_vapp_template_vms(CATALOG, "photon", href))
+    template = tenant.get_resource(org.get_vapp_template_href(CATALOG, "photon"))
+    assert [vm.ComputePolicy.VmSizingPolicy.get("href") for vm in template.Children.Vm] == [href]
+    ended(tenant, org.remove_all_compute_policies_from_vapp_template_vms(CATALOG, "photon"))
+    template = tenant.get_resource(org.get_vapp_template_href(CATALOG, "photon"))
+    assert not any(hasattr(vm, "ComputePolicy") for vm in template.Children.Vm)
+
+
+def test_a_vdc_is_shared(tenant: Client) -> None:
+    vdc = VDC(tenant, href=f"{tenant.get_api_uri()}/vdc/{well_known_uuid('vdc', 'acme')}")
+    assert bool(vdc.get_access_settings().IsSharedToEveryone)
+    settings = vdc.add_access_settings([{"name": "user", "type": "user", "access_level": "ReadOnly"}])
+    assert settings.AccessSettings.AccessSetting.Subject.get("name") == "user"
+    vdc.remove_access_settings(remove_all=True)
+    assert bool(vdc.share_with_org_members().IsSharedToEveryone)
