@@ -79,6 +79,11 @@ _NEEDS: tuple[tuple[re.Pattern[str], Right], ...] = (
 )  # fmt: skip
 """The right that an operation takes, by the first pattern that is found in its method and path; else CREATE_VAPPS."""
 
+_PROVIDERS_OWN = re.compile(
+    r"/vdcsparams$|(PUT|DELETE) /admin/vdc/\{id\}$|/edgeGateways$|DELETE /admin/edgeGateway/|/vdcStorageProfiles$"
+)
+"""Operations outside the provider's paths that are his all the same: vDCs, their storage, edge gateways as such."""
+
 _PROVIDER_PATHS = ("/api/admin/extension", "/api/admin/orgs", "/api/site")
 _ADMIN_PATHS = "/api/admin"
 _PEOPLE = re.compile(
@@ -128,12 +133,13 @@ def sees_task(user: User, task: Task) -> bool:
 
 def may(user: User, operation: Operation, entity: Entity | None) -> bool:
     """Whether an operation of the catalogue is allowed on an entity that is seen; None: on none in particular."""
-    held = rights_of(user)
+    held, asked = rights_of(user), f"{operation.method} {operation.path}"
     if entity is not None and _is_foreign(user, entity):
+        return False
+    if not user.is_provider and _PROVIDERS_OWN.search(asked):
         return False
     if Right.ADMINISTER in held:
         return True
-    asked = f"{operation.method} {operation.path}"
     needed = next((right for pattern, right in _NEEDS if pattern.search(asked)), Right.CREATE_VAPPS)
     return needed in held and (entity is None or may_change(user, entity))
 

@@ -163,7 +163,9 @@ def _edge_links(references: References, entity: Entity, view: View) -> list[Json
         return links
     if not view.admin:
         links.append(link("alternate", href, EDGE_STEM))
-    links += [link("edit", href, EDGE_STEM), link("remove", href)]
+    links.append(link("edit", href, EDGE_STEM))
+    if view.provider:
+        links.append(link("remove", href))
     links += [link(f"edgeGateway:{rel}", f"{href}/action/{action}") for rel, action in _EDGE_ACTIONS]
     links.append(link("edgeGateway:configureServices", f"{href}/action/configureServices", SERVICES_STEM))
     links.append(link("edgeGateway:configureSyslogServerSettings", f"{href}/action/configureSyslogServerSettings",

@@ -106,13 +106,11 @@ def _links(references: References, entity: Entity, view: View) -> list[JsonObjec
             links.append(link("alternate", admin_href, ADMIN_VDC_STEM))
             links.append(link("controlAccess", f"{href}/action/controlAccess",
                               "application/vnd.vmware.vcloud.controlAccess"))  # fmt: skip
-            links += [
-                link("add", f"{admin_href}/{tail}", f"application/vnd.vmware.{stem}") for tail, stem in _ADMIN_ADDS
-            ]
+            links += _admin_adds(references, admin_href, view)
             links.append(link("remove", href))
         return links
     links.append(link("alternate", href, VDC_STEM))
-    links += [link("add", f"{admin_href}/{tail}", f"application/vnd.vmware.{stem}") for tail, stem in _ADMIN_ADDS]
+    links += _admin_adds(references, admin_href, view)
     if view.provider:
         switch = "disable" if entity.properties.get("isEnabled", True) else "enable"
         links += [link("edit", admin_href, ADMIN_VDC_STEM), link(switch, f"{admin_href}/action/{switch}"),
@@ -120,6 +118,15 @@ def _links(references: References, entity: Entity, view: View) -> list[JsonObjec
                        "application/vnd.vmware.admin.updateVdcStorageProfiles"),
                   link("remove", admin_href)]  # fmt: skip
     return links
+
+
+def _admin_adds(references: References, admin_href: str, view: View) -> list[JsonObject]:
+    """Networks are added by administrators, edge gateways by the provider."""
+    return [
+        references.link("add", f"{admin_href}/{tail}", f"application/vnd.vmware.{stem}")
+        for tail, stem in _ADMIN_ADDS
+        if view.provider or tail == "networks"
+    ]
 
 
 def _query(references: References, entity: Entity, kind: str) -> str:
