@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tools.draw_architecture import PACKAGE, ROOT
 from tools.newer_types import NEWER, Newer
-from tools.read_schemas import INLINE, PREFIXES, Field, Schemas, Type, json_key
+from tools.read_schemas import INLINE, PREFIXES, Choice, Field, Schemas, Type, json_key
 
 SCHEMAS = ROOT / "tests" / "fidelity" / "xsd"
 TARGET = PACKAGE / "catalogue" / "types.json"
@@ -180,6 +180,9 @@ def add_newer(schemas: Schemas, additions: tuple[Newer, ...]) -> None:
                 found.fields.append(added)
             else:
                 present.xml, present.how, present.required = added.xml, added.how, added.required
+        if one.any_order:
+            free = [[field] for field in found.fields if json_key(field.xml) in one.any_order]
+            found.choices.append(Choice(free, required=False, many=True))
         if one.element is not None:
             schemas.elements[one.element] = one.type
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Newer:
-    """``lines``: fields of a type. A type that is not there is made, with the rest."""
+    """``lines``: fields of a type. A type that is not there is made, with the rest.
+
+    ``any_order``: keys of fields that servers take in any order among each other, whatever the schemas say.
+    """
 
     type: str
     lines: tuple[str, ...]
@@ -19,6 +22,7 @@ class Newer:
     base: str | None = None
     media: str | None = None
     element: str | None = None
+    any_order: tuple[str, ...] = ()
 
 
 _DIFF = "developer.broadcom.com, VMware Cloud Director API, differences of the types at"
@@ -36,7 +40,8 @@ NEWER = (
         "DiskSettingsType",
         ("resizable? xs:boolean", "encrypted? xs:boolean", "shareable? xs:boolean", "sharingType? xs:string",
          "IopsAllocation? IopsResourceType"),
-        f"{_PAGE} DiskSettingsType",
+        f"{_PAGE} DiskSettingsType; go-vcloud-director types/v56/types.go: the quantity before its unit",
+        any_order=("virtualQuantityUnit", "virtualQuantity"),
     ),
     Newer(
         "IopsResourceType",
