@@ -98,7 +98,7 @@ class TestDocuments:
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        (f"/vApp/{VM}/question", 404), (f"/vApp/{VM}/startupSection", 404),
+        (f"/vApp/{VM}/question", 403), (f"/vApp/{VM}/startupSection", 404),
         (f"/vApp/{VAPP}/virtualHardwareSection", 404), (f"/vApp/{VM}/owner", 404), (f"/vApp/{VM}/screen", 400),
         (f"/vApp/{VM}/complianceResult", 200),
         (f"/vApp/{VAPP}/owner", 200), (f"/vApp/{VM}/productSections/", 200), (f"/vApp/{VM}/nothing", 404),

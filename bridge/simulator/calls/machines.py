@@ -132,9 +132,9 @@ class MachineCalls:
         return Answer(204)
 
     def question(self, call: Call) -> Answer:
-        """Nothing here ever waits for an answer."""
-        self._vm(call)
-        raise _nothing()
+        """Nothing here ever waits for an answer: 403, which is how clients know it (go-vcloud-director vm.go)."""
+        entity = self._vm(call)
+        raise no_access(entity.kind.urn, entity.uuid)
 
     def thumbnail(self, call: Call) -> Answer:
         self._running(call)

@@ -19,6 +19,10 @@ from bridge.simulator.protocol.exchange import JsonObject
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 VCLOUD = "http://www.vmware.com/vcloud/v1.5"
+ATTRIBUTES_OF_VCLOUD = "ns4"
+"""Its prefix on attributes. go-vcloud-director puts a VM's hardware items into its bodies as text, and declares ns2 to
+ns5 there for what servers wrote."""
+
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 _SPECIAL = re.compile('[&<>"\x00-\x1f\ud800-\udfff\ufffe\uffff]')
@@ -127,7 +131,7 @@ class _Writer:
     prefixes: set[str] = field(default_factory=set)
 
     def declarations(self) -> str:
-        known = {**load_types().namespaces, "xsi": XSI, "vcloud": VCLOUD}
+        known = {**load_types().namespaces, "xsi": XSI, ATTRIBUTES_OF_VCLOUD: VCLOUD}
         return "".join(
             f' xmlns:{prefix}="{known[prefix]}"' if prefix else f' xmlns="{VCLOUD}"'
             for prefix in sorted({"", *self.prefixes} - {"xml"})
@@ -204,7 +208,7 @@ class _Writer:
 
     def _other_attributes(self, attributes: Any) -> None:
         """``{"{namespace}name": value}``; a namespace that is not VCD's is declared where it is used."""
-        prefixes = {uri: prefix or "vcloud" for prefix, uri in load_types().namespaces.items()}
+        prefixes = {uri: prefix or ATTRIBUTES_OF_VCLOUD for prefix, uri in load_types().namespaces.items()}
         for number, (key, value) in enumerate(attributes.items() if isinstance(attributes, dict) else ()):
             match = _QUALIFIED.fullmatch(key)
             if match is None or value is None:

@@ -45,6 +45,11 @@ def _check_hot(kind: int) -> Effect:
     return check
 
 
+def _update_hardware(occasion: Occasion) -> None:
+    _items(PROCESSOR, MEMORY, DISK, NETWORK, CD)(occasion)
+    bodies.apply_extra_config(occasion.owner, occasion.body)
+
+
 def _update_spec(occasion: Occasion) -> None:
     bodies.apply_vm(occasion, occasion.owner, occasion.body)
 
@@ -67,7 +72,7 @@ MODELLED: dict[str, Modelled] = {
     "updateVmNetworkConnectionSection": _section(bodies.apply_network_section),
     "updateVmGuestCustomizationSection": _section(bodies.apply_customization),
     "updateVmOperatingSystemSection": _section(bodies.apply_operating_system),
-    "updateVmVirtualHardwareSection": Modelled(effect=_items(PROCESSOR, MEMORY, DISK, NETWORK, CD)),
+    "updateVmVirtualHardwareSection": Modelled(effect=_update_hardware),
     "updateVmCpu": Modelled(check=_check_hot(PROCESSOR), effect=_item(PROCESSOR)),
     "updateVmMemory": Modelled(check=_check_hot(MEMORY), effect=_item(MEMORY)),
     "updateVmDisks": Modelled(effect=_items(DISK)),

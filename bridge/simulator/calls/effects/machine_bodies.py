@@ -53,6 +53,12 @@ def objects(value: Any) -> list[JsonObject]:
     return [one for one in found if isinstance(one, dict)]
 
 
+def _markup(document: JsonObject) -> str:
+    """The XML that stands where OVF's schemas take anything."""
+    found = document.get("any")
+    return "".join(map(str, found)) if isinstance(found, list) else str(found or "")
+
+
 def apply_item(vm: Entity, item: JsonObject) -> None:
     """One item: processors or memory."""
     state, quantity = machine(vm), whole(item.get("virtualQuantity"))
@@ -61,7 +67,7 @@ def apply_item(vm: Entity, item: JsonObject) -> None:
         state.memory_mb = quantity or state.memory_mb
     elif kind == PROCESSOR:
         state.cpus = quantity or state.cpus
-        cores = _CORES.search("".join(str(one) for one in item.get("any") or ()))
+        cores = _CORES.search(_markup(item))
         given = int(cores[1]) if cores else whole(item.get("coresPerSocket"))
         state.cores_per_socket = given or state.cores_per_socket
         if state.cpus % state.cores_per_socket:
@@ -224,12 +230,14 @@ def apply_operating_system(vm: Entity, section: JsonObject) -> None:
 
 
 def apply_extra_config(vm: Entity, section: JsonObject) -> None:
-    """What stands between the items of a hardware section as XML, if anything does."""
-    texts = [text for one in section.get("any") or () for text in _EXTRA.findall(str(one))]
+    """What stands after the items of a hardware section as XML, if anything does: sets the keys that it names, an empty
+    value takes one away (go-vcloud-director vm.go).
+    """
+    texts = _EXTRA.findall(_markup(section))
     given = {unescape(key[1]): unescape(value[1]) for text in texts
              if (key := _KEY.search(text)) and (value := _VALUE.search(text))}  # fmt: skip
-    if given:
-        machine(vm).extra_config = given
+    state = machine(vm)
+    state.extra_config = {key: value for key, value in {**state.extra_config, **given}.items() if value}
 
 
 def apply_spec(occasion: Occasion, vm: Entity, section: JsonObject) -> None:

@@ -6,7 +6,7 @@ platform.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bridge.simulator.calls.actions import Actions
@@ -15,12 +15,24 @@ from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.estate.network import ALLOCATED_STEM, allocated_addresses
 from bridge.simulator.documents.estate.organization import ADMIN_ORG_STEM
 from bridge.simulator.protocol.exchange import Answer, JsonObject, forbidden, media_type
+from bridge.simulator.protocol.negotiation import version_number
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.estate import vdcs_of
 from bridge.simulator.state.machines import vsphere_id
 
 _ADMIN = "application/vnd.vmware.admin"
 ADMIN_STEM, EXTENSION_STEM = f"{_ADMIN}.vcloud", f"{_ADMIN}.vmwExtension"
+
+_BUILD = "24056591 Tue Jul 02 00:00:00 UTC 2024"
+
+
+def product(versions: Iterable[str]) -> str:
+    """Version, build and time of the build of the VCD with these API versions: API 37.1 is that of 10.4.1.
+
+    Where it stands and how it is written: go-vcloud-director api_vcd_versions.go, with the versions of both kinds.
+    """
+    major, minor, *_ = max(map(version_number, versions), default=(33, 0))
+    return f"10.{major - 33}.{minor}.{_BUILD}" if major >= 33 else f"9.7.0.{_BUILD}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,8 @@ class Lists:
         roles = [one for one in store.of_kind("role") if call.sees(one)]
         href, link = f"{references.api}/admin", references.link
         document: JsonObject = {
-            "href": f"{href}/", "type": media_type(ADMIN_STEM), "name": "VMware Cloud Director", "description": "",
+            "href": f"{href}/", "type": media_type(ADMIN_STEM), "name": "VMware Cloud Director",
+            "description": product(self.cloud.behavior.versions),
             "organizationReferences": {"organizationReference": [
                 references.reference(references.admin_href(one), one.urn, ADMIN_ORG_STEM, one.name) for one in orgs]},
             "rightReferences": {"rightReference": [references.to(one) for one in store.of_kind("right")]},

@@ -1,0 +1,71 @@
+"""What clients of real servers ask for beside what is documented: mostly met with go-vcloud-director."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from bridge.simulator.calls.estate.lists import product
+from tests.simulator.driver import VERSION, VM, Caller, Cloud
+
+NS = "http://www.vmware.com/vcloud/v1.5"
+OVF = "http://schemas.dmtf.org/ovf/envelope/1"
+
+
+def xml(root: str, inside: str) -> bytes:
+    return f'<{root} xmlns="{NS}" xmlns:ovf="{OVF}" name="vm-1">{inside}</{root}>'.encode()
+
+
+def send(cloud: Cloud, caller: Caller, method: str, path: str, body: bytes, stem: str) -> None:
+    """An operation with a body in XML, carried through to its success."""
+    answer = caller.call(method, path, body, content_type=f"application/vnd.vmware.vcloud.{stem}+xml")
+    assert answer.status == 202, answer.body
+    cloud.wait(10)
+    assert caller.task(cloud.director.ledger.after(0)[-1]["task"])["status"] == "success"
+
+
+def read(caller: Caller, path: str) -> bytes:
+    return caller.call("GET", path, accept=f"application/*+xml;version={VERSION}").body
+
+
+def test_the_product_is_that_of_the_newest_api_version(provider: Caller) -> None:
+    """The version, then a time that a general parser of times takes."""
+    assert re.fullmatch(
+        r"10\.6\.1\.\d+ \w{3} \w{3} \d\d \d\d:\d\d:\d\d UTC \d{4}", provider.json("GET", "/admin")["description"]
+    )
+    assert [product(one).split()[0].rpartition(".")[0] for one in (("37.1", "36.3"), ("39.0",), ("5.5",))] == [
+        "10.4.1", "10.6.0", "9.7.0",
+    ]  # fmt: skip
+
+
+def test_a_quantity_may_stand_before_its_unit(cloud: Cloud, admin: Caller) -> None:
+    settings = (
+        "<DiskSettings><DiskId>2000</DiskId><SizeMb>20480</SizeMb><UnitNumber>0</UnitNumber><BusNumber>0</BusNumber>"
+        "<AdapterType>5</AdapterType><ThinProvisioned>true</ThinProvisioned><overrideVmDefault>false</overrideVmDefault>"
+        "<VirtualQuantity>21474836480</VirtualQuantity><VirtualQuantityUnit>byte</VirtualQuantityUnit></DiskSettings>"
+    )
+    inside = f"<DiskSection>{settings}</DiskSection><HardwareVersion>vmx-19</HardwareVersion>"
+    spec = f'<VmSpecSection Modified="true"><ovf:Info>i</ovf:Info>{inside}</VmSpecSection>'
+    send(cloud, admin, "POST", f"/vApp/{VM}/action/reconfigureVm", xml("Vm", spec), "vm")
+    found = next(one for one in admin.json("GET", f"/vApp/{VM}")["section"] if one["_type"] == "VmSpecSectionType")
+    assert [one["sizeMb"] for one in found["diskSection"]["diskSettings"]] == [20480]
+
+
+def test_hardware_items_can_be_put_back_as_text_that_was_read(cloud: Cloud, admin: Caller) -> None:
+    """Clients declare again what is declared at the root of an answer: ovf, rasd, vssd, vmw, ns2 to ns5."""
+    text = read(admin, f"/vApp/{VM}/virtualHardwareSection").decode()
+    items = "".join(re.findall(r"<ovf:Item>.*?</ovf:Item>", text, re.DOTALL))
+    declared = " ".join(f'xmlns:ns{number}="{NS}"' for number in range(2, 6))
+    names = {"rasd": "CIM_ResourceAllocationSettingData", "vssd": "CIM_VirtualSystemSettingData"}
+    cim = " ".join(
+        f'xmlns:{key}="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/{one}"' for key, one in names.items()
+    )
+    body = (
+        f'<ovf:VirtualHardwareSection xmlns="{NS}" xmlns:ovf="{OVF}" {declared} {cim} '
+        f'xmlns:vmw="http://www.vmware.com/schema/ovf"><ovf:Info>i</ovf:Info>{items}'
+        '<vmw:ExtraConfig ovf:required="false" vmw:key="a.b" vmw:value="c"/></ovf:VirtualHardwareSection>'
+    )
+    send(cloud, admin, "PUT", f"/vApp/{VM}/virtualHardwareSection/", body.encode(), "virtualHardwareSection")
+    written = ElementTree.fromstring(read(admin, f"/vApp/{VM}/virtualHardwareSection"))
+    extra = [one.attrib for one in written.iter("{http://www.vmware.com/schema/ovf}ExtraConfig")]
+    assert [set(one.values()) for one in extra] == [{"false", "nvram", "machine.nvram"}, {"false", "a.b", "c"}]
