@@ -11,7 +11,7 @@ from bridge.catalogue.load import load
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
 from bridge.core.proof import probe_says
 from bridge.simulator.calls.effects.registry import CREATES
-from bridge.simulator.calls.naming import operation_name
+from bridge.simulator.calls.naming import OPERATION_NAMES, operation_name
 from bridge.simulator.calls.operations import load_operations
 from bridge.simulator.protocol.exchange import Answer
 from bridge.simulator.state.inventory import well_known_uuid
@@ -241,21 +241,33 @@ SO_ALREADY = {"powerOffVApp", "shutdownVApp", "undeployVApp", "disableNestedHype
 
 def test_unsourced_names_are_like_nothing_in_the_catalogue() -> None:
     words = {one.name.lower() for one in OPERATIONS} | {one.vcd_operation_name for one in OPERATIONS}
-    made_up = {operation_name(one, {}) for one in OPERATIONS if one.vcd_operation_name is None}
-    assert len(made_up) == sum(one.vcd_operation_name is None for one in OPERATIONS)
+    names = {one.name: operation_name(one, {}) for one in OPERATIONS if one.vcd_operation_name is None}
+    made_up = [name for name in names.values() if name.startswith("simulated")]
+    assert len(made_up) == len(set(made_up)) > 60
     assert not {name.lower() for name in made_up} & words
-    assert all(name.startswith("simulated") and len(name) == 17 for name in made_up)
+    assert all(len(name) == 17 for name in made_up)
 
 
-def test_only_the_sourced_undeploy_has_the_sourced_name(cloud: Cloud, admin: Caller) -> None:
+def test_names_that_sdks_and_recorded_answers_show() -> None:
+    by_name = {one.name: one for one in OPERATIONS}
+    assert set(OPERATION_NAMES) <= {name for name, one in by_name.items() if one.vcd_operation_name is None}
+    for name, told in (
+        ("rebootVApp", "vappRebootGuest"), ("updateVmCpu", "vappUpdateVm"), ("mergeMediaMetadata", "metadataUpdate"),
+        ("setCatalogItemMetadataItem", "metadataSet"), ("deleteMediaMetadataItem", "metadataDelete"),
+        ("resetNetwork", "networkResetNetwork"), ("createCatalog", "catalogCreateCatalog"),
+    ):  # fmt: skip
+        assert operation_name(by_name[name], {}) == told
+
+
+def test_the_name_of_an_undeploy_goes_by_what_it_does(cloud: Cloud, admin: Caller) -> None:
     names = []
     cloud.set("settings", {"strict_states": False})
-    for action in ("powerOff", "suspend"):
+    for action in ("powerOff", "suspend", "shutdown"):
         body = {"undeployPowerAction": action}
         names.append(admin.json("POST", f"/vApp/{VAPP}/action/undeploy", body, status=202)["operationName"])
         cloud.wait(10)
-    assert names[0] == "vappUndeployPowerOff"
-    assert names[1].startswith("simulated")
+    assert names[:2] == ["vappUndeployPowerOff", "vappUndeploySuspend"]
+    assert names[2].startswith("simulated")
 
 
 class TestBodies:
