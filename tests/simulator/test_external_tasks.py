@@ -149,9 +149,9 @@ def test_owners_are_real_things(provider: Caller, owner: dict[str, str]) -> None
         ({"owner": {}}, "INVALID_REFERENCE"),
         ({"owner": {"href": f"{URL}/api/disk/{VAPP[5:]}"}}, "INVALID_REFERENCE"),
         ({"progress": 101}, "BAD_REQUEST"),
-        ({"progress": "10"}, "BAD_REQUEST"),
+        ({"progress": "ten"}, "BAD_REQUEST"),
         ({"error": "x"}, "BAD_REQUEST"),
-        ({"details": 3}, "BAD_REQUEST"),
+        ({"details": [3]}, "BAD_REQUEST"),
     ],
 )
 def test_what_is_refused(provider: Caller, changes: dict[str, Any], code: str) -> None:

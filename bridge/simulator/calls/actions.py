@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from functools import partial
 
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
@@ -59,7 +60,12 @@ class _Outcome:
         if model.creates is not None:
             occasion.owner.status = self.status if success else FAILED_CREATION
         if success and model.effect is not None:
-            model.effect(occasion)
+            try:
+                model.effect(occasion)
+            except Refusal:
+                return  # what it needs has gone meanwhile
+            except Exception:  # noqa: BLE001  # the call in which somebody notices is not to blame
+                traceback.print_exc()
 
 
 class Actions:

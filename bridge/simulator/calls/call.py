@@ -22,6 +22,7 @@ from bridge.simulator.protocol.exchange import (
     media_type,
     to_json,
 )
+from bridge.simulator.protocol.json_reader import from_json
 from bridge.simulator.protocol.negotiation import body_form, version_number
 from bridge.simulator.protocol.xml_reader import from_xml
 from bridge.simulator.protocol.xml_tree import parse
@@ -148,8 +149,9 @@ class Call:
         return Answer(status, body, media_type(stem, self.version or None, self.form), headers or [])
 
     def read_body(self, expected: str | None, name: str | None = None) -> JsonObject | None:
-        """The body in the form of JSON, XML validated on the way; None for none, also for JSON ``null``, which clients
-        send with actions that take no body.
+        """The body in the form of JSON, validated by its type on the way.
+
+        None for none, also for JSON ``null``, which clients send with actions that take no body.
 
         Args:
             expected: Its media type, with or without ``+json``.
@@ -160,8 +162,10 @@ class Call:
         """
         if not self.request.body.strip():
             return None
-        form = body_form(self.request, expected)
-        return read_body(self.request.body, form, name or (expected or "").removesuffix("+json"))
+        form, stem = body_form(self.request, expected), (expected or "").removesuffix("+json")
+        document = read_body(self.request.body, form, name or stem)
+        kind = None if document is None else type_of(name or stem) or type_of(stem)
+        return document if document is None or kind is None else from_json(document, kind.name)
 
 
 def read_body(body: bytes, form: Format, name: str = "") -> JsonObject | None:

@@ -122,9 +122,16 @@ def _cards(vapp: Entity, network: VAppNetwork) -> Iterator[Nic]:
 def _addresses(network: VAppNetwork) -> Iterator[str]:
     for scope in network.scopes:
         for part in (scope.get("ipRanges") or {}).get("ipRange") or ():
-            first = int(ipaddress.ip_address(part["startAddress"]))
-            for number in range(first, int(ipaddress.ip_address(part["endAddress"])) + 1):
-                yield str(ipaddress.ip_address(number))
+            first, last = _number(part.get("startAddress")), _number(part.get("endAddress"))
+            if first is not None and last is not None:
+                yield from (str(ipaddress.ip_address(number)) for number in range(first, last + 1))
+
+
+def _number(address: object) -> int | None:
+    try:
+        return int(ipaddress.ip_address(str(address)))
+    except ValueError:
+        return None
 
 
 def leased_address(vm: Entity, nic: Nic) -> str | None:
