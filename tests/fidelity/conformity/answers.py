@@ -1,4 +1,5 @@
-"""Answers of the simulator, caught where every answer passes, in this process or in one that a test starts.
+"""Answers of the simulator, and bodies that the bridge sent it, caught where every answer passes, in this process or in
+one that a test starts.
 
 Of those that look the same (call, status, media type, length) one is kept, so that a test under load costs nothing.
 """
@@ -15,6 +16,7 @@ from typing import Any
 from bridge.simulator.calls.call import Call
 from bridge.simulator.director import Director
 from bridge.simulator.protocol.exchange import Answer
+from bridge.vcd.line import USER_AGENT
 
 MAXIMUM_OF_A_KIND = 40
 """How many lengths of the same call, status and media type are kept."""
@@ -22,7 +24,10 @@ MAXIMUM_OF_A_KIND = 40
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One answer and the call that got it; ``media_type`` with its parameters."""
+    """One answer and the call that got it; ``media_type`` with its parameters.
+
+    ``sent``: the type or root element of a body that the bridge sent, which ``body`` is then; else empty.
+    """
 
     operation: str
     method: str
@@ -30,8 +35,11 @@ class Kept:
     status: int
     media_type: str
     body: bytes
+    sent: str = ""
 
     def __str__(self) -> str:
+        if self.sent:
+            return f"{self.method} {self.target} ({self.operation}), sent by the bridge: {self.sent}"
         return f"{self.method} {self.target} ({self.operation}): {self.status} {self.media_type}"
 
     def line(self) -> str:
@@ -44,21 +52,43 @@ class Kept:
 
 
 def watch(keep: Callable[[Kept], None]) -> None:
-    """From now on each new kind of answer of this process's Directors goes to ``keep``, in the Director's thread."""
-    original, seen = Director.finish, dict[tuple[str, int, str | None], set[int]]()
+    """From now on each new kind of answer of this process's Directors goes to ``keep``, in the Director's thread.
+
+    So does each new kind of body that the bridge sends.
+    """
+    original, seen = Director.finish, dict[tuple[str, int, str], set[int]]()
+
+    def is_new(length: int, *key: Any) -> bool:
+        lengths = seen.setdefault(key, set())
+        if length in lengths or len(lengths) == MAXIMUM_OF_A_KIND:
+            return False
+        lengths.add(length)
+        return True
 
     def finish(self: Director, call: Call, answer: Answer) -> Answer:
         finished = original(self, call, answer)
-        if answer.content_type is not None and answer.body:
-            lengths = seen.setdefault((call.target.name, answer.status, answer.content_type), set())
-            if len(answer.body) not in lengths and len(lengths) < MAXIMUM_OF_A_KIND:
-                lengths.add(len(answer.body))
-                request = call.request
-                target = f"{request.path}?{request.query}" if request.query else request.path
-                keep(Kept(call.target.name, request.method, target, answer.status, answer.content_type, answer.body))
+        name, request = call.target.name, call.request
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        if (
+            answer.content_type is not None
+            and answer.body
+            and is_new(len(answer.body), name, answer.status, answer.content_type)
+        ):
+            keep(Kept(name, request.method, target, answer.status, answer.content_type, answer.body))
+        sent = _sent(call)
+        if sent and is_new(len(request.body), name, 0, sent):
+            keep(Kept(name, request.method, target, answer.status, "", request.body, sent))
         return finished
 
     Director.finish = finish  # type: ignore[method-assign]  # the one place where every answer passes
+
+
+def _sent(call: Call) -> str:
+    """What a body of the bridge's is; empty where it sent none of a known type."""
+    operation, request = call.target.operation, call.request
+    if operation is None or not request.body or request.header(b"user-agent") != USER_AGENT:
+        return ""
+    return operation.body_type or ""
 
 
 def read_file(path: Path) -> Iterator[Kept]:

@@ -42,6 +42,8 @@ class Judge:
         return [f"{one}\n    {problem}" for one in waiting for problem in self._judge(one)]
 
     def _judge(self, answer: Kept) -> list[str]:
+        if answer.sent:
+            return self._sent(answer)
         kind = answer.media_type.partition(";")[0]
         if kind == "text/xml" or kind.endswith("+xml"):
             return self._xml(answer)
@@ -80,6 +82,15 @@ class Judge:
             return []
         return self._counted("classes", name.json_name.removesuffix("Type"), found)
 
+    def _sent(self, answer: Kept) -> list[str]:
+        kind = type_of(answer.sent)
+        if kind is None or keys.keys_of(kind.name) is None:
+            self.unchecked[answer.sent, "the type of a body that the generated classes do not know"] += 1
+            return []
+        document = json.loads(answer.body)
+        found = [] if document is None else keys.problems(document, kind.name, self.let_pass)
+        return self._counted("bodies of the bridge", answer.sent, found)
+
     def _counted(self, oracle: str, name: str, found: list[str]) -> list[str]:
         self.tried[oracle, name] += 1
         self.passed[oracle, name] += not found
@@ -114,7 +125,8 @@ JUDGE = Judge()
 def results(path: Path = RESULTS / "answers.json") -> dict[str, Any]:
     """What the last test run found.
 
-    ``documents``: rows of ``oracle`` (``XSD`` for XML, ``classes`` for JSON), ``document``, ``tried``, ``passed``;
+    ``documents``: rows of ``oracle`` (``XSD`` for XML, ``classes`` for JSON, ``bodies of the bridge`` for JSON that it
+    sent), ``document``, ``tried``, ``passed``;
     ``deviations``: field -> how often it was let pass, with :func:`deviations.reason_of` or as newer;
     ``unchecked``: rows of ``document``, ``reason``, ``answers``.
     """
