@@ -84,8 +84,9 @@ def _take_out(element: etree._Element, declared: str, taken_out: Counter[str]) -
     kind = types[declared if said is None else actual_type(declared, said.rpartition(":")[2].replace("_", ""))]
     if kind.name in XML_GONE:
         name, value, _ = XML_GONE[kind.name]
-        taken_out[f"{kind.name}.{name}"] += element.get(name) is None
-        element.set(name, element.get(name, value))
+        if element.get(name) is None:
+            taken_out[f"{kind.name}.{name}"] += 1
+            element.set(name, value)
     for name in list(element.attrib):
         if _is_beyond(kind, Place.ATTRIBUTE, _name(str(name)), taken_out):
             del element.attrib[name]
@@ -104,7 +105,8 @@ def _is_beyond(kind: DocumentType, place: Place, name: str, taken_out: Counter[s
     one = kind.by_xml.get(f"{place.value}{name}")
     what = f"{kind.name}.{name if one is None else one.key}"
     beyond = reason_of(what, XML) is not None or (one is not None and one.newer)
-    taken_out[what] += beyond
+    if beyond:
+        taken_out[what] += 1
     return beyond
 
 
