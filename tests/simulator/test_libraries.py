@@ -175,7 +175,7 @@ class TestPublished:
         own = f"/catalog/{well_known_uuid('catalog', 'beta')}"
         copy = done(cloud, stranger, "POST", f"{own}/action/copy", {"source": reference(ITEM), "name": "mine"})
         assert stranger.json("GET", path_in(copy["entity"]))["children"]["vm"] != []
-        assert provider.call("POST", publish, {"isPublished": False}).status == 204
+        assert provider.call("POST", f"{CATALOG}/action/publish", {"isPublished": False}).status == 204
         assert stranger.call("GET", CATALOG).status == 403
 
     def test_one_organization_may_be_named(self, cloud: Cloud, admin: Caller) -> None:

@@ -50,8 +50,9 @@ class Sharing:
             ("publish", "publishCatalog", self.publish),
             ("publishToExternalOrganizations", "publishCatalogExternally", self.publish_externally),
         ):
-            target = Target(name, handle, changes=True, collection="admin/catalog")
-            yield "POST", f"/api/admin/catalog/{{id}}/action/{tail}", target
+            for collection in ("admin/catalog", "catalog"):  # links lead to the first, clients use both
+                target = Target(name, handle, changes=True, collection=collection)
+                yield "POST", f"/api/{collection}/{{id}}/action/{tail}", target
 
     def access(self, call: Call) -> Answer:
         return self._answer(call, self._entity(call))
