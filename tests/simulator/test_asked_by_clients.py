@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from xml.etree import ElementTree
 
 from bridge.simulator.calls.estate.lists import product
-from tests.simulator.driver import VERSION, VM, Caller, Cloud
+from tests.simulator.driver import URL, VAPP, VAPP_2, VERSION, VM, Caller, Cloud
+from tests.simulator.test_effects import do
 
 NS = "http://www.vmware.com/vcloud/v1.5"
 OVF = "http://schemas.dmtf.org/ovf/envelope/1"
@@ -69,3 +71,21 @@ def test_hardware_items_can_be_put_back_as_text_that_was_read(cloud: Cloud, admi
     written = ElementTree.fromstring(read(admin, f"/vApp/{VM}/virtualHardwareSection"))
     extra = [one.attrib for one in written.iter("{http://www.vmware.com/schema/ovf}ExtraConfig")]
     assert [set(one.values()) for one in extra] == [{"false", "nvram", "machine.nvram"}, {"false", "a.b", "c"}]
+
+
+def test_a_copy_is_named_as_its_source_is_referred_to(cloud: Cloud, admin: Caller) -> None:
+    """A recomposition that takes one VM names the new one there (go-vcloud-director vapp.go)."""
+    source = {"href": f"{URL}/api/vApp/{VM}", "name": "added"}
+    do(cloud, admin, "POST", f"/vApp/{VAPP_2}/action/recomposeVApp", {"sourcedItem": [{"source": source}]})
+    general = {"vmGeneralParams": {"name": "named"}, "source": source}
+    do(cloud, admin, "POST", f"/vApp/{VAPP_2}/action/recomposeVApp", {"sourcedItem": [general]})
+    names = {one["name"] for one in admin.json("GET", f"/vApp/{VAPP_2}")["children"]["vm"]}
+    assert {"added", "named"} <= names
+
+
+def test_a_network_of_a_vapp_is_deleted_by_its_own_address(cloud: Cloud, admin: Caller) -> None:
+    (network,) = admin.json("GET", f"/vApp/{VAPP}/networkConfigSection")["networkConfig"]
+    path = next(one["href"] for one in network["link"] if one["rel"] == "repair").partition("/admin/network/")[2]
+    task = json.loads(do(cloud, admin, "DELETE", f"/network/{path.partition('/')[0]}").body)
+    assert task["owner"]["name"] == "vapp-1"
+    assert admin.json("GET", f"/vApp/{VAPP}/networkConfigSection")["networkConfig"] == []

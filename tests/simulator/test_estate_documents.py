@@ -137,7 +137,7 @@ def test_edge_services_replace_each_other(cloud: Cloud, admin: Caller) -> None:
     assert admin.call("GET", f"/admin/edgeGateway/{EDGE}", accept=XML).status == 200
 
 
-def test_what_only_providers_may(admin: Caller, provider: Caller) -> None:
+def test_what_only_providers_may(cloud: Cloud, admin: Caller, provider: Caller) -> None:
     for method, path in (
         ("DELETE", f"/admin/org/{ACME}"), ("POST", f"/admin/org/{ACME}/action/disable"),
         ("POST", f"/admin/vdc/{VDC}/action/disable"), ("PUT", f"/admin/org/{ACME}/rights"),
@@ -145,7 +145,9 @@ def test_what_only_providers_may(admin: Caller, provider: Caller) -> None:
         assert admin.call(method, path).status == 403
     answer = provider.call("DELETE", f"/admin/org/{ACME}")
     assert (answer.status, json.loads(answer.body)["minorErrorCode"]) == (400, "INVALID_STATE")
-    assert provider.call("DELETE", f"/admin/org/{ACME}?force=true&recursive=true").status == 204
+    task = provider.json("DELETE", f"/admin/org/{ACME}?force=true&recursive=true", status=202)
+    assert task["owner"]["name"] == "acme"
+    cloud.wait(20)
     assert provider.call("GET", f"/org/{ACME}").status == 403
     assert admin.call("GET", f"/org/{ACME}").status == 401
 

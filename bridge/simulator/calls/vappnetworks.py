@@ -26,7 +26,7 @@ _BEYOND = (
 def routes(cloud: Cloud, actions: Actions, operations: Iterable[Operation]) -> Iterator[tuple[str, str, Target]]:
     """Method, path and target; they come before those of vDCs' networks and take the ids of vApps' only."""
     calls = VAppNetworkCalls(cloud, actions)
-    for operation in (*(one for one in operations if one.name == "updateVAppNetwork"), *_BEYOND):
+    for operation in (*(one for one in operations if one.name in ("updateVAppNetwork", "deleteNetwork")), *_BEYOND):
         target = replace(operation_target(operation, actions), collection="vApp", handle=calls.perform)
         yield operation.method, f"/api{operation.path}", replace(target, takes=calls.knows)
     for tail, build in (("", networks.network_document), ("/allocatedAddresses", networks.allocated_addresses)):

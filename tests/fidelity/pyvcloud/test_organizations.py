@@ -114,7 +114,8 @@ def test_an_organizations_life(provider: Client, director: Director) -> None:
     assert "Organization Administrator" in {one["name"] for one in org.list_roles()}
     org.update_org(is_enabled=False)
     assert org_of(provider, "gamma").resource.IsEnabled.text == "false"
-    system.delete_org("gamma", force=True, recursive=True)
+    deleted = system.delete_org("gamma", force=True, recursive=True)
+    provider.get_task_monitor().wait_for_success(deleted, poll_frequency=POLL_SECONDS)
     with pytest.raises(EntityNotFoundException):
         provider.get_org_by_name("gamma")
     assert director.cloud.store.organization("gamma") is None

@@ -69,14 +69,18 @@ def _add_sourced(occasion: Occasion, vapp: Entity, item: JsonObject) -> list[Ent
     source = optional(occasion, item.get("source"), *_SOURCES)
     if source is None:
         return []
-    originals = list(source.children) if source.kind.name in _WHOLE else [source]
-    return [_add_copy(occasion, vapp, original, item) for original in originals]
+    if source.kind.name in _WHOLE:
+        return [_add_copy(occasion, vapp, original, item) for original in source.children]
+    return [_add_copy(occasion, vapp, source, item, name=item["source"].get("name"))]
 
 
-def _add_copy(occasion: Occasion, vapp: Entity, original: Entity, item: JsonObject) -> Entity:
+def _add_copy(
+    occasion: Occasion, vapp: Entity, original: Entity, item: JsonObject, *, name: str | None = None
+) -> Entity:
+    """``name``: of the reference to the original, which names the copy unless the body says more."""
     general = item.get("vmGeneralParams")
     general = general if isinstance(general, dict) else {}
-    vm = add_machine(occasion, vapp, str(general.get("name") or original.name), machine(original))
+    vm = add_machine(occasion, vapp, str(general.get("name") or name or original.name), machine(original))
     vm.description = str(general.get("description") or original.description)
     state = machine(vm)
     state.needs_customization = general.get("needsCustomization") is True
@@ -91,6 +95,7 @@ def _add_copy(occasion: Occasion, vapp: Entity, original: Entity, item: JsonObje
         params = item.get(field)
         if isinstance(params, dict):
             machine_bodies.apply_sections(occasion, vm, params)
+    machine_bodies.apply_sizes(vm, item.get("hardwareCustomization"))
     machine_bodies.apply_capabilities(vm, item.get("vmCapabilities"))
     machine_bodies.apply_policies(vm, item)
     machine_bodies.give_addresses(vm)

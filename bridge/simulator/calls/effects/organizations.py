@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bridge.simulator.calls.effects.general import flag, rename
+from bridge.simulator.calls.effects.general import delete, flag, rename
 from bridge.simulator.calls.effects.occasion import Modelled, Occasion
-from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.protocol.exchange import JsonObject, Refusal, forbidden
 from bridge.simulator.state.entities import Entity, initial_state
 from bridge.simulator.state.estate import ProfileState, RoleState, VdcState, members, role_named, role_state
 from bridge.simulator.state.founding import ROLES
@@ -47,6 +47,18 @@ def _new_organization(occasion: Occasion) -> None:
         template = role_named(others[0], name) if others else None
         rights = list(role_state(template).rights) if template is not None else []
         _new_entity(occasion, "role", name, org, state=RoleState(rights))
+
+
+def _check_delete(occasion: Occasion) -> None:
+    """One with vDCs or catalogs goes only with ``force`` and ``recursive``; never the System one."""
+    if not occasion.is_provider:
+        raise forbidden()
+    org, query = occasion.owner, occasion.query
+    forced = all(query.get(name, "").lower() == "true" for name in ("force", "recursive"))
+    contents = [one for kind in ("vdc", "catalog") for one in members(org, kind)]
+    if org.name == "System" or (contents and not forced):
+        names = ", ".join(one.name for one in contents[:3])
+        raise Refusal(400, "INVALID_STATE", f"The organization {org.name} cannot be deleted; it has {names}")
 
 
 def write_vdc(occasion: Occasion) -> None:
@@ -124,6 +136,7 @@ def _remove_association(occasion: Occasion) -> None:
 
 MODELLED: dict[str, Modelled] = {
     "createOrg": Modelled(creates="org", begin=_new_organization),
+    "deleteOrg": Modelled(check=_check_delete, effect=delete),
     "createOrgVdc": Modelled(creates="vdc", begin=_new_vdc),
     "instantiateVdcTemplate": Modelled(creates="vdc", begin=_new_vdc),
     "updateVdc": Modelled(effect=_update_vdc),

@@ -95,6 +95,14 @@ def _update_network(occasion: Occasion) -> None:
         vapp_bodies.apply_configuration(occasion, network, occasion.body.get("configuration"))
 
 
+def _delete_network(occasion: Occasion) -> None:
+    if occasion.owner.kind.name == "vApp":
+        state, uuid = vapp_state(occasion.owner), occasion.parameters["network"]
+        state.networks = [one for one in state.networks if one.uuid != uuid]
+    else:
+        remove(occasion.store, occasion.owner)
+
+
 MODELLED: dict[str, Modelled] = {
     "updateVApp": Modelled(effect=_update),
     "deleteVApp": Modelled(check=_check_delete, effect=_delete),
@@ -105,6 +113,7 @@ MODELLED: dict[str, Modelled] = {
     "updateVAppLeaseSettingsSection": Modelled(effect=_lease),
     "updateVAppStartupSection": Modelled(effect=_startup),
     "updateVAppNetwork": Modelled(effect=_update_network),
+    "deleteNetwork": Modelled(effect=_delete_network),
     "resetVAppNetwork": Modelled(),
     "syncVAppNetworkSyslogSettings": Modelled(),
     "updateVAppProductSections": Modelled(effect=_products),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.simulator.calls.actions import Actions
+from bridge.simulator.calls import beyond
+from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.effects.organizations import write_organization
 from bridge.simulator.cloud import Cloud
@@ -27,6 +28,8 @@ from bridge.simulator.state.estate import members
 from bridge.simulator.state.limits import OWN_LIMITS
 
 _ORG, _VDC = "admin/org", "admin/vdc"
+_DELETE = beyond.operation("deleteOrg", "DELETE", "/admin/org/{id}")
+"""Answers with a Task (go-vcloud-director adminorg.go)."""
 
 
 class Organizations:
@@ -37,8 +40,8 @@ class Organizations:
     def routes(self) -> Iterator[tuple[str, str, Target]]:
         org = "/api/admin/org/{id}"
         yield "PUT", org, Target("updateOrg", self.update, changes=True, collection=_ORG)
-        yield "DELETE", org, Target("deleteOrg", self.delete, changes=True, collection=_ORG)
-        for what, collection in (("Org", _ORG), ("Vdc", _VDC)):
+        yield "DELETE", org, operation_target(_DELETE, self.actions)
+        for what, collection in (("Org", _ORG), ("Vdc", _VDC), ("ProviderVdc", "admin/extension/providervdc")):
             for verb in ("enable", "disable"):
                 yield (
                     "POST",
@@ -77,18 +80,6 @@ class Organizations:
         write_organization(org, body)
         call.effect = True
         return self._reply(call, org)
-
-    def delete(self, call: Call) -> Answer:
-        """204. One with vDCs, catalogs or users only with ``force`` and ``recursive``; never the System one."""
-        org = self._for_provider(call)
-        forced = all(call.query.get(name, "").lower() == "true" for name in ("force", "recursive"))
-        contents = [one for kind in ("vdc", "catalog") for one in members(org, kind)]
-        if org.name == "System" or (contents and not forced):
-            names = ", ".join(one.name for one in contents[:3])
-            raise Refusal(400, "INVALID_STATE", f"The organization {org.name} cannot be deleted; it has {names}")
-        self.cloud.store.remove(org)
-        call.effect = True
-        return Answer(204)
 
     def switch(self, call: Call) -> Answer:
         entity = self._for_provider(call)
