@@ -53,6 +53,7 @@ def test_power_and_deployment(cloud: Cloud, admin: Caller) -> None:
     assert state(admin, VAPP) == (4, True)
     do(cloud, admin, "POST", f"{power}/powerOff")
     assert state(admin, VM) == (20, True), "powerOff leaves a VM partially powered off"
+    do(cloud, admin, "POST", f"{power}/powerOn")
     do(cloud, admin, "POST", undeploy, {"undeployPowerAction": "suspend"})
     assert state(admin, VAPP) == (3, False)
     do(cloud, admin, "POST", f"/vApp/{VAPP}/action/discardSuspendedState")

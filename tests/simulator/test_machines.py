@@ -151,6 +151,41 @@ class TestStates:
         assert (entry["task"], entry["effect"]) == (None, False)
 
 
+class TestVAppsOfSeveral:
+    """A vApp's power is that of its VMs, each by its own state."""
+
+    @pytest.fixture
+    def second(self, cloud: Cloud, admin: Caller) -> str:
+        do(cloud, admin, "POST", f"/vApp/{VAPP}/action/recomposeVApp", {"createItem": [{"name": "second"}]})
+        made: str = admin.json("GET", f"/vApp/{VAPP}")["children"]["vm"][1]["href"]
+        return made.rpartition("/")[2]
+
+    def states(self, caller: Caller) -> list[tuple[int, bool]]:
+        document = caller.json("GET", f"/vApp/{VAPP}")
+        return [(one["status"], one["deployed"]) for one in (document, *document["children"]["vm"])]
+
+    def test_what_is_off_stays_as_it_is(self, cloud: Cloud, admin: Caller, second: str) -> None:
+        do(cloud, admin, "POST", f"{POWER}/powerOn")
+        assert self.states(admin) == [(10, True), (4, True), (8, False)]
+        do(cloud, admin, "POST", f"/vApp/{VAPP}/power/action/suspend")
+        assert self.states(admin) == [(10, True), (3, True), (8, False)]
+        do(cloud, admin, "POST", f"/vApp/{VAPP}/power/action/powerOn")
+        assert self.states(admin) == [(4, True), (4, True), (4, True)]
+        do(cloud, admin, "POST", f"/vApp/{second}/action/undeploy", {})
+        do(cloud, admin, "POST", f"/vApp/{VAPP}/action/deploy", {"powerOn": False})
+        assert self.states(admin) == [(10, True), (4, True), (8, True)]
+        do(cloud, admin, "POST", f"/vApp/{VAPP}/action/undeploy", {"undeployPowerAction": "suspend"})
+        assert self.states(admin) == [(10, False), (3, False), (8, False)]
+
+    def test_the_startup_section_is_heeded(self, cloud: Cloud, admin: Caller, second: str) -> None:
+        item = {"id": "second", "order": 1, "startAction": "none"}
+        do(cloud, admin, "PUT", f"/vApp/{VAPP}/startupSection", {"item": [item]})
+        do(cloud, admin, "POST", f"/vApp/{VAPP}/action/deploy", {})
+        assert self.states(admin) == [(10, True), (4, True), (8, True)]
+        do(cloud, admin, "POST", f"/vApp/{second}/power/action/powerOn")
+        assert self.states(admin)[2] == (4, True), "by itself it starts"
+
+
 class TestHardware:
     def test_a_running_vm_takes_more_only_where_that_was_allowed(self, cloud: Cloud, admin: Caller) -> None:
         do(cloud, admin, "PUT", f"/vApp/{VM}/vmCapabilities", {"cpuHotAddEnabled": True})
@@ -256,3 +291,40 @@ def test_owner_and_sharing(cloud: Cloud, admin: Caller) -> None:
     assert admin.json("GET", f"/vApp/{VAPP_2}/controlAccess/") == shared
     body["accessSettings"]["accessSetting"][0]["accessLevel"] = "Everything"  # type: ignore[index]
     assert admin.call("POST", f"/vApp/{VAPP_2}/action/controlAccess", body).status == 400
+
+
+WRITABLE = (
+    *((VM, tail) for tail in (
+        "", "/networkConnectionSection", "/guestCustomizationSection", "/operatingSystemSection",
+        "/virtualHardwareSection", "/virtualHardwareSection/cpu", "/virtualHardwareSection/memory",
+        "/virtualHardwareSection/disks",
+        "/virtualHardwareSection/media", "/virtualHardwareSection/networkCards", "/virtualHardwareSection/serialPorts",
+        "/vmCapabilities", "/productSections")),
+    *((VAPP, tail) for tail in (
+        "", "/networkConfigSection", "/leaseSettingsSection", "/startupSection", "/productSections")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_what_is_read_is_written_back_without_a_change(cloud: Cloud, admin: Caller, form: str) -> None:
+    """As clients do it: read the whole, change a part, write the whole. Here nothing is changed, so nothing is."""
+    cloud.set("settings", {"recent_task_seconds": 0})
+    attach = {"disk": {"href": f"{URL}/api/disk/{DISK}"}}
+    do(cloud, admin, "POST", f"/vApp/{VM}/disk/action/attach", attach)
+    media = {"media": {"href": f"{URL}/api/media/{well_known_uuid('media', 'acme')}"}}
+    do(cloud, admin, "POST", f"/vApp/{VM}/media/action/insertMedia", media)
+    cloud.wait(1)
+    accept = f"application/*+{form};version=39.0"
+    before = admin.json("GET", f"/vApp/{VAPP}")
+    for entity, tail in WRITABLE:
+        read = admin.call("GET", f"/vApp/{entity}{tail}", accept=accept)
+        kind = str(read.content_type)
+        written = admin.call("PUT", f"/vApp/{entity}{tail}", read.body, accept=accept, **{"content-type": kind})
+        assert written.status == 202, (tail, written.body)
+        cloud.wait(11)
+        assert admin.json("GET", f"/vApp/{VAPP}") == before, tail
+    whole = admin.call("GET", f"/vApp/{VM}", accept=accept)
+    kind = str(whole.content_type)
+    assert admin.call("POST", f"{ACTION}/reconfigureVm", whole.body, **{"content-type": kind}).status == 202
+    cloud.wait(11)
+    assert admin.json("GET", f"/vApp/{VAPP}") == before

@@ -251,3 +251,20 @@ def test_lease_and_start(cloud: Cloud, admin: Caller) -> None:
     do(cloud, admin, "PUT", f"/vApp/{VAPP}/startupSection", {"item": [item]})
     (found,) = admin.json("GET", f"/vApp/{VAPP}/startupSection")["item"]
     assert (found["id"], found["order"], found["stopAction"], found["stopDelay"]) == ("vm-1", 2, "guestShutdown", 0)
+
+
+def test_sizes_of_an_instantiation(cloud: Cloud, admin: Caller) -> None:
+    gib = 1024**3
+    sizes = {
+        "numberOfCpus": 4,
+        "coresPerSocket": 2,
+        "memorySize": 8192,
+        "disk": [{"instanceId": "2000", "size": 64 * gib}],
+    }
+    params = [{"source": TEMPLATE_VM, "hardwareCustomization": sizes}]
+    document = make(cloud, admin, "instantiateVAppTemplate", {
+        "name": "sized", "source": TEMPLATE, "sourcedVmInstantiationParams": params,
+    })  # fmt: skip
+    found = spec(machines(document)[0])
+    assert (found["numCpus"], found["numCoresPerSocket"], found["memoryResourceMb"]["configured"]) == (4, 2, 8192)
+    assert found["diskSection"]["diskSettings"][0]["sizeMb"] == 64 * 1024

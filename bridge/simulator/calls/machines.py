@@ -70,8 +70,10 @@ RESOURCES: Mapping[str, _Resource] = {
 """By what follows the id in the path."""
 
 
-_BEYOND = (beyond.operation("updateVmMedia", "PUT", "/vApp/{id}/virtualHardwareSection/media",
-                            body_type="RasdItemsList"),)  # fmt: skip
+_BEYOND = tuple(
+    beyond.operation(name, "PUT", f"/vApp/{{id}}/virtualHardwareSection/{tail}", body_type="RasdItemsList")
+    for name, tail in (("updateVmMedia", "media"), ("updateVmSerialPorts", "serialPorts"))
+)
 """Operations with a Task that only the simulator has."""
 
 

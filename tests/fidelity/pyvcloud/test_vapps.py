@@ -91,6 +91,7 @@ def test_power(vapp: VApp, done: Done) -> None:
 def test_deploying_without_power(vapp: VApp, done: Done) -> None:
     done(vapp.deploy(power_on=False))
     assert (deployed(vapp), again(vapp).is_powered_on()) == ("true", False)
+    done(again(vapp).power_on())
     done(again(vapp).undeploy("suspend"))
     assert again(vapp).is_suspended()
 

@@ -76,6 +76,7 @@ MODELLED: dict[str, Modelled] = {
     "updateVmCpu": Modelled(check=_check_hot(PROCESSOR), effect=_item(PROCESSOR)),
     "updateVmMemory": Modelled(check=_check_hot(MEMORY), effect=_item(MEMORY)),
     "updateVmDisks": Modelled(effect=_items(DISK)),
+    "updateVmSerialPorts": Modelled(),
     "updateVmMedia": Modelled(effect=_items(CD)),
     "updateVmNetworkCards": Modelled(effect=_items(NETWORK)),
     "updateVmCapabilities": _section(bodies.apply_capabilities),

@@ -327,6 +327,19 @@ def apply_vm(occasion: Occasion, vm: Entity, document: JsonObject) -> None:
         state.needs_customization = document["needsCustomization"]
 
 
+def apply_sizes(vm: Entity, document: Any) -> None:
+    """InstantiateVmHardwareCustomizationParamsType: processors, memory in MiB, disks by their ids in bytes."""
+    if not isinstance(document, dict):
+        return
+    state = machine(vm)
+    state.cpus = whole(document.get("numberOfCpus")) or state.cpus
+    state.cores_per_socket = whole(document.get("coresPerSocket")) or state.cores_per_socket
+    state.memory_mb = whole(document.get("memorySize")) or state.memory_mb
+    sizes = {str(one.get("instanceId")): whole(one.get("size")) for one in objects(document.get("disk") or [])}
+    for disk in state.internal_disks:
+        disk.size_mb = (sizes.get(disk.id) or 0) // MEGABYTE or disk.size_mb
+
+
 def apply_capabilities(vm: Entity, document: Any) -> None:
     if isinstance(document, dict):
         state = machine(vm)

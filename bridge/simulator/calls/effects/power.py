@@ -41,14 +41,25 @@ def settle_parent(entity: Entity) -> None:
         settle(entity.parent)
 
 
-def set_power(entity: Entity, status: int, *, deployed: bool | None) -> None:
-    for one in machines(entity):
-        one.status = status
-        if deployed is not None:
-            one.deployed = deployed
+def set_power(entity: Entity, status: int | None, *, deployed: bool | None, only: int | None = None) -> None:
+    """Gives a VM, or a vApp's VMs, another state.
+
+    Args:
+        status: None: each keeps its own.
+        only: Only what has this status so far.
+    """
+    several = entity.kind.name == "vApp" and entity.children
+    for one in entity.children if several else (entity,):
+        if only is not None and one.status != only:
+            continue
+        one.status = one.status if status is None else status
+        one.deployed = one.deployed if deployed is None else deployed
         if status == POWERED_ON and isinstance(one.state, Machine):
             one.state.needs_customization = False  # the guest was customized when it started
-    settle_parent(entity)
+    if several:
+        settle(entity)
+    else:
+        settle_parent(entity)
 
 
 def label(entity: Entity) -> str:
@@ -91,13 +102,37 @@ def _check_suspended(occasion: Occasion) -> None:
     occasion.refuse_unless(suspended, owner, text)
 
 
-def _power(status: int, *, deployed: bool | None) -> Effect:
-    return lambda occasion: set_power(occasion.owner, status, deployed=deployed)
+def _stop(status: int) -> Effect:
+    """Only what runs is stopped."""
+
+    def stop(occasion: Occasion) -> None:
+        lenient = occasion.cloud.behavior.lenient_entities or not occasion.cloud.behavior.strict_states
+        set_power(occasion.owner, status, deployed=None, only=None if lenient else POWERED_ON)
+
+    return stop
+
+
+def _start(entity: Entity) -> None:
+    """A vApp starts its VMs but those whose start action is none."""
+    startup = entity.state.startup if isinstance(entity.state, VAppState) else {}
+    still = [vm for vm in entity.children if startup.get(vm.name, {}).get("startAction") == "none"] if startup else []
+    before = [vm.status for vm in still]
+    set_power(entity, POWERED_ON, deployed=True)
+    for vm, status in zip(still, before, strict=True):
+        vm.status = status
+    if still:
+        settle(entity)
+
+
+def _power_on(occasion: Occasion) -> None:
+    _start(occasion.owner)
 
 
 def deploy(entity: Entity, now: float, *, power_on: bool, lease: int | None = None) -> None:
-    status = POWERED_ON if power_on else entity.status
-    set_power(entity, POWERED_OFF if status is None else status, deployed=True)
+    if power_on:
+        _start(entity)
+    else:
+        set_power(entity, None, deployed=True)
     vapp = entity if entity.kind.name == "vApp" else entity.parent
     if vapp is not None and isinstance(vapp.state, VAppState):
         vapp.state.deployed_at, vapp.state.undeployed_at = now, None
@@ -115,8 +150,12 @@ def _deploy(occasion: Occasion) -> None:
 
 def _undeploy(occasion: Occasion) -> None:
     owner = occasion.owner
-    suspends = occasion.body.get("undeployPowerAction") == "suspend"
-    set_power(owner, SUSPENDED if suspends else POWERED_OFF, deployed=False)
+    if occasion.body.get("undeployPowerAction") == "suspend":
+        set_power(owner, SUSPENDED, deployed=False, only=POWERED_ON)
+        set_power(owner, POWERED_OFF, deployed=False, only=PARTIALLY_POWERED_OFF)
+        set_power(owner, None, deployed=False)
+    else:
+        set_power(owner, POWERED_OFF, deployed=False)
     vapp = owner if owner.kind.name == "vApp" else owner.parent
     if vapp is not None and isinstance(vapp.state, VAppState) and not vapp.deployed:
         vapp.state.deployed_at, vapp.state.undeployed_at = None, occasion.now
@@ -129,10 +168,10 @@ def _discard_suspended(occasion: Occasion) -> None:
 MODELLED: dict[str, Modelled] = {
     "deployVApp": Modelled(effect=_deploy),
     "undeployVApp": Modelled(check=_check_undeploy, effect=_undeploy),
-    "powerOnVApp": Modelled(check=_check_power_on, effect=_power(POWERED_ON, deployed=True)),
-    "powerOffVApp": Modelled(check=_check_running, effect=_power(PARTIALLY_POWERED_OFF, deployed=None)),
-    "shutdownVApp": Modelled(check=_check_running, effect=_power(PARTIALLY_POWERED_OFF, deployed=None)),
-    "suspendVApp": Modelled(check=_check_running, effect=_power(SUSPENDED, deployed=None)),
+    "powerOnVApp": Modelled(check=_check_power_on, effect=_power_on),
+    "powerOffVApp": Modelled(check=_check_running, effect=_stop(PARTIALLY_POWERED_OFF)),
+    "shutdownVApp": Modelled(check=_check_running, effect=_stop(PARTIALLY_POWERED_OFF)),
+    "suspendVApp": Modelled(check=_check_running, effect=_stop(SUSPENDED)),
     "rebootVApp": Modelled(check=_check_running),
     "resetVApp": Modelled(check=_check_running),
     "discardSuspendedState": Modelled(check=_check_suspended, effect=_discard_suspended),
