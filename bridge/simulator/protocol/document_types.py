@@ -16,6 +16,7 @@ _BY_STEM = {
     "application/vnd.vmware.vcloud.networksection": "ovf:NetworkSection_Type",
     "application/vnd.vmware.vcloud.startupsection": "ovf:StartupSection_Type",
     "application/vnd.vmware.admin.networkpool": "vmext:VMWNetworkPoolType",
+    "application/vnd.vmware.admin.datastorelist": "ReferencesType",
     "application/vnd.vmware.admin.blockingtaskreferences": "ReferencesType",
 }
 """Media types that the schemas do not tie to a type (VCD API docs, go-vcloud-director types/v56/constants.go)."""

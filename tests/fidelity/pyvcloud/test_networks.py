@@ -124,3 +124,35 @@ def test_an_external_networks_life(provider: Client) -> None:
     finish(provider, platform.delete_external_network("outside"))
     with pytest.raises(EntityNotFoundException):
         platform.get_external_network("outside")
+
+
+def test_a_gateways_uplink(tenant: Client) -> None:
+    gateway = gateway_of(tenant)
+    outside = "externalNetwork-1"
+    assert gateway.list_external_network_ip_allocations() == {outside: ["203.0.113.10"]}
+    assert gateway.list_configure_ip_settings()[0]["gateway"] == ["203.0.113.1/24"]
+    finish(tenant, gateway.edit_rate_limits({outside: [101, 102]}))
+    gateway.reload()
+    assert gateway.list_rate_limits()[0]["in_rate_limit"] == "101.0"
+    finish(tenant, gateway.add_sub_allocated_ip_pools(outside, ["203.0.113.20-203.0.113.30"]))
+    finish(tenant, gateway.configure_dns_default_gateway(enable_dns_relay=True))
+    finish(tenant, gateway.set_tenant_syslog_server_ip("10.0.0.9"))
+    gateway.reload()
+    assert str(gateway.list_syslog_server_ip()["Tenant Syslog server"]) == "10.0.0.9"
+    assert not gateway.is_nsxt_backed()
+
+
+def test_a_gateways_life(provider: Client) -> None:
+    vdc = vdc_of(provider)
+    finish(provider, vdc.create_gateway_api_version_32("made-edge", ["externalNetwork-1"], is_ha_enabled=True))
+    made = Gateway(provider, href=vdc.get_gateway("made-edge").get("href")).get_resource()
+    assert made.Configuration.HaEnabled.text == "true"
+    assert str(made.Configuration.GatewayInterfaces.GatewayInterface.InterfaceType) == "uplink"
+    finish(provider, vdc.delete_gateway("made-edge"))
+    assert vdc.get_gateway("made-edge") is None
+
+
+def test_what_an_external_network_is_used_for(provider: Client) -> None:
+    network = ExternalNetwork(provider, resource=Platform(provider).get_external_network("externalNetwork-1"))
+    assert network.list_allocated_ip_address()["edge-1"] == "203.0.113.10"
+    assert network.list_vsphere_network() == [{"vCenter": "vimServer-1", "Name": "externalNetwork-1-portgroup"}]

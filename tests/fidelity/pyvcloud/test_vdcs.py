@@ -8,6 +8,7 @@ from pyvcloud.vcd.exceptions import EntityNotFoundException, OperationNotSupport
 from pyvcloud.vcd.org import Org
 from pyvcloud.vcd.platform import Platform
 from pyvcloud.vcd.pvdc import PVDC
+from pyvcloud.vcd.system import System
 from pyvcloud.vcd.vdc import VDC
 
 from tests.fidelity.pyvcloud.conftest import POLL_SECONDS
@@ -113,7 +114,43 @@ def test_the_platform(provider: Client) -> None:
     assert [one.get("name") for one in platform.list_external_networks()] == ["externalNetwork-1"]
     network = platform.get_external_network("externalNetwork-1")
     assert str(network["{http://www.vmware.com/vcloud/v1.5}Configuration"].FenceMode) == "isolated"
-    assert platform.get_port_group_morefs(["externalNetwork-1-portgroup"]) == [("dvportgroup-101", "DV_PORTGROUP")]
+    [(moref, kind)] = platform.get_port_group_morefs(["externalNetwork-1-portgroup"])
+    assert (moref, kind) == (str(network.VimPortGroupRef.MoRef), "DV_PORTGROUP")
+    assert platform.list_available_port_group_names("vimServer-1") == ["free-portgroup"]
+    assert [one["name"] for one in platform.list_datastores()] == ["datastore-1"]
     server = platform.get_vcenter("vimServer-1").get("href")
     assert len(platform.get_resource_pool_morefs(server, ["resourcePool-1"])) == 1
     assert [one.get("name") for one in platform.list_hosts()] == ["host-1"]
+
+
+def test_a_host_and_a_provider_vdc_are_switched(provider: Client) -> None:
+    platform = Platform(provider)
+    finish(provider, platform.enable_disable_host("host-1", enable_flag=False))
+    assert platform.get_host("host-1").Enabled.text == "false"
+    finish(provider, platform.enable_disable_host("host-1", enable_flag=True))
+    made = platform.create_provider_vdc("vimServer-1", ["resourcePool-1"], ["fast"], "made-provider", is_enabled=True)
+    assert made.get("name") == "made-provider"
+    href = System(provider, admin_resource=provider.get_admin()).get_provider_vdc("made-provider").get("href")
+    assert "fast" in {one.get("name") for one in PVDC(provider, href=href).get_storage_profiles()}
+
+
+def test_who_uses_a_vdc(tenant: Client) -> None:
+    vdc = vdc_of(tenant)
+    assert vdc.unshare_from_org_members().IsSharedToEveryone.text == "false"
+    vdc = vdc_of(tenant)
+    settings = vdc.add_access_settings([{"name": "user", "type": "user", "access_level": "ReadOnly"}])
+    assert settings.AccessSettings.AccessSetting.Subject.get("name") == "user"
+    assert vdc_of(tenant).share_with_org_members().IsSharedToEveryone.text == "true"
+
+
+def test_metadata(provider: Client, tenant: Client) -> None:
+    vdc = vdc_of(provider)
+    finish(provider, vdc.set_metadata("color", "blue"))
+    assert str(vdc_of(tenant).get_metadata_value("color").TypedValue.Value) == "blue"
+    finish(provider, vdc.remove_metadata("color"))
+
+
+def test_lists_of_media_and_disks(tenant: Client) -> None:
+    vdc = vdc_of(tenant)
+    assert [one["name"] for one in vdc.list_media_id()] == ["tools-iso"]
+    assert [one["name"] for one in vdc.list_idisk()] == ["data-1"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.simulator.calls.effects.general import delete, rename
+from bridge.simulator.calls.effects.general import delete, flag, rename
 from bridge.simulator.calls.effects.occasion import Modelled, Occasion
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.estate import vdc_state, vdcs_of
@@ -48,5 +48,7 @@ MODELLED: dict[str, Modelled] = {
     "updateProviderVdcStorageProfiles": Modelled(effect=_update_profiles),
     "mergeProviderVdcs": Modelled(effect=_merge),
     "forceDeleteStrandedItem": Modelled(effect=delete),
+    "enableHost": Modelled(effect=flag("isEnabled", value=True)),
+    "disableHost": Modelled(effect=flag("isEnabled", value=False)),
 }
 """Pools, reconnecting, refreshing and migrating change nothing that shows."""

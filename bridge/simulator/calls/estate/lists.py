@@ -52,7 +52,7 @@ LISTS = (
             "externalNetwork"),
     Listing("networkPoolReferences", "vmwNetworkPoolReferences", "networkPoolReference", "networkPool"),
     Listing("hostReferences", "vmwHostReferences", "hostReference", "host"),
-    Listing("datastores", "datastores", "datastore", "datastore"),
+    Listing("datastores", "datastoreList", "reference", "datastore"),
 )  # fmt: skip
 
 
@@ -113,7 +113,8 @@ class Lists:
         links = [link("down", f"{href}/{one.path}", f"{_ADMIN}.{one.stem}") for one in LISTS]
         links += [link("down", f"{href}/settings", f"{_ADMIN}.systemSettings"),
                   link("down", f"{href}/blockingTasks", f"{_ADMIN}.blockingTaskReferences"),
-                  link("add", f"{href}/externalnets", f"{_ADMIN}.vmwexternalnet")]  # fmt: skip
+                  link("add", f"{href}/externalnets", f"{_ADMIN}.vmwexternalnet"),
+                  link("add", f"{href}/providervdcsparams", f"{_ADMIN}.createProviderVdcParams")]  # fmt: skip
         document = {"href": href, "type": media_type(EXTENSION_STEM), "link": links}
         return call.reply(document, EXTENSION_STEM)
 

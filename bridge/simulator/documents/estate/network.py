@@ -12,7 +12,7 @@ from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject, media_type
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.estate import Uplink, edge_state, network_state, networks_of
-from bridge.simulator.state.machines import Machine
+from bridge.simulator.state.machines import Machine, vsphere_id
 from bridge.simulator.state.references import References
 from bridge.simulator.state.usage import machines_in
 
@@ -114,6 +114,7 @@ def edge_gateway(writer: Writer, entity: Entity, view: View) -> JsonObject:
         *(_internal(references, one) for one in networks_of(entity)),
     ]}  # fmt: skip
     configuration.setdefault("edgeGatewayServiceConfiguration", {"networkService": []})
+    configuration.setdefault("syslogServerSettings", {"tenantSyslogServerSettings": {}})
     return {"link": _edge_links(references, entity, view), "configuration": configuration}
 
 
@@ -186,8 +187,10 @@ def external_network(writer: Writer, entity: Entity, _view: View) -> JsonObject:
     servers = writer.store.of_kind("vimServer")
     group = None
     if servers:
-        group = {"vimServerRef": references.to(servers[0]), "moRef": "dvportgroup-101",
-                 "vimObjectType": "DV_PORTGROUP"}  # fmt: skip
+        group = {
+            "vimServerRef": references.to(servers[0]), "moRef": vsphere_id(entity, "dvportgroup"),
+            "vimObjectType": "DV_PORTGROUP",
+        }  # fmt: skip
     return {
         "link": [references.link("edit", href, entity.kind.media_stem), references.link("remove", href)],
         "configuration": {**ORDINARY_CONFIGURATION, **(entity.properties.get("configuration") or {})},

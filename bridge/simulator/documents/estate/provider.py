@@ -33,9 +33,14 @@ def provider_vdc(writer: Writer, entity: Entity, view: View) -> JsonObject:
     references, vdcs = writer.references, vdcs_of(writer.store, entity)
     used = [usage(one) for one in vdcs]
     cpu, memory, storage = (sum(getattr(one, key) for one in used) for key in ("cpu_mhz", "memory_mb", "storage_mb"))
-    href = references.href(entity)
+    href = references.extension_href(entity) if view.extension else references.href(entity)
+    switch = "disable" if entity.properties.get("isEnabled", True) else "enable"
     document: JsonObject = {
-        "link": [references.link("down", f"{href}/vdcReferences", "application/vnd.vmware.admin.vdcReferences")],
+        "link": [
+            references.link("down", f"{href}/vdcReferences", "application/vnd.vmware.admin.vdcReferences"),
+            references.link(switch, f"{references.extension_href(entity)}/action/{switch}"),
+            references.link("remove", references.extension_href(entity)),
+        ],
         "computeCapacity": {
             "cpu": _capacity("MHz", CPU_MHZ, cpu), "memory": _capacity("MB", MEMORY_MB, memory), "isElastic": False,
             "isHA": False,
@@ -99,9 +104,12 @@ def network_pool(writer: Writer, entity: Entity, _view: View) -> JsonObject:
     return {"link": [link(one, f"{href}/action/{one}") for one in ("repair", "sync")] + [link("remove", href)]}
 
 
-def host(_writer: Writer, entity: Entity, _view: View) -> JsonObject:
+def host(writer: Writer, entity: Entity, _view: View) -> JsonObject:
+    enabled = bool(entity.properties.get("isEnabled", True))
+    switch = "disable" if enabled else "enable"
     return {
-        "ready": True, "available": True, "enabled": True, "busy": False, "enableHostForHostSpanning": True,
+        "link": [writer.references.link(switch, f"{writer.references.href(entity)}/action/{switch}")],
+        "ready": True, "available": enabled, "enabled": enabled, "busy": False, "enableHostForHostSpanning": True,
         "cpuType": "x86_64", "numOfCpusPackages": 2, "numOfCpusLogical": 128, "cpuTotal": CPU_MHZ, "memUsed": 0.0,
         "memTotal": float(MEMORY_MB), "hostOsName": "VMware ESXi", "hostOsVersion": "8.0.2",
         "vmMoRef": vsphere_id(entity, "host"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from bridge.simulator.calls.queries.tables import columns as c
 from bridge.simulator.calls.queries.tables.columns import Columns, QueryType, Refer, of_kinds, said
 from bridge.simulator.calls.queries.tables.estate import scope
@@ -96,6 +98,24 @@ _VM_GROUP: Columns = {
     "clusterName": "cluster-1", "namedVmGroupId": lambda one: one.uuid,
 }  # fmt: skip
 
+
+class PortGroup(NamedTuple):
+    """A port group in vCenter: that of an external network, or a free one."""
+
+    name: str
+    about: Entity
+    network: Entity | None
+
+
+def _port_groups(store: EntityStore) -> list[PortGroup]:
+    used = [PortGroup(f"{one.name}-portgroup", one, one) for one in store.of_kind("externalNetwork")]
+    return used + [PortGroup("free-portgroup", one, None) for one in store.of_kind("vimServer")]
+
+
+def _about(row: PortGroup) -> Entity:
+    return row.about
+
+
 _CAPACITY: Columns = {
     "name": lambda row: row.entity.name, "isEnabled": True, "isPrimary": True,
     "resourcePoolMoref": lambda row: vsphere_id(row.entity, "resgroup"),
@@ -124,11 +144,11 @@ TYPES = (
     QueryType("resourcePool", "ResourcePool", of_kinds("resourcePool"), _RESOURCE_POOL, provider_only=True),
     QueryType("strandedItem", "StrandedItem", of_kinds("strandedItem"), _STRANDED, provider_only=True),
     QueryType("vmGroups", "VmGroups", of_kinds("vmGroup"), _VM_GROUP, provider_only=True, has_href=False),
-    QueryType("portgroup", "Portgroup", of_kinds("externalNetwork"), {
-        "name": lambda one: f"{one.name}-portgroup", "moref": "dvportgroup-101",
+    QueryType("portgroup", "Portgroup", _port_groups, {
+        "name": lambda row: row.name, "moref": lambda row: vsphere_id(row.about, "dvportgroup"),
         "portgroupType": "DV_PORTGROUP", "vcName": SERVER, "isVCEnabled": True,
-        "network": Refer(lambda one: one), "networkName": c.name, "scopeType": 0},
-        provider_only=True, has_href=False),
+        "network": Refer(lambda row: row.network), "networkName": lambda row: row.network.name if row.network else "--",
+        "scopeType": 0}, entity=_about, provider_only=True, has_href=False),
     QueryType("siteAssociation", "SiteAssociation", of_kinds("siteAssociation"), {
         "associatedSiteName": c.name, "associatedSiteId": lambda one: one.urn, "status": "ACTIVE"},
         provider_only=True),
