@@ -26,6 +26,8 @@ TARGET = PACKAGE / "catalogue" / "types.json"
 _TWIN = {"": "Element", "@": "Attrib"}
 """How the generated classes tell an element from an attribute of the same name."""
 
+_RECORD = "QueryResultRecordType"
+
 _RENAMED = {"clazz": "class"}
 """Keys that are no words of Java."""
 
@@ -185,6 +187,19 @@ def add_newer(schemas: Schemas, additions: tuple[Newer, ...]) -> None:
             found.choices.append(Choice(free, required=False, many=True))
         if one.element is not None:
             schemas.elements[one.element] = one.type
+    _add_elements(schemas)
+
+
+def _add_elements(schemas: Schemas) -> None:
+    """Newer types have root elements like the older ones: called like the type, records without ``QueryResult``."""
+    known = set(schemas.elements.values())
+    for name, found in schemas.types.items():
+        if not found.newer or ":" in name or not name.endswith("Type") or name in known:
+            continue
+        element = name.removesuffix("Type").removeprefix("QueryResult")
+        schemas.elements[element] = name
+        if found.base == _RECORD:
+            schemas.substitutes["Record"].append(element)
 
 
 def _read_line(line: str) -> Field:

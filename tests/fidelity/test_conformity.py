@@ -43,6 +43,8 @@ def test_what_came_after_the_xsds_is_taken_out_and_counted() -> None:
     result = '<Result><ResultReference href="https://x/1"/></Result>'
     assert xsd.problems(task(OWNER + newer + result), taken_out) == []
     assert taken_out == {"TaskType.vcTaskList": 1, "ResultType.resultReference": 1}
+    records = f'<QueryResultRecords xmlns="{NS}"><OrgAssociationRecord/></QueryResultRecords>'
+    assert xsd.problems(records.encode(), taken_out) == []
     with pytest.raises(xsd.NotInSchemasError):
         xsd.problems(f'<TrustedPlatformModule xmlns="{NS}"/>'.encode(), taken_out)
 

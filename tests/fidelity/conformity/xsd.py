@@ -96,7 +96,10 @@ def _take_out(element: etree._Element, declared: str, taken_out: Counter[str]) -
             element.remove(child)
             continue
         inner = _type_within(kind, name)
-        if inner in types:
+        if inner in types and types[inner].newer:
+            taken_out[inner] += 1
+            element.remove(child)
+        elif inner in types:
             _take_out(child, inner, taken_out)
 
 
