@@ -68,6 +68,9 @@ def test_routed_and_direct_networks(provider: Client, tenant: Client) -> None:
     network.reload_admin()
     assert network.get_admin_resource().Configuration.SubInterface.text == "true"
     finish(provider, network.convert_to_internal_interface())
+    finish(provider, network.add_static_ip_pool_and_dns(["10.99.0.10-10.99.0.20"], "10.99.0.2"))
+    network.reload()
+    assert str(network.get_resource().Configuration.IpScopes.IpScope.IpRanges.IpRange.EndAddress) == "10.99.0.20"
     finish(provider, vdc.create_directly_connected_vdc_network("made-direct", "externalNetwork-1"))
     assert vdc.get_direct_orgvdc_network("made-direct").Configuration.ParentNetwork.get("name") == "externalNetwork-1"
     finish(provider, vdc.delete_routed_orgvdc_network("made-routed"))

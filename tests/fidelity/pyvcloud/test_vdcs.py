@@ -105,6 +105,8 @@ def test_provider_vdcs(provider: Client) -> None:
     pvdc = PVDC(provider, href=reference.get("href"))
     assert [one.get("name") for one in pvdc.get_storage_profiles()] == ["pvdcStorageProfile-1"]
     assert {one.get("name") for one in pvdc.get_vdc_references().VdcReference} >= {"acme-vdc", "beta-vdc"}
+    assert vdc_of(provider).get_vc() == "vimServer-1"
+    assert vdc_of(provider).get_vc_resource().get("name") == "vimServer-1"
 
 
 def test_the_platform(provider: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Any
 
 from bridge.simulator.calls.effects.general import rename
@@ -42,8 +43,18 @@ def as_scopes(configuration: JsonObject) -> None:
     single = configuration.pop("ipScope", None)
     scopes = (configuration.get("ipScopes") or {}).get("ipScope") or ([single] if single else [])
     if scopes:
-        kept = [{key: value for key, value in one.items() if key != "allocatedIpAddresses"} for one in scopes]
-        configuration["ipScopes"] = {"ipScope": kept}
+        configuration["ipScopes"] = {"ipScope": [_kept_scope(one) for one in scopes]}
+
+
+def _kept_scope(said: JsonObject) -> JsonObject:
+    """With the mask in both forms, whichever was sent."""
+    scope = {key: value for key, value in said.items() if key != "allocatedIpAddresses"}
+    mask = scope.get("netmask") or scope.get("subnetPrefixLength")
+    try:
+        network = IPv4Network(f"0.0.0.0/{mask}")
+    except ValueError:
+        return scope
+    return {**scope, "netmask": str(network.netmask), "subnetPrefixLength": network.prefixlen}
 
 
 def _new_network(occasion: Occasion) -> None:

@@ -11,11 +11,14 @@ from urllib.parse import quote
 
 from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.protocol.xml_writer import Markup, escaped
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.estate import members, profile_state, vdc_state
+from bridge.simulator.state.machines import vsphere_id
 from bridge.simulator.state.references import References
 from bridge.simulator.state.usage import Usage, usage
 
+_EXTENSION = "http://www.vmware.com/vcloud/extension/v1.5"
 VDC_STEM = "application/vnd.vmware.vcloud.vdc"
 ADMIN_VDC_STEM = "application/vnd.vmware.admin.vdc"
 ADMIN_PROFILE_STEM = "application/vnd.vmware.admin.vdcStorageProfile"
@@ -46,13 +49,17 @@ def vdc(writer: Writer, entity: Entity, view: View) -> JsonObject:
         "capabilities": {"supportedHardwareVersions": {
             "supportedHardwareVersion": [
                 {"name": version, "href": f"{references.href(entity)}/hwv/{version}",
-                 "type": "application/vnd.vmware.vcloud.virtualHardwareVersion+json", "default": False}
+                 "type": "application/vnd.vmware.vcloud.virtualHardwareVersion+json", "default": version == HARDWARE_VERSIONS[-1]}
                 for version in HARDWARE_VERSIONS]}},
         "usedNetworkCount": len(network_list),
         "vdcStorageProfiles": {
             "vdcStorageProfile": _listed(references, members(entity, "vdcStorageProfile"), view)},
     }  # fmt: skip
     document.update({key: entity.properties.get(key, value) for key, value in _ORDINARY.items()})
+    servers = writer.store.of_kind("vimServer")
+    if view.provider and servers:
+        where = _in_vsphere(references, servers[0], entity)
+        document["vCloudExtension"] = [{"required": False, "any": [where]}]
     if view.admin:
         state = vdc_state(entity)
         if state.network_pool is not None:
@@ -67,6 +74,17 @@ _ORDINARY: JsonObject = {
 }  # fmt: skip
 
 
+def _in_vsphere(references: References, server: Entity, entity: Entity) -> Markup:
+    """Where a system administrator finds the vDC's resource pool in vCenter."""
+    attributes = f'name="{escaped(server.name)}" href="{escaped(references.href(server))}"'
+    return Markup(
+        f'<vmext:VimObjectRef xmlns:vmext="{_EXTENSION}">'
+        f'<vmext:VimServerRef {attributes} type="{server.kind.media_stem}+xml"/>'
+        f"<vmext:MoRef>{vsphere_id(entity, 'resgroup')}</vmext:MoRef>"
+        "<vmext:VimObjectType>RESOURCE_POOL</vmext:VimObjectType></vmext:VimObjectRef>"
+    )
+
+
 def _capacity(entity: Entity, used: Usage) -> JsonObject:
     said = entity.properties.get("computeCapacity") or {}
     of = {"cpu": ("MHz", used.cpu_mhz), "memory": ("MB", used.memory_mb)}
@@ -78,10 +96,8 @@ def _capacity(entity: Entity, used: Usage) -> JsonObject:
 
 def _resources(references: References, entity: Entity, view: View) -> list[JsonObject]:
     return [
-        {"href": references.href(one), "id": one.urn, "type": f"{one.kind.media_stem}+json", "name": one.name,
-         "_type": "ResourceReferenceType"}
-        for one in entity.children if one.kind.name in _HOLDS and view.sees(one)
-    ]  # fmt: skip
+        {**references.to(one), "_type": "ResourceReferenceType"} for one in entity.children if one.kind.name in _HOLDS
+    ]
 
 
 def _listed(references: References, entities: Iterable[Entity], view: View) -> list[JsonObject]:
