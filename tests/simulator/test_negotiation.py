@@ -104,6 +104,10 @@ class TestAnswers:
         assert answer.content_type.startswith("application/json")
         assert "minorErrorCode" in json.loads(answer.body)
 
+    def test_cloudapi_is_not_served_as_xml(self, admin: Caller) -> None:
+        answer = admin.call("GET", "/cloudapi/1.0.0/sessions/current", accept=self.xml)
+        assert (answer.status, json.loads(answer.body)["minorErrorCode"]) == (406, "NOT_ACCEPTABLE")
+
     def test_401_has_no_body_in_either(self, cloud: Cloud) -> None:
         for form in ("xml", "json"):
             answer = cloud.raw("GET", "/api/org", accept=f"application/*+{form};version={VERSION}")

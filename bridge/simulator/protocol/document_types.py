@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from bridge.catalogue.types import DocumentType, load_types
+
+_KEPT = 4096
+"""Answers that are remembered; some of the names asked for are clients'."""
 
 _BY_STEM = {
     "application/vnd.vmware.vcloud.query.records": "QueryResultRecordsType",
@@ -22,7 +25,7 @@ _BY_STEM = {
 """Media types that the schemas do not tie to a type (VCD API docs, go-vcloud-director types/v56/constants.go)."""
 
 
-@cache
+@lru_cache(_KEPT)
 def type_of(name: str) -> DocumentType | None:
     """The type of a media type without ``+json`` or ``+xml``, of a root element, or of the type's own name."""
     types = load_types()
@@ -40,7 +43,7 @@ def _of_element(name: str) -> tuple[str, ...]:
     return tuple(elements[one] for one in (name, f"vmext:{name}") if one in elements)
 
 
-@cache
+@lru_cache(_KEPT)
 def actual_type(declared: str, said: str) -> str:
     """The type of an object in a field of type ``declared`` that calls itself ``said`` (``_type`` in JSON).
 
@@ -54,7 +57,7 @@ def actual_type(declared: str, said: str) -> str:
     return declared
 
 
-@cache
+@lru_cache(_KEPT)
 def substitution(head: str, kind: str) -> str | None:
     """The element of a type that may stand in the place of an element: ``NetworkConnectionSection`` for
     ``ovf:Section``. None where no element has this type as its only place there."""
