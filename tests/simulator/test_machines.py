@@ -63,7 +63,7 @@ class TestDocuments:
     def test_links_are_those_of_the_state(self, cloud: Cloud, admin: Caller) -> None:
         off = rels(machine(admin))
         assert {"power:powerOn", "deploy", "remove", "upgrade", "snapshot:create"} <= off
-        assert not {"power:powerOff", "undeploy", "installVmwareTools", "snapshot:removeAll", "disk:detach"} & off
+        assert not {"power:powerOff", "undeploy", "installVmwareTools", "snapshot:removeAll"} & off
         do(cloud, admin, "POST", f"{POWER}/powerOn")
         on = rels(machine(admin))
         assert {"power:powerOff", "power:suspend", "undeploy", "installVmwareTools", "screen:acquireTicket"} <= on
@@ -328,3 +328,13 @@ def test_what_is_read_is_written_back_without_a_change(cloud: Cloud, admin: Call
     assert admin.call("POST", f"{ACTION}/reconfigureVm", whole.body, **{"content-type": kind}).status == 202
     cloud.wait(11)
     assert admin.json("GET", f"/vApp/{VAPP}") == before
+
+
+def test_product_sections_are_there_twice(cloud: Cloud, admin: Caller) -> None:
+    """In a list of their own and in the document."""
+    product = {"info": {"value": "Of the guest"}, "property": [{"key": "color", "type": "string", "value": "blue"}]}
+    for entity in (VM, VAPP):
+        do(cloud, admin, "PUT", f"/vApp/{entity}/productSections", {"productSection": [product]})
+        (listed,) = admin.json("GET", f"/vApp/{entity}/productSections")["productSection"]
+        shown = section(machine(admin, entity), "ProductSection")
+        assert shown["property"][0]["key"] == listed["property"][0]["key"] == "color"

@@ -81,8 +81,7 @@ def _snapshots(*, has: bool) -> Iterator[_Link]:
 def _devices(vm: Entity, state: Machine) -> Iterator[_Link]:
     yield "reconfigureVm", "/action/reconfigureVm", f"{STEM}.vm"
     yield "disk:attach", "/disk/action/attach", f"{STEM}.diskAttachOrDetachParams"
-    if len(state.internal_disks) != len(state.disks):
-        yield "disk:detach", "/disk/action/detach", f"{STEM}.diskAttachOrDetachParams"
+    yield "disk:detach", "/disk/action/detach", f"{STEM}.diskAttachOrDetachParams"
     yield "media:insertMedia", "/media/action/insertMedia", f"{STEM}.mediaInsertOrEjectParams"
     yield "media:ejectMedia", "/media/action/ejectMedia", f"{STEM}.mediaInsertOrEjectParams"
     yield "customizeAtNextPowerOn", "/action/customizeAtNextPowerOn", None
