@@ -37,7 +37,7 @@ def make(cloud: Cloud, caller: Caller, action: str, body: Any, vdc: str = VDC) -
     do(cloud, caller, "POST", f"/vdc/{vdc}/action/{action}", body)
     task = caller.task(cloud.director.ledger.after(0)[-2]["task"])
     document = caller.json("GET", task["owner"]["href"].partition("/api")[2])
-    assert document["type"] == "application/vnd.vmware.vcloud.vApp+json"
+    assert document["type"].startswith("application/vnd.vmware.vcloud.vApp+")
     return document
 
 
@@ -200,7 +200,7 @@ def test_moving_to_another_vdc_is_the_vapps_task(cloud: Cloud, admin: Caller) ->
     body = {"source": {"href": f"{URL}/api/vApp/{VAPP}"}}
     do(cloud, admin, "POST", f"/vdc/{vdc.uuid}/action/moveVApp", body)
     document = admin.json("GET", f"/vApp/{VAPP}")
-    assert [link["href"] for link in document["link"] if link["rel"] == "up"] == [f"{URL}/api/vdc/{vdc.uuid}"]
+    assert {link["href"] for link in document["link"] if link["rel"] == "up"} == {f"{URL}/api/vdc/{vdc.uuid}"}
     assert document["tasks"]["task"][0]["owner"]["name"] == "vapp-1"
     assert machines(document)[0]["storageProfile"] is None, "that vDC has none"
 
@@ -227,7 +227,7 @@ class TestNetworks:
         found = admin.json("GET", f"/vApp/{VM}/networkConnectionSection")["networkConnection"]
         assert [one["ipAddress"] for one in found] == ["192.168.7.10", "192.168.7.11", None], "two are all there are"
         links = admin.json("GET", f"/vApp/{VAPP}")["link"]
-        (network,) = (link["href"].partition("/api")[2] for link in links if link["name"] == "inner")
+        (network,) = {link["href"].partition("/api")[2] for link in links if link["name"] == "inner"}
         taken = admin.json("GET", f"{network}/allocatedAddresses")["ipAddress"]
         assert [one["ipAddress"] for one in taken] == ["192.168.7.10", "192.168.7.11"]
         do(cloud, admin, "PUT", network, {"name": "inner", "description": "Changed", "configuration": {

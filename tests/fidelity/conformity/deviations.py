@@ -37,7 +37,12 @@ XML_GONE: dict[str, tuple[str, str, str]] = {
 
 JSON: tuple[Deviation, ...] = (
     Deviation("*._type", "the discriminator of fields that hold several types (vmware/vcd-api-tools)"),
-)
+    *(
+        Deviation(f"ovf:ProductSectionType.{key}", "the generated classes have one list of both, without a word of "
+                  "what is what; by the rule for repeated elements each has its own")
+        for key in ("category", "property")
+    ),
+)  # fmt: skip
 """Keys that the generated classes do not know, beside those of :mod:`tools.newer_types`."""
 
 _LATER = {

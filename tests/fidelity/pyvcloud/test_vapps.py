@@ -165,7 +165,7 @@ def test_disks(url: str, vapp: VApp, done: Done) -> None:
     with pytest.raises(BadRequestException, match="is attached to the virtual machine"):
         again(vapp).attach_disk_to_vm(disk, name)
     done(again(vapp).detach_disk_from_vm(disk, name))
-    with pytest.raises(OperationNotSupportedException):
+    with pytest.raises(BadRequestException, match="is not attached"):
         again(vapp).detach_disk_from_vm(disk, name)
     done(again(vapp).add_disk_to_vm(name, 1024, disk_controller="VirtualSCSI"))
     assert [one.SizeMb for one in _disks(vapp)] == [16 * 1024, 1024]

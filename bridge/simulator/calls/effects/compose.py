@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.simulator.calls.effects import machine_bodies, vapp_bodies
+from bridge.simulator.calls.effects.cards import give_addresses
 from bridge.simulator.calls.effects.general import rename
+from bridge.simulator.calls.effects.hardware_items import put_media
 from bridge.simulator.calls.effects.occasion import POWERED_OFF, Modelled, Occasion
 from bridge.simulator.calls.effects.power import deploy, refuse_unless_stopped, settle
 from bridge.simulator.calls.effects.referring import optional, required
 from bridge.simulator.calls.effects.removal import remove
+from bridge.simulator.calls.effects.values import objects
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state import library, storage
 from bridge.simulator.state.entities import Entity
@@ -24,7 +27,7 @@ _SOURCES = (*_WHOLE, "vm", "vmTemplate")
 
 def _inside(occasion: Occasion, *fields: str) -> list[JsonObject]:
     """The objects in these arrays of the body."""
-    return [one for field in fields for one in machine_bodies.objects(occasion.body.get(field) or [])]
+    return [one for field in fields for one in objects(occasion.body.get(field) or [])]
 
 
 def _check_items(occasion: Occasion) -> None:
@@ -87,7 +90,7 @@ def _add_copy(
     state.storage_profile = occasion.referred(item.get("storageProfile")) or state.storage_profile
     networks = {
         str(one.get("innerNetwork")): str(one.get("containerNetwork"))
-        for one in machine_bodies.objects(item.get("networkAssignment") or [])
+        for one in objects(item.get("networkAssignment") or [])
     }
     for nic in state.nics:
         nic.network = networks.get(nic.network, nic.network)
@@ -98,7 +101,7 @@ def _add_copy(
     machine_bodies.apply_sizes(vm, item.get("hardwareCustomization"))
     machine_bodies.apply_capabilities(vm, item.get("vmCapabilities"))
     machine_bodies.apply_policies(vm, item)
-    machine_bodies.give_addresses(vm)
+    give_addresses(vm)
     if item.get("sourceDelete") is True and original.kind.name == "vm":
         remove(occasion.store, original)
     return vm
@@ -110,7 +113,7 @@ def _add_created(occasion: Occasion, vapp: Entity, document: JsonObject) -> Enti
     machine_bodies.apply_vm(occasion, vm, document)
     media = occasion.referred(document.get("media"))
     if media is not None and media.kind.name == "media":
-        machine_bodies.put_media(vm, media)
+        put_media(vm, media)
     return vm
 
 
@@ -193,7 +196,7 @@ def _connect(vapp: Entity, vm: Entity) -> None:
         )
         if network is not None and state.network(name) is None:
             state.networks.append(bridged(vapp.uuid, network))
-    machine_bodies.give_addresses(vm)
+    give_addresses(vm)
 
 
 def _finish_standalone(occasion: Occasion, vm: Entity) -> None:
@@ -211,7 +214,7 @@ def _create_vm(occasion: Occasion) -> None:
     vm = _add_created(occasion, occasion.owner, {**document, "name": name})
     media = optional(occasion, occasion.body.get("media"), "media")
     if media is not None:
-        machine_bodies.put_media(vm, media)
+        put_media(vm, media)
     _finish_standalone(occasion, vm)
 
 

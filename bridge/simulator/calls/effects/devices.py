@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.simulator.calls.effects.machine_bodies import put_media
+from bridge.simulator.calls.effects.hardware_items import put_media
 from bridge.simulator.calls.effects.occasion import Effect, Modelled, Occasion
 from bridge.simulator.calls.effects.power import label
 from bridge.simulator.calls.effects.referring import optional, required

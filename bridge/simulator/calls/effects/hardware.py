@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.simulator.calls.effects import machine_bodies as bodies
+from bridge.simulator.calls.effects.cards import apply_network_section
+from bridge.simulator.calls.effects.hardware_items import apply_extra_config, apply_item, apply_items
 from bridge.simulator.calls.effects.occasion import POWERED_ON, Effect, Modelled, Occasion
 from bridge.simulator.calls.effects.power import refuse_unless_stopped
+from bridge.simulator.calls.effects.values import objects, whole
 from bridge.simulator.documents.compute.hardware import CD, DISK, MEMORY, NETWORK, PROCESSOR
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity
@@ -19,15 +22,15 @@ def _section(apply: Callable[[Entity, JsonObject], None]) -> Modelled:
 
 def _items(*kinds: int) -> Effect:
     def apply(occasion: Occasion) -> None:
-        items = bodies.objects(occasion.body.get("item") or [])
-        bodies.apply_items(occasion, occasion.owner, items, kinds)
+        items = objects(occasion.body.get("item") or [])
+        apply_items(occasion, occasion.owner, items, kinds)
 
     return apply
 
 
 def _item(kind: int) -> Effect:
     """One item, which need not say what it is."""
-    return lambda occasion: bodies.apply_item(occasion.owner, {**occasion.body, "resourceType": kind})
+    return lambda occasion: apply_item(occasion.owner, {**occasion.body, "resourceType": kind})
 
 
 def _check_hot(kind: int) -> Effect:
@@ -35,7 +38,7 @@ def _check_hot(kind: int) -> Effect:
 
     def check(occasion: Occasion) -> None:
         vm = occasion.owner
-        state, asked = machine(vm), bodies.whole(occasion.body.get("virtualQuantity"))
+        state, asked = machine(vm), whole(occasion.body.get("virtualQuantity"))
         present, allowed = {
             PROCESSOR: (state.cpus, state.cpu_hot_add), MEMORY: (state.memory_mb, state.memory_hot_add),
         }[kind]  # fmt: skip
@@ -47,7 +50,7 @@ def _check_hot(kind: int) -> Effect:
 
 def _update_hardware(occasion: Occasion) -> None:
     _items(PROCESSOR, MEMORY, DISK, NETWORK, CD)(occasion)
-    bodies.apply_extra_config(occasion.owner, occasion.body)
+    apply_extra_config(occasion.owner, occasion.body)
 
 
 def _update_spec(occasion: Occasion) -> None:
@@ -69,7 +72,7 @@ def _check_stopped(occasion: Occasion) -> None:
 MODELLED: dict[str, Modelled] = {
     "updateVm": Modelled(effect=_update_spec),
     "reconfigureVm": Modelled(effect=_update_spec),
-    "updateVmNetworkConnectionSection": _section(bodies.apply_network_section),
+    "updateVmNetworkConnectionSection": _section(apply_network_section),
     "updateVmGuestCustomizationSection": _section(bodies.apply_customization),
     "updateVmOperatingSystemSection": _section(bodies.apply_operating_system),
     "updateVmVirtualHardwareSection": Modelled(effect=_update_hardware),

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.simulator.calls.effects import shelves
+from bridge.simulator.calls.effects.cards import apply_network_section
 from bridge.simulator.calls.effects.general import rename
-from bridge.simulator.calls.effects.machine_bodies import apply_network_section
 from bridge.simulator.calls.effects.occasion import Modelled, Occasion
 from bridge.simulator.calls.effects.referring import optional, required
 from bridge.simulator.cloud import Cloud

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Any
 
-from bridge.simulator.calls.effects.machine_bodies import objects
 from bridge.simulator.calls.effects.occasion import Occasion
+from bridge.simulator.calls.effects.values import objects
 from bridge.simulator.documents.compute.sections import plain
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity

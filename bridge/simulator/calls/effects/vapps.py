@@ -9,6 +9,7 @@ from bridge.simulator.calls.effects.occasion import Modelled, Occasion
 from bridge.simulator.calls.effects.power import refuse_unless_stopped
 from bridge.simulator.calls.effects.referring import optional
 from bridge.simulator.calls.effects.removal import remove
+from bridge.simulator.calls.effects.values import objects
 from bridge.simulator.state import storage
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.machines import machine
@@ -40,7 +41,7 @@ def _startup(occasion: Occasion) -> None:
 
 
 def _products(occasion: Occasion) -> None:
-    sections = machine_bodies.objects(occasion.body.get("productSection") or [])
+    sections = objects(occasion.body.get("productSection") or [])
     if occasion.owner.kind.name == "vApp":
         vapp_bodies.apply_products(occasion.owner, sections)
     else:

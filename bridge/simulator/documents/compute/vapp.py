@@ -9,6 +9,7 @@ from bridge.simulator.documents.compute.guest import product_sections, snapshot_
 from bridge.simulator.documents.compute.links import vapp_links
 from bridge.simulator.documents.compute.networks import network_config, network_section
 from bridge.simulator.documents.compute.sections import STEM, ovf_section, section
+from bridge.simulator.documents.compute.vm import products as sections_of
 from bridge.simulator.documents.owner import owner
 from bridge.simulator.documents.view import View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
@@ -28,7 +29,7 @@ def vapp(writer: Writer, entity: Entity, view: View) -> JsonObject:
         "autoNature": state.auto_nature,
         "ovfDescriptorUploaded": True,
         "children": {"vm": children} if children else None,
-        "section": [make(references, entity) for make in SECTIONS.values()],
+        "section": [*(make(references, entity) for make in SECTIONS.values()), *sections_of(state.product_sections)],
     }
 
 

@@ -23,7 +23,7 @@ def vm(writer: Writer, entity: Entity, view: View) -> JsonObject:
     document = _common(entity, state)
     document |= {
         "link": machine_links(references, entity, changes=view.may_change, provider=view.provider),
-        "section": [make(references, entity) for make in SECTIONS.values()],
+        "section": [*(make(references, entity) for make in SECTIONS.values()), *products(state.product_sections)],
         "needsCustomization": state.needs_customization,
         "storageProfile": None if state.storage_profile is None else references.to(state.storage_profile),
         "vmCapabilities": guest.capabilities(references, entity),
@@ -60,6 +60,11 @@ def _common(entity: Entity, state: Machine) -> JsonObject:
         "vdcComputePolicy": state.sizing_policy,
         "computePolicy": {name: one for name, one in policies.items() if one is not None} or None,
     }
+
+
+def products(sections: list[JsonObject]) -> list[JsonObject]:
+    """Product sections as sections of a document."""
+    return [{**one, "_type": "ProductSectionType"} for one in sections]
 
 
 SECTIONS: dict[str, Callable[[References, Entity], JsonObject]] = {
