@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 from xml.etree import ElementTree
 
+import pytest
+
 from bridge.simulator.calls.estate.lists import product
-from tests.simulator.driver import URL, VAPP, VAPP_2, VERSION, VM, Caller, Cloud
+from tests.simulator.driver import ACME, BETA, URL, VAPP, VAPP_2, VDC, VERSION, VM, Caller, Cloud
 from tests.simulator.test_effects import do
 
 NS = "http://www.vmware.com/vcloud/v1.5"
@@ -89,3 +92,71 @@ def test_a_network_of_a_vapp_is_deleted_by_its_own_address(cloud: Cloud, admin: 
     task = json.loads(do(cloud, admin, "DELETE", f"/network/{path.partition('/')[0]}").body)
     assert task["owner"]["name"] == "vapp-1"
     assert admin.json("GET", f"/vApp/{VAPP}/networkConfigSection")["networkConfig"] == []
+
+
+def test_hardware_versions_of_a_vdc(admin: Caller) -> None:
+    names = [one["name"] for one in admin.json("GET", f"/vdc/{VDC}/hwv")["supportedHardwareVersion"]]
+    assert (names[0], names[-1]) == ("vmx-04", "vmx-21")
+    found: Any = {}
+    for name in names:
+        found = admin.json("GET", f"/vdc/{VDC}/hwv/{name}")
+        assert admin.call("GET", f"/vdc/{VDC}/hwv/{name}", accept=f"application/*+xml;version={VERSION}").status == 200
+    families = found["supportedOperatingSystems"]["operatingSystemFamilyInfo"]
+    assert [one["name"] for one in families] == ["Linux", "Microsoft Windows", "Other"]
+    assert (found["maxCPUs"], found["supportedCoresPerSocket"][-1], len(found["hardDiskAdapter"])) == (768, 256, 7)
+    assert admin.call("GET", f"/vdc/{VDC}/hwv/vmx-99").status == 403
+
+
+class TestCloudApi:
+    accept = f"application/json;version={VERSION}"
+
+    def json(self, caller: Caller, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        return caller.json(method, f"/cloudapi/1.0.0/{path}", body, accept=self.accept, **more)
+
+    @pytest.mark.parametrize("name", ["orgs", "vdcs", "users", "roles", "rights"])
+    def test_lists_have_what_is_seen(self, admin: Caller, provider: Caller, name: str) -> None:
+        for caller in (admin, provider):
+            values = self.json(caller, "GET", f"{name}?pageSize=128")["values"]
+            assert values
+            assert self.json(caller, "GET", f"{name}/{values[-1]['id']}") == values[-1]
+        seen = [one for one in self.json(admin, "GET", f"{name}?pageSize=128")["values"] if "beta" in str(one)]
+        assert seen == []
+
+    def test_nobody_sees_what_is_hidden(self, admin: Caller) -> None:
+        answer = admin.call("GET", f"/cloudapi/1.0.0/orgs/urn:vcloud:org:{BETA}", accept=self.accept)
+        assert answer.status == 403
+
+    def test_the_context_of_a_tenant_counts(self, provider: Caller) -> None:
+        names = [
+            one["username"]
+            for one in self.json(provider, "GET", "users", x_vmware_vcloud_tenant_context=ACME)["values"]
+        ]
+        assert "admin" in names
+        assert "administrator" not in names
+
+    def test_capabilities_of_a_vdc(self, admin: Caller) -> None:
+        found = self.json(admin, "GET", f"vdcs/urn:vcloud:vdc:{VDC}/capabilities?filter=name==networkProvider")
+        assert [one["value"] for one in found["values"]] == ["NSX_V"]
+
+    def test_the_life_of_a_role(self, admin: Caller) -> None:
+        role = self.json(admin, "POST", "roles", {"name": "operators", "description": "d"}, status=201)
+        rights = self.json(admin, "GET", "rights")["values"]
+        first, second = ({"values": [{"id": one["id"], "name": one["name"]}]} for one in rights[:2])
+        path = f"roles/{role['id']}"
+        assert self.json(admin, "POST", f"{path}/rights", first)["resultTotal"] == 1
+        assert self.json(admin, "POST", f"{path}/rights", second)["resultTotal"] == 2
+        assert self.json(admin, "PUT", f"{path}/rights", second)["resultTotal"] == 1
+        assert self.json(admin, "GET", f"{path}/rights")["values"] == [rights[1]]
+        assert self.json(admin, "PUT", path, {"name": "others"})["name"] == "others"
+        assert self.json(admin, "GET", "roles?filter=name==others")["resultTotal"] == 1
+        self.json(admin, "DELETE", path, status=204)
+        assert admin.call("GET", f"/cloudapi/1.0.0/{path}", accept=self.accept).status == 403
+
+    def test_predefined_roles_are_not_an_organizations_to_change(self, cloud: Cloud, admin: Caller) -> None:
+        (role,) = self.json(admin, "GET", "roles?filter=name==vApp%20User")["values"]
+        assert role["readOnly"] is True
+        path = f"/cloudapi/1.0.0/roles/{role['id']}"
+        assert admin.call("DELETE", path, accept=self.accept).status == 403
+        user = cloud.log_in("user@acme")
+        assert user.call("POST", "/cloudapi/1.0.0/roles", {"name": "x"}, accept=self.accept).status == 403
+        assert admin.call("POST", "/cloudapi/1.0.0/roles", {"name": "vApp User"}, accept=self.accept).status == 400

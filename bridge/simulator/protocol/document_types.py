@@ -16,6 +16,7 @@ _BY_STEM = {
     "application/vnd.vmware.vcloud.rasditem": "ovf:RASD_Type",
     "application/vnd.vmware.vcloud.virtualhardwaresection": "ovf:VirtualHardwareSection_Type",
     "application/vnd.vmware.vcloud.operatingsystemsection": "ovf:OperatingSystemSection_Type",
+    "application/vnd.vmware.vcloud.supportedhardwareversions": "SupportedHardwareVersionsType",
     "application/vnd.vmware.vcloud.networksection": "ovf:NetworkSection_Type",
     "application/vnd.vmware.vcloud.startupsection": "ovf:StartupSection_Type",
     "application/vnd.vmware.admin.networkpool": "vmext:VMWNetworkPoolType",

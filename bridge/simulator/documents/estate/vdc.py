@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from bridge.simulator.documents.estate.hardware_version import hardware_versions
 from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.protocol.xml_writer import Markup, escaped
@@ -23,7 +24,6 @@ VDC_STEM = "application/vnd.vmware.vcloud.vdc"
 ADMIN_VDC_STEM = "application/vnd.vmware.admin.vdc"
 ADMIN_PROFILE_STEM = "application/vnd.vmware.admin.vdcStorageProfile"
 RECORDS_STEM = "application/vnd.vmware.vcloud.query.records"
-HARDWARE_VERSIONS = tuple(f"vmx-{number:02d}" for number in (4, 7, 8, 9, 10, 11, 13, 14, 15, 17, 18, 19, 20, 21))
 
 _ADDS = (
     ("action/uploadVAppTemplate", "uploadVAppTemplateParams"), ("media", "media"),
@@ -46,11 +46,7 @@ def vdc(writer: Writer, entity: Entity, view: View) -> JsonObject:
         "computeCapacity": _capacity(entity, used),
         "resourceEntities": {"resourceEntity": _resources(references, entity, view)},
         "availableNetworks": {"network": _listed(references, network_list, view)},
-        "capabilities": {"supportedHardwareVersions": {
-            "supportedHardwareVersion": [
-                {"name": version, "href": f"{references.href(entity)}/hwv/{version}",
-                 "type": "application/vnd.vmware.vcloud.virtualHardwareVersion+json", "default": version == HARDWARE_VERSIONS[-1]}
-                for version in HARDWARE_VERSIONS]}},
+        "capabilities": {"supportedHardwareVersions": hardware_versions(references, entity)},
         "usedNetworkCount": len(network_list),
         "vdcStorageProfiles": {
             "vdcStorageProfile": _listed(references, members(entity, "vdcStorageProfile"), view)},
