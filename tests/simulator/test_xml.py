@@ -162,6 +162,8 @@ class TestReader:
             ("ControlAccessParamsType", element("ControlAccessParams", "><IsSharedToEveryone>true</IsSharedToEveryone>"
              "<AccessSettings><AccessSetting><AccessLevel>Change</AccessLevel></AccessSetting></AccessSettings>"),
              "needs one of subject, externalSubject"),
+            ("AdminVdcType", element("AdminVdc", 'name="v"><ResourceGuaranteedCpu>NaN</ResourceGuaranteedCpu>'),
+             "no number"),
             ("VmAffinityRuleType", element("VmAffinityRule", "><IsEnabled>true</IsEnabled><Polarity>Up</Polarity>"),
              "cvc-enumeration-valid"),
         ],

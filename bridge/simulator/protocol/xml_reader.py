@@ -6,6 +6,7 @@ Fields that came after the schemas (``newer``) may stand anywhere.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -231,6 +232,9 @@ def _value(text: str, one: Field, where: str) -> Any:
 
 def _number(text: str, where: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise invalid("cvc-datatype-valid.1.2.1", f"'{text}' is no number for {where}") from None
+        number = math.nan
+    if not math.isfinite(number):  # INF and NaN are numbers of XML's, but not of JSON's
+        raise invalid("cvc-datatype-valid.1.2.1", f"'{text}' is no number for {where}")
+    return number
