@@ -119,6 +119,13 @@ class TestReader:
             "section": [{"_type": "NetworkConnectionSectionType", "info": {"value": "i"}}]
         }
 
+    def test_what_stands_where_anything_may_is_kept_as_it_is(self) -> None:
+        inner = '<a xmlns="urn:x" b="1">one<c xmlns="urn:y"></c>two &amp; <d xmlns="urn:x">three</d></a>'
+        body = element("Task", f'name="t" status="success"><Result><ResultContent>{inner}</ResultContent></Result>')
+        result = read(body, "TaskType")["result"]
+        assert result["resultContent"] == inner
+        assert f"<ResultContent>{inner}</ResultContent>" in written(result, "ResultType")
+
     def test_newer_fields_stand_anywhere(self) -> None:
         parts = ["<BootDelay>1</BootDelay>", "<EnterBIOSSetup>true</EnterBIOSSetup>"]
         for place in range(3):

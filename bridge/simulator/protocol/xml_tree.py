@@ -19,16 +19,21 @@ _SEPARATOR = " "
 
 @dataclass(slots=True)
 class Node:
-    """Names have the prefix that the types' namespaces have here; ``{namespace}name`` where it is none of theirs."""
+    """Names have the prefix that the types' namespaces have here; ``{namespace}name`` where it is none of theirs.
+
+    ``first`` is the text before the first child, ``tail`` that after the node's own end.
+    """
 
     name: str
     attributes: dict[str, str]
     children: list[Node] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    first: str = ""
+    tail: str = ""
 
     @property
     def text(self) -> str:
-        return "".join(self.texts)
+        """All text that is directly in the node."""
+        return self.first + "".join(child.tail for child in self.children)
 
 
 def invalid(rule: str, message: str) -> Refusal:
@@ -83,7 +88,11 @@ class _Builder:
         self._open.pop()
 
     def characters(self, text: str) -> None:
-        self._open[-1].texts.append(text)
+        node = self._open[-1]
+        if node.children:
+            node.children[-1].tail += text
+        else:
+            node.first += text
 
 
 def _element_name(name: str) -> str:
@@ -120,9 +129,10 @@ def _markup(node: Node) -> Iterator[str]:
         attribute_uri, attribute = _split(name)
         attributes.append(f' xmlns:m{declared}="{escaped(attribute_uri)}" m{declared}:{attribute}="{escaped(value)}"')
         declared += 1
-    yield f"<{local}{''.join(attributes)}>{escaped(node.text if not node.children else '')}"
+    yield f"<{local}{''.join(attributes)}>{escaped(node.first)}"
     for child in node.children:
         yield from _markup(child)
+        yield escaped(child.tail)
     yield f"</{local}>"
 
 
