@@ -67,7 +67,7 @@ def test_hardware_items_can_be_put_back_as_text_that_was_read(cloud: Cloud, admi
     )
     body = (
         f'<ovf:VirtualHardwareSection xmlns="{NS}" xmlns:ovf="{OVF}" {declared} {cim} '
-        f'xmlns:vmw="http://www.vmware.com/schema/ovf"><ovf:Info>i</ovf:Info>{items}'
+        f'xmlns:vmw="http://www.vmware.com/schema/ovf" type="application/xml"><ovf:Info>i</ovf:Info>{items}'
         '<vmw:ExtraConfig ovf:required="false" vmw:key="a.b" vmw:value="c"/></ovf:VirtualHardwareSection>'
     )
     send(cloud, admin, "PUT", f"/vApp/{VM}/virtualHardwareSection/", body.encode(), "virtualHardwareSection")

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.catalogue.shapes import SUPERSEDED
+from bridge.catalogue.shapes import SUPERSEDED, is_foreign
 from bridge.catalogue.types import Choice, DocumentType, Field, Place, Primitive, load_types
 from bridge.simulator.clock import parse_time
 from bridge.simulator.protocol.document_types import actual_type
@@ -141,7 +141,7 @@ def _read_attributes(node: Node, plan: _Plan, document: JsonObject) -> None:
         elif ":" in name:
             prefix, _, local = name.partition(":")
             document.setdefault("otherAttributes", {})[f"{{{load_types().namespaces[prefix]}}}{local}"] = value
-        else:
+        elif not (plan.kind.other_attributes and is_foreign(plan.kind.name)):  # DMTF's take any, VCD's those of others
             raise invalid("cvc-complex-type.3.2.2", f"the attribute {name} is not allowed in the element {node.name}")
 
 
