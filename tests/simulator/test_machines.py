@@ -281,8 +281,11 @@ def test_owner_and_sharing(cloud: Cloud, admin: Caller) -> None:
     assert admin.call("PUT", f"/vApp/{VAPP}/owner", {"user": {"href": user}}).status == 204
     assert admin.json("GET", f"/vApp/{VAPP}/owner")["user"]["name"] == "user"
     assert cloud.log_in("user@acme").call("GET", f"/vApp/{VM}").status == 200
+    own = cloud.log_in("user@acme").call("PUT", f"/vApp/{VAPP}/owner", {"user": {"href": user}})
+    assert own.status == 403, "an owner does not give away what he has"
     stranger = f"{URL}/api/admin/user/{well_known_uuid('user', 'beta')}"
     assert error_code(admin.call("PUT", f"/vApp/{VAPP}/owner", {"user": {"href": stranger}})) == "INVALID_REFERENCE"
+    assert cloud.director.ledger.after(0)[-1]["effect"] is False
     body = {"isSharedToEveryone": False, "accessSettings": {"accessSetting": [
         {"subject": {"href": user}, "accessLevel": "Change"}]}}  # fmt: skip
     shared = admin.json("POST", f"/vApp/{VAPP_2}/action/controlAccess", body)

@@ -123,14 +123,16 @@ class MachineCalls:
         return call.reply(owner_document(references, entity, references.href(entity)), OWNER_STEM)
 
     def change_owner(self, call: Call) -> Answer:
-        """204; the new owner is a user of the organization."""
-        entity = self._changed(call, self._vapp(call))
+        """204; the new owner is a user of the organization. Only administrators have the right to it."""
+        entity = self._vapp(call)
+        if not call.view(entity).administrator:
+            raise forbidden()
         reference = (call.read_body(OWNER_STEM) or {}).get("user")
         href = str(reference.get("href") or "") if isinstance(reference, dict) else ""
         user = self.cloud.store.users_by_uuid.get(href.rstrip("/")[-36:].lower())
         if user is None or user.org is not entity.organization:
             raise Refusal(400, "INVALID_REFERENCE", f"The reference {href} does not lead to a user.")
-        entity.owner = user.entity
+        self._changed(call, entity).owner = user.entity
         return Answer(204)
 
     def question(self, call: Call) -> Answer:
