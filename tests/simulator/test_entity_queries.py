@@ -169,3 +169,23 @@ def test_a_page_out_of_many_machines_is_quick() -> None:
 def test_well_known_ids_are_in_the_records(provider: Caller) -> None:
     row = ask(provider, "adminVApp", filter=f"id==urn:vcloud:vapp:{well_known_uuid('vApp', 'acme')}")[0]
     assert row["org"] == f"{URL}/api/org/{ACME}"
+
+
+def test_edges_and_networks_are_also_below_their_vdc(admin: Caller) -> None:
+    links = {link["rel"]: link["href"] for link in admin.json("GET", f"/vdc/{VDC}")["link"]}
+    edges = admin.json("GET", links["edgeGateways"].removeprefix(f"{URL}/api"))
+    assert ([one["name"] for one in edges["record"]], edges["name"]) == (["edge-1"], "edgeGateway")
+    networks = admin.json("GET", f"/admin/vdc/{VDC}/networks?filter=linkType==1,linkType==0&pageSize=1&sortAsc=name")
+    assert ([one["name"] for one in networks["record"]], networks["total"]) == (["net-1"], 2)
+    following = next(link["href"] for link in networks["link"] if link["rel"] == "nextPage")
+    assert following.startswith(f"{URL}/api/admin/vdc/{VDC}/networks?")
+    assert [one["name"] for one in admin.json("GET", following.removeprefix(f"{URL}/api"))["record"]] == ["net-3"]
+    assert admin.call("GET", f"/admin/vdc/{well_known_uuid('vdc', 'beta')}/networks").status == 403
+
+
+def test_the_same_page_in_the_other_formats(admin: Caller) -> None:
+    page = document(admin, "catalog", filter="name==acme*")
+    others = [link for link in page["link"] if link["rel"] == "alternate"]
+    assert {link["type"].rpartition(".")[2].partition("+")[0] for link in others} == {"idrecords", "references"}
+    for link in others:
+        assert admin.json("GET", link["href"].removeprefix(f"{URL}/api"))["total"] == page["total"] == 1

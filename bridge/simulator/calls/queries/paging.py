@@ -173,18 +173,22 @@ def _page_href(href: str, query: Mapping[str, str], page: int) -> str:
 
 
 def _page_links(parameters: Parameters, href: str, query: Mapping[str, str], total: int) -> list[JsonObject]:
+    """To the pages around this one, and to this one in the other formats."""
     last = parameters.last_page(total)
     pages = []
     if parameters.page < last:
         pages += [("nextPage", parameters.page + 1), ("lastPage", last)]
     if parameters.page > 1:
         pages += [("firstPage", 1), ("previousPage", parameters.page - 1)]
-    return [
-        {"otherAttributes": {}, "href": _page_href(href, query, page), "id": None,
-         "type": "application/vnd.vmware.vcloud.query.records+json", "name": None, "rel": rel, "model": None,
-         "vCloudExtension": []}
-        for rel, page in pages
-    ]  # fmt: skip
+    links = [_link(rel, _page_href(href, query, page), parameters.format) for rel, page in pages]
+    for form in FORMATS:
+        if form != parameters.format:
+            links.append(_link("alternate", _page_href(href, {**query, "format": form}, parameters.page), form))
+    return links
+
+
+def _link(rel: str, href: str, form: str) -> JsonObject:
+    return {"rel": rel, "href": href, "type": f"application/vnd.vmware.vcloud.query.{form}+json"}
 
 
 def conjuncts(expression: Expression | None) -> Iterator[Expression]:

@@ -19,11 +19,12 @@ from bridge.simulator.calls.queries.paging import (
 )
 from bridge.simulator.calls.queries.querylist import QUERY_LIST_STEM, query_list
 from bridge.simulator.calls.queries.tables.columns import COMMON, QueryType
-from bridge.simulator.calls.queries.tables.registry import QUERY_TYPES, TYPED_PATHS
+from bridge.simulator.calls.queries.tables.registry import BELOW_VDC, QUERY_TYPES, TYPED_PATHS
 from bridge.simulator.calls.queries.taskquery import TaskRecords, TaskRow
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden
+from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, no_access
 from bridge.simulator.protocol.negotiation import version_number
+from bridge.simulator.state.kinds import KINDS
 
 
 def everybody(_row: Any) -> bool:
@@ -43,21 +44,34 @@ class QueryService:
         pairs = call.query
         if "type" not in pairs:
             return call.reply(query_list(_types(call), self.cloud.references), QUERY_LIST_STEM)
-        return self._answer(call, pairs, f"{self.cloud.references.api}/query")
+        return self._answer(call, pairs, pairs, f"{self.cloud.references.api}/query")
 
     def typed(self, call: Call) -> Answer:
         """A query with a path of its own."""
         path = call.target.tail
-        pairs = {"format": "references", **call.query, "type": TYPED_PATHS[path]}
-        return self._answer(call, pairs, f"{self.cloud.references.api}/{path}/query")
+        asked = {"format": "references", **call.query, "type": TYPED_PATHS[path]}
+        return self._answer(call, asked, call.query, f"{self.cloud.references.api}/{path}/query")
+
+    def below_vdc(self, call: Call) -> Answer:
+        """The edge gateways or networks of a vDC: a query of them, at a path below it."""
+        kind, tail = KINDS["vdc"], call.target.tail
+        vdc = self.cloud.store.find(kind, call.parameters["id"].lower(), call.home)
+        if not call.sees(vdc):
+            raise no_access(kind.urn, vdc.uuid)
+        own, further = f"vdc=={vdc.uuid}", call.query.get("filter")
+        asked = {**call.query, "type": BELOW_VDC[tail], "filter": f"{own};({further})" if further else own}
+        return self._answer(call, asked, call.query, f"{self.cloud.references.admin_href(vdc)}/{tail}")
 
     def routes(self) -> Iterator[tuple[str, str, Target]]:
         yield "GET", "/api/query", Target("query", self.query)
         for path in TYPED_PATHS:
             yield "GET", f"/api/{path}/query", Target("query", self.typed, tail=path)
+        for tail in BELOW_VDC:
+            yield "GET", f"/api/admin/vdc/{{id}}/{tail}", Target("query", self.below_vdc, tail=tail)
 
-    def _answer(self, call: Call, pairs: dict[str, str], href: str) -> Answer:
-        parameters = Parameters.read(pairs)
+    def _answer(self, call: Call, asked: dict[str, str], shown: dict[str, str], href: str) -> Answer:
+        """``shown``: the parameters of the hrefs in the answer, where the path tells the rest."""
+        parameters = Parameters.read(asked)
         if parameters.type in ("task", "adminTask"):
             total, records = self._tasks(call, parameters)
         elif parameters.type == "blockingTask":
@@ -68,7 +82,7 @@ class QueryService:
             kept = {*parameters.fields, "_type", "href", "id", "type", "link", "otherAttributes", "metadata"}
             self._check_fields(parameters)
             records = [{name: value for name, value in record.items() if name in kept} for record in records]
-        document = page_document(parameters, href, pairs, total, records)
+        document = page_document(parameters, href, shown, total, records)
         stem = f"application/vnd.vmware.vcloud.query.{parameters.format}"
         return call.reply(document, stem, name=container_of(parameters) if parameters.format == "references" else None)
 

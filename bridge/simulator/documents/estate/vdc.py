@@ -92,7 +92,9 @@ def _capacity(entity: Entity, used: Usage) -> JsonObject:
 
 def _resources(references: References, entity: Entity, view: View) -> list[JsonObject]:
     return [
-        {**references.to(one), "_type": "ResourceReferenceType"} for one in entity.children if one.kind.name in _HOLDS
+        {**references.to(one), "_type": "ResourceReferenceType"}
+        for one in entity.children
+        if one.kind.name in _HOLDS and view.sees(one)
     ]
 
 
@@ -108,8 +110,10 @@ def _listed(references: References, entities: Iterable[Entity], view: View) -> l
 
 def _links(references: References, entity: Entity, view: View) -> list[JsonObject]:
     href, admin_href, link = references.href(entity), references.admin_href(entity), references.link
-    edges, networks = (_query(references, entity, kind) for kind in ("edgeGateway", "orgVdcNetwork"))
-    links = [link("edgeGateways", edges, RECORDS_STEM), link("orgVdcNetworks", networks, RECORDS_STEM),
+    below = {"edgeGateways": f"{admin_href}/edgeGateways", "orgVdcNetworks": f"{admin_href}/networks"}
+    if not view.administrator:
+        below = {"orgVdcNetworks": _query(references, entity, "orgVdcNetwork")}
+    links = [*(link(rel, target, RECORDS_STEM) for rel, target in below.items()),
              link("down", f"{href}/vmAffinityRules", "application/vnd.vmware.vcloud.vmaffinityrules"),
              link("down", f"{href}/controlAccess/", "application/vnd.vmware.vcloud.controlAccess")]  # fmt: skip
     if not view.admin:

@@ -25,3 +25,6 @@ TYPED_PATHS: Mapping[str, str] = {
 }  # fmt: skip
 """Queries with a path of their own, ``/api/<path>/query`` (VMware Cloud Director API Programming Guide, "About
 Queries"): their default format is references."""
+
+BELOW_VDC: Mapping[str, str] = {"edgeGateways": "edgeGateway", "networks": "orgVdcNetwork"}
+"""Queries at ``/api/admin/vdc/{id}/<path>``, which vDCs link to (recorded answers of UKCloud and JASMIN)."""
