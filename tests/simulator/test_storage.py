@@ -136,6 +136,8 @@ class TestMedia:
         assert admin.call("POST", f"/task/{task['id'][-36:]}/action/cancel").status == 204
         cloud.wait(1)
         assert self.send(cloud, upload, b"0123456789") == 404
+        document = admin.json("GET", path)
+        assert (document["status"], document["files"]) == (-1, None)
 
     def test_what_went_up_comes_down_in_parts_too(self, cloud: Cloud, admin: Caller) -> None:
         path, upload = self.begin(admin)

@@ -26,7 +26,7 @@ def media(writer: Writer, entity: Entity, view: View) -> JsonObject:
     }
     if state.storage_profile is not None:
         document["vdcStorageProfile"] = references.to(state.storage_profile)
-    if state.transfer is not None:
+    if state.transfer is not None and is_open(state.transfer):
         document["files"] = files(references, state.transfer)
     links = [*item_link(references, entity), owner_link(references, href)]
     if view.may_change:
@@ -43,6 +43,11 @@ def item_link(references: References, entity: Entity) -> list[JsonObject]:
     if item is None:
         return []
     return [references.link("catalogItem", references.href(item), item.kind.media_stem, item.name)]
+
+
+def is_open(transfer: Transfer) -> bool:
+    """An upload ends with its Task, however that ends."""
+    return not transfer.upload or transfer.entity.busy is not None
 
 
 def files(references: References, transfer: Transfer) -> JsonObject:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.simulator.clock import timestamp
-from bridge.simulator.documents.media import files, item_link, transfer_href
+from bridge.simulator.documents.media import files, is_open, item_link, transfer_href
 from bridge.simulator.documents.owner import owner, owner_link
 from bridge.simulator.documents.view import View, Writer
 from bridge.simulator.protocol.exchange import JsonObject, media_type
@@ -34,7 +34,7 @@ def template(writer: Writer, entity: Entity, view: View) -> JsonObject:
         "ovfDescriptorUploaded": state.descriptor_uploaded,
         "goldMaster": state.gold_master,
     }
-    if state.transfer is not None and state.transfer.upload:
+    if state.transfer is not None and state.transfer.upload and is_open(state.transfer):
         document["files"] = files(references, state.transfer)
     return document
 
