@@ -105,3 +105,15 @@ def error_code(answer: Answer) -> str:
         return ElementTree.fromstring(answer.body).get("minorErrorCode", "")  # the simulator's own
     code: str = json.loads(answer.body)["minorErrorCode"]
     return code
+
+
+def link(document: Any, rel: str) -> Any:
+    """The one link with a relation. VCD writes those that lead to a document twice; this is the one to JSON."""
+    found = [one for one in document["link"] if one["rel"] == rel]
+    assert [one["type"] for one in found] == [found[-1]["type"].replace("+json", "+xml"), found[-1]["type"]], found
+    return found[-1]
+
+
+def rels(document: Any) -> list[str]:
+    """Relations of a document's links in their order, each once for both forms."""
+    return [one["rel"] for one in document["link"] if not (one["type"] or "").endswith("+xml")]

@@ -11,6 +11,7 @@ import pytest
 
 from bridge.simulator.clock import parse_time
 from bridge.simulator.state.inventory import well_known_uuid
+from tests.simulator.driver import link
 from tests.support.simulator import (
     ACME_ORG,
     ACME_VAPP,
@@ -129,11 +130,9 @@ class TestWho:
 
     def test_the_organization_and_its_task_list_show_the_way(self, provider: Client, tenant: Client) -> None:
         for view in ("org", "admin/org"):
-            (link,) = [
-                link for link in provider.get(f"/api/{view}/{ACME_ORG}").json()["link"] if link["rel"] == "task:create"
-            ]
-            assert link["href"].endswith(f"/api/tasksList/{ACME_ORG}")
-            assert link["type"] == "application/vnd.vmware.vcloud.task+json"
+            create = link(provider.get(f"/api/{view}/{ACME_ORG}").json(), "task:create")
+            assert create["href"].endswith(f"/api/tasksList/{ACME_ORG}")
+            assert create["type"] == "application/vnd.vmware.vcloud.task+json"
             assert "task:create" not in rels(tenant.get(f"/api/{view}/{ACME_ORG}").json())
         assert "task:create" not in rels(tenant.get(f"/api/tasksList/{ACME_ORG}").json())
 

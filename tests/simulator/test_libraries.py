@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.simulator.state.inventory import well_known_uuid
-from tests.simulator.driver import ACME, BETA, BETA_VAPP, URL, VAPP, VDC, VM, Caller, Cloud, error_code
+from tests.simulator.driver import ACME, BETA, BETA_VAPP, URL, VAPP, VDC, VM, Caller, Cloud, error_code, link
 
 CATALOG = f"/catalog/{well_known_uuid('catalog', 'acme')}"
 ADMIN_CATALOG = f"/admin{CATALOG}"
@@ -69,8 +69,7 @@ class TestDocuments:
         item, template = admin.json("GET", ITEM), admin.json("GET", TEMPLATE)
         assert path_in(item["entity"]) == TEMPLATE
         assert (item["size"], item["versionNumber"]) == (16 * 1024 * 1024, 1)
-        (link,) = [one for one in template["link"] if one["rel"] == "catalogItem"]
-        assert path_in(link) == ITEM
+        assert path_in(link(template, "catalogItem")) == ITEM
 
     def test_a_template(self, admin: Caller) -> None:
         template = admin.json("GET", TEMPLATE)
@@ -244,8 +243,7 @@ class TestTemplates:
         source = admin.json("GET", f"/vApp/{VAPP}")["children"]["vm"]
         assert [vm["name"] for vm in template["children"]["vm"]] == [vm["name"] for vm in source]
         assert (template["status"], template["goldMaster"], template["description"]) == (8, True, "From a vApp")
-        (up,) = [link for link in template["link"] if link["rel"] == "up"]
-        assert path_in(up) == f"/vdc/{VDC}"
+        assert path_in(link(template, "up")) == f"/vdc/{VDC}"
 
     def test_a_failed_capture_leaves_a_wreck(self, cloud: Cloud, admin: Caller) -> None:
         cloud.set("scripts", {"operation": "captureVAppToCatalog", "script": {"preset": "error"}})

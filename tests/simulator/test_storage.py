@@ -11,7 +11,7 @@ from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.inventory import well_known_uuid
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.transfers import TransferFile
-from tests.simulator.driver import URL, VDC, VM, Caller, Cloud, error_code
+from tests.simulator.driver import URL, VDC, VM, Caller, Cloud, error_code, link
 from tests.simulator.test_libraries import CATALOG, MEDIA, TEMPLATE, done, path_in, reference, rels
 
 DISK = f"/disk/{well_known_uuid('disk', 'acme')}"
@@ -81,8 +81,7 @@ class TestDisks:
         body = {"vdc": reference(second.path), "iops": 7}
         disk = done(cloud, admin, "POST", f"{DISK}/action/moveDisk", body)
         assert (disk["storageProfile"]["name"], disk["iops"]) == ("silver", 7)
-        (up,) = [link for link in disk["link"] if link["rel"] == "up"]
-        assert path_in(up) == second.path
+        assert path_in(link(disk, "up")) == second.path
         assert admin.query("name==data-1", kind="disk")["total"] == 1
 
 

@@ -208,5 +208,5 @@ def test_an_external_task_in_xml_reads_in_json(cloud: Cloud, provider: Caller) -
     task = made.get("id", "")[-36:]
     document = provider.task(task)
     assert (document["operationName"], document["status"]) == ("backup", "running")
-    assert document["owner"]["type"] == "application/vnd.vmware.vcloud.org+json"
+    assert document["owner"]["type"] == "application/vnd.vmware.vcloud.org+xml", "as references are"
     assert ElementTree.fromstring(provider.call("GET", f"/task/{task}", **xml).body).find(".//{urn:x}a") is not None

@@ -11,6 +11,7 @@ from typing import Any
 from bridge.catalogue.types import DocumentType, Place, load_types
 from bridge.simulator.protocol.document_types import actual_type
 from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.protocol.links import LINK, in_both_forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,6 @@ def _complete_value(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return complete(value, name)
     if isinstance(value, list):
-        return [_complete_value(one, name) for one in value]
+        return [_complete_value(one, name) for one in (in_both_forms(value) if name == LINK else value)]
     text = _PLANS[name].text
     return value if text is None else complete({text: value}, name)

@@ -16,6 +16,7 @@ from typing import Any
 from bridge.catalogue.types import DocumentType, Field, Place, Primitive, load_types
 from bridge.simulator.protocol.document_types import actual_type, substitution
 from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.protocol.links import LINK, in_both_forms
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 VCLOUD = "http://www.vmware.com/vcloud/v1.5"
@@ -76,10 +77,10 @@ def _media_type(value: object) -> str:
     return text.removesuffix("+json") + "+xml" if text.endswith("+json") else text
 
 
-def _written(one: Field) -> Callable[[object], str]:
+def _written(one: Field, *, link: bool = False) -> Callable[[object], str]:
     if load_types().primitive(one.type) is Primitive.DATE_TIME:
         return _date
-    return _media_type if one.key == "type" else escaped
+    return _media_type if one.key == "type" and not link else escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,10 @@ def _plan(kind: DocumentType) -> _Plan:
     types = load_types()
     text = [(one.key, _written(one)) for one in kind.fields if one.place is Place.TEXT]
     return _Plan(
-        attributes=tuple((one.key, one.xml, _written(one)) for one in kind.fields if one.place is Place.ATTRIBUTE),
+        attributes=tuple(
+            (one.key, one.xml, _written(one, link=kind.name == LINK))
+            for one in kind.fields if one.place is Place.ATTRIBUTE
+        ),
         children=tuple(
             _Child(one.key, one.xml, one.type if one.type in types else None,
                    one.place is Place.ANY or types.primitive(one.type) is Primitive.ANY, _written(one))
@@ -168,7 +172,8 @@ class _Writer:
         for child in plan.children:
             value = document.get(child.key)
             if value is not None:
-                for one in value if isinstance(value, list) else (value,):
+                several = in_both_forms(value) if child.type == LINK else value if isinstance(value, list) else (value,)
+                for one in several:
                     self._child(child, one)
         if len(parts) == start + 1:
             parts[start] = "/>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.simulator.protocol.exchange import JsonObject, media_type
+from bridge.simulator.protocol.exchange import Format, JsonObject, media_type
 from bridge.simulator.state.entities import Entity
 
 
@@ -36,7 +36,9 @@ class References:
 
     @staticmethod
     def reference(href: str, urn: str | None, stem: str | None, name: str | None) -> JsonObject:
-        return {"href": href, "id": urn, "type": None if stem is None else media_type(stem), "name": name}
+        """References name the XML form of what they refer to, also in JSON, as real servers' do."""
+        kind = None if stem is None else media_type(stem, form=Format.XML)
+        return {"href": href, "id": urn, "type": kind, "name": name}
 
     @staticmethod
     def link(rel: str, href: str, stem: str | None = None, name: str | None = None) -> JsonObject:

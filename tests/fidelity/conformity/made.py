@@ -76,6 +76,8 @@ def _object(kind: DocumentType, chance: random.Random, depth: int) -> dict[str, 
         value = _code(one) if _is_code(kind, one) else _value(one, chance, depth)
         if value is not None:
             document[one.key] = value
+    if kind.name == "LinkType" and "type" in document:
+        document["type"] = "text/plain"  # one to a document would be written in both forms
     return document
 
 
