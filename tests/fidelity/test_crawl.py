@@ -50,8 +50,7 @@ READ = frozenset({None, "down", "up", "alternate", "nextPage", "lastPage", "firs
 
 
 NOT_MODELLED = re.compile(
-    r"/vdc/[^/]+/(hwv/vmx-\d+|controlAccess/)"
-    r"|/admin/org/([^/]+/roles|associations/[^/]+)"
+    r"/admin/org/([^/]+/roles|associations/[^/]+)"
     r"|/admin/extension/(settings|vimServer|resourcePool/[^/]+)"
 )
 """What documents name although the simulator has nothing there."""
