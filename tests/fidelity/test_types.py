@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-import pytest
-
 from bridge.catalogue.types import load_types
 from bridge.simulator.protocol.completion import complete
 from bridge.simulator.protocol.xml_reader import from_xml
@@ -37,18 +35,27 @@ def test_the_data_file_is_what_is_derived_from_the_schemas() -> None:
     assert TARGET.read_text(encoding="utf-8") == derive()
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_a_document_is_written_as_the_schemas_want_it_and_read_as_it_was(name: str) -> None:
-    for seed in range(4):
-        document = make(name, random.Random(f"{name} {seed}"))
-        written = to_xml(document, name)
-        assert xsd.problems(written, Counter()) == []
-        assert from_xml(parse(written), name) == document
+def test_documents_are_written_as_the_schemas_want_them_and_read_as_they_were() -> None:
+    wrong = dict[str, object]()
+    for name in DOCUMENTS:
+        for seed in range(2):
+            document = make(name, random.Random(f"{name} {seed}"))
+            written = to_xml(document, name)
+            found = xsd.problems(written, Counter())
+            if found or from_xml(parse(written), name) != document:
+                wrong[name] = found or document
+    assert wrong == {}
 
 
-@pytest.mark.parametrize("name", [name for name in DOCUMENTS if keys.keys_of(name) and name not in NOT_OF_JSON])
-def test_a_completed_document_has_all_keys_of_the_generated_class_and_no_other(name: str) -> None:
-    document = complete(make(name, random.Random(name), of_json=True), name)
-    assert keys.problems(document, name, Counter()) == []
-    missing = set(keys.keys_of(name) or ()) - set(document) - {"any"}
-    assert not missing
+def test_completed_documents_have_all_keys_of_the_generated_class_and_no_other() -> None:
+    wrong = dict[str, object]()
+    for name in DOCUMENTS:
+        known = keys.keys_of(name)
+        if known is None or name in NOT_OF_JSON:
+            continue
+        document = complete(make(name, random.Random(name), of_json=True), name)
+        found = keys.problems(document, name, Counter())
+        missing = set(known) - set(document) - {"any"}
+        if found or missing:
+            wrong[name] = found or missing
+    assert wrong == {}
