@@ -20,6 +20,7 @@ from bridge.core.task import TaskDocument, is_final
 from bridge.vcd.answers import read_call_answer
 from bridge.vcd.documents import read_body
 from bridge.vcd.wire import is_task, read_task, read_tasks_in_progress
+from tests.simulator.driver import VM, Cloud
 from tests.vcd.gateway_setup import make_setup
 from tests.vcd.scripted import reply
 
@@ -94,7 +95,7 @@ def expected(task: Any) -> dict[str, Any]:
         "startTime": millis(task.get("startTime")), "endTime": millis(task.get("endTime")),
         "expiryTime": millis(task.get("expiryTime")), "cancelRequested": None if flag is None else flag == "true",
         "progress": None if progress is None else int(progress.text),
-        "details": None if details is None else details.text or "",
+        "details": None if details is None else (details.text or "").strip(),
         "owner": reference(task, "Owner"), "user": reference(task, "User"),
         "organization": reference(task, "Organization"), "error": error(task), "params": None, "result": None,
         "vcTaskList": None, "tasks": None, "link": links or None, "other": None,
@@ -165,6 +166,27 @@ def test_a_task_that_a_server_wrote_in_json(file: str) -> None:
     ])  # fmt: skip
     assert (read["error"], read["params"], read["progress"], read["cancelRequested"]) == (None, None, None, False)
     assert read["other"] is None
+
+
+# --- what a client really sent ------------------------------------------------------------------------------------
+
+
+def test_a_whole_vm_as_a_client_sent_it_is_taken_by_the_simulator() -> None:
+    """fog reads a VM, changes its hardware and sends all of it back, with links, Tasks and empty elements of DMTF's."""
+    cloud = Cloud()
+    admin, sent = cloud.log_in(), (RECORDED / "fog/reconfigureVm-body.xml").read_bytes()
+    xml = {"content-type": "application/vnd.vmware.vcloud.vm+xml", "accept": "application/*+xml;version=36.3"}
+    answered = admin.call("POST", f"/vApp/{VM}/action/reconfigureVm", sent, **xml)
+    recorded = tree("fog/reconfigureVm-task.xml")
+    assert answered.status == 202
+    assert etree.fromstring(answered.body).get("operationName") == recorded.get("operationName")
+    cloud.wait(20)
+    machine = admin.json("GET", f"/vApp/{VM}")
+    assert (machine["name"], machine["description"]) == ("Databasy Machiny", "the new description")
+    hardware = next(one for one in machine["section"] if one["_type"] == "VirtualHardwareSectionType")
+    assert {"Hard disk 3", "8 virtual CPU(s)", "4096 MB of memory"} <= {
+        item["elementName"]["value"] for item in hardware["item"]
+    }
 
 
 # --- answers to calls ---------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.protocol.xml_tree import Node, invalid, markup
 
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+_XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _WHOLE = re.compile(r"[+-]?\d{1,30}")
 _COLON = re.compile(r"([+-]\d\d):(\d\d)$")
@@ -166,6 +167,8 @@ def _read_children(node: Node, plan: _Plan, document: JsonObject) -> None:
         if repeated or (not one.newer and place.index < reached):
             raise _unexpected(child, node, plan, reached)
         reached = reached if one.newer else place.index
+        if child.attributes.get(_XSI_NIL) in ("true", "1"):
+            continue  # said to have no value: real servers write DMTF's elements so, and clients send them back
         value = _element(child, place)
         if one.many:
             document.setdefault(one.key, []).append(value)
