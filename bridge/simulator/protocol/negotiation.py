@@ -137,15 +137,26 @@ def body_form(request: Request, expected: str | None) -> Format:
     sent = request.header(b"content-type")
     if not sent:
         return Format.XML if request.body.lstrip()[:1] == b"<" else Format.JSON
+    form = _form_of(sent, expected)
+    if form is None:
+        raise Refusal(
+            415, "UNSUPPORTED_MEDIA_TYPE", f"Unsupported media type: {sent.partition(';')[0].strip().lower()}"
+        )
+    return form
+
+
+@lru_cache(maxsize=1024)
+def _form_of(sent: str, expected: str | None) -> Format | None:
     kind = sent.partition(";")[0].strip().lower()
     for form in Format:
         if kind in (f"application/*+{form}", f"application/{form}"):
             return form
         if expected is not None and kind == f"{expected.lower().removesuffix('+json')}+{form}":
             return form
-    raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"Unsupported media type: {kind}")
+    return None
 
 
+@lru_cache(maxsize=1024)
 def version_number(version: str) -> tuple[int, int]:
     """Major and minor; an alpha suffix does not count."""
     major, _, rest = version.partition(".")
