@@ -36,6 +36,11 @@ NEWER = (
         f"{_PAGE} DiskType, 36.0 and latest",
     ),
     Newer("LinkType", ("@model? xs:string",), f"{_PAGE} LinkType"),
+    *(
+        Newer(f"QueryResult{name}RecordType", ("@isLinked? xs:boolean",),
+              "go-vcloud-director types/v56/types.go, vapp_network.go")
+        for name in ("VAppNetwork", "AdminVAppNetwork")
+    ),
     Newer(
         "DiskSettingsType",
         ("resizable? xs:boolean", "encrypted? xs:boolean", "shareable? xs:boolean", "sharingType? xs:string",

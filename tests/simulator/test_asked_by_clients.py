@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 from xml.etree import ElementTree
 
 import pytest
 
 from bridge.simulator.calls.estate.lists import product
+from bridge.simulator.state.inventory import well_known_uuid
 from tests.simulator.driver import ACME, BETA, URL, VAPP, VAPP_2, VDC, VERSION, VM, Caller, Cloud
 from tests.simulator.test_effects import do
 
@@ -160,3 +162,50 @@ class TestCloudApi:
         user = cloud.log_in("user@acme")
         assert user.call("POST", "/cloudapi/1.0.0/roles", {"name": "x"}, accept=self.accept).status == 403
         assert admin.call("POST", "/cloudapi/1.0.0/roles", {"name": "vApp User"}, accept=self.accept).status == 400
+
+
+class TestPeople:
+    body: ClassVar[Any] = {"role": {"href": f"{URL}/api/admin/role/{well_known_uuid('role', 'acme', 4)}"}}
+
+    def make(self, admin: Caller) -> str:
+        body = {**self.body, "name": "person", "password": "first-secret", "isEnabled": True}
+        return str(admin.json("POST", f"/admin/org/{ACME}/users", body, status=201)["id"])[-36:]
+
+    def test_who_is_not_said_to_be_enabled_is_not(self, cloud: Cloud, admin: Caller) -> None:
+        """A PUT replaces; clients that leave the flag out to disable somebody are many."""
+        user = self.make(admin)
+        assert admin.json("GET", f"/admin/user/{user}")["isEnabled"] is True
+        assert admin.json("PUT", f"/admin/user/{user}", {**self.body, "name": "person"})["isEnabled"] is False
+        basic = base64.b64encode(b"person@acme:first-secret").decode()
+        accept = f"application/json;version={VERSION}"
+        answer = cloud.raw("POST", "/cloudapi/1.0.0/sessions", authorization=f"Basic {basic}", accept=accept)
+        assert answer.status == 401
+
+    def test_what_somebody_owned_can_be_taken(self, admin: Caller) -> None:
+        user = self.make(admin)
+        path = f"/vApp/{VAPP}/owner"
+        admin.json("PUT", path, {"user": {"href": f"{URL}/api/admin/user/{user}"}}, status=204)
+        admin.json("POST", f"/admin/user/{user}/action/takeOwnership", status=204)
+        assert admin.json("GET", path)["user"]["name"] == "admin"
+
+
+def test_networks_of_vapps_can_be_asked_for_by_what_they_are_linked_to(admin: Caller) -> None:
+    assert [one["isLinked"] for one in admin.query("isLinked==true;vAppName==vapp-1", "vAppNetwork")["record"]] == [
+        True
+    ]
+    assert admin.query("isLinked==false", "vAppNetwork")["total"] == 0
+
+
+def test_a_network_behind_another_has_a_firewall(cloud: Cloud, admin: Caller) -> None:
+    parent = {"href": f"{URL}/api/network/{well_known_uuid('network', 'acme')}"}
+    config = {"networkName": "inner", "configuration": {"parentNetwork": parent, "fenceMode": "natRouted"}}
+    do(cloud, admin, "PUT", f"/vApp/{VAPP}/networkConfigSection", {"info": {}, "networkConfig": [config]})
+    (network,) = admin.json("GET", f"/vApp/{VAPP}/networkConfigSection")["networkConfig"]
+    services = network["configuration"]["features"]["networkService"]
+    assert [one["_type"] for one in services] == ["FirewallServiceType"]
+
+
+def test_an_organization_tells_where_its_associations_are(admin: Caller) -> None:
+    links = admin.json("GET", f"/admin/org/{ACME}")["link"]
+    (href,) = {one["href"] for one in links if "organizationAssociations" in str(one["type"])}
+    assert "orgAssociationMember" in admin.json("GET", href.removeprefix(f"{URL}/api"))

@@ -48,6 +48,8 @@ class People:
             )
         unlock = Target("unlockUser", self.unlock, changes=True, collection="admin/user")
         yield "POST", "/api/admin/user/{id}/action/unlock", unlock
+        take = Target("takeOwnership", self.take_ownership, changes=True, collection="admin/user")
+        yield "POST", "/api/admin/user/{id}/action/takeOwnership", take
 
     def create(self, call: Call) -> Answer:
         """201 with the new one."""
@@ -96,10 +98,23 @@ class People:
         call.effect = True
         return Answer(204)
 
+    def take_ownership(self, call: Call) -> Answer:
+        """204; what the user owned is the caller's from now on."""
+        user = self._addressed(call)
+        for kind in ("vApp", "vm", "disk", "media", "vAppTemplate", "catalog"):
+            for entity in self.cloud.store.of_kind(kind):
+                if entity.owner is user:
+                    entity.owner = call.user.entity
+        call.effect = True
+        return Answer(204)
+
     def _write_user(self, call: Call, entity: Entity, body: JsonObject) -> None:
-        """A password is kept, and told to nobody; the first PUT without one leaves it."""
+        """A password is kept, and told to nobody; the first PUT without one leaves it. Who is not said to be enabled is
+        not (go-vcloud-director types/v56/types.go leaves it out to disable).
+        """
         role = self._role(call, entity, body)
         entity.properties.update({key: body[key] for key in _USER_FIELDS if body.get(key) is not None})
+        entity.properties["isEnabled"] = body.get("isEnabled") is True
         if isinstance(body.get("description"), str):
             entity.description = body["description"]
         store, password = self.cloud.store, body.get("password")
@@ -109,13 +124,12 @@ class People:
                 raise bad_request("Bad request: role is required")
             if not isinstance(password, str) or not password:
                 raise bad_request("Bad request: password is required")
-            entity.properties.setdefault("isEnabled", False)
             known = User(name=entity.name, password=password, org=entity.organization, entity=entity, api_token=None,
                          is_provider=entity.organization.name == "System", role=role)  # fmt: skip
             store.add_user(known)
         known.role = role or known.role
         known.password = password if isinstance(password, str) and password else known.password
-        known.is_enabled = bool(entity.properties.get("isEnabled", True))
+        known.is_enabled = entity.properties["isEnabled"]
 
     def _write_group(self, call: Call, entity: Entity, body: JsonObject) -> None:
         state = group_state(entity)

@@ -51,8 +51,18 @@ def configuration(references: References, network: VAppNetwork) -> JsonObject:
         "retainNetInfoAcrossDeployments": False, "guestVlanAllowed": False, **network.configuration,
         "ipScopes": {"ipScope": network.scopes},
         "parentNetwork": None if network.parent is None else references.to(network.parent),
-        "fenceMode": network.fence_mode,
+        "fenceMode": network.fence_mode, "features": _features(network),
     }  # fmt: skip
+
+
+def _features(network: VAppNetwork) -> JsonObject | None:
+    """What is between a network and the one that it is routed to: a firewall at least."""
+    given = network.configuration.get("features")
+    services = list((given or {}).get("networkService") or ())
+    if network.fence_mode != "natRouted" or any(one.get("_type") == "FirewallServiceType" for one in services):
+        return given
+    firewall = {"_type": "FirewallServiceType", "isEnabled": True, "defaultAction": "drop", "logDefaultAction": False}
+    return {"networkService": [firewall, *services]}
 
 
 def network_document(references: References, vapp: Entity, network: VAppNetwork) -> JsonObject:

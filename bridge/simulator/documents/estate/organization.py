@@ -102,7 +102,8 @@ def _contents(references: References, entity: Entity, view: View) -> list[JsonOb
 def _admin_organization(writer: Writer, entity: Entity, view: View) -> JsonObject:
     references = writer.references
     href, link = references.admin_href(entity), references.link
-    links = [*_task_links(references, entity, view), link("alternate", references.href(entity), ORG_STEM)]
+    links = [*_task_links(references, entity, view), link("alternate", references.href(entity), ORG_STEM),
+             link("down", f"{href}/associations", "application/vnd.vmware.admin.organizationAssociations")]  # fmt: skip
     if view.may_change:
         links += [
             link("add", f"{href}/{tail}", f"application/vnd.vmware.{stem}")

@@ -203,7 +203,7 @@ _VAPP_NETWORK: Columns = {
     "name": lambda row: row.network.name, "isIpScopeInherited": _scope("isInherited"), "gateway": _scope("gateway"),
     "netmask": _scope("netmask"), "subnetPrefixLength": _scope("subnetPrefixLength"), "dns1": _scope("dns1"),
     "dns2": _scope("dns2"), "dnsSuffix": _scope("dnsSuffix"), "vApp": Refer(lambda row: row.vapp),
-    "isBusy": lambda row: c.busy(row.vapp),
+    "isBusy": lambda row: c.busy(row.vapp), "isLinked": lambda row: row.network.parent is not None,
 }  # fmt: skip
 
 _RELATION: Columns = {
