@@ -123,7 +123,7 @@ def _with_owner(text: str, owner: Entity) -> str:
 
 
 def _names(entity: Entity, text: str) -> bool:
-    if text == entity.urn:
+    if text == entity.urn or text.endswith(f"/api{entity.path}"):
         return True
     tail = f"/{entity.kind.prefix}{entity.uuid}"
     collections = (one for one in entity.kind.collections if one != "tasksList")

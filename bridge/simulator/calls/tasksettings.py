@@ -20,6 +20,7 @@ from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.limits import OWN_LIMITS
 
+_SETTINGS_STEM = "application/vnd.vmware.admin.systemSettings"
 _BLOCKING_STEM = "application/vnd.vmware.admin.blockingTaskSettings"
 _OPERATIONS_STEM = "application/vnd.vmware.admin.taskOperationList"
 _LIMITS_STEM = "application/vnd.vmware.admin.operationLimitsSettings"
@@ -40,6 +41,7 @@ def routes(cloud: Cloud, operations: Iterable[Operation]) -> Iterator[tuple[str,
     """Method, path and target of each."""
     calls = TaskSettings(cloud, operations)
     blocking, limits = "/api/admin/extension/settings/blockingTask", "operationLimitsSettings"
+    yield "GET", "/api/admin/extension/settings", Target("getSystemSettings", calls.all)
     for path, name, read, write in (
         (blocking, "BlockingTaskSettings", calls.blocking, calls.set_blocking),
         (f"{blocking}/operations", "BlockingTaskOperations", calls.operations, calls.set_operations),
@@ -58,15 +60,26 @@ class TaskSettings:
         self.base = f"{cloud.references.api}/admin/extension/settings"
         self._names = {one.name: operation_name(one, {}) for one in operations}
 
+    def all(self, call: Call) -> Answer:
+        """The categories of the system's settings that there are here."""
+        _check_provider(call)
+        document = {
+            "href": self.base, "type": f"{_SETTINGS_STEM}+json", "blockingTaskSettings": self._blocking(),
+            "operationLimitsSettings": self._limits(),
+        }  # fmt: skip
+        return call.reply(document, _SETTINGS_STEM)
+
     def blocking(self, call: Call) -> Answer:
         _check_provider(call)
+        return call.reply(self._blocking(), _BLOCKING_STEM)
+
+    def _blocking(self) -> JsonObject:
         behavior = self.cloud.behavior
-        document = self._document("blockingTask", _BLOCKING_STEM) | {
+        return self._document("blockingTask", _BLOCKING_STEM) | {
             "timeoutAction": behavior.blocking_timeout_action,
             "blockingTaskOperations": self._operations(),
             "timeoutInMilliseconds": int(behavior.blocking_timeout_seconds * 1000),
         }
-        return call.reply(document, _BLOCKING_STEM)
 
     def set_blocking(self, call: Call) -> Answer:
         _check_provider(call)
@@ -96,10 +109,11 @@ class TaskSettings:
 
     def limits(self, call: Call) -> Answer:
         _check_provider(call)
+        return call.reply(self._limits(), _LIMITS_STEM, name=_SYSTEM_LIMITS)
+
+    def _limits(self) -> JsonObject:
         document = self._document("operationLimitsSettings", _LIMITS_STEM)
-        for key, setting in _SYSTEM_FIELDS.items():
-            document[key] = getattr(self.cloud.behavior, setting)
-        return call.reply(document, _LIMITS_STEM, name=_SYSTEM_LIMITS)
+        return document | {key: getattr(self.cloud.behavior, setting) for key, setting in _SYSTEM_FIELDS.items()}
 
     def set_limits(self, call: Call) -> Answer:
         """What is left out goes back to its default, as everywhere in VCD: no limit."""

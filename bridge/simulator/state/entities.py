@@ -63,6 +63,8 @@ class Entity:
     @property
     def path(self) -> str:
         """Path of the user's view below /api."""
+        if self.kind.name == "orgAssociation":
+            return f"/admin/org/{self.organization.uuid}/associations/{self.uuid}"
         return f"/{self.kind.collections[0]}/{self.kind.prefix}{self.uuid}"
 
     @property

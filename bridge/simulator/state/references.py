@@ -28,7 +28,9 @@ class References:
 
     def _below(self, beginning: str, entity: Entity) -> str:
         kind = entity.kind
-        collection = next((one for one in kind.collections if one.startswith(beginning)), kind.collections[0])
+        collection = next((one for one in kind.collections if one.startswith(beginning)), None)
+        if collection in (None, kind.collections[0]):
+            return self.href(entity)
         return f"{self.api}/{collection}/{kind.prefix}{entity.uuid}"
 
     def to(self, entity: Entity) -> JsonObject:

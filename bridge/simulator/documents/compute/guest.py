@@ -117,7 +117,7 @@ def boot_options(references: References, vm: Entity) -> JsonObject:
     state, href, stem = machine(vm), f"{references.href(vm)}/bootOptions/", f"{STEM}.bootOptionsSection"
     return {
         "href": href, "type": media_type(stem),
-        "link": [references.link("edit", f"{references.href(vm)}/action/bootOptions", stem)],
+        "link": [references.link("edit", f"{references.href(vm)}/action/bootOptions", stem)] * (vm.kind.name == "vm"),
         "bootDelay": state.boot_delay, "enterBIOSSetup": state.enters_bios,
     }  # fmt: skip
 

@@ -24,6 +24,8 @@ _Link = tuple[str, str, str | None]
 
 def machine_links(references: References, vm: Entity, *, changes: bool, provider: bool) -> list[JsonObject]:
     """``changes``: whether the caller may change the VM."""
+    if vm.kind.name == "shadowVm":
+        return []  # nothing but its removal, which is no link of a machine's
     state = machine(vm)
     offered: list[_Link] = []
     if changes:
