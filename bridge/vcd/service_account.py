@@ -7,8 +7,10 @@ service accounts ("the API token rotates upon each use").
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from bridge.vcd.credentials import (
     Grant,
@@ -64,7 +66,7 @@ class ServiceAccountCredential:
         try:
             async with self.file.taken():
                 self._save_late()
-                return await self._exchange(send, version)
+                return await _to_its_end(self._exchange(send, version))
         except UnusableTokenFile as error:
             raise LoginUnavailable(f"login of {self.label}: {error}") from None
 
@@ -96,12 +98,12 @@ class ServiceAccountCredential:
         if answer.refresh_token is None or answer.refresh_token == old:
             return
         try:
-            draft.commit(self.file.with_token(answer.refresh_token))
+            draft.commit(answer.refresh_token)
         except OSError as error:
             self._unsaved = (old, answer.refresh_token)
             raise LoginUnavailable(
                 f"login of {self.label}: the new token cannot be written: {error.strerror}; "
-                "it is kept in memory only, do not stop this process"
+                "it is kept in memory only, and lost with this process"
             ) from None
 
     def _save_late(self) -> None:
@@ -112,7 +114,22 @@ class ServiceAccountCredential:
         if self.file.read() == old:
             with self.file.draft() as draft:
                 try:
-                    draft.commit(self.file.with_token(new))
+                    draft.commit(new)
                 except OSError as error:
                     raise UnusableTokenFile(f"{self.file.path} still cannot be written: {error.strerror}") from None
         self._unsaved = None
+
+
+async def _to_its_end(exchange: Coroutine[Any, Any, Grant]) -> Grant:
+    """Whoever cancels it, a shutdown most often, waits for it as well: what VCD gave in return for the old token has to
+    be written. The transport's time-outs bound it."""
+    task = asyncio.ensure_future(exchange)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # nobody asks for it any more
+        raise

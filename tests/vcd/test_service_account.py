@@ -217,23 +217,134 @@ async def test_a_directory_that_cannot_be_written_to_burns_nothing(path: Path, m
     assert tokens.calls == 0
 
 
+def cannot_be_renamed(_self: Path, _target: Path) -> Path:
+    raise OSError(16, "Device or resource busy")
+
+
 async def test_a_token_that_could_not_be_written_is_kept_and_written_later(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens, account = Tokens(), credential(path)
 
-    def broken(_self: Path, _target: Path) -> Path:
+    def broken(_path: Path, _content: bytes) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", broken)
+        patched.setattr(Path, "rename", cannot_be_renamed)
+        patched.setattr("bridge.vcd.token_file._write_over", broken)
         for _ in range(2):
-            with pytest.raises(LoginUnavailable, match="cannot be written"):
+            with pytest.raises(LoginUnavailable, match="cannot be written: Input/output error"):
                 await account.log_in(tokens, "39.1")
     assert tokens.calls == 1, "not one token more is used up"
     assert "token-2" not in repr(account)
     assert (await account.log_in(tokens, "39.1")).token == "access-3"
     assert path.read_text() == "token-3\n"
+
+
+async def test_a_file_that_cannot_be_replaced_is_written_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single file that is mounted into a container is busy."""
+    path.write_text("token-1" + " " * 100)
+    monkeypatch.setattr(Path, "rename", cannot_be_renamed)
+    await credential(path).log_in(Tokens(), "39.1")
+    assert path.read_text() == "token-2\n"
+    assert {one.name for one in path.parent.iterdir()} == {"account.token", "account.token.lock"}
+
+
+async def test_a_directory_that_cannot_be_synced_is_no_failed_login(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token is in its place by then; a refusal would use up one token after the other."""
+    synced = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        synced(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    assert (await credential(path).log_in(Tokens(), "39.1")).token == "access-2"
+    assert path.read_text() == "token-2\n"
+
+
+async def test_space_that_was_taken_before_vcd_was_asked_is_not_given_back_before_the_token_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk somebody else would have it by then."""
+    sizes: list[int] = []
+    written = os.write
+
+    def write(descriptor: int, content: memoryview) -> int:
+        sizes.append(os.fstat(descriptor).st_size)
+        return written(descriptor, content)
+
+    monkeypatch.setattr(os, "write", write)
+    await credential(path).log_in(Tokens(), "39.1")
+    assert sizes[0] == 0
+    assert sizes[1] > 4096
+
+
+async def test_a_file_that_goes_away_while_vcd_is_asked_gets_the_new_token(path: Path) -> None:
+    await credential(path).log_in(Tokens(also=path.unlink), "39.1")
+    assert path.read_text() == "token-2\n"
+
+
+async def test_a_shutdown_in_the_middle_of_a_login_loses_no_token(path: Path) -> None:
+    tokens, asked, answered = Tokens(), asyncio.Event(), asyncio.Event()
+
+    async def send(target: str, headers: dict[str, str], body: bytes) -> Reply:
+        given = await tokens(target, headers, body)
+        asked.set()
+        await answered.wait()
+        return given
+
+    login = asyncio.ensure_future(credential(path).log_in(send, "39.1"))
+    await asked.wait()
+    for _ in range(2):
+        login.cancel()
+        await asyncio.sleep(0)
+    assert not login.done()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await login
+    assert path.read_text() == "token-2\n"
+
+
+async def test_a_link_that_is_moved_to_another_file_is_followed(path: Path, tmp_path: Path) -> None:
+    link, other = tmp_path / "link", tmp_path / "other"
+    link.symlink_to(path)
+    account, tokens = credential(link), Tokens()
+    await account.log_in(tokens, "39.1")
+    other.write_text("token-2")
+    link.unlink()
+    link.symlink_to(other)
+    await account.log_in(tokens, "39.1")
+    assert (path.read_text(), other.read_text()) == ("token-2\n", "token-3\n")
+
+
+async def test_what_is_no_token_file_is_told_at_once(path: Path) -> None:
+    """Neither waits for a pipe's writer nor reads all of a file that somebody has mistaken for it."""
+    path.write_bytes(b"t" * 70_000)
+    with pytest.raises(LoginUnavailable, match="larger than 65536 bytes"):
+        await credential(path).log_in(Tokens(), "39.1")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(LoginUnavailable, match="no regular file"):
+        await credential(path).log_in(Tokens(), "39.1")
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(LoginUnavailable, match="symbolic links"):
+        await credential(path).log_in(Tokens(), "39.1")
+
+
+async def test_a_file_system_without_locks_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(_descriptor: int, _operation: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    tokens = Tokens()
+    with pytest.raises(LoginUnavailable, match="cannot be locked: No locks available"):
+        await credential(path).log_in(tokens, "39.1")
+    assert tokens.calls == 0
 
 
 async def test_a_lock_that_nobody_gives_back_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
