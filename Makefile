@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # what is missing is said before anything is installed
-.PHONY: help setup demo test test-long check format bench simulate docs lock clean kafka prerequisites
+.PHONY: help setup demo test test-long check format bench fidelity simulate docs lock clean kafka prerequisites
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ endif
 
 test-long: kafka ## the tests that take minutes
 	$(BIN)/python -m pytest -m long $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
+
+fidelity: $(STAMP) ## hold simulator and client to what others wrote; keeps the results for docs/fidelity.md
+	$(BIN)/python -m tools.prove_fidelity
+	$(BIN)/python -m tools.write_documents
 
 simulate: $(STAMP) ## the whole engine in virtual time under many seeds; SEED= runs one again
 	$(BIN)/python -m tools.simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED))

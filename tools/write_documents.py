@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from bridge.core.control import CONTROL_TRANSITIONS
 from bridge.core.external.transitions import EXTERNAL_TRANSITIONS
-from tools import describe_code
+from tools import describe_code, describe_fidelity
 from tools.draw_architecture import ROOT, file_map, import_graph, state_diagram
 
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -25,6 +25,11 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "errors": describe_code.errors,
     "metrics": describe_code.metrics,
     "crash points": describe_code.crash_points,
+    "fidelity tests": describe_fidelity.tests,
+    "fidelity pyvcloud": describe_fidelity.pyvcloud,
+    "fidelity documents": describe_fidelity.documents,
+    "fidelity beyond": describe_fidelity.beyond,
+    "fidelity recorded": describe_fidelity.recorded,
     "unchecked bodies": describe_code.unchecked_bodies,
 }
 
