@@ -58,19 +58,33 @@ class Logins:
         self._clock = clock
         self._versions = versions
         self._met = False
+        self._whose: _Names | None = None
         self.public_hosts: frozenset[str] = frozenset()
         """``host[:port]`` under which VCD's login addresses name it."""
 
     async def log_in(self) -> Session:
         """Negotiates too: after an upgrade of VCD sessions end, and other versions are served.
 
-        Raises LoginRefused, LoginUnavailable, TransportFault, and before the first success ConfigurationError.
+        Raises LoginRefused, LoginUnavailable (also where another VCD answers than the first time), TransportFault, and
+        before the first success ConfigurationError.
         """
         offered = await self._negotiate()
         version = offered.version
         began = self._clock.monotonic()
         grant = await self._credential.log_in(self._send, version)
-        return _session(grant, offered, began, await self._current(grant.token, version))
+        names = _read_names(await self._current(grant.token, version))
+        self._check_whose(names)
+        return _session(grant, offered, began, names)
+
+    def _check_whose(self, names: _Names) -> None:
+        """An address may be another VCD's where the credentials work as well. What is under way here would look as if
+        it had never happened there, and be called again. Raises LoginUnavailable."""
+        if self._whose is not None and self._whose.are_elsewhere(names):
+            raise LoginUnavailable(
+                f"another VCD answers than at the first login (site {names.site_uuid}, user {names.user_uuid}; it was "
+                f"site {self._whose.site_uuid}, user {self._whose.user_uuid}): check vcd.url and vcd.further_urls"
+            )
+        self._whose = self._whose or names
 
     async def is_alive(self, session: Session) -> bool:
         """Whether VCD shows us the session: a status alone may be a balancer's. Raises TransportFault."""
@@ -127,11 +141,17 @@ class _Names:
     user_uuid: str | None
     organization: str
     organization_uuid: str | None
+    site_uuid: str | None
+    """VCD's own, the same for all of its cells; older versions do not tell it."""
+
+    def are_elsewhere(self, others: _Names) -> bool:
+        """Whether others are another VCD's. A user who was made anew has another uuid too, so the site goes first."""
+        if self.site_uuid is not None and others.site_uuid is not None:
+            return self.site_uuid != others.site_uuid
+        return None not in (self.user_uuid, others.user_uuid) and self.user_uuid != others.user_uuid
 
 
-def _session(grant: Grant, offered: OfferedVersion, began: float, reply: Reply) -> Session:
-    """Raises LoginUnavailable."""
-    names = _read_names(reply)
+def _session(grant: Grant, offered: OfferedVersion, began: float, names: _Names) -> Session:
     life = None if grant.lifetime is None else max(grant.lifetime, SHORTEST_LIFE_SECONDS)
     return Session(
         token=grant.token,
@@ -158,7 +178,8 @@ def _read_names(reply: Reply) -> _Names:
     user, organization = _named(content.get("user")), _named(content.get("org"))
     if user[0] is None or organization[0] is None:
         raise LoginUnavailable(f"{CURRENT} names no user or organization")
-    return _Names(user[0], uuid_in(user[1]), organization[0], uuid_in(organization[1]))
+    site = uuid_in(_named(content.get("site"))[1])
+    return _Names(user[0], uuid_in(user[1]), organization[0], uuid_in(organization[1]), site)
 
 
 def _named(value: JsonValue) -> tuple[str | None, str | None]:

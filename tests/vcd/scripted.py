@@ -109,6 +109,7 @@ class ScriptedVcd:
     user_urn: str = "urn:vcloud:user:1"
     organization: str = "System"
     organization_uuid: str = "00000000-0000-4000-8000-000000000000"
+    site_urn: str | None = None
     valid: set[str] = field(default_factory=set)
     logins: list[httpx.Request] = field(default_factory=list)
     login: Callable[[int], Outcome] | None = None
@@ -153,6 +154,7 @@ class ScriptedVcd:
             "id": "urn:vcloud:session:1",
             "user": {"name": self.user, "id": self.user_urn},
             "org": {"name": self.organization, "id": f"urn:vcloud:org:{self.organization_uuid}"},
+            "site": {"name": "site", "id": self.site_urn},
         }
 
 

@@ -401,3 +401,45 @@ def test_credentials_are_needed() -> None:
         VcdConfig(url="https://vcd.example", username="bridge")
     with pytest.raises(ConfigurationError, match="https://"):
         VcdConfig(url="vcd.example", api_token="x")
+
+
+HERE, ELSEWHERE = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "accepted"),
+    [
+        ((HERE, HERE), (HERE, ELSEWHERE), True),  # the user was made anew
+        ((HERE, HERE), (ELSEWHERE, HERE), False),
+        ((None, HERE), (None, ELSEWHERE), False),
+        ((None, HERE), (HERE, HERE), True),  # an upgrade: the site was not told before
+        ((None, HERE), (None, None), True),
+    ],
+)
+async def test_another_vcd_where_the_credentials_work_too_is_not_worked_with(
+    make: Make,
+    vcd: ScriptedVcd,
+    log: Log,
+    first: tuple[str | None, str | None],
+    then: tuple[str | None, str | None],
+    accepted: bool,
+) -> None:
+    """Calls whose answer was lost would be looked for there, not be found, and be made a second time."""
+
+    def stand_for(site: str | None, user: str | None) -> None:
+        vcd.site_urn = site and f"urn:vcloud:site:{site}"
+        vcd.user_urn = f"urn:vcloud:user:{user}"
+
+    stand_for(*first)
+    sessions = make()
+    await sessions.open()
+    session = sessions.current
+    assert session is not None
+    vcd.valid.clear()
+    stand_for(*then)
+    sessions.suspect(session)
+    await settle()
+    assert is_ready(sessions) is accepted
+    assert ("vcd.login_failed" in log.events) is not accepted
+    if not accepted:
+        assert "another VCD" in log.lines[-1][1]["detail"]
