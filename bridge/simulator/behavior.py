@@ -55,7 +55,7 @@ class Behavior:
     query_lag_seconds: float = 0.0
     consistent_pages: bool = True
     queued_has_start: bool = True
-    empty_owner_href_every: int = 10
+    empty_owner_href_every: int = 0
     session_idle_seconds: float = 1800.0
     session_absolute_seconds: float = 86400.0
     lockout_attempts: int = 0

@@ -19,7 +19,7 @@ ACCEPT = f"application/json;version={VERSION}"
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-def test_versions_are_xml_and_need_no_session(cloud: Cloud) -> None:
+def test_versions_need_no_session_and_are_xml_unless_json_is_asked_for(cloud: Cloud) -> None:
     answer = cloud.raw("GET", "/api/versions")
     assert (answer.status, answer.content_type) == (200, "text/xml;charset=utf-8")
     names = {"v": "http://www.vmware.com/vcloud/versions"}
@@ -30,6 +30,13 @@ def test_versions_are_xml_and_need_no_session(cloud: Cloud) -> None:
     assert found["39.1"] == "false"
     assert found["35.0"] == "true"
     assert root.findtext("v:VersionInfo/v:LoginUrl", None, names) == f"{URL}{LOGIN}"
+    cloud.set("settings", {"alpha_versions": ["40.0.0-alpha"]})
+    answer = cloud.raw("GET", "/api/versions", accept="application/*+json")
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    document = json.loads(answer.body)
+    assert {one["version"]: str(one["deprecated"]).lower() for one in document["versionInfo"]} == found
+    assert document["versionInfo"][0]["providerLoginUrl"] == f"{URL}{LOGIN}/provider"
+    assert [one["version"] for one in document["alphaVersion"]] == ["40.0.0-alpha"]
 
 
 @pytest.mark.parametrize(

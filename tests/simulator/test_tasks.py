@@ -336,8 +336,10 @@ class TestCancel:
         assert admin.task(task)["cancelRequested"] is False
 
 
-def test_owner_references_are_empty_now_and_then(cloud: Cloud, admin: Caller) -> None:
+def test_owner_references_are_whole_unless_a_setting_empties_some(cloud: Cloud, admin: Caller) -> None:
     cloud.set("settings", {"task_seconds": 0})
+    assert all(all(admin.task(admin.deploy())["owner"][key] for key in ("href", "name")) for _ in range(20))
+    cloud.set("settings", {"empty_owner_href_every": 10})
     owners = [admin.task(admin.deploy())["owner"] for _ in range(20)]
     assert [owner["href"] for owner in owners].count("") == 2
     assert [owner["name"] for owner in owners].count("") == 2

@@ -215,10 +215,11 @@ def running_simulator(
 
     ``cells``: more than one listen on further free ports.
     """
+    settings = {"empty_owner_href_every": 10, **(settings or {})}  # the bridge must live with such Tasks
     further = ["--listen", "127.0.0.1:0"] * (cells - 1)
     command = [
         "simulator", "--listen", listen, *further, "--task-seconds", str(task_seconds),
-        "--vms", str(virtual_machines), "--settings", json.dumps(dict(settings or {})),
+        "--vms", str(virtual_machines), "--settings", json.dumps(settings),
         "--maximum-tasks", str(maximum_tasks),
     ]  # fmt: skip
     command += ["--lenient-entities"] if lenient_entities else []

@@ -33,7 +33,7 @@ class Documents:
         references: References,
         store: EntityStore,
         *,
-        empty_owner_href_every: int = 10,
+        empty_owner_href_every: int = 0,
         queued_has_start: bool = True,
         recent_task_seconds: float = 60.0,
     ) -> None:

@@ -8,22 +8,38 @@ from functools import lru_cache
 from xml.sax.saxutils import escape
 
 from bridge.simulator.behavior import Behavior
-from bridge.simulator.protocol.exchange import Format, Refusal, Request
+from bridge.simulator.protocol.exchange import Format, Refusal, Request, to_json
 
 
-def versions_document(behavior: Behavior, public_url: str) -> bytes:
-    """SupportedVersions (versioning schema of the VCD API): XML, also for those who ask for JSON.
+def versions_document(behavior: Behavior, public_url: str, form: Format) -> bytes:
+    """SupportedVersions (versioning schema of the VCD API).
 
-    ``deprecated`` is an attribute of VersionInfo; alpha versions have an element of their own.
+    ``deprecated`` is an attribute of VersionInfo; alpha versions have an element of their own. VMware's TypeScript
+    client reads ``versionInfo[].version`` of the JSON.
     """
+    served = {"VersionInfo": behavior.versions, "AlphaVersion": behavior.alpha_versions}
+    if form is Format.JSON:
+        lists = {
+            _key(name): [
+                {
+                    "version": version,
+                    **{_key(element): url for element, url in _login_urls(version, public_url).items()},
+                    "mediaTypeMapping": [],
+                    "any": [],
+                    "deprecated": version in behavior.deprecated_versions,
+                    "otherAttributes": {},
+                }
+                for version in versions
+            ]
+            for name, versions in served.items()
+        }
+        return to_json({**lists, "any": [], "otherAttributes": {}})
     entries = []
-    for name, versions in (("VersionInfo", behavior.versions), ("AlphaVersion", behavior.alpha_versions)):
+    for name, versions in served.items():
         for version in versions:
             deprecated = "true" if version in behavior.deprecated_versions else "false"
-            entries.append(
-                f'<{name} deprecated="{deprecated}"><Version>{escape(version)}</Version>'
-                f"{_login_urls(version, escape(public_url))}</{name}>"
-            )
+            urls = "".join(f"<{one}>{escape(url)}</{one}>" for one, url in _login_urls(version, public_url).items())
+            entries.append(f'<{name} deprecated="{deprecated}"><Version>{escape(version)}</Version>{urls}</{name}>')
     text = (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
         '<SupportedVersions xmlns="http://www.vmware.com/vcloud/versions" '
@@ -32,12 +48,16 @@ def versions_document(behavior: Behavior, public_url: str) -> bytes:
     return text.encode()
 
 
-def _login_urls(version: str, public_url: str) -> str:
-    """CloudAPI's logins came with API 33.0."""
+def _login_urls(version: str, public_url: str) -> dict[str, str]:
+    """By their elements; CloudAPI's logins came with API 33.0."""
     if version_number(version) < (33, 0):
-        return f"<LoginUrl>{public_url}/api/sessions</LoginUrl>"
+        return {"LoginUrl": f"{public_url}/api/sessions"}
     login = f"{public_url}/cloudapi/1.0.0/sessions"
-    return f"<LoginUrl>{login}</LoginUrl><ProviderLoginUrl>{login}/provider</ProviderLoginUrl>"
+    return {"LoginUrl": login, "ProviderLoginUrl": f"{login}/provider"}
+
+
+def _key(element: str) -> str:
+    return element[0].lower() + element[1:]
 
 
 @dataclass(frozen=True, slots=True)

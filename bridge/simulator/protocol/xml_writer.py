@@ -68,8 +68,10 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _date(value: object) -> str:
-    """Offsets have a colon in XML."""
-    return escaped(_ZONE.sub(r"\1:\2", value) if isinstance(value, str) else value)
+    """Offsets have a colon in XML, and that of UTC is ``Z``."""
+    if not isinstance(value, str):
+        return escaped(value)
+    return escaped(f"{value[:-5]}Z" if value.endswith("+0000") else _ZONE.sub(r"\1:\2", value))
 
 
 def _media_type(value: object) -> str:

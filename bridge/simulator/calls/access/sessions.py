@@ -13,7 +13,7 @@ from bridge.simulator.calls.access.openapi import named, page, reply
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.rights import Right, rights_of
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, forbidden, media_type, no_access
+from bridge.simulator.protocol.exchange import Answer, Format, JsonObject, Refusal, forbidden, media_type, no_access
 from bridge.simulator.protocol.negotiation import version_number, versions_document
 from bridge.simulator.state.entities import User
 from bridge.simulator.state.estate import role_named
@@ -44,10 +44,10 @@ class SessionCalls:
         yield "GET", f"{sessions}/{{id}}", Target("currentSession", self.get)
         yield "DELETE", f"{sessions}/{{id}}", Target("logout", self.log_out)
 
-    def versions(self, _call: Call) -> Answer:
-        """XML whatever is asked for; nobody need be logged in."""
-        body = versions_document(self.cloud.behavior, self.cloud.references.base)
-        return Answer(200, body, "text/xml;charset=utf-8")
+    def versions(self, call: Call) -> Answer:
+        """Nobody need be logged in, nor ask for a version."""
+        body = versions_document(self.cloud.behavior, self.cloud.references.base, call.form)
+        return Answer(200, body, "application/json" if call.form is Format.JSON else "text/xml;charset=utf-8")
 
     # --- CloudAPI -------------------------------------------------------------------------------------------------
 
