@@ -233,15 +233,26 @@ def _has_one(value: Mapping[str, object], group: tuple[str, ...]) -> bool:
 
 
 def _nearest(key: str, shape: BodyShape, shapes: Shapes) -> str | None:
-    """The key that was meant: in another case, one level deeper, or spelt otherwise."""
+    """The key that was meant: in another case, an element of XML, one level deeper, or spelt otherwise."""
     wanted = key[:_LONGEST_NAME].casefold()
     own = {one.casefold(): one for one in shape.slots}
     if wanted in own:
         return own[wanted]
+    for outer, kind in _kinds_below(shape, shapes):
+        if kind.casefold() in (wanted, f"{wanted}type"):
+            return f"{outer}` with `_type` `{kind}"
     for outer, inner in _below(shape, shapes):
         if inner.casefold() == wanted:
             return f"{outer}.{inner}"
     return next((own[one] for one in difflib.get_close_matches(wanted, own, n=1)), None)
+
+
+def _kinds_below(shape: BodyShape, shapes: Shapes) -> Iterator[tuple[str, str]]:
+    """What XML has under a name of its own and JSON by ``_type``: sections, network services."""
+    for outer, slot in shape.slots.items():
+        if slot.shape is not None and shapes[slot.shape].type.abstract:
+            for kind in shapes.kin(slot.shape):
+                yield f"{outer}[0]" if slot.many else outer, kind
 
 
 def _below(shape: BodyShape, shapes: Shapes) -> Iterator[tuple[str, str]]:

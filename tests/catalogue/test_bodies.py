@@ -71,6 +71,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
      f"`{SECTION}.networkConfig[0].configuration` is missing"),
     ("setVAppMetadataItem", {"typedValue": {"_type": "MetadataStringVlaue", "value": "v"}},
      "`typedValue._type` 'MetadataStringVlaue' is no type that fits here; did you mean `MetadataStringValue`?"),
+    ("updateVm", {"name": "n", "guestCustomizationSection": {"enabled": True}},
+     "`guestCustomizationSection` is no key of Vm; did you mean `section[0]` with `_type` "
+     "`GuestCustomizationSectionType`?"),
+    ("setVAppMetadataItem", {"MetadataStringValue": {"value": "v"}},
+     "`MetadataStringValue` is no key of MetadataValue; did you mean `typedValue` with `_type` `MetadataStringValue`?"),
     ("deployVApp", {"_type": "UndeployVAppParamsType"},
      "`_type` 'UndeployVAppParamsType' is no type that fits here; did you mean `DeployVAppParamsType`?"),
 ]  # fmt: skip
