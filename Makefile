@@ -53,7 +53,7 @@ endif
 test-long: kafka ## the tests that take minutes
 	$(BIN)/python -m pytest -m long $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))
 
-fidelity: $(STAMP) ## hold simulator and client to what others wrote; keeps the results for docs/fidelity.md
+fidelity: kafka ## hold simulator and client to what others wrote; keeps the results for docs/fidelity.md
 	$(BIN)/python -m tools.prove_fidelity
 	$(BIN)/python -m tools.write_documents
 

@@ -64,35 +64,62 @@ def pyvcloud() -> str:
     return f"{_table(('class', 'public methods', 'called', 'not called'), rows())}\n\nLeft out:\n\n{outside}"
 
 
+ORACLES = {
+    "XSD": "XML valid by the XSDs",
+    "classes": "JSON within the generated types",
+    "bodies of the bridge": "bodies of the bridge within them",
+}
+"""Of the judge (``tests/fidelity/conformity/judge.py``), with the head of their column."""
+
+
 def documents() -> str:
-    """Every kind of document that the simulator said in the run, and what the two judges found."""
+    """Every kind of document that was said in the run, by the simulator or to it, and what the judges found."""
     by_name: dict[str, dict[str, str]] = {}
     for row in _results()["answers"]["documents"]:
         said = f"{row['passed']} of {row['tried']}"
         by_name.setdefault(row["document"], {})[row["oracle"]] = said
-    rows = ((f"`{name}`", said.get("XSD", ""), said.get("classes", "")) for name, said in sorted(by_name.items()))
-    return _table(("document", "XML valid by the XSDs", "JSON within the generated types"), rows)
+    rows = ((f"`{name}`", *(said.get(one, "") for one in ORACLES)) for name, said in sorted(by_name.items()))
+    return _table(("document", *ORACLES.values()), rows)
 
 
 def beyond() -> str:
     """All that the schemas lack or say otherwise, with the reason; and what no schema could judge."""
-    tables = (("XML", deviations.XML), ("JSON", deviations.JSON))
-    rows = ((form, f"`{one.what}`", one.reason) for form, table in tables for one in table)
-    unchecked = [
-        (f"`{row['document']}`", row["reason"]) for row in _results()["answers"]["unchecked"]
-    ]  # fmt: skip
-    newer = sorted(
-        name for name in _results()["answers"]["deviations"]
-        if not any(deviations.reason_of(name, table) for _, table in tables)
-    )  # fmt: skip
+    let_pass = _results()["answers"]["deviations"]
+    known = {"XML": deviations.XML, "JSON": deviations.JSON}
+    rows = [(form, f"`{one.what}`", one.reason) for form, table in known.items() for one in table]
+    rows += [
+        ("XML", f"`{type_name}.{name}`, put in", reason)
+        for type_name, (name, _value, reason) in deviations.XML_GONE.items()
+    ]
+    listed = {one.what for table in known.values() for one in table}
+    later: dict[str, list[str]] = {}
+    newer: list[str] = []
+    for name in sorted(set(let_pass) - listed):
+        reason = deviations.reason_of(name, deviations.JSON)
+        if reason is None:
+            newer.append(name)
+        else:
+            later.setdefault(reason, []).append(name)
+    rows += [("JSON, XML", _by_type(names), reason) for reason, names in sorted(later.items(), key=lambda one: one[1])]
     parts = [
-        _table(("form", "field", "reason"), rows),
-        f"Newer than the XSDs, and taken out before the validation: fields that {deviations.NEWER_FIELDS}: "
-        + ", ".join(f"`{name}`" for name in newer) + ".",
+        _table(("form", "field", "reason"), iter(rows)),
+        f"Taken out before XML is validated, as each {deviations.NEWER_FIELDS}: {_by_type(newer)}.",
         "Not judged:",
-        _table(("document", "why"), iter(unchecked)),
-    ]  # fmt: skip
+        _table(
+            ("document", "why"),
+            ((f"`{row['document']}`", row["reason"]) for row in _results()["answers"]["unchecked"]),
+        ),
+    ]
     return "\n\n".join(parts)
+
+
+def _by_type(names: list[str]) -> str:
+    """``Type.key`` and so on, each type once: `` `Type`: `key`, `other` ``; in the order of the names."""
+    keys: dict[str, list[str]] = {}
+    for name in names:
+        type_name, _, key = name.rpartition(".")
+        keys.setdefault(type_name, []).append(f"`{key}`")
+    return "; ".join(f"`{type_name}`: {', '.join(found)}" for type_name, found in keys.items())
 
 
 def recorded() -> str:

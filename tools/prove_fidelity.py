@@ -23,6 +23,8 @@ MODULES = (
     "tests/simulator",
     "tests/vcd/test_answer_shapes.py",
     "tests/vcd/test_against_simulator.py",
+    "tests/system/test_catalogue_run.py",
+    "tests/system/test_error_table.py",
 )
 
 
@@ -48,7 +50,7 @@ def _module(classname: str) -> str:
 
 def main() -> int:
     report = KEPT / "cases.xml"
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *MODULES]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "long or not long", f"--junitxml={report}", *MODULES]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "FIDELITY_RESULTS": "1"}, check=False)
     if done.returncode != 0:
         print("the results are kept only when everything passes", file=sys.stderr)
