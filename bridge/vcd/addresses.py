@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from bridge.ports import Clock
 from bridge.vcd.classifier import Verdict
 from bridge.vcd.config import EventLog
+from bridge.vcd.transports import Reply
 
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
 """How long an address that failed is left alone: twice as long after each further failure."""
@@ -26,6 +28,15 @@ class _Address:
     until: float = 0.0
     failed_at: float = float("-inf")
     answered_at: float = float("-inf")
+
+
+def may_be_cells_own(reply: Reply) -> bool:
+    """Whether an answer to a read may tell of the cell and not of what was read: an error of the server, or a page for
+    people in place of a document. It does where another cell has an answer."""
+    if reply.status >= 500:
+        return True
+    page = reply.headers.get("content-type", "").casefold().startswith("text/html")
+    return page and b"<html" in reply.body[:1000].lower()
 
 
 class Addresses:
@@ -65,6 +76,17 @@ class Addresses:
             return [one.base for one in (rested, *well, *unwell)]
         return [one.base for one in (*well, *unwell)]
 
+    @contextmanager
+    def compared(self) -> Iterator[Compared]:
+        """For the answers of several addresses to one request. What is left in doubt counts as answered: the others had
+        nothing better to say."""
+        answers = Compared(self)
+        try:
+            yield answers
+        finally:
+            for base, began, status in answers.doubtful:
+                self.answered(base, began, status)
+
     def answered(self, base: str, began: float, status: int) -> None:
         """An exchange that began then (monotonic seconds) was answered."""
         if len(self._addresses) == 1:
@@ -98,3 +120,21 @@ class Addresses:
 
     def _find(self, base: str) -> _Address:
         return next(one for one in self._addresses if one.base == base)
+
+
+@dataclass(slots=True)
+class Compared:
+    """``doubtful``: answers that may be their cell's own trouble: address, when its exchange began, status."""
+
+    addresses: Addresses
+    doubtful: list[tuple[str, float, int]] = field(default_factory=list)
+
+    def answered(self, base: str, began: float, status: int, *, doubtful: bool) -> None:
+        """The next answer. One that is not in doubt shows that those in doubt were their cells' own trouble."""
+        if doubtful:
+            self.doubtful.append((base, began, status))
+            return
+        for other, its_beginning, _ in self.doubtful:
+            self.addresses.failed(other, its_beginning, _UNWELL)
+        self.doubtful.clear()
+        self.addresses.answered(base, began, status)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from bridge.ports import Clock
-from bridge.vcd.addresses import CELLS_OWN, Addresses
+from bridge.vcd.addresses import Addresses, may_be_cells_own
 from bridge.vcd.config import CallObserver, VcdConfig
 from bridge.vcd.errors import read_http_date
 from bridge.vcd.fast_transport import FastTransport
@@ -131,31 +131,35 @@ class Line:
         repeatable = request.method == "GET" and departure is None
         *others, last = self._addresses.order(probing=repeatable)
         silent = 0
-        for base in others:
-            try:
-                reply = await self._sent_to(base, transport, request, departure)
-            except TransportFault as fault:
-                verdict = fault.verdict
-                silent += verdict.code == "no_answer"
-                if verdict.code in _OUR_OWN or not (repeatable or verdict.never_sent) or silent == _MOST_SILENT:
-                    raise
-                continue
-            if not repeatable or reply.status not in CELLS_OWN:
-                return reply
-        return await self._sent_to(last, transport, request, departure)
+        with self._addresses.compared() as compared:
+            for base in others:
+                began = self._clock.monotonic()
+                try:
+                    reply = await self._sent_to(base, transport, request, departure)
+                except TransportFault as fault:
+                    verdict = fault.verdict
+                    silent += verdict.code == "no_answer"
+                    if verdict.code in _OUR_OWN or not (repeatable or verdict.never_sent) or silent == _MOST_SILENT:
+                        raise
+                    continue
+                compared.answered(base, began, reply.status, doubtful=repeatable and may_be_cells_own(reply))
+                if not compared.doubtful:
+                    return reply
+            began = self._clock.monotonic()
+            reply = await self._sent_to(last, transport, request, departure)
+            compared.answered(last, began, reply.status, doubtful=may_be_cells_own(reply))
+            return reply
 
     async def _sent_to(
         self, base: str, transport: Transport, request: httpx.Request, departure: Departure | None
     ) -> Reply:
         began = self._clock.monotonic()
         try:
-            reply = await transport.send(self._at(base, request), departure)
+            return await transport.send(self._at(base, request), departure)
         except TransportFault as fault:
             if fault.verdict.code not in _OUR_OWN:
                 self._addresses.failed(base, began, fault.verdict)
             raise
-        self._addresses.answered(base, began, reply.status)
-        return reply
 
     def _at(self, base: str, request: httpx.Request) -> httpx.Request:
         """The same request to another address."""
