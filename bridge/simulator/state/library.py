@@ -72,6 +72,11 @@ def template(entity: Entity) -> TemplateState:
     return entity.state
 
 
+def contents(target: Entity) -> storage.MediaState | TemplateState:
+    """The state of what an item stands for, whose files go up and come down."""
+    return storage.media(target) if target.kind.name == "media" else template(target)
+
+
 def _namesake(entity: Entity, *kinds: str) -> Entity | None:
     places = [child for child in entity.organization.children if child.kind.name == "vdc"]
     return next(
@@ -82,18 +87,12 @@ def _namesake(entity: Entity, *kinds: str) -> Entity | None:
 def bind(item_entity: Entity, target: Entity) -> None:
     """From now on the item stands for the target."""
     item(item_entity).target = target
-    match target.kind.name:
-        case "vAppTemplate":
-            template(target).item = item_entity
-        case "media":
-            storage.media(target).item = item_entity
-        case _:
-            pass
+    contents(target).item = item_entity
 
 
 def item_of(target: Entity) -> Entity | None:
     """The catalog item of a template or media; where nobody bound one, the one that has its name."""
-    state = storage.media(target) if target.kind.name == "media" else template(target)
+    state = contents(target)
     if state.item is None:
         places = [place for place in target.organization.children if place.kind.name == "catalog"]
         items = (one for place in places for one in place.children if one.name == target.name)

@@ -16,6 +16,31 @@ ORDINARY_DISK_MB = 1024
 ORDINARY_MEDIA_BYTES = 4 * MEGABYTE
 
 
+class Users:
+    """The VMs that have a disk attached or a media in their drive."""
+
+    __slots__ = ("_machines",)
+
+    def __init__(self) -> None:
+        self._machines: list[Entity] = []
+
+    def __len__(self) -> int:
+        return len(self._machines)
+
+    def add(self, vm: Entity) -> None:
+        if vm not in self._machines:
+            self._machines.append(vm)
+
+    def discard(self, vm: Entity) -> None:
+        if vm in self._machines:
+            self._machines.remove(vm)
+
+    def present(self, store: EntityStore) -> list[Entity]:
+        """Those that are still there; one that was deleted has let go."""
+        self._machines = [one for one in self._machines if store.get(one.uuid) is one]
+        return list(self._machines)
+
+
 @dataclass(slots=True, eq=False)
 class DiskState:
     """A named (independent) disk. ``size_mb`` in MiB; ``uuid`` is the guest's, not the entity's; ``attached``: VMs,
@@ -30,7 +55,7 @@ class DiskState:
     encrypted: bool = False
     uuid: str = ""
     storage_profile: Entity | None = None
-    attached: list[Entity] = field(default_factory=list)
+    attached: Users = field(default_factory=Users)
 
     @property
     def shareable(self) -> bool:
@@ -49,7 +74,7 @@ class MediaState:
     files: list[TransferFile] = field(default_factory=list)
     transfer: Transfer | None = None
     item: Entity | None = None
-    inserted: list[Entity] = field(default_factory=list)
+    inserted: Users = field(default_factory=Users)
 
 
 def disk(entity: Entity) -> DiskState:
@@ -71,46 +96,3 @@ def default_storage_profile(vdc: Entity | None) -> Entity | None:
     if vdc is None:
         return None
     return next((one for one in vdc.children if one.kind.name == "vdcStorageProfile"), None)
-
-
-def attach(store: EntityStore, disk_entity: Entity, vm: Entity) -> None:
-    attached = disk(disk_entity).attached
-    if vm not in attached:
-        attached.append(vm)
-    _forget_gone(store, attached)
-
-
-def detach(disk_entity: Entity, vm: Entity) -> None:
-    attached = disk(disk_entity).attached
-    if vm in attached:
-        attached.remove(vm)
-
-
-def attached_vms(store: EntityStore, disk_entity: Entity) -> list[Entity]:
-    """The VMs that have a disk attached; one that was deleted has let go of it."""
-    attached = disk(disk_entity).attached
-    _forget_gone(store, attached)
-    return attached
-
-
-def insert(media_entity: Entity, vm: Entity) -> None:
-    inserted = media(media_entity).inserted
-    if vm not in inserted:
-        inserted.append(vm)
-
-
-def eject(media_entity: Entity, vm: Entity) -> None:
-    inserted = media(media_entity).inserted
-    if vm in inserted:
-        inserted.remove(vm)
-
-
-def inserted_in(store: EntityStore, media_entity: Entity) -> list[Entity]:
-    """The VMs that have a media in their drive."""
-    inserted = media(media_entity).inserted
-    _forget_gone(store, inserted)
-    return inserted
-
-
-def _forget_gone(store: EntityStore, machines: list[Entity]) -> None:
-    machines[:] = [one for one in machines if store.get(one.uuid) is one]

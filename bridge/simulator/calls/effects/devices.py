@@ -19,7 +19,7 @@ def _check_attach(occasion: Occasion) -> None:
     disk = required(occasion, "disk", "disk")
     if disk is None:
         return
-    attached = storage.attached_vms(occasion.store, disk)
+    attached = storage.disk(disk).attached.present(occasion.store)
     free = not attached or (storage.disk(disk).shareable and occasion.owner not in attached)
     names = ", ".join(vm.name for vm in attached)
     occasion.refuse_unless(free, disk, f"The disk {disk.name} is attached to the virtual machine {names}.")
@@ -39,7 +39,7 @@ def _attach(occasion: Occasion) -> None:
     state = machine(occasion.owner)
     if disk is None or _named(state, disk) is not None:
         return
-    storage.attach(occasion.store, disk, occasion.owner)
+    storage.disk(disk).attached.add(occasion.owner)
     adapter = _adapter_of(disk)
     bus, unit = occasion.body.get("busNumber"), occasion.body.get("unitNumber")
     bus = bus if type(bus) is int else 0
@@ -67,7 +67,7 @@ def _detach(occasion: Occasion) -> None:
     disk = required(occasion, "disk", "disk")
     if disk is not None:
         state = machine(occasion.owner)
-        storage.detach(disk, occasion.owner)
+        storage.disk(disk).attached.discard(occasion.owner)
         state.disks = [one for one in state.disks if one.named is not disk]
 
 

@@ -61,7 +61,7 @@ def _set_storage(occasion: Occasion, state: DiskState, document: JsonObject) -> 
 
 def _detached(occasion: Occasion) -> None:
     """An attached disk is neither changed nor deleted nor moved."""
-    attached = storage.attached_vms(occasion.store, occasion.owner)
+    attached = storage.disk(occasion.owner).attached.present(occasion.store)
     names = ", ".join(vm.name for vm in attached)
     occasion.refuse_unless(
         not attached, occasion.owner, f"The disk {occasion.owner.name} is attached to the virtual machine {names}."

@@ -124,10 +124,10 @@ def put_media(vm: Entity, media: Entity | None) -> None:
     """What is in the drive from now on."""
     state = machine(vm)
     if state.media is not None:
-        storage.eject(state.media, vm)
+        storage.media(state.media).inserted.discard(vm)
     state.media = media
     if media is not None:
-        storage.insert(media, vm)
+        storage.media(media).inserted.add(vm)
 
 
 def apply_extra_config(vm: Entity, section: JsonObject) -> None:

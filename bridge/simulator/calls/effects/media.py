@@ -8,7 +8,7 @@ from bridge.simulator.calls.effects.occasion import Modelled, Occasion
 from bridge.simulator.calls.effects.referring import optional, required
 from bridge.simulator.protocol.exchange import bad_request
 from bridge.simulator.state import library, storage
-from bridge.simulator.state.transfers import Transfer, TransferFile
+from bridge.simulator.state.transfers import TransferFile
 
 
 def _check_create(occasion: Occasion) -> None:
@@ -31,20 +31,7 @@ def _begin_create(occasion: Occasion) -> None:
     profile = optional(occasion, body.get("vdcStorageProfile"), "vdcStorageProfile")
     state.storage_profile = profile or state.storage_profile
     if state.size and occasion.cloud.behavior.uploads_wait:
-        state.files = [TransferFile("file", size=state.size)]
-        transfer = Transfer(occasion.cloud.new_uuid(), occasion.owner, upload=True, files=state.files)
-        state.transfer = occasion.cloud.transfers.open(transfer)
-
-
-def _is_uploaded(occasion: Occasion) -> bool:
-    """Whether there is something to upload, so that the Task goes on until it is there."""
-    return storage.media(occasion.owner).transfer is not None
-
-
-def _end_upload(occasion: Occasion) -> None:
-    state = storage.media(occasion.owner)
-    occasion.cloud.transfers.close(state.transfer)
-    state.transfer = None
+        shelves.open_upload(occasion, TransferFile("file", size=state.size))
 
 
 def _check_clone(occasion: Occasion) -> None:
@@ -73,7 +60,7 @@ def _clone(occasion: Occasion) -> None:
 
 
 def _check_delete(occasion: Occasion) -> None:
-    machines = storage.inserted_in(occasion.store, occasion.owner)
+    machines = storage.media(occasion.owner).inserted.present(occasion.store)
     names = ", ".join(vm.name for vm in machines)
     occasion.refuse_unless(
         not machines, occasion.owner, f"The media {occasion.owner.name} is in use by the virtual machine {names}."
@@ -95,12 +82,11 @@ def _update(occasion: Occasion) -> None:
 def _enable_download(occasion: Occasion) -> None:
     state = storage.media(occasion.owner)
     files = state.files or [TransferFile("file", size=state.size, received=state.size)]
-    transfer = Transfer(occasion.cloud.new_uuid(), occasion.owner, upload=False, files=files)
-    state.transfer = occasion.cloud.transfers.open(transfer)
+    shelves.open_download(occasion, files)
 
 
 _CREATE = Modelled(
-    creates="media", check=_check_create, begin=_begin_create, effect=_end_upload, waits=_is_uploaded
+    creates="media", check=_check_create, begin=_begin_create, effect=shelves.end_upload, waits=shelves.is_open
 )  # fmt: skip
 
 MODELLED: dict[str, Modelled] = {

@@ -14,9 +14,9 @@ def remove(store: EntityStore, entity: Entity) -> None:
         if isinstance(vm.state, Machine):
             for disk in vm.state.disks:
                 if disk.named is not None:
-                    storage.detach(disk.named, vm)
+                    storage.disk(disk.named).attached.discard(vm)
             if vm.state.media is not None:
-                storage.eject(vm.state.media, vm)
+                storage.media(vm.state.media).inserted.discard(vm)
     vapp = entity.parent
     store.remove(entity)
     if vapp is not None and vapp.kind.name == "vApp":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bridge.simulator.calls.effects.general import refuse_duplicate
 from bridge.simulator.calls.effects.occasion import Occasion
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.protocol.exchange import Refusal
 from bridge.simulator.state import library, storage
 from bridge.simulator.state.entities import Entity, User, initial_state
 from bridge.simulator.state.kinds import KINDS
+from bridge.simulator.state.transfers import Transfer, TransferFile
 
 
 def catalog_of(occasion: Occasion) -> Entity | None:
@@ -23,8 +24,7 @@ def check_name(occasion: Occasion) -> None:
 
 
 def check_free(cloud: Cloud, catalog: Entity, name: str) -> None:
-    if cloud.store.named(KINDS["catalogItem"], catalog, name) is not None:
-        raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
+    refuse_duplicate(cloud.store, KINDS["catalogItem"], catalog, name)
 
 
 def put_on_shelf(occasion: Occasion) -> Entity | None:
@@ -51,11 +51,43 @@ def new_item(
     return item
 
 
+def open_upload(occasion: Occasion, file: TransferFile) -> None:
+    """From now on the new template or media waits for a file."""
+    state = library.contents(occasion.owner)
+    state.files = [file]
+    _open(occasion, state.files, upload=True)
+
+
+def open_download(occasion: Occasion, files: list[TransferFile]) -> None:
+    """The files of a template or media have addresses until the download is disabled."""
+    _open(occasion, files, upload=False)
+
+
+def _open(occasion: Occasion, files: list[TransferFile], *, upload: bool) -> None:
+    transfer = Transfer(occasion.cloud.new_uuid(), occasion.owner, upload=upload, files=files)
+    library.contents(occasion.owner).transfer = occasion.cloud.transfers.open(transfer)
+
+
+def is_open(occasion: Occasion) -> bool:
+    """Whether there is something to upload, so that the Task goes on until it is there."""
+    return library.contents(occasion.owner).transfer is not None
+
+
+def close(cloud: Cloud, target: Entity) -> None:
+    """The addresses of a template's or media's files lead nowhere any more."""
+    state = library.contents(target)
+    cloud.transfers.close(state.transfer)
+    state.transfer = None
+
+
+def end_upload(occasion: Occasion) -> None:
+    close(occasion.cloud, occasion.owner)
+
+
 def remove(cloud: Cloud, target: Entity) -> None:
     """A template or media is gone, and what was uploaded of it."""
-    state = storage.media(target) if target.kind.name == "media" else library.template(target)
-    cloud.transfers.close(state.transfer)
-    cloud.transfers.forget(state.files)
+    close(cloud, target)
+    cloud.transfers.forget(library.contents(target).files)
     cloud.store.remove(target)
 
 

@@ -16,7 +16,7 @@ from bridge.simulator.state import library, storage
 from bridge.simulator.state.entities import Entity, initial_state
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.machines import copy_machine, machine, storage_profile_of
-from bridge.simulator.state.transfers import Transfer, TransferFile
+from bridge.simulator.state.transfers import TransferFile
 from bridge.simulator.state.vapps import vapp_state
 
 DESCRIPTOR = "descriptor.ovf"
@@ -185,8 +185,7 @@ def _enable_download(occasion: Occasion) -> None:
         for vm in template.children
         for number in range(len(machine(vm).internal_disks))
     ]
-    transfer = Transfer(occasion.cloud.new_uuid(), template, upload=False, files=files)
-    state.transfer = occasion.cloud.transfers.open(transfer)
+    shelves.open_download(occasion, files)
 
 
 def _begin_upload(occasion: Occasion) -> None:
@@ -198,24 +197,15 @@ def _begin_upload(occasion: Occasion) -> None:
         state.storage_profile = profile.name
     if occasion.cloud.behavior.uploads_wait and not occasion.body.get("sourceHref"):
         state.descriptor_uploaded = False
-        state.files = [TransferFile(DESCRIPTOR)]
-        transfer = Transfer(occasion.cloud.new_uuid(), occasion.owner, upload=True, files=state.files)
-        state.transfer = occasion.cloud.transfers.open(transfer)
-
-
-def _is_uploaded(occasion: Occasion) -> bool:
-    """Whether there is something to upload, so that the Task goes on until it is there."""
-    return library.template(occasion.owner).transfer is not None
-
-
-def _end_upload(occasion: Occasion) -> None:
-    state = library.template(occasion.owner)
-    occasion.cloud.transfers.close(state.transfer)
-    state.transfer = None
+        shelves.open_upload(occasion, TransferFile(DESCRIPTOR))
 
 
 _UPLOAD = Modelled(
-    creates="vAppTemplate", check=shelves.check_name, begin=_begin_upload, effect=_end_upload, waits=_is_uploaded
+    creates="vAppTemplate",
+    check=shelves.check_name,
+    begin=_begin_upload,
+    effect=shelves.end_upload,
+    waits=shelves.is_open,
 )
 _CAPTURE = Modelled(creates="vAppTemplate", check=_check_capture, begin=_begin_capture, effect=_capture)
 

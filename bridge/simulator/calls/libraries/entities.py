@@ -140,7 +140,7 @@ class Libraries:
     def attached_vms(self, call: Call) -> Answer:
         disk, references = self._seen(call), self.cloud.references
         href = references.href(disk)
-        machines = storage.attached_vms(self.cloud.store, disk)
+        machines = storage.disk(disk).attached.present(self.cloud.store)
         document: JsonObject = {
             "href": f"{href}/attachedVms",
             "type": f"{VMS_STEM}+json",
@@ -173,10 +173,9 @@ class Libraries:
     def disable_download(self, call: Call) -> Answer:
         """The addresses of a download lead nowhere any more; 204."""
         entity = self._changeable(call)
-        state = storage.media(entity) if entity.kind.name == "media" else library.template(entity)
-        if state.transfer is not None and not state.transfer.upload:
-            self.cloud.transfers.close(state.transfer)
-            state.transfer = None
+        transfer = library.contents(entity).transfer
+        if transfer is not None and not transfer.upload:
+            shelves.close(self.cloud, entity)
         return Answer(204)
 
     def _seen(self, call: Call) -> Entity:

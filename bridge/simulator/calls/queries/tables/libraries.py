@@ -139,7 +139,7 @@ class Attachment(NamedTuple):
 
 def _attachments(store: EntityStore) -> Iterator[Attachment]:
     for disk in store.of_kind("disk"):
-        for vm in storage.attached_vms(store, disk):
+        for vm in storage.disk(disk).attached.present(store):
             yield Attachment(disk, vm)
 
 
