@@ -160,6 +160,8 @@ class TestCreate:
         admin.json("POST", self.path, {"name": "shop"}, status=201)
         answer = admin.call("POST", self.path, {"name": "SHOP"})
         assert (answer.status, error_code(answer)) == (400, "DUPLICATE_NAME")
+        for name, status in (("Shop", 400), ("vapp-1", 202)):
+            assert admin.call("PUT", f"/vApp/{VAPP}", {"name": name}).status == status
         for _ in range(2):
             admin.json("POST", f"/vdc/{VDC}/disk", {"disk": {"name": "d", "sizeMb": 1}}, status=201)
         assert admin.query("name==d", kind="disk")["total"] == 2

@@ -137,6 +137,12 @@ def test_edge_services_replace_each_other(cloud: Cloud, admin: Caller) -> None:
     assert admin.call("GET", f"/admin/edgeGateway/{EDGE}", accept=XML).status == 200
 
 
+def test_the_roles_of_an_organization_are_where_its_document_says(admin: Caller) -> None:
+    roles = admin.json("GET", f"/admin/org/{ACME}")["roleReferences"]
+    document = admin.json("GET", roles["href"].partition("/api")[2])
+    assert document["roleReference"] == roles["roleReference"] != []
+
+
 def test_what_only_providers_may(cloud: Cloud, admin: Caller, provider: Caller) -> None:
     for method, path in (
         ("DELETE", f"/admin/org/{ACME}"), ("POST", f"/admin/org/{ACME}/action/disable"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -105,6 +106,11 @@ class TestCatalogs:
 
     def test_names_are_there_once(self, cloud: Cloud, admin: Caller) -> None:
         answer = admin.call("POST", f"/admin/org/{ACME}/catalogs", {"name": "ACME-catalog"})
+        assert error_code(answer) == "DUPLICATE_NAME"
+        made = admin.call("POST", f"/admin/org/{ACME}/catalogs", {"name": "second"})
+        document = json.loads(made.body)
+        assert dict(made.headers)["Location"] == document["href"]
+        answer = admin.call("PUT", path_in(document), {"name": "acme-catalog"})
         assert error_code(answer) == "DUPLICATE_NAME"
         answer = admin.call(
             "POST", f"{CATALOG}/action/captureVApp", {"name": "photon", "source": reference(f"/vApp/{VAPP}")}

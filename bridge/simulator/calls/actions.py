@@ -9,6 +9,7 @@ from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
 from bridge.simulator.calls.blocking import block, is_blocking
 from bridge.simulator.calls.busy import busy_refusal, holder
 from bridge.simulator.calls.call import Call, Target
+from bridge.simulator.calls.effects.general import refuse_duplicate
 from bridge.simulator.calls.effects.occasion import CREATED, FAILED_CREATION, Modelled, Occasion
 from bridge.simulator.calls.effects.registry import CREATES, UNIQUE_NAMES, modelled
 from bridge.simulator.calls.naming import operation_name, operation_texts
@@ -93,6 +94,8 @@ class Actions:
             busy = holder(owner, related=self.cloud.behavior.busy_parents)
             if busy is not None:
                 raise busy_refusal(busy, old_text=self.cloud.behavior.old_busy_text)
+        if _renames(operation, call) and owner.kind.name in UNIQUE_NAMES:
+            refuse_duplicate(self.cloud.store, owner.kind, owner.parent, str(call.body["name"]), owner)
         if model.check is not None:
             model.check(occasion)
         self._check_limits(call, operation, owner.organization)
@@ -158,8 +161,8 @@ class Actions:
         name = _new_name(call)
         uuid = self.cloud.new_uuid()
         parent = _parent(kind, addressed)
-        if kind.name in UNIQUE_NAMES and name is not None and store.named(kind, parent, name) is not None:
-            raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
+        if kind.name in UNIQUE_NAMES and name is not None:
+            refuse_duplicate(store, kind, parent, name)
         org = None if kind.name == "org" else addressed.organization if addressed is not None else call.home
         entity = Entity(
             kind=kind, uuid=uuid, name=name or f"{kind.name}-{uuid[:8]}", org=org, parent=parent,
@@ -226,11 +229,16 @@ class Actions:
                     headers.append(("X-VMWARE-VCLOUD-TASK-LOCATION", href))
                 elif operation.name in CREATES:
                     status = 201
-                    headers.append(("Location", self.cloud.references.href(owner)))
+                    headers.append(("Location", document["href"]))
                 return call.reply(document, documents.stem(owner, view), status, headers)
             case _:
                 document = documents.task(task, call.now, provider=provider)
                 return call.reply(document, TASK_STEM, 202, [("Location", href)])
+
+
+def _renames(operation: Operation, call: Call) -> bool:
+    whole = operation.method == "PUT" and not call.target.tail
+    return bool(call.body.get("name")) and (whole or operation.name == "recomposeVApp")
 
 
 def _operation_of(call: Call) -> Operation:

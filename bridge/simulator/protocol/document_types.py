@@ -20,6 +20,7 @@ _BY_STEM = {
     "application/vnd.vmware.vcloud.networksection": "ovf:NetworkSection_Type",
     "application/vnd.vmware.vcloud.startupsection": "ovf:StartupSection_Type",
     "application/vnd.vmware.admin.networkpool": "vmext:VMWNetworkPoolType",
+    "application/vnd.vmware.admin.org.roles": "OrganizationRolesType",
     "application/vnd.vmware.admin.datastorelist": "ReferencesType",
     "application/vnd.vmware.admin.blockingtaskreferences": "ReferencesType",
 }

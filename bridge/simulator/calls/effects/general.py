@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from bridge.simulator.calls.effects.occasion import Effect, Modelled, Occasion
+from bridge.simulator.protocol.exchange import Refusal
+from bridge.simulator.state.entities import Entity, EntityStore
+from bridge.simulator.state.kinds import Kind
 
 _KEPT = frozenset(
     {"name", "description", "href", "id", "type", "link", "tasks", "otherAttributes", "vCloudExtension", "status"}
@@ -12,6 +15,14 @@ _KEPT = frozenset(
 
 def delete(occasion: Occasion) -> None:
     occasion.store.remove(occasion.owner)
+
+
+def refuse_duplicate(
+    store: EntityStore, kind: Kind, parent: Entity | None, name: str, itself: Entity | None = None
+) -> None:
+    """400 where another one of the kind has the name already, in what contains both."""
+    if store.named(kind, parent, name) not in (None, itself):
+        raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
 
 
 def rename(occasion: Occasion) -> None:

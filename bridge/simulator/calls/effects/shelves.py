@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bridge.simulator.calls.effects.general import refuse_duplicate
 from bridge.simulator.calls.effects.occasion import Occasion
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.protocol.exchange import Refusal
 from bridge.simulator.state import library, storage
 from bridge.simulator.state.entities import Entity, User, initial_state
 from bridge.simulator.state.kinds import KINDS
@@ -24,8 +24,7 @@ def check_name(occasion: Occasion) -> None:
 
 
 def check_free(cloud: Cloud, catalog: Entity, name: str) -> None:
-    if cloud.store.named(KINDS["catalogItem"], catalog, name) is not None:
-        raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
+    refuse_duplicate(cloud.store, KINDS["catalogItem"], catalog, name)
 
 
 def put_on_shelf(occasion: Occasion) -> Entity | None:

@@ -15,14 +15,16 @@ from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.estate.organization import (
     ADMIN_ORG_STEM,
     RIGHTS_STEM,
+    ROLES_STEM,
     SETTINGS,
     SETTINGS_STEM,
     rights,
+    roles,
     setting,
     settings,
 )
 from bridge.simulator.documents.estate.vdc import ADMIN_PROFILE_STEM
-from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden
+from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, media_type
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.estate import members
 from bridge.simulator.state.limits import OWN_LIMITS
@@ -56,6 +58,7 @@ class Organizations:
             yield "GET", f"{org}/settings/{tail}", Target("getOrgSettings", self.setting, collection=_ORG, tail=tail)
             put = Target("updateOrgSettings", self.put_setting, changes=True, collection=_ORG, tail=tail)
             yield "PUT", f"{org}/settings/{tail}", put
+        yield "GET", f"{org}/roles", Target("getOrgRoles", self.roles, collection=_ORG)
         yield "GET", f"{org}/rights", Target("getOrgRights", self.rights, collection=_ORG)
         for method in ("POST", "PUT"):
             yield method, f"{org}/rights", Target("updateOrgRights", self.put_rights, changes=True, collection=_ORG)
@@ -115,6 +118,11 @@ class Organizations:
     def rights(self, call: Call) -> Answer:
         org = self._addressed(call)
         return call.reply(rights(self.cloud.documents, org, call.view(org)), RIGHTS_STEM, name="OrganizationRightsType")
+
+    def roles(self, call: Call) -> Answer:
+        org = self._addressed(call)
+        document = {"type": media_type(ROLES_STEM), **roles(self.cloud.documents, org)}
+        return call.reply(document, ROLES_STEM)
 
     def put_rights(self, call: Call) -> Answer:
         """POST adds rights, PUT replaces them."""

@@ -16,6 +16,7 @@ from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.beyond import operation
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.effects import catalogs, shelves
+from bridge.simulator.calls.effects.general import refuse_duplicate
 from bridge.simulator.calls.effects.occasion import Occasion
 from bridge.simulator.calls.effects.referring import required
 from bridge.simulator.calls.libraries.transfer import descriptor_of
@@ -216,6 +217,7 @@ def _as_operation(call: Call) -> Operation:
 
 def _rename(cloud: Cloud, entity: Entity, body: JsonObject) -> None:
     """A PUT replaces: a description that is left out is gone."""
-    if body.get("name"):
-        cloud.store.rename(entity, str(body["name"]))
+    if name := str(body.get("name") or ""):
+        refuse_duplicate(cloud.store, entity.kind, entity.parent, name, entity)
+        cloud.store.rename(entity, name)
     entity.description = str(body.get("description") or "")

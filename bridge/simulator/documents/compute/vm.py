@@ -36,7 +36,7 @@ def vm(writer: Writer, entity: Entity, view: View) -> JsonObject:
     if view.version >= (37, 2):
         document["trustedPlatformModule"] = {"tpmPresent": state.tpm}
     if view.provider:
-        document["vCloudExtension"] = [{"required": False, "any": [_in_vsphere(references, entity)]}]
+        document["vCloudExtension"] = [{"required": False, "any": [_in_vsphere(writer, entity)]}]
     return document
 
 
@@ -92,9 +92,11 @@ def _environment(entity: Entity) -> JsonObject | None:
     }  # fmt: skip
 
 
-def _in_vsphere(references: References, entity: Entity) -> Markup:
+def _in_vsphere(writer: Writer, entity: Entity) -> Markup:
     """Where a system administrator finds the VM, its datastore and its host in vCenter."""
-    server = f'name="vimServer-1" href="{escaped(references.api)}/admin/extension/vimServer"'
+    servers = writer.store.of_kind("vimServer")
+    href = writer.references.href(servers[0]) if servers else f"{writer.references.api}/admin/extension/vimServer"
+    server = f'name="vimServer-1" href="{escaped(href)}"'
 
     def reference(element: str, moref: str, kind: str) -> str:
         return (

@@ -21,6 +21,7 @@ RECORDS_STEM = "application/vnd.vmware.vcloud.query.records"
 TASKS_LIST_STEM = "application/vnd.vmware.vcloud.tasksList"
 TASK_STEM = "application/vnd.vmware.vcloud.task"
 RIGHTS_STEM = "application/vnd.vmware.admin.org.rights"
+ROLES_STEM = "application/vnd.vmware.admin.org.roles"
 SETTINGS_STEM = "application/vnd.vmware.admin.orgSettings"
 
 SETTINGS: dict[str, tuple[str, str, JsonObject]] = {
@@ -127,9 +128,7 @@ def _admin_organization(writer: Writer, entity: Entity, view: View) -> JsonObjec
         "vdcs": {"vdc": [_admin(references, one) for one in vdcs]},
         "networks": {"network": [_admin(references, one) for one in networks]},
         "rightReferences": rights(writer, entity, view),
-        "roleReferences": {
-            "href": f"{href}/roles", "roleReference": [references.to(one) for one in members(entity, "role")],
-        },
+        "roleReferences": roles(writer, entity),
     }  # fmt: skip
 
 
@@ -152,6 +151,15 @@ def rights(writer: Writer, entity: Entity, view: View) -> JsonObject:
         "href": href, "type": media_type(RIGHTS_STEM), "link": links,
         "rightReference": [references.to(one) for one in granted(writer, entity)],
     }  # fmt: skip
+
+
+def roles(writer: Writer, entity: Entity) -> JsonObject:
+    """OrganizationRolesType."""
+    references = writer.references
+    return {
+        "href": f"{references.admin_href(entity)}/roles",
+        "roleReference": [references.to(one) for one in members(entity, "role")],
+    }
 
 
 def granted(writer: Writer, entity: Entity) -> list[Entity]:
