@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from tests.fidelity import test_govcd
 from tests.fidelity.conformity import deviations
 from tests.fidelity.pyvcloud import tried
 from tools.draw_architecture import ROOT
@@ -70,6 +71,11 @@ ORACLES = {
     "bodies of the bridge": "bodies of the bridge within them",
 }
 """Of the judge (``tests/fidelity/conformity/judge.py``), with the head of their column."""
+
+
+def govcd() -> str:
+    """The steps in front of go-vcloud-director that fail, with the reason."""
+    return _table(("step that fails", "why"), ((f"`{step}`", why) for step, why in test_govcd.KNOWN.items()))
 
 
 def documents() -> str:

@@ -27,6 +27,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "crash points": describe_code.crash_points,
     "fidelity tests": describe_fidelity.tests,
     "fidelity pyvcloud": describe_fidelity.pyvcloud,
+    "fidelity govcd": describe_fidelity.govcd,
     "fidelity documents": describe_fidelity.documents,
     "fidelity beyond": describe_fidelity.beyond,
     "fidelity recorded": describe_fidelity.recorded,
