@@ -122,7 +122,7 @@ class Cloud:
         self.documents.empty_owner_href_every = behavior.empty_owner_href_every
         self.documents.queued_has_start = behavior.queued_has_start
         self.documents.recent_task_seconds = behavior.recent_task_seconds
-        self.engine.keep_seconds = behavior.activity_log_keep_days * 86400
+        self.engine.keep(behavior.activity_log_keep_days * 86400)
         limits = Limits(
             running_per_user=behavior.operations_per_user, running_per_org=behavior.operations_per_org,
             queued_per_user=behavior.queued_operations_per_user, queued_per_org=behavior.queued_operations_per_org,

@@ -343,6 +343,16 @@ class TestProcess:
             call("GET", url + "/api/versions")
 
 
+def test_fields_that_are_sent_twice_are_one_list(simulator: Simulator, admin: Client) -> None:
+    with contextlib.closing(http.client.HTTPConnection(simulator.url.removeprefix("http://"))) as connection:
+        connection.putrequest("GET", "/api/org")
+        connection.putheader("Authorization", f"Bearer {admin.token}")
+        for form in ("xml", "json"):
+            connection.putheader("Accept", f"application/*+{form};version=39.0")
+        connection.endheaders()
+        assert "+xml" in str(connection.getresponse().headers["Content-Type"])
+
+
 def test_fault_files(tmp_path: Path) -> None:
     path = tmp_path / "faults"
     path.write_text('{"do": "drop"}\n\n{"status": 500}\n')

@@ -198,6 +198,14 @@ def test_a_task_vanishes_with_403(cloud: Cloud, admin: Caller) -> None:
 DAY = 86400.0
 
 
+def test_a_shorter_log_takes_what_has_ended_already(cloud: Cloud, admin: Caller) -> None:
+    task = admin.deploy()
+    cloud.wait(20)
+    assert admin.call("GET", f"/task/{task}").status == 200
+    cloud.set("settings", {"activity_log_keep_days": 10 / DAY})
+    assert admin.call("GET", f"/task/{task}").status == 403
+
+
 @pytest.mark.parametrize(
     ("keep_days", "gone_after"),
     [(0.0, 90 * DAY), (7.0, 7 * DAY + 10), (365.0, 90 * DAY)],

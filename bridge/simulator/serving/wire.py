@@ -7,7 +7,7 @@ import contextlib
 import http
 import socket
 import struct
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from bridge.simulator.protocol.exchange import Answer, Request
@@ -34,6 +34,8 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
         ConnectionAbortedError: The client left before its body was complete: nothing of it counts.
     """
     headers = dict(scope["headers"])
+    if len(headers) < len(scope["headers"]):
+        headers = _joined(scope["headers"])
     body = b""
     if b"content-length" in headers or b"transfer-encoding" in headers:
         message = await _part(receive)
@@ -42,6 +44,14 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
             body = await _rest(body, receive)
     raw = scope.get("raw_path") or scope["path"].encode()
     return Request(scope["method"], raw.decode("latin-1"), scope["query_string"].decode("latin-1"), headers, body)
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Fields that were sent more than once are one list (RFC 9110, section 5.3)."""
+    joined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
 
 
 async def _part(receive: Receive) -> MutableMapping[str, Any]:

@@ -166,6 +166,14 @@ class TaskEngine:
     def active_count(self) -> int:
         return len(self._active)
 
+    def keep(self, seconds: float) -> None:
+        """Sets how long ended Tasks are kept. Those that have ended already go sooner too; none stays longer."""
+        if seconds and seconds != self.keep_seconds:
+            for task in self._ended:
+                if task.ended_at is not None and task.vanish_at is not None:
+                    task.vanish_at = min(task.vanish_at, task.ended_at + seconds)
+        self.keep_seconds = seconds
+
     def start(self, task: Task, hold: Begin | None = None) -> None:
         """Adds one of VCD's own Tasks; where operation limits say so it stays queued until others have ended.
 
