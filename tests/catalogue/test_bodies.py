@@ -107,6 +107,7 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("convertToReplicationTrackingVm", {"whatever": 1}),
     ("moveVApp", {"source": SOURCE}),
     ("createDisk", {"disk": {"name": "n", "size": 1}}),
+    ("failoverReplicationTrackingVm", {}),
 ]
 
 

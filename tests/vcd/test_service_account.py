@@ -241,6 +241,47 @@ async def test_a_token_that_could_not_be_written_is_kept_and_written_later(
     assert path.read_text() == "token-3\n"
 
 
+async def test_a_token_that_could_not_be_written_does_not_take_the_place_of_a_newer_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has authorized the account again in the meantime."""
+    tokens, account = Tokens(), credential(path)
+
+    def broken(_draft: object, _token: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bridge.vcd.token_file.Draft.commit", broken)
+        with pytest.raises(LoginUnavailable):
+            await account.log_in(tokens, "39.1")
+    tokens.valid = "token-8"
+    path.write_text("token-8")
+    assert (await account.log_in(tokens, "39.1")).token == "access-9"
+    assert (tokens.calls, path.read_text()) == (2, "token-9\n")
+
+
+async def test_the_new_token_is_on_the_disk_before_it_has_its_name_and_its_name_before_the_session_is_used(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a machine that dies leaves behind is what was synced."""
+    steps: list[str] = []
+    account, synced, renamed = credential(path), os.fsync, Path.rename
+
+    def sync(descriptor: int) -> None:
+        steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else f"{os.fstat(descriptor).st_size}")
+        synced(descriptor)
+
+    def rename(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return renamed(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "rename", rename)
+    account.reach = steps.append
+    await account.log_in(Tokens(), "39.1")
+    assert steps == [f"{4096 + 8}", "token_rotated", "8", "rename", "directory", "token_saved"]
+
+
 async def test_a_file_that_cannot_be_replaced_is_written_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A single file that is mounted into a container is busy."""
     path.write_text("token-1" + " " * 100)

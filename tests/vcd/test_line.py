@@ -1,4 +1,4 @@
-"""Cells that answer and should not be listened to: told from trouble of the whole VCD by asking another cell."""
+"""The line to several cells: which is asked what, and whether an answer tells of the cell or of VCD."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import httpx
 import pytest
 
 from bridge.vcd.addresses import Addresses, may_be_cells_own
+from bridge.vcd.classifier import Verdict
 from bridge.vcd.line import Line
+from bridge.vcd.pace import Held
 from bridge.vcd.transports import Departure, Reply, TransportFault
-from tests.vcd.scripted import LOST, Log, ManualClock, Outcome, ScriptedTransport, fault, reply
+from tests.vcd.scripted import LOST, REFUSED, Log, ManualClock, Outcome, ScriptedTransport, fault, reply
 
 A, B, C = "https://a.example", "https://b.example", "https://c.example"
 GOOD = reply(200, {"name": "n"})
 BROKEN = reply(500, {"minorErrorCode": "INTERNAL_SERVER_ERROR"})
+NO_ANSWER = Verdict(never_sent=False, code="no_answer", message="ReadTimeout")
 PAGE = reply(200, b"<!DOCTYPE html>\n<HTML><body>Sign in</body></HTML>", content_type="text/html; charset=utf-8")
 
 
@@ -37,11 +40,18 @@ class Cells:
         answer = await self.line.read("read", self.line.request("GET", "/api/task/1", {}))
         return answer.status, self.asked
 
-    async def call(self) -> tuple[int, str]:
+    async def call(self, *, may_leave: bool = True) -> tuple[int, str]:
         self.transport.requests.clear()
-        departure = Departure(by=10.0, may_leave=lambda: True)
+        departure = Departure(by=10.0, may_leave=lambda: may_leave)
         answer = await self.line.call(self.line.request("POST", "/api/vApp/1/action/deploy", {}), departure)
         return answer.status, self.asked
+
+    async def back(self, name: str) -> None:
+        """It answers once, so that it is asked first again; afterwards as before."""
+        before, self.says[f"{name}.example"] = self.says[f"{name}.example"], GOOD
+        self.clock.time += 60.0
+        assert await self.read() == (200, name)
+        self.says[f"{name}.example"] = before
 
     @property
     def asked(self) -> str:
@@ -108,3 +118,65 @@ def test_documents_named_as_pages_are_documents() -> None:
     for body in (b'{"name": "n"}', b'<?xml version="1.0"?><Task/>'):
         assert not may_be_cells_own(reply(200, body, content_type="text/html"))
     assert may_be_cells_own(PAGE)
+
+
+async def test_each_cell_is_asked_by_its_own_name(cells: Cells) -> None:
+    """Several names may end at one server or balancer, which tells them apart by it."""
+    cells.says["a.example"] = fault(REFUSED)
+    request = cells.line.request("POST", "/oauth/tenant/acme/token?x=%2C", {"X-Own": "kept"}, b"secret")
+    assert (await cells.line.session("logIn", request)).status == 200
+    _, asked = cells.transport.requests
+    assert str(asked.url) == "https://b.example/oauth/tenant/acme/token?x=%2C"
+    assert asked.headers.get_list("host") == ["b.example"]
+    assert (asked.headers["x-own"], asked.content) == ("kept", b"secret")
+
+
+@pytest.mark.parametrize("lost", [LOST, NO_ANSWER])
+async def test_what_may_have_been_sent_is_asked_elsewhere_only_if_it_reads(cells: Cells, lost: Verdict) -> None:
+    """A login may have used up a token that rotates; a cancel is one entry in VCD's audit trail."""
+    cells.says["a.example"] = fault(lost)
+    for send in (cells.line.session, cells.line.read):
+        cells.transport.requests.clear()
+        with pytest.raises(TransportFault):
+            await send("post", cells.line.request("POST", "/api/task/1/action/cancel", {}))
+        assert cells.asked == "a"
+        await cells.back("a")
+    with pytest.raises(TransportFault):
+        await cells.call()
+    assert cells.asked == "a"
+    await cells.back("a")
+    assert await cells.read() == (200, "ab")
+
+
+@pytest.mark.parametrize("code", ["pool_timeout", "lease_expired", "held_back"])
+async def test_what_stops_on_our_side_says_nothing_of_a_cell(cells: Cells, code: str) -> None:
+    cells.says["a.example"] = fault(Verdict(never_sent=True, code=code, message="ours"))
+    with pytest.raises(TransportFault):
+        await cells.call()
+    assert cells.asked == "a"
+    cells.says["a.example"] = GOOD
+    assert await cells.call() == (200, "a")
+    assert cells.log.events == []
+
+
+async def test_a_call_that_may_not_leave_any_more_does_not_leave_for_another_cell(cells: Cells) -> None:
+    with pytest.raises(TransportFault, match="held back"):
+        await cells.call(may_leave=False)
+    assert cells.asked == ""
+
+
+async def test_one_cells_maintenance_holds_nothing_up_but_a_limit_does(cells: Cells) -> None:
+    cells.says["a.example"] = reply(503, retry_after="60")
+    assert await cells.call() == (503, "a")
+    assert await cells.call() == (200, "b")
+    cells.says["b.example"] = reply(429, retry_after="60")
+    assert await cells.call() == (429, "b")
+    with pytest.raises(Held):
+        await cells.call()
+
+
+async def test_the_last_cells_maintenance_holds_everything_up(cells: Cells) -> None:
+    cells.says = dict.fromkeys(cells.says, reply(503, retry_after="60"))
+    assert await cells.read() == (503, "abc")
+    with pytest.raises(Held):
+        await cells.call()
