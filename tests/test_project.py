@@ -246,6 +246,7 @@ def test_wheel_is_complete(tmp_path: Path) -> None:
         entry_points = wheel.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
     assert "vcd-bridge = bridge.__main__:main" in entry_points
     assert {f"bridge/avro/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.avsc")} <= names
-    assert {"bridge/py.typed", "bridge/catalogue/operations.toml"} <= names
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {"bridge/py.typed", "bridge/catalogue/operations.toml", "bridge/catalogue/types.json"} <= names
+    for file in ("LICENSE", "NOTICE"):
+        assert any(name.endswith(f"licenses/{file}") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "tools/"))]
