@@ -29,6 +29,9 @@ SUPERSEDED: Mapping[tuple[str, str], str] = {
 }
 """Required by the XSDs, but what is newer than they says the same: one of the two is needed. (type, key) -> key."""
 
+OMISSIBLE = frozenset({("VmSpecSectionType", "hardwareVersion")})
+"""Required by the XSDs, whose own text says that an update may leave it out. (type, key)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -78,7 +81,8 @@ class Shapes:
     def _make(self, kind: DocumentType) -> BodyShape:
         needed: list[tuple[str, ...]] = []
         for field in kind.fields:
-            if field.required and not field.newer and not field.older and not is_foreign(field.xml):
+            omissible = field.newer or field.older or (kind.name, field.key) in OMISSIBLE
+            if field.required and not omissible and not is_foreign(field.xml):
                 instead = SUPERSEDED.get((kind.name, field.key))
                 needed.append((field.key,) if instead is None else (field.key, instead))
         for choice in kind.choices:

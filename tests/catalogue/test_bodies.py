@@ -151,6 +151,10 @@ def test_a_message_has_nothing_of_what_was_given_for_a_secret() -> None:
     assert not any("hunter2" in one for one in told("updateVmGuestCustomizationSection", body))
 
 
+def test_an_update_needs_no_hardware_version() -> None:
+    assert not told("reconfigureVm", {"name": "vm", "section": [{"_type": "VmSpecSectionType", "numCpus": 2}]})
+
+
 def test_what_stands_for_a_required_key_is_known_to_its_type() -> None:
     types = load_types()
     for (name, old), new in SUPERSEDED.items():

@@ -219,6 +219,18 @@ class TestHardware:
         do(cloud, admin, "POST", f"{ACTION}/reconfigureVm", {"name": "big", **lone})
         assert section(machine(admin), "VmSpecSection")["numCpus"] == 8, "what is not modified is not read"
 
+    def test_an_update_needs_no_hardware_version(self, cloud: Cloud, admin: Caller) -> None:
+        """The schema requires one; its own text says that an update may leave it out."""
+        sent = (
+            b'<Vm xmlns="http://www.vmware.com/vcloud/v1.5" '
+            b'xmlns:o="http://schemas.dmtf.org/ovf/envelope/1" name="big">'
+            b'<VmSpecSection Modified="true"><o:Info>Spec</o:Info><NumCpus>2</NumCpus></VmSpecSection></Vm>'
+        )
+        answer = admin.call("POST", f"{ACTION}/reconfigureVm", sent, **{"content-type": "application/*+xml"})
+        assert answer.status == 202, answer.body
+        cloud.wait(10)
+        assert section(machine(admin), "VmSpecSection")["numCpus"] == 2
+
     def test_disks_as_items(self, cloud: Cloud, admin: Caller) -> None:
         attach = {"disk": {"href": f"{URL}/api/disk/{DISK}"}}
         do(cloud, admin, "POST", f"/vApp/{VM}/disk/action/attach", attach)

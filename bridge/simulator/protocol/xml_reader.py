@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.catalogue.shapes import SUPERSEDED, is_foreign
+from bridge.catalogue.shapes import OMISSIBLE, SUPERSEDED, is_foreign
 from bridge.catalogue.types import Choice, DocumentType, Field, Place, Primitive, load_types
 from bridge.simulator.clock import parse_time
 from bridge.simulator.protocol.document_types import actual_type
@@ -79,8 +79,9 @@ def _plan(kind: DocumentType) -> _Plan:
             elements[one.xml] = _Place(index, one, one.type, substitute=False)
             for other in types.substitutes(one.xml):
                 elements.setdefault(other, _Place(index, one, types.elements[other], substitute=True))
+    required = tuple(one for one in kind.fields if one.required and (kind.name, one.key) not in OMISSIBLE)
     return _Plan(
-        kind, elements, places[Place.ATTRIBUTE], tuple(one for one in kind.fields if one.required),
+        kind, elements, places[Place.ATTRIBUTE], required,
         next(iter(places[Place.TEXT].values()), None), next(iter(places[Place.ANY].values()), None),
     )  # fmt: skip
 
