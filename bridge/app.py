@@ -44,8 +44,13 @@ from bridge.wiring import (
 )
 
 STALLED_SECONDS = 60.0
-"""A loop that made no progress for so long, and for as long as VCD may take twice over, is taken for dead: a VCD that
-hangs makes one read wait for a connection and then for its answer, and that is not a loop that hangs."""
+"""A loop that made no progress for so long besides what VCD may take is taken for dead."""
+
+
+def longest_read_seconds(settings: Settings) -> float:
+    """How long one read may take of a VCD that hangs: it waits for a connection and then for its answer; of several
+    addresses it asks a second one."""
+    return (4 if settings.vcd.further_urls else 2) * settings.vcd.answer_timeout_seconds
 
 
 class SystemClock:
@@ -110,7 +115,7 @@ async def run(
         observer=telemetry,
     )
     engine = assemble(ports, policies(settings), load_catalogue(), lambda: admission_context(settings, gateway), reach)
-    health = EngineHealth(engine, lambda: inbox.last_progress, clock, settings.vcd.answer_timeout_seconds)
+    health = EngineHealth(engine, lambda: inbox.last_progress, clock, longest_read_seconds(settings))
     telemetry.count_open(lambda: open_by_phase(engine))
     telemetry.report_ready(lambda: health.ready()[0])
     management = ManagementServer(settings.management.address, health, telemetry.render)
@@ -126,9 +131,9 @@ async def run(
 class EngineHealth:
     """What the probes report of the engine."""
 
-    def __init__(self, engine: Engine, polled_at: Callable[[], float], clock: Clock, answer_seconds: float) -> None:
+    def __init__(self, engine: Engine, polled_at: Callable[[], float], clock: Clock, read_seconds: float) -> None:
         self._engine = engine
-        self._stalled_seconds = STALLED_SECONDS + 2 * answer_seconds
+        self._stalled_seconds = STALLED_SECONDS + read_seconds
         self._polled_at = polled_at
         self._clock = clock
 

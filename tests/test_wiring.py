@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.app import longest_read_seconds
 from bridge.errors import ConfigurationError
 from bridge.settings import load
 from bridge.wiring import policies, policy_of, vcd_config
@@ -32,6 +33,14 @@ def test_calls_and_reads_have_connections_of_their_own() -> None:
 def test_further_cells_are_dialled_too(text: str) -> None:
     config = vcd_config(load(None, {**ENVIRONMENT, f"{VCD}FURTHER_URLS": text}).settings)
     assert config.urls == ("https://vcd.example", "https://b.example:8443", "https://c.example")
+
+
+def test_a_read_that_two_silent_cells_hold_up_is_no_loop_that_hangs() -> None:
+    """A probe that takes it for one would restart every process while VCD is down."""
+    environment = {**ENVIRONMENT, f"{VCD}ANSWER_TIMEOUT_SECONDS": "30"}
+    one = load(None, environment).settings
+    several = load(None, {**environment, f"{VCD}FURTHER_URLS": "https://b.example,https://c.example"}).settings
+    assert (longest_read_seconds(one), longest_read_seconds(several)) == (60.0, 120.0)
 
 
 def test_a_further_cell_that_is_no_address_is_told() -> None:
