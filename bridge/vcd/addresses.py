@@ -31,9 +31,9 @@ class _Address:
 
 
 def may_be_cells_own(reply: Reply) -> bool:
-    """Whether an answer to a read may tell of the cell and not of what was read: an error of the server, or a page for
-    people in place of a document. It does where another cell has an answer."""
-    if reply.status >= 500:
+    """Whether an answer to a read may tell of the cell and not of what was read: an error of the server, a redirect, or
+    a page for people in place of a document. It does where another cell has an answer."""
+    if reply.status >= 500 or 300 <= reply.status < 400:
         return True
     page = reply.headers.get("content-type", "").casefold().startswith("text/html")
     return page and b"<html" in reply.body[:1000].lower()

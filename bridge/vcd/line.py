@@ -183,7 +183,7 @@ class Line:
         except TransportFault as fault:
             if fault.head is not None:
                 self._hear(fault.head, paced=paced)
-            else:
+            elif not self._addresses.any_well:
                 self._reach.unanswered(began, fault.verdict)
             raise
         self._hear(reply, paced=paced)

@@ -9,12 +9,14 @@ from bridge.vcd.addresses import Addresses, may_be_cells_own
 from bridge.vcd.classifier import Verdict
 from bridge.vcd.line import Line
 from bridge.vcd.pace import Held
+from bridge.vcd.reach import Reach
 from bridge.vcd.transports import Departure, Reply, TransportFault
 from tests.vcd.scripted import LOST, REFUSED, Log, ManualClock, Outcome, ScriptedTransport, fault, reply
 
 A, B, C = "https://a.example", "https://b.example", "https://c.example"
 GOOD = reply(200, {"name": "n"})
 BROKEN = reply(500, {"minorErrorCode": "INTERNAL_SERVER_ERROR"})
+MOVED = reply(302, location="https://elsewhere.example/login")
 NO_ANSWER = Verdict(never_sent=False, code="no_answer", message="ReadTimeout")
 PAGE = reply(200, b"<!DOCTYPE html>\n<HTML><body>Sign in</body></HTML>", content_type="text/html; charset=utf-8")
 
@@ -28,7 +30,8 @@ class Cells:
         self.says: dict[str, Outcome] = {"a.example": GOOD, "b.example": GOOD, "c.example": GOOD}
         self.transport = ScriptedTransport(self._answer)
         addresses = Addresses((A, B, C), self.clock, self.log)
-        self.line = Line(A, self.transport, self.transport, self.clock, addresses=addresses)
+        reach = Reach(self.clock, self.log)
+        self.line = Line(A, self.transport, self.transport, self.clock, reach=reach, addresses=addresses)
 
     def _answer(self, request: httpx.Request) -> Outcome:
         self.clock.time += 0.001
@@ -63,7 +66,7 @@ def cells() -> Cells:
     return Cells()
 
 
-@pytest.mark.parametrize("trouble", [BROKEN, PAGE, reply(503), reply(501)])
+@pytest.mark.parametrize("trouble", [BROKEN, PAGE, reply(503), reply(501), MOVED])
 async def test_what_another_cell_can_read_shows_which_one_is_sick(cells: Cells, trouble: Reply) -> None:
     cells.says["a.example"] = trouble
     assert await cells.read() == (200, "ab")
@@ -180,3 +183,18 @@ async def test_the_last_cells_maintenance_holds_everything_up(cells: Cells) -> N
     assert await cells.read() == (503, "abc")
     with pytest.raises(Held):
         await cells.call()
+
+
+async def test_vcd_is_out_of_reach_when_no_cell_answers_and_not_before(cells: Cells) -> None:
+    cells.says["a.example"] = fault(NO_ANSWER)
+    with pytest.raises(TransportFault):
+        await cells.call()
+    assert cells.log.events == ["vcd.address_failed"], "the others may be well"
+    cells.says = dict.fromkeys(cells.says, fault(REFUSED))
+    with pytest.raises(TransportFault):
+        await cells.read()
+    assert cells.log.events == ["vcd.address_failed"] * 3 + ["vcd.unreachable"]
+    cells.says["b.example"] = GOOD
+    cells.clock.time += 60.0
+    await cells.read()
+    assert cells.log.events[-2:] == ["vcd.address_answers", "vcd.reachable"]
