@@ -20,6 +20,7 @@ from bridge.simulator.protocol.exchange import (
     Request,
     bad_request,
     media_type,
+    no_access,
     to_json,
 )
 from bridge.simulator.protocol.json_reader import from_json
@@ -27,7 +28,8 @@ from bridge.simulator.protocol.negotiation import body_form, version_number
 from bridge.simulator.protocol.xml_reader import from_xml
 from bridge.simulator.protocol.xml_tree import parse
 from bridge.simulator.protocol.xml_writer import to_xml
-from bridge.simulator.state.entities import Entity, User
+from bridge.simulator.state.entities import Entity, EntityStore, User
+from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.sessions import Session
 from bridge.simulator.state.tasks import Task
 
@@ -191,6 +193,19 @@ def read_body(body: bytes, form: Format, name: str = "") -> JsonObject | None:
     if not isinstance(document, dict):
         raise bad_request("Bad request: the body is no JSON object")
     return document
+
+
+def organization_of(call: Call, store: EntityStore) -> Entity:
+    """The organization whose id is in the path; the call is about it.
+
+    Raises:
+        Refusal: 403 where it is hidden, or none.
+    """
+    org = store.find(KINDS["org"], call.parameters["id"].lower(), None)
+    if not call.sees(org):
+        raise no_access("org", org.uuid)
+    call.entity = org.uuid
+    return org
 
 
 def json_body(request: Request) -> JsonObject | None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from bridge.simulator.calls.call import Call
+from bridge.simulator.calls.call import Call, organization_of
 from bridge.simulator.calls.external import ExternalTasks
 from bridge.simulator.calls.taskbody import TaskBody, read_task_body
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.documents import TASK_STEM, TASKS_LIST_STEM
 from bridge.simulator.protocol.exchange import Answer, Refusal, forbidden, no_access
-from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.tasks import Task
 
 MAXIMUM_LISTED = 128
@@ -33,7 +31,7 @@ class TaskCalls:
 
     def list(self, call: Call) -> Answer:
         """The organization's newest Tasks, newest first."""
-        org = self._organization(call)
+        org = organization_of(call, self.cloud.store)
         seen = (task for task in self.cloud.engine.newest(call.now) if task.org is org and call.sees_task(task))
         tasks = list(islice(seen, MAXIMUM_LISTED))
         document = self.cloud.documents.tasks_list(org, tasks, call.now, provider=call.is_provider)
@@ -56,7 +54,7 @@ class TaskCalls:
         """POST /tasksList/{org}: 200 with the stored Task."""
         if not call.is_provider:
             raise forbidden()
-        task = self.external.create(self._organization(call), _body(call), call.now)
+        task = self.external.create(organization_of(call, self.cloud.store), _body(call), call.now)
         call.effect = True
         self._note(call, task)
         return self._answer(call, task)
@@ -88,13 +86,6 @@ class TaskCalls:
         call.entity = f"{task.owner.kind.prefix}{task.owner.uuid}"
         self._note(call, task)
         return task
-
-    def _organization(self, call: Call) -> Entity:
-        org = self.cloud.store.find(KINDS["org"], call.parameters["id"].lower(), None)
-        if not call.sees(org):
-            raise no_access("org", org.uuid)
-        call.entity = org.uuid
-        return org
 
     @staticmethod
     def _note(call: Call, task: Task) -> None:

@@ -12,12 +12,10 @@ from typing import Any
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.behavior import BLOCKING_ACTIONS
-from bridge.simulator.calls.call import Call, Target
+from bridge.simulator.calls.call import Call, Target, organization_of
 from bridge.simulator.calls.naming import operation_name
 from bridge.simulator.cloud import Cloud
-from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, no_access
-from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.kinds import KINDS
+from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden
 from bridge.simulator.state.limits import OWN_LIMITS
 
 _SETTINGS_STEM = "application/vnd.vmware.admin.systemSettings"
@@ -124,7 +122,7 @@ class TaskSettings:
         return self.limits(call)
 
     def org_limits(self, call: Call) -> Answer:
-        org = self._organization(call)
+        org = organization_of(call, self.cloud.store)
         own, links = (org.properties.get("settings") or {}).get(OWN_LIMITS) or {}, self.cloud.references
         href = f"{links.api}/admin/org/{org.uuid}/settings/operationLimitsSettings"
         document: JsonObject = {"href": href, "type": f"{_LIMITS_STEM}+json"}
@@ -135,7 +133,7 @@ class TaskSettings:
 
     def set_org_limits(self, call: Call) -> Answer:
         """What is left out is the system's to say; 0 is no limit."""
-        org = self._organization(call)
+        org = organization_of(call, self.cloud.store)
         if not call.is_provider:
             raise forbidden()
         body = _body(call, _LIMITS_STEM, _ORG_LIMITS)
@@ -144,13 +142,6 @@ class TaskSettings:
         org.properties["settings"] = {**(org.properties.get("settings") or {}), OWN_LIMITS: limits}
         self.cloud.engine.queue.reconsider(call.now)
         return self.org_limits(call)
-
-    def _organization(self, call: Call) -> Entity:
-        org = self.cloud.store.find(KINDS["org"], call.parameters["id"].lower(), None)
-        if not call.sees(org):
-            raise no_access("org", org.uuid)
-        call.entity = org.uuid
-        return org
 
     def _operations(self) -> JsonObject:
         """By operationName, also where a setting gave names of the catalogue."""

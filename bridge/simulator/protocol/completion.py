@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.catalogue.types import DocumentType, Place, load_types
-from bridge.simulator.protocol.document_types import actual_type
+from bridge.simulator.protocol.document_types import ByType, actual_type
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.protocol.links import LINK, in_both_forms
 
@@ -26,15 +26,6 @@ class _Plan:
     """Keys that JSON does not have any more."""
 
 
-class _Plans(dict[str, _Plan]):
-    def __missing__(self, name: str) -> _Plan:
-        plan = self[name] = _plan(load_types()[name])
-        return plan
-
-
-_PLANS = _Plans()
-
-
 def _plan(kind: DocumentType) -> _Plan:
     empty: JsonObject = {"otherAttributes": {}} if kind.other_attributes else {}
     empty |= {
@@ -45,6 +36,9 @@ def _plan(kind: DocumentType) -> _Plan:
     inner = {one.key: one.type for one in kind.fields if one.place is not Place.ANY and one.type in types}
     text = next((one.key for one in kind.fields if one.place is Place.TEXT), None)
     return _Plan(empty, inner, text, frozenset(one.key for one in kind.fields if one.older))
+
+
+_PLANS = ByType(_plan)
 
 
 def complete(document: JsonObject, name: str) -> JsonObject:

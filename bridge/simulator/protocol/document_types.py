@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 from bridge.catalogue.types import DocumentType, load_types
+
+_Plan = TypeVar("_Plan")
+
+
+class ByType(dict[str, _Plan]):
+    """What is worked out once for each type, by its name, when it is asked for."""
+
+    def __init__(self, work_out: Callable[[DocumentType], _Plan]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, name: str) -> _Plan:
+        made = self[name] = self._work_out(load_types()[name])
+        return made
+
 
 _KEPT = 4096
 """Answers that are remembered; some of the names asked for are clients'."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.catalogue.types import DocumentType, Field, Place, Primitive, load_types
-from bridge.simulator.protocol.document_types import actual_type
+from bridge.simulator.protocol.document_types import ByType, actual_type
 from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -35,17 +35,11 @@ class _Plan:
     text: bool
 
 
-class _Plans(dict[str, _Plan]):
-    def __missing__(self, name: str) -> _Plan:
-        plan = self[name] = _plan(load_types()[name])
-        return plan
-
-
-_PLANS = _Plans()
-
-
 def _plan(kind: DocumentType) -> _Plan:
     return _Plan(dict(kind.by_key), any(one.place is Place.TEXT for one in kind.fields))
+
+
+_PLANS = ByType(_plan)
 
 
 def _object(document: JsonObject, declared: str, where: str) -> JsonObject:

@@ -14,7 +14,7 @@ from typing import Any
 from bridge.catalogue.shapes import OMISSIBLE, SUPERSEDED, is_foreign
 from bridge.catalogue.types import Choice, DocumentType, Field, Place, Primitive, load_types
 from bridge.simulator.clock import parse_time
-from bridge.simulator.protocol.document_types import actual_type
+from bridge.simulator.protocol.document_types import ByType, actual_type
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.protocol.xml_tree import Node, invalid, markup
 
@@ -58,15 +58,6 @@ class _Plan:
     any: Field | None
 
 
-class _Plans(dict[str, _Plan]):
-    def __missing__(self, name: str) -> _Plan:
-        plan = self[name] = _plan(load_types()[name])
-        return plan
-
-
-_PLANS = _Plans()
-
-
 def _plan(kind: DocumentType) -> _Plan:
     types, elements = load_types(), dict[str, _Place]()
     places: dict[Place, dict[str, Field]] = {place: {} for place in Place}
@@ -84,6 +75,9 @@ def _plan(kind: DocumentType) -> _Plan:
         kind, elements, places[Place.ATTRIBUTE], required,
         next(iter(places[Place.TEXT].values()), None), next(iter(places[Place.ANY].values()), None),
     )  # fmt: skip
+
+
+_PLANS = ByType(_plan)
 
 
 def _any_order(kind: DocumentType) -> list[tuple[str, ...]]:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from bridge.catalogue.types import DocumentType, Field, Place, Primitive, load_types
-from bridge.simulator.protocol.document_types import actual_type, substitution
+from bridge.simulator.protocol.document_types import ByType, actual_type, substitution
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.protocol.links import LINK, in_both_forms
 
@@ -104,15 +104,6 @@ class _Plan:
     """Key, ``value`` but for a few types, and how it is written."""
 
 
-class _Plans(dict[str, _Plan]):
-    def __missing__(self, name: str) -> _Plan:
-        plan = self[name] = _plan(load_types()[name])
-        return plan
-
-
-_PLANS = _Plans()
-
-
 def _plan(kind: DocumentType) -> _Plan:
     types = load_types()
     text = [(one.key, _written(one)) for one in kind.fields if one.place is Place.TEXT]
@@ -128,6 +119,9 @@ def _plan(kind: DocumentType) -> _Plan:
         ),
         text=text[0] if text else None,
     )  # fmt: skip
+
+
+_PLANS = ByType(_plan)
 
 
 @dataclass(slots=True)
