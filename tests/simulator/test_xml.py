@@ -163,7 +163,7 @@ class TestReader:
     @pytest.mark.parametrize(
         ("name", "body", "rule"),
         [
-            ("CloneVAppParamsType", element("CloneVAppParams", ">"), "2.4.b: the element Source is missing"),
+            ("CloneVAppParamsType", element("CloneVAppParams", ">"), "2.4.b: .* is not complete"),
             ("MetadataType", element("Metadata", "><MetadataEntry><Key>k</Key><TypedValue/></MetadataEntry>"),
              "cvc-type.2"),
             ("ControlAccessParamsType", element("ControlAccessParams", "><IsSharedToEveryone>true</IsSharedToEveryone>"
@@ -178,6 +178,16 @@ class TestReader:
     def test_what_is_missing_or_no_choice(self, name: str, body: str, rule: str) -> None:
         with pytest.raises(Refusal, match=rule):
             read(body, name)
+
+    def test_it_is_told_as_real_servers_tell_it(self) -> None:
+        """As quoted in pyvcloud #41."""
+        late = "><Source href='https://x/api/vApp/x'/><Description>late</Description>"
+        with pytest.raises(Refusal) as refused:
+            read(element("CloneVAppParams", late), "CloneVAppParamsType")
+        assert str(refused.value).startswith(
+            "Bad request\n - Unexpected JAXB Exception\n - cvc-complex-type.2.4.a: Invalid content was found starting "
+            "with element 'Description'. One of '{\"http://www.vmware.com/vcloud/v1.5\":IsSourceDelete, "
+        )
 
     def test_limits(self) -> None:
         with pytest.raises(Refusal, match=f"more than {MAXIMUM_ELEMENTS} elements"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ def from_xml(root: Node, name: str) -> JsonObject:
     types = load_types()
     kind = types.elements.get(root.name)
     if kind is None or not types.extends(kind, name):
-        raise invalid("cvc-elt.1", f"the element {root.name} is not expected here, but a {types[name].json_name}")
+        raise invalid("cvc-elt.1", f"Cannot find the declaration of element '{root.name}' here.")
     return _object(root, kind, kind)
 
 
@@ -102,11 +103,23 @@ def _object(node: Node, declared: str, expected: str) -> JsonObject:
     _read_children(node, plan, document)
     for one in plan.required:
         if one.key not in document and SUPERSEDED.get((name, one.key)) not in document:
-            rule = "cvc-complex-type.4" if one.place is Place.ATTRIBUTE else "cvc-complex-type.2.4.b"
-            what = "attribute" if one.place is Place.ATTRIBUTE else "element"
-            raise invalid(rule, f"the {what} {one.xml} is missing in the element {node.name}")
+            raise _missing(one, node)
     _check_choices(node, plan, document)
     return document
+
+
+def _missing(one: Field, node: Node) -> Exception:
+    if one.place is Place.ATTRIBUTE:
+        return invalid("cvc-complex-type.4", f"Attribute '{one.xml}' must appear on element '{node.name}'.")
+    text = f"The content of element '{node.name}' is not complete. {_expected([one.xml])}"
+    return invalid("cvc-complex-type.2.4.b", text)
+
+
+def _expected(elements: Iterable[str]) -> str:
+    namespaces = load_types().namespaces
+    split = [name.rpartition(":") for name in elements]
+    named = ", ".join(f'"{namespaces[prefix]}":{local}' for prefix, _, local in split)
+    return f"One of '{{{named}}}' is expected."
 
 
 def _check_choices(node: Node, plan: _Plan, document: JsonObject) -> None:
@@ -138,7 +151,8 @@ def _read_attributes(node: Node, plan: _Plan, document: JsonObject) -> None:
             prefix, _, local = name.partition(":")
             document.setdefault("otherAttributes", {})[f"{{{load_types().namespaces[prefix]}}}{local}"] = value
         elif not (plan.kind.other_attributes and is_foreign(plan.kind.name)):  # DMTF's take any, VCD's those of others
-            raise invalid("cvc-complex-type.3.2.2", f"the attribute {name} is not allowed in the element {node.name}")
+            text = f"Attribute '{name}' is not allowed to appear in element '{node.name}'."
+            raise invalid("cvc-complex-type.3.2.2", text)
 
 
 def _read_text(node: Node, plan: _Plan, document: JsonObject) -> None:
@@ -172,13 +186,16 @@ def _read_children(node: Node, plan: _Plan, document: JsonObject) -> None:
 
 
 def _unexpected(child: Node, node: Node, plan: _Plan, reached: int) -> Exception:
-    expected = ", ".join(
-        name for name, place in plan.elements.items() if place.index >= reached and not place.substitute
-    )
-    return invalid(
-        "cvc-complex-type.2.4.a",
-        f"the element {child.name} is not expected at this place in {node.name}; possible are: {expected or 'none'}",
-    )
+    """``reached``: where in its type the element before stands, which may come again only if there can be many."""
+    possible = [
+        name
+        for name, place in plan.elements.items()
+        if not place.substitute and (place.index > reached or (place.index == reached and place.field.many))
+    ]
+    found = f"Invalid content was found starting with element '{child.name}'."
+    if possible:
+        return invalid("cvc-complex-type.2.4.a", f"{found} {_expected(possible)}")
+    return invalid("cvc-complex-type.2.4.d", f"{found} No child element is expected at this point.")
 
 
 def _element(node: Node, place: _Place) -> Any:

@@ -37,8 +37,11 @@ class Node:
 
 
 def invalid(rule: str, message: str) -> Refusal:
-    """400 in the words of a schema validator; ``rule`` is a constraint of XML Schema, Part 1, appendix C."""
-    return bad_request(f"Bad request: {rule}: {message}")
+    """400 as VCD words it (pyvcloud #41, #207), which passes on what its schema validator says.
+
+    ``rule`` is a constraint of XML Schema, Part 1, appendix C.
+    """
+    return bad_request(f"Bad request\n - Unexpected JAXB Exception\n - {rule}: {message}")
 
 
 def parse(data: bytes) -> Node:
