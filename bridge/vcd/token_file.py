@@ -15,7 +15,7 @@ import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.core.requests import JsonValue
@@ -44,7 +44,7 @@ class Draft:
     descriptor: int
     path: Path
     target: Path
-    content: bytes
+    content: bytes = field(repr=False)
 
     def commit(self, token: str) -> None:
         """The token file holds ``token``, whatever happens to the machine from now on. Raises OSError."""

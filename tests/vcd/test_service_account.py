@@ -114,6 +114,12 @@ async def test_the_terraform_providers_file_stays_what_it_is(path: Path) -> None
     assert kept == {"token_type": "Service Account", "refresh_token": "token-2", "updated_by": "x"}
 
 
+def test_no_description_shows_a_token(path: Path) -> None:
+    with TokenFile(path).draft() as draft:
+        assert "token-1" not in repr(draft)
+    assert "token-1" not in repr(credential(path))
+
+
 async def test_a_link_to_the_file_stays_a_link(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(path)
