@@ -235,6 +235,22 @@ func (r *run) instances() {
 		})
 		return first(err, count(2))
 	})
+	r.step("VApp.AddRawVM", func() error {
+		general := &types.VMGeneralParams{Name: "raw", Description: "d"}
+		_, err := made.AddRawVM(&types.ReComposeVAppParams{
+			Ovf: types.XMLNamespaceOVF, Xsi: types.XMLNamespaceXSI, Xmlns: types.XMLNamespaceVCloud,
+			Name: made.VApp.Name, AllEULAsAccepted: true,
+			SourcedItem: &types.SourcedCompositionItemParam{
+				Source:          &types.Reference{HREF: r.template.VAppTemplate.Children.VM[0].HREF, Name: "raw"},
+				VMGeneralParams: general,
+			},
+		})
+		if err != nil {
+			return err
+		}
+		vm, err := made.GetVMByName("raw", true)
+		return first(err, must(vm.VM.Description == "d", "%q", vm.VM.Description), vm.Delete())
+	})
 	r.step("VM.Delete", func() error {
 		vm, err := made.GetVMByName("empty", true)
 		if err != nil {

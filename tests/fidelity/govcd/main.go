@@ -148,9 +148,9 @@ func main() {
 		run  func(*run)
 	}{
 		{"session", (*run).session}, {"organizations", (*run).organizations}, {"vdc", (*run).datacenter},
-		{"vm", (*run).machine}, {"power", (*run).power}, {"vapp", (*run).container}, {"networks", (*run).networks},
+		{"vm", (*run).machine}, {"power", (*run).power}, {"vapp", (*run).container}, {"networks", (*run).networks}, {"orgNetworks", (*run).orgNetworks},
 		{"catalog", (*run).library}, {"template", (*run).templates}, {"disk", (*run).disks},
-		{"metadata", (*run).metadata}, {"task", (*run).tasks}, {"people", (*run).people},
+		{"metadata", (*run).metadata}, {"search", (*run).searches}, {"task", (*run).tasks}, {"people", (*run).people}, {"settings", (*run).settings},
 		{"provider", (*run).providers}, {"access", (*run).access}, {"end", (*run).end},
 	}
 	for _, one := range groups {

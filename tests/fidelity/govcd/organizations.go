@@ -186,6 +186,7 @@ func (r *run) providers() {
 		return
 	}
 	r.step("AdminOrg.CreateOrgVdc", func() error { return r.newVdc(org) })
+	r.adminVdc(org)
 	r.step("AdminOrg.Disable", func() error { return org.Disable() })
 	r.step("AdminOrg.Delete", func() error {
 		if err := org.Refresh(); err != nil {

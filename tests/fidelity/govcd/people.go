@@ -149,8 +149,25 @@ func (r *run) tasks() {
 		if err != nil {
 			return err
 		}
-		return one.CancelTask()
+		if err = first(one.CancelTask(), one.WaitInspectTaskCompletion(nil, pollEvery)); err != nil {
+			return err
+		}
+		return must(one.Task.Status != "success", "it is %s", one.Task.Status)
 	})
+	r.step("Client.WaitTaskListCompletion", func() error {
+		if err := r.set("settings", `{"task_seconds": 0}`); err != nil {
+			return err
+		}
+		one, err := r.vapp.Deploy()
+		if err != nil {
+			return err
+		}
+		if _, err = client.WaitTaskListCompletion([]string{one.Task.ID}, false); err != nil {
+			return err
+		}
+		return wait(r.vapp.Undeploy())
+	})
+	r.step("Client.GetTaskByHREF", func() error { return of(client.GetTaskByHREF(task.Task.HREF)) })
 	r.step("Client.SkimTasksList", func() error { return of2(client.SkimTasksList([]string{task.Task.ID})) })
 }
 

@@ -31,6 +31,13 @@ func (r *run) container() {
 	r.step("VApp.SetProductSectionList", func() error { return of(vapp.SetProductSectionList(properties())) })
 	r.step("VApp.GetProductSectionList", func() error { return of(vapp.GetProductSectionList()) })
 	r.sharing("VApp", vapp)
+	r.step("VApp.ChangeStorageProfile", func() error { return wait(vapp.ChangeStorageProfile("gold")) })
+	r.step("VApp.ChangeCPUCount", func() error { return wait(vapp.ChangeCPUCount(2)) })
+	r.step("VApp.ChangeMemorySize", func() error { return wait(vapp.ChangeMemorySize(1024)) })
+	r.step("VApp.Customize", func() error { return wait(vapp.Customize("host-3", "", false)) })
+	r.step("VApp.ChangeVMName", func() error {
+		return first(wait(vapp.ChangeVMName("vm-1x")), of(vapp.GetVMByName("vm-1x", true)), wait(vapp.ChangeVMName("vm-1")))
+	})
 	r.step("Vdc.CreateRawVApp", func() error {
 		made, err := r.vdc.CreateRawVApp(r.own("raw"), "d")
 		if err != nil {
@@ -161,6 +168,17 @@ func (r *run) natted(network *govcd.OrgVDCNetwork) {
 		route := &types.StaticRoute{Name: "out", Network: "192.168.2.0/24", NextHopIP: "192.168.8.15"}
 		return of(vapp.UpdateNetworkStaticRouting(id, []*types.StaticRoute{route}, true))
 	})
+	r.step("VApp.UpdateNetworkNatRules", func() error {
+		rule := &types.NatRule{VMRule: &types.NatVMRule{
+			ExternalPort: -1, InternalPort: 22, VAppScopedVMID: r.vm.VM.VAppScopedLocalID, Protocol: "TCP",
+		}}
+		found, err := vapp.UpdateNetworkNatRules(id, []*types.NatRule{rule}, true, "portForwarding", "allowTraffic")
+		if err != nil {
+			return err
+		}
+		return must(len(found.Configuration.Features.NatService.NatRule) == 1, "no rule is kept")
+	})
+	r.step("VApp.RemoveAllNetworkNatRules", func() error { return vapp.RemoveAllNetworkNatRules(id) })
 	r.step("VApp.RemoveAllNetworkStaticRoutes", func() error { return vapp.RemoveAllNetworkStaticRoutes(id) })
 	r.step("VApp.RemoveNetwork (behind another)", func() error { return of(vapp.RemoveNetwork("inner")) })
 }
