@@ -18,8 +18,8 @@ from bridge.errors import BridgeError, ConfigurationError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from bridge.ports import VcdGateway
     from bridge.settings import LoadedSettings, Settings
+    from bridge.vcd.gateway import HttpGateway
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "dim")}
 
@@ -156,7 +156,7 @@ async def _director(settings: Settings) -> list[Checked]:
     from bridge import app, wiring
     from bridge.telemetry import Telemetry
 
-    gateway: VcdGateway | None = None
+    gateway: HttpGateway | None = None
 
     async def log_in() -> str:
         nonlocal gateway
@@ -166,14 +166,21 @@ async def _director(settings: Settings) -> list[Checked]:
         return f"API {gateway.api_version}, logged in as {gateway.user_name}@{settings.vcd.organization}"
 
     try:
-        logged_in = await _tried("Cloud Director", log_in)
-        if not settings.external_tasks.is_on:
-            return [logged_in]
-        is_provider = gateway.is_provider if gateway is not None and logged_in.ok else None
-        return [logged_in, _external_tasks(settings, is_provider=is_provider)]
+        results = [await _tried("Cloud Director", log_in)]
+        opened = gateway if results[0].ok else None
+        if opened is not None and settings.vcd.further_urls:
+            results += [_address(url, trouble) for url, trouble in (await opened.try_addresses()).items()]
+        if settings.external_tasks.is_on:
+            results.append(_external_tasks(settings, is_provider=opened.is_provider if opened is not None else None))
+        return results
     finally:
         if gateway is not None:
             await gateway.close()
+
+
+def _address(url: str, trouble: str | None) -> Checked:
+    hint = "vcd.url and vcd.further_urls are cells of one Cloud Director, which share its sessions"
+    return Checked(f"cell {url}", trouble is None, trouble or "takes the same session", hint if trouble else "")
 
 
 def _external_tasks(settings: Settings, *, is_provider: bool | None) -> Checked:

@@ -97,6 +97,11 @@ class HttpGateway:
         """``host[:port]`` under which this VCD is known: as dialled, as its login addresses and its hrefs name it."""
         return self._hosts.own
 
+    async def try_addresses(self) -> dict[str, str | None]:
+        """Each address of the settings, and what is wrong with it: all of them are to take the same session."""
+        urls = dict.fromkeys(self._config.urls)
+        return {url: await self._sessions.trouble_at(url) for url in urls}
+
     async def close(self) -> None:
         await self._sessions.close()
         await self._line.close()

@@ -99,6 +99,10 @@ class Line:
         """What makes and keeps the session: waits for nobody. Raises TransportFault."""
         return await self._observed(operation, request, paced=False)
 
+    async def ask(self, base: str, request: httpx.Request) -> Reply:
+        """The answer of this address alone; waits for nobody. Raises TransportFault."""
+        return await self._answer(self._reads.send(self._at(base, request)), paced=False)
+
     async def close(self) -> None:
         """Leave a second to what is out, then close the connections."""
         if self._out:

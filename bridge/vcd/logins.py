@@ -14,7 +14,7 @@ from bridge.vcd.credentials import Credential, Grant, LoginUnavailable
 from bridge.vcd.documents import UnreadableBody, read_body
 from bridge.vcd.lenient import is_object, name, uuid_in
 from bridge.vcd.line import Line
-from bridge.vcd.transports import Reply
+from bridge.vcd.transports import Reply, TransportFault
 from bridge.vcd.versions import OfferedVersion, choose_version, read_versions
 
 CURRENT = "/cloudapi/1.0.0/sessions/current"
@@ -93,6 +93,18 @@ class Logins:
         except LoginUnavailable:
             return False
         return True
+
+    async def trouble_at(self, base: str, session: Session) -> str | None:
+        """What an address lacks to stand for the VCD of the session, in words; None where it does."""
+        try:
+            reply = await self._line.ask(base, self._current_request(session.token, session.api_version))
+            names = _read_names(reply)
+        except TransportFault as fault:
+            return f"cannot be reached: {fault}"
+        except LoginUnavailable as error:
+            return f"does not know the session of the others: {error}"
+        elsewhere = self._whose is not None and self._whose.are_elsewhere(names)
+        return "is another VCD's" if elsewhere else None
 
     async def _negotiate(self) -> OfferedVersion:
         """Whatever stands at the address of a VCD that we have met is that VCD, or for now something before it."""

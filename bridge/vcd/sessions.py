@@ -93,6 +93,10 @@ class Sessions:
                     await self._settled.wait()
         return self.current
 
+    async def trouble_at(self, base: str) -> str | None:
+        """What an address lacks to be one of this VCD's, in words; None where it is one, or without a session."""
+        return None if self._session is None else await self._logins.trouble_at(base, self._session)
+
     async def close(self) -> None:
         """Stop keeping, and log out if that is quick."""
         if self._keeper is not None:

@@ -110,6 +110,23 @@ def test_external_tasks_need_a_login_of_the_provider(site: Shell) -> None:
     assert external(1) == (None, "not tried without Cloud Director", None)
 
 
+def test_each_cell_is_tried_with_the_session_of_the_first(site: Shell) -> None:
+    """A wrong address would be found when the first one fails."""
+    site.run("topics", "apply")
+    with running_simulator(cells=2) as two, running_simulator() as other:
+        first, second = two.urls
+        site.set(vcd__url=first, vcd__further_urls=f"{second},http://127.0.0.1:1,{other.url}")
+        told = {one["name"]: one for one in site.json("check", code=1) if one["name"].startswith("cell ")}
+    assert [(one["ok"], one["detail"].partition(":")[0]) for one in told.values()] == [
+        (True, "takes the same session"),
+        (True, "takes the same session"),
+        (False, "cannot be reached"),
+        (False, "does not know the session of the others"),
+    ]
+    assert list(told) == [f"cell {url}" for url in (first, second, "http://127.0.0.1:1", other.url)]
+    assert "share its sessions" in told[f"cell {other.url}"]["hint"]
+
+
 def test_what_depends_on_kafka_is_not_tried_without_it(site: Shell) -> None:
     site.set(kafka__bootstrap_servers="127.0.0.1:1")
     found = marks(site, 1)

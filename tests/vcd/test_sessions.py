@@ -443,3 +443,17 @@ async def test_another_vcd_where_the_credentials_work_too_is_not_worked_with(
     assert ("vcd.login_failed" in log.events) is not accepted
     if not accepted:
         assert "another VCD" in log.lines[-1][1]["detail"]
+
+
+async def test_an_address_is_tried_with_the_session(make: Make, vcd: ScriptedVcd) -> None:
+    vcd.site_urn = f"urn:vcloud:site:{HERE}"
+    sessions = make()
+    await sessions.open()
+    assert await sessions.trouble_at("https://b.example") is None
+    vcd.site_urn = f"urn:vcloud:site:{ELSEWHERE}"
+    assert await sessions.trouble_at("https://b.example") == "is another VCD's"
+    vcd.valid.clear()
+    trouble = await sessions.trouble_at("https://b.example")
+    assert trouble is not None
+    assert "HTTP 401" in trouble
+    assert is_ready(sessions), "the session is not doubted for it"
