@@ -30,7 +30,7 @@ class ProblemKind(StrEnum):
     """What can be wrong at a place of a body."""
 
     UNKNOWN_KEY = "unknown_key"
-    """Also an unknown ``_type``: both may be newer than the types are."""
+    """Also an unknown ``_type``: like an unknown value, both may be newer than the types are."""
     MISSING_KEY = "missing_key"
     WRONG_TYPE = "wrong_type"
     UNKNOWN_VALUE = "unknown_value"
@@ -74,7 +74,7 @@ class Bodies:
     ) -> tuple[BodyProblem, ...]:
         """What is wrong with a body, outermost first, at most ``MOST_PROBLEMS``. Never raises.
 
-        ``pass_unknown``: keys and types that VMware's schemas do not know are VCD's to judge.
+        ``pass_unknown``: keys, types and words that VMware's schemas do not know are VCD's to judge.
         """
         known = self.checked_type(operation)
         if known is None:
@@ -163,7 +163,7 @@ class _Check:
                 self._left.append((slot.shape, item, _joined(at, key)))
                 return
         elif slot.takes is None or slot.takes(item):
-            if slot.choices and item not in slot.choices:
+            if slot.choices and item not in slot.choices and not self._pass_unknown:
                 self._choice(slot, item, _joined(at, key))
             return
         if not only_nulls(item):

@@ -264,8 +264,8 @@ class PolicySettings(Section):
     one of them, an organization in a path is listed here by its id, and provider-wide operations are refused."""
     unknown_body_keys: Literal["reject", "pass"] = "reject"
     """What becomes of a request whose body has a key that VMware's schemas do not know: ``reject`` answers with the
-    nearest right one; ``pass`` leaves it to VCD, for servers newer than the schemas. What must be there and of which
-    type it is are checked either way."""
+    nearest right one; ``pass`` leaves it to VCD, for servers newer than the schemas, and unknown words of an
+    enumeration too. What must be there and of which type it is are checked either way."""
 
 
 class EventSettings(Section):

@@ -121,6 +121,9 @@ def test_unknown_keys_pass_where_that_is_wanted_and_nothing_else_does() -> None:
     assert told("instantiateVAppTemplate", body, pass_unknown=True) == ["`source.href` is missing"]
     assert len(told("instantiateVAppTemplate", body)) == 4
     assert told("deployVApp", {"new": 1, "powerOn": []}, pass_unknown=True) != []
+    newer = {"polarity": "Soft-Affinity", "vmReferences": {"vmReference": []}}
+    assert told("createVmAffinityRule", newer) != []
+    assert told("createVmAffinityRule", newer, pass_unknown=True) == []
 
 
 def test_several_problems_are_told_at_once_and_not_without_end() -> None:
