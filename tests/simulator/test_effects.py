@@ -156,6 +156,12 @@ class TestCreate:
         cloud.wait(10)
         assert admin.json("GET", document["href"].partition("/api")[2])["status"] == -1
 
+    @pytest.mark.parametrize("path", [f"/vApp/{VAPP}", f"/media/{MEDIA}"])
+    def test_a_put_takes_away_what_it_leaves_out(self, cloud: Cloud, admin: Caller, path: str) -> None:
+        for body, said in (({"name": "n", "description": "d"}, "d"), ({"name": "n"}, "")):
+            do(cloud, admin, "PUT", path, body)
+            assert (admin.json("GET", path)["description"] or "") == said
+
     def test_names_are_unique_where_vcd_has_it_so(self, admin: Caller) -> None:
         admin.json("POST", self.path, {"name": "shop"}, status=201)
         answer = admin.call("POST", self.path, {"name": "SHOP"})

@@ -252,7 +252,7 @@ def _check_recompose(occasion: Occasion) -> None:
 def _recompose(occasion: Occasion) -> None:
     """Takes VMs away, changes others, adds new ones; the new ones are powered on where the body says so."""
     vapp = occasion.owner
-    rename(occasion)
+    rename(occasion, replaces=False)
     _apply_params(occasion, vapp)
     for reference in _inside(occasion, "deleteItem"):
         vm = occasion.referred(reference)

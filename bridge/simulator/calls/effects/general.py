@@ -25,14 +25,14 @@ def refuse_duplicate(
         raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
 
 
-def rename(occasion: Occasion) -> None:
-    """Name and description of the body."""
+def rename(occasion: Occasion, *, replaces: bool = True) -> None:
+    """Name and description of the body; where it ``replaces``, as a PUT does, one that is left out is gone."""
     body, entity = occasion.body, occasion.owner
     name = body.get("name")
     if isinstance(name, str) and name and name != entity.name:
         occasion.store.rename(entity, name)
-    if isinstance(body.get("description"), str):
-        entity.description = body["description"]
+    if replaces or isinstance(body.get("description"), str):
+        entity.description = str(body.get("description") or "")
 
 
 def update(occasion: Occasion) -> None:

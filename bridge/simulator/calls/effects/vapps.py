@@ -81,7 +81,7 @@ def _to_vapp(occasion: Occasion) -> None:
     vapp = occasion.owner if occasion.owner.kind.name == "vApp" else occasion.owner.parent
     if vapp is not None:
         vapp_state(vapp).auto_nature = False
-        rename(occasion)
+        rename(occasion, replaces=False)
 
 
 def _update_network(occasion: Occasion) -> None:
