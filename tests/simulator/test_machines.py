@@ -193,7 +193,25 @@ class TestHardware:
         do(cloud, admin, "PUT", f"{HARDWARE}/cpu", {"virtualQuantity": 4})
         assert error_code(admin.call("PUT", f"{HARDWARE}/cpu", {"virtualQuantity": 2})) == "INVALID_STATE"
         assert error_code(admin.call("PUT", f"{HARDWARE}/memory", {"virtualQuantity": 4096})) == "INVALID_STATE"
-        assert section(machine(admin), "VmSpecSection")["numCpus"] == 4
+        hardware = admin.json("GET", HARDWARE)
+        processor, memory = (
+            next(one for one in hardware["item"] if one["resourceType"]["value"] == kind) for kind in ("3", "4")
+        )
+        spec: dict[str, Any] = {"_type": "VmSpecSectionType", "modified": True}
+        for item, other in ((processor, {"numCpus": 2}), (memory, {"memoryResourceMb": {"configured": 4096}})):
+            before = item["virtualQuantity"]
+            item["virtualQuantity"] = {"value": 2 if item is processor else 4096}
+            for method, path, body in (
+                ("PUT", HARDWARE, hardware),
+                ("POST", f"{ACTION}/reconfigureVm", {"section": [{**hardware, "_type": "VirtualHardwareSectionType"}]}),
+                ("POST", f"{ACTION}/reconfigureVm", {"section": [{**spec, **other}]}),
+                ("PUT", f"/vApp/{VM}", {"section": [{**spec, **other}]}),
+            ):
+                assert error_code(admin.call(method, path, body)) == "INVALID_STATE", (method, path)
+            item["virtualQuantity"] = before
+        do(cloud, admin, "PUT", HARDWARE, hardware)
+        do(cloud, admin, "POST", f"{ACTION}/reconfigureVm", {"section": [{**spec, "numCpus": 8}]})
+        assert section(machine(admin), "VmSpecSection")["numCpus"] == 8
 
     def test_the_spec_section_changes_all_of_it(self, cloud: Cloud, admin: Caller) -> None:
         spec = {

@@ -9,7 +9,7 @@ from bridge.simulator.calls.effects.cards import apply_network_section
 from bridge.simulator.calls.effects.hardware_items import apply_extra_config, apply_item, apply_items
 from bridge.simulator.calls.effects.occasion import POWERED_ON, Effect, Modelled, Occasion
 from bridge.simulator.calls.effects.power import refuse_unless_stopped
-from bridge.simulator.calls.effects.values import objects, whole
+from bridge.simulator.calls.effects.values import objects
 from bridge.simulator.documents.compute.hardware import CD, DISK, MEMORY, NETWORK, PROCESSOR
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity
@@ -33,19 +33,27 @@ def _item(kind: int) -> Effect:
     return lambda occasion: apply_item(occasion.owner, {**occasion.body, "resourceType": kind})
 
 
-def _check_hot(kind: int) -> Effect:
-    """A running VM takes another number of processors or more memory only where that was allowed before."""
+def _check_item(kind: int) -> Effect:
+    return lambda occasion: _check_size(occasion, {"item": [{**occasion.body, "resourceType": kind}]})
 
-    def check(occasion: Occasion) -> None:
-        vm = occasion.owner
-        state, asked = machine(vm), whole(occasion.body.get("virtualQuantity"))
-        present, allowed = {
-            PROCESSOR: (state.cpus, state.cpu_hot_add), MEMORY: (state.memory_mb, state.memory_hot_add),
-        }[kind]  # fmt: skip
-        if vm.status == POWERED_ON and asked not in (None, present) and not (allowed and (asked or 0) > present):
-            refuse_unless_stopped(occasion, vm)
 
-    return check
+def _check_body(occasion: Occasion) -> None:
+    _check_size(occasion, occasion.body)
+
+
+def _check_size(occasion: Occasion, document: JsonObject) -> None:
+    """A running VM takes more processors or memory only where that was allowed before, and never less."""
+    vm = occasion.owner
+    state = machine(vm)
+    cpus, memory = bodies.sizes_in(document)
+    grown = (
+        (cpus or state.cpus, state.cpus, state.cpu_hot_add),
+        (memory or state.memory_mb, state.memory_mb, state.memory_hot_add),
+    )
+    if vm.status == POWERED_ON and not all(
+        asked == present or (allowed and asked > present) for asked, present, allowed in grown
+    ):
+        refuse_unless_stopped(occasion, vm)
 
 
 def _update_hardware(occasion: Occasion) -> None:
@@ -70,14 +78,14 @@ def _check_stopped(occasion: Occasion) -> None:
 
 
 MODELLED: dict[str, Modelled] = {
-    "updateVm": Modelled(effect=_update_spec),
-    "reconfigureVm": Modelled(effect=_update_spec),
+    "updateVm": Modelled(check=_check_body, effect=_update_spec),
+    "reconfigureVm": Modelled(check=_check_body, effect=_update_spec),
     "updateVmNetworkConnectionSection": _section(apply_network_section),
     "updateVmGuestCustomizationSection": _section(bodies.apply_customization),
     "updateVmOperatingSystemSection": _section(bodies.apply_operating_system),
-    "updateVmVirtualHardwareSection": Modelled(effect=_update_hardware),
-    "updateVmCpu": Modelled(check=_check_hot(PROCESSOR), effect=_item(PROCESSOR)),
-    "updateVmMemory": Modelled(check=_check_hot(MEMORY), effect=_item(MEMORY)),
+    "updateVmVirtualHardwareSection": Modelled(check=_check_body, effect=_update_hardware),
+    "updateVmCpu": Modelled(check=_check_item(PROCESSOR), effect=_item(PROCESSOR)),
+    "updateVmMemory": Modelled(check=_check_item(MEMORY), effect=_item(MEMORY)),
     "updateVmDisks": Modelled(effect=_items(DISK)),
     "updateVmSerialPorts": Modelled(),
     "updateVmMedia": Modelled(effect=_items(CD)),

@@ -85,6 +85,22 @@ def sections_of(document: JsonObject) -> dict[str, JsonObject]:
     return {str(one.get("_type")): one for one in objects(document.get("section") or [])}
 
 
+def sizes_in(document: JsonObject) -> tuple[int | None, int | None]:
+    """The processors and the memory in MiB that the body of a VM or of its hardware asks for; None: as they are."""
+    sections = sections_of(document)
+    hardware, spec = sections.get("VirtualHardwareSectionType") or document, sections.get("VmSpecSectionType")
+    asked = {
+        whole(item.get("resourceType")): whole(item.get("virtualQuantity"))
+        for item in objects(hardware.get("item") or [])
+    }
+    cpus, memory = asked.get(PROCESSOR), asked.get(MEMORY)
+    if spec is not None and spec.get("modified") is not False:
+        cpus = whole(spec.get("numCpus")) or cpus
+        for one in objects(spec.get("memoryResourceMb")):
+            memory = whole(one.get("configured")) or memory
+    return cpus, memory
+
+
 def apply_sections(occasion: Occasion, vm: Entity, document: JsonObject) -> None:
     """Cards are the connection section's, where there is one; processors, memory and disks the spec section's."""
     sections = sections_of(document)
