@@ -131,7 +131,16 @@ async def test_one_session_is_good_in_all(site: Site) -> None:
     assert (await site.admin("GET", "state"))["sessions"]["logins"] == before
 
 
-@pytest.mark.parametrize("fault", [{"do": "hang"}, {"do": "reset"}, {"preset": "starting"}, {"preset": "maintenance"}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "hang"},
+        {"do": "reset"},
+        {"do": "status", "status": 500},
+        {"preset": "starting"},
+        {"preset": "maintenance"},
+    ],
+)
 async def test_a_cell_that_is_up_and_useless_costs_one_read_a_wait(site: Site, fault: dict[str, Any]) -> None:
     await site.admin("POST", "faults", {**fault, "cell": "cell-2", "times": None})
     assert await site.read() < 2.0
