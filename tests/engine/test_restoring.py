@@ -160,9 +160,9 @@ async def test_an_unreadable_request_that_is_not_needed_any_more_costs_nothing()
 async def test_an_unreadable_cursor_stops_its_partition_only() -> None:
     site = Site(partitions=2)
     await site.start()
-    for number in range(2):
+    for number in range(2):  # one after the other: VCD numbers its Tasks in this order
         site.send(request(f"R{number}", number), partition=number)
-    await asyncio.sleep(2)
+        await asyncio.sleep(2)
     site.damage("cursor", partition=0)
     await site.next_owner()
     assert list(site.engine.partitions) == [TopicPartition(TOPIC, 1)]

@@ -63,6 +63,8 @@ class SimKafka:
         self.transactions: dict[int, Transaction] = {}
         self.committed: dict[TopicPartition, tuple[int, str]] = {}
         self.members: dict[str, SimInbox] = {}
+        self.readers: list[asyncio.Event] = []
+        """Set whenever a log grows, also by the marker that ends a transaction: there may be more to read."""
         self.generation = 0
         self._rebalancing = asyncio.Lock()
         self._numbers = 0
@@ -74,6 +76,8 @@ class SimKafka:
         log = self.logs[partition]
         now_ms = int(asyncio.get_event_loop().time() * 1000)
         log.append(Entry(len(log), record, transaction, now_ms))
+        for news in self.readers:
+            news.set()
         return len(log) - 1
 
     def partition_for(self, record: OutRecord) -> int:
@@ -197,8 +201,12 @@ class SimInbox:
         self._paused: set[TopicPartition] = set()
         self._released: dict[TopicPartition, asyncio.Event] = {}
         self._pump: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self.batch = (1, 20)
+        """How many records come at once: at least, at most."""
 
     async def open(self) -> None:
+        self.kafka.readers.append(self._news)
         self._pump = asyncio.ensure_future(self._deliver())
         await self.kafka.join(self)
 
@@ -208,12 +216,14 @@ class SimInbox:
     def begin(self, partition: TopicPartition, epoch: int, offset: int) -> None:
         if self.epochs.get(partition) == epoch:
             self._positions[partition] = offset
+            self._news.set()
 
     def pause(self, partition: TopicPartition) -> None:
         self._paused.add(partition)
 
     def resume(self, partition: TopicPartition) -> None:
         self._paused.discard(partition)
+        self._news.set()
 
     def release(self, partitions: frozenset[TopicPartition]) -> None:
         for partition in partitions:
@@ -266,7 +276,9 @@ class SimInbox:
     async def _deliver(self) -> None:
         told_end: dict[tuple[TopicPartition, int], int] = {}
         while True:
+            await self._news.wait()  # hours may pass in which nothing happens; polling would be most of a run's work
             await self.process.step(self.kafka.random, 0.02)
+            self._news.clear()
             for partition, position in list(self._positions.items()):
                 if partition in self._paused or partition not in self.epochs:
                     continue
@@ -275,11 +287,12 @@ class SimInbox:
                     _delivery(partition, epoch, entry)
                     for entry in self.kafka.visible(partition)[:]
                     if entry.offset >= position
-                ][: self.kafka.random.randint(1, 20)]
+                ][: self.kafka.random.randint(*self.batch)]
                 end = self.kafka.stable_end(partition)
                 if batch:
                     self._positions[partition] = batch[-1].offset + 1
                     self._events.put_nowait(Records(batch))
+                    self._news.set()
                 elif told_end.get((partition, epoch)) != end:
                     told_end[(partition, epoch)] = end
                     self._events.put_nowait(AtEnd(partition, epoch, end))
