@@ -190,7 +190,8 @@ async def test_cells_die_and_return_under_load(site: Site) -> None:
         "what was on its way at a death"
     )
     assert len(answers) > 50
-    assert max(waits + [seconds for _, _, seconds in answers]) < 1.0
+    # Two silent cells cost at most two time-outs of 0.7 s; the rest is room for a busy machine.
+    assert max(waits + [seconds for _, _, seconds in answers]) < 4.0
     used = {entry["cell"] for entry in (await site.admin("GET", "ledger?changes=true"))["entries"]}
     assert used >= {"cell-2", "cell-3"}
 
