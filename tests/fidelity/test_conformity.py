@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import pytest
 from tests.fidelity.conformity import keys, xsd
 from tests.fidelity.conformity.answers import Kept, read_file
 from tests.fidelity.conformity.judge import JUDGE, Judge, results
-from tests.support.simulator import running_simulator
+from tests.fidelity.pyvcloud import tried
+from tests.support.simulator import REPOSITORY, running_simulator
 
 NS = "http://www.vmware.com/vcloud/v1.5"
 TASK_STEM = "application/vnd.vmware.vcloud.task"
@@ -116,3 +119,14 @@ def test_what_a_simulator_of_its_own_process_answered_is_judged() -> None:
         assert simulator.log_in().get("/api/org").status == 200
     assert JUDGE.judge() == []
     assert JUDGE.tried["classes", "OrgList"] == before + 1
+
+
+def test_reading_what_pyvcloud_has_leaves_no_file_behind(tmp_path: Path) -> None:
+    """As ``make docs`` does: pyvcloud opens a log where it is imported."""
+    code = "from tests.fidelity.pyvcloud import tried; print(len(tried.public_methods()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert int(done.stdout) == sum(map(len, tried.CLASSES.values()))
+    assert list(tmp_path.iterdir()) == []

@@ -5,14 +5,10 @@ One simulator serves a whole test module; Tasks last no time unless a test scrip
 
 from __future__ import annotations
 
-import importlib
-import logging
-import logging.handlers
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from pyvcloud.vcd.client import BasicLoginCredentials, Client
@@ -21,16 +17,9 @@ from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
 from bridge.simulator.server import serve_in_thread
 from bridge.simulator.state.inventory import PASSWORD
-from tests.fidelity.pyvcloud import tried
+from tests.fidelity.pyvcloud import quiet, tried
 
-
-class _NoFile(logging.NullHandler):
-    def __init__(self, **_file: Any) -> None:
-        super().__init__()
-
-
-with mock.patch.object(logging.handlers, "RotatingFileHandler", _NoFile):
-    importlib.import_module("pyvcloud.vcd.vapp")  # it would open a log file where the tests are run
+quiet.module("vapp")  # before a test imports it
 
 LogIn = Callable[..., Client]
 

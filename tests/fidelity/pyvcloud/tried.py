@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tests.fidelity.pyvcloud import quiet
 
 CLASSES = {
     "client": ("Client", "_TaskMonitor"), "org": ("Org",), "vdc": ("VDC",), "vapp": ("VApp",), "vm": ("VM",),
@@ -34,7 +35,7 @@ def public_methods() -> dict[str, list[str]]:
     found = {}
     for module, names in CLASSES.items():
         for name in names:
-            kind = getattr(importlib.import_module(f"pyvcloud.vcd.{module}"), name)
+            kind = getattr(quiet.module(module), name)
             found[name] = [one for one, value in vars(kind).items() if inspect.isfunction(value) and one[0] != "_"]
     return found
 
@@ -43,7 +44,7 @@ def watch(called: set[tuple[str, str]]) -> None:
     """From now on each call of a public method is noted; the methods do what they did."""
     for module, names in CLASSES.items():
         for name in names:
-            kind = getattr(importlib.import_module(f"pyvcloud.vcd.{module}"), name)
+            kind = getattr(quiet.module(module), name)
             for method in public_methods()[name]:
                 setattr(kind, method, _noting(vars(kind)[method], called, (name, method)))
 
