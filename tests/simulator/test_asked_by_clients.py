@@ -209,3 +209,24 @@ def test_an_organization_tells_where_its_associations_are(admin: Caller) -> None
     links = admin.json("GET", f"/admin/org/{ACME}")["link"]
     (href,) = {one["href"] for one in links if "organizationAssociations" in str(one["type"])}
     assert "orgAssociationMember" in admin.json("GET", href.removeprefix(f"{URL}/api"))
+
+
+def test_an_external_network_is_made_by_a_task_inside_it(cloud: Cloud, admin: Caller, provider: Caller) -> None:
+    body = {"name": "outside", "configuration": {"fenceMode": "isolated"}}
+    assert admin.call("POST", "/admin/extension/externalnets", body).status == 403
+    made = provider.json("POST", "/admin/extension/externalnets", body, status=201)
+    (task,) = made["tasks"]["task"]
+    assert (task["owner"]["name"], task["endTime"]) == ("outside", None)
+    cloud.wait(10)
+    found = provider.json("GET", f"/admin/extension/externalnet/{made['id'][-36:]}")
+    assert found["configuration"]["fenceMode"] == "isolated"
+    assert provider.call("POST", "/admin/extension/externalnets", body).status == 400, "the name is taken"
+
+
+def test_a_provider_vdc_is_renamed(admin: Caller, provider: Caller) -> None:
+    path = f"/admin/extension/providervdc/{well_known_uuid('providervdc', 'System')}"
+    document = provider.json("GET", path)
+    changed = provider.json("PUT", path, {**document, "name": "renamed", "description": "d"})
+    assert (changed["name"], changed["description"]) == ("renamed", "d")
+    assert provider.json("GET", path)["name"] == "renamed"
+    assert admin.call("PUT", path, document).status == 403

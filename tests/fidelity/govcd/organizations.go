@@ -169,6 +169,8 @@ func (r *run) providers() {
 		}
 		return of(client.GetProviderVdcExtendedByName(found[0].Name))
 	})
+	r.providerVdc()
+	r.externalNetworks()
 	var org *govcd.AdminOrg
 	r.step("CreateOrg", func() (err error) {
 		name := r.own("org")

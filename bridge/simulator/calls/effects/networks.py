@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.simulator.calls.effects.general import rename
 from bridge.simulator.calls.effects.occasion import Effect, Modelled, Occasion
-from bridge.simulator.protocol.exchange import JsonObject
+from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request, forbidden
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.estate import EdgeState, NetworkState, Uplink, edge_state, network_state
 
@@ -55,6 +55,28 @@ def _kept_scope(said: JsonObject) -> JsonObject:
     except ValueError:
         return scope
     return {**scope, "netmask": str(network.netmask), "subnetPrefixLength": network.prefixlen}
+
+
+def write_external(network: Entity, body: JsonObject) -> None:
+    if isinstance(body.get("description"), str):
+        network.description = body["description"]
+    said = dict(body.get("configuration") or {})
+    as_scopes(said)
+    network.properties["configuration"] = {**_configuration(network), **said}
+
+
+def _check_external(occasion: Occasion) -> None:
+    if not occasion.is_provider:
+        raise forbidden()
+    name = occasion.body.get("name")
+    if not isinstance(name, str) or not name:
+        raise bad_request("Bad request: name is required")
+    if any(one.name == name for one in occasion.store.of_kind("externalNetwork")):
+        raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
+
+
+def _new_external(occasion: Occasion) -> None:
+    write_external(occasion.owner, occasion.body)
 
 
 def _new_network(occasion: Occasion) -> None:
@@ -113,6 +135,7 @@ def _configure_syslog(occasion: Occasion) -> None:
 
 
 MODELLED: dict[str, Modelled] = {
+    "createExternalNetwork": Modelled(creates="externalNetwork", check=_check_external, begin=_new_external),
     "createOrgVdcNetwork": Modelled(creates="network", begin=_new_network),
     "updateOrgVdcNetwork": Modelled(effect=_update_network),
     "convertNetworkToSubInterface": Modelled(effect=_configure(subInterface=True, distributedInterface=False)),

@@ -1,4 +1,4 @@
-"""External networks: made and changed by the provider, at once; their deletion is an operation with a Task.
+"""External networks: changed by the provider at once; made and deleted by operations with a Task.
 
 Source: VMWExternalNetworkType of the VCD schemas; pyvcloud's platform.py and external_network.py.
 """
@@ -6,10 +6,13 @@ Source: VMWExternalNetworkType of the VCD schemas; pyvcloud's platform.py and ex
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from bridge.simulator.calls.actions import Actions
+from bridge.catalogue.operation import AnswerShape
+from bridge.simulator.calls import beyond
+from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.call import Call, Target
-from bridge.simulator.calls.effects.networks import as_scopes
+from bridge.simulator.calls.effects.networks import write_external
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden
 from bridge.simulator.state.entities import Entity
@@ -17,6 +20,10 @@ from bridge.simulator.state.kinds import KINDS
 
 _KIND = KINDS["externalNetwork"]
 _COLLECTION = _KIND.collections[0]
+_CREATE = replace(
+    beyond.operation("createExternalNetwork", "POST", "/admin/extension/externalnets", body_type="VMWExternalNetwork",
+                     answer=AnswerShape.ENTITY), media_type=f"{_KIND.media_stem}+json")  # fmt: skip
+"""Answers with the new one, its Task inside (go-vcloud-director system.go)."""
 
 
 class ExternalNetworks:
@@ -25,22 +32,9 @@ class ExternalNetworks:
         self.actions = actions
 
     def routes(self) -> Iterator[tuple[str, str, Target]]:
-        create = Target("createExternalNetwork", self.create, changes=True)
-        yield "POST", "/api/admin/extension/externalnets", create
+        yield "POST", "/api/admin/extension/externalnets", operation_target(_CREATE, self.actions)
         update = Target("updateExternalNetwork", self.update, changes=True, collection=_COLLECTION)
         yield "PUT", f"/api/{_COLLECTION}/{{id}}", update
-
-    def create(self, call: Call) -> Answer:
-        """201 with the new one."""
-        if not call.is_provider:
-            raise forbidden()
-        body, name = self._body(call)
-        self._refuse_taken(name)
-        network = Entity(kind=_KIND, uuid=self.cloud.new_uuid(), name=name, org=call.user.org, status=1,
-                         created_at=call.now)  # fmt: skip
-        self._write(network, body)
-        self.cloud.store.add(network)
-        return self._answer(call, network, 201)
 
     def update(self, call: Call) -> Answer:
         network = self.actions.addressed(call)
@@ -50,20 +44,12 @@ class ExternalNetworks:
         if name != network.name:
             self._refuse_taken(name)
             self.cloud.store.rename(network, name)
-        self._write(network, body)
-        return self._answer(call, network, 200)
+        write_external(network, body)
+        return self._answer(call, network)
 
     def _refuse_taken(self, name: str) -> None:
         if any(one.name == name for one in self.cloud.store.of_kind(_KIND.name)):
             raise Refusal(400, "DUPLICATE_NAME", f"The name {name} already exists.")
-
-    @staticmethod
-    def _write(network: Entity, body: JsonObject) -> None:
-        if isinstance(body.get("description"), str):
-            network.description = body["description"]
-        said = dict(body.get("configuration") or {})
-        as_scopes(said)
-        network.properties["configuration"] = {**(network.properties.get("configuration") or {}), **said}
 
     @staticmethod
     def _body(call: Call) -> tuple[JsonObject, str]:
@@ -72,8 +58,7 @@ class ExternalNetworks:
             raise bad_request("Bad request: name is required")
         return body, body["name"]
 
-    def _answer(self, call: Call, network: Entity, status: int) -> Answer:
+    def _answer(self, call: Call, network: Entity) -> Answer:
         call.effect = True
         documents, view = self.cloud.documents, call.view(network)
-        headers = [("Location", self.cloud.references.href(network))] if status == 201 else None
-        return call.reply(documents.entity(network, view), documents.stem(network, view), status, headers)
+        return call.reply(documents.entity(network, view), documents.stem(network, view))

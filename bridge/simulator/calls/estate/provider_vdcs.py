@@ -16,6 +16,7 @@ from bridge.simulator.state.kinds import KINDS
 
 _PARAMS_STEM = "application/vnd.vmware.admin.createProviderVdcParams"
 _PATH = "admin/extension/providervdcsparams"
+_VDC = "admin/extension/providervdc"
 
 
 class ProviderVdcs:
@@ -24,6 +25,7 @@ class ProviderVdcs:
 
     def routes(self) -> Iterator[tuple[str, str, Target]]:
         yield "POST", f"/api/{_PATH}", Target("createProviderVdc", self.create, changes=True)
+        yield "PUT", f"/api/{_VDC}/{{id}}", Target("updateProviderVdc", self.update, changes=True, collection=_VDC)
 
     def create(self, call: Call) -> Answer:
         """201 with the new one in the provider's view; storage policies that it names and nobody has are made too."""
@@ -46,6 +48,21 @@ class ProviderVdcs:
         documents, view = self.cloud.documents, replace(call.view(made), admin=True, extension=True)
         headers = [("Location", self.cloud.references.extension_href(made))]
         return call.reply(documents.entity(made, view), documents.stem(made, view), 201, headers)
+
+    def update(self, call: Call) -> Answer:
+        """Name, description and whether it is enabled, at once."""
+        vdc = self.cloud.store.find(KINDS["providervdc"], call.parameters["id"].lower(), None)
+        if not call.is_provider:
+            raise forbidden()
+        documents, view = self.cloud.documents, call.view(vdc)
+        body = call.read_body(documents.stem(vdc, view)) or {}
+        if isinstance(body.get("name"), str) and body["name"] not in ("", vdc.name):
+            self.cloud.store.rename(vdc, body["name"])
+        vdc.description = str(body.get("description") or "")
+        if isinstance(body.get("isEnabled"), bool):
+            vdc.properties["isEnabled"] = body["isEnabled"]
+        call.effect = True
+        return call.reply(documents.entity(vdc, view), documents.stem(vdc, view))
 
     def _add(self, kind: str, name: str, call: Call) -> Entity:
         return self.cloud.store.add(
