@@ -31,9 +31,12 @@ class _Address:
 
 
 def may_be_cells_own(reply: Reply) -> bool:
-    """Whether an answer to a read may tell of the cell and not of what was read: an error of the server, a redirect, or
-    a page for people in place of a document. It does where another cell has an answer."""
-    if reply.status >= 500 or 300 <= reply.status < 400:
+    """Whether an answer to a read may tell of the cell and not of what was read. It does where another has an answer.
+
+    An error of the server, a redirect, a page for people in place of a document; also a session that it does not know:
+    a cell whose clock is wrong, or that is cut off from the others, takes none, not even its own.
+    """
+    if reply.status >= 500 or 300 <= reply.status < 400 or reply.status == 401:
         return True
     page = reply.headers.get("content-type", "").casefold().startswith("text/html")
     return page and b"<html" in reply.body[:1000].lower()

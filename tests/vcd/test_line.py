@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 
 from bridge.vcd.addresses import Addresses, may_be_cells_own
 from bridge.vcd.classifier import Verdict
+from bridge.vcd.credentials import PasswordCredential
 from bridge.vcd.line import Line
 from bridge.vcd.pace import Held
 from bridge.vcd.reach import Reach
+from bridge.vcd.sessions import Sessions
 from bridge.vcd.transports import Departure, Reply, TransportFault
-from tests.vcd.scripted import LOST, REFUSED, Log, ManualClock, Outcome, ScriptedTransport, fault, reply
+from tests.vcd.scripted import LOST, REFUSED, Log, ManualClock, Outcome, ScriptedTransport, ScriptedVcd, fault, reply
 
 A, B, C = "https://a.example", "https://b.example", "https://c.example"
 GOOD = reply(200, {"name": "n"})
@@ -68,7 +70,7 @@ def cells() -> Cells:
     return Cells()
 
 
-@pytest.mark.parametrize("trouble", [BROKEN, PAGE, reply(503), reply(501), MOVED])
+@pytest.mark.parametrize("trouble", [BROKEN, PAGE, reply(503), reply(501), reply(401), MOVED])
 async def test_what_another_cell_can_read_shows_which_one_is_sick(cells: Cells, trouble: Reply) -> None:
     cells.says["a.example"] = trouble
     assert await cells.read() == (200, "ab")
@@ -89,16 +91,17 @@ async def test_a_sick_cell_is_tried_and_told_once(cells: Cells) -> None:
     assert cells.log.events == ["vcd.address_failed", "vcd.address_answers"]
 
 
-async def test_what_no_cell_can_read_is_vcds_own_trouble(cells: Cells) -> None:
-    """One entity that VCD stumbles over does not move everything from cell to cell."""
-    cells.says = dict.fromkeys(cells.says, BROKEN)
-    assert await cells.read() == (500, "abc")
+@pytest.mark.parametrize("trouble", [BROKEN, reply(401)])
+async def test_what_no_cell_can_read_is_vcds_own_trouble(cells: Cells, trouble: Reply) -> None:
+    """One entity that VCD stumbles over, or the end of a session, does not move everything from cell to cell."""
+    cells.says = dict.fromkeys(cells.says, trouble)
+    assert await cells.read() == (trouble.status, "abc")
     cells.says = dict.fromkeys(cells.says, GOOD)
     assert await cells.call() == (200, "a")
     assert cells.log.events == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 429])
+@pytest.mark.parametrize("status", [400, 403, 404, 406, 429])
 async def test_a_refusal_is_vcds_answer(cells: Cells, status: int) -> None:
     cells.says["a.example"] = reply(status)
     assert await cells.read() == (status, "a")
@@ -202,3 +205,20 @@ async def test_vcd_is_out_of_reach_when_no_cell_answers_and_not_before(cells: Ce
     cells.clock.time += 60.0
     await cells.read()
     assert cells.log.events[-2:] == ["vcd.address_answers", "vcd.reachable"]
+
+
+async def test_a_cell_that_takes_no_session_not_even_its_own_is_left_alone() -> None:
+    """Its clock is wrong, or it is cut off: logins would follow one another for ever."""
+    vcd, clock, log = ScriptedVcd(), ManualClock(), Log()
+
+    def answer(request: httpx.Request) -> Outcome | Awaitable[Outcome]:
+        clock.time += 0.001
+        knows_it = request.url.host == "b.example" or "authorization" not in request.headers
+        return vcd(request) if knows_it or request.method == "POST" else reply(401)
+
+    transport = ScriptedTransport(answer)
+    line = Line(A, transport, transport, clock, addresses=Addresses((A, B), clock, log))
+    sessions = Sessions(line, PasswordCredential("bridge", "secret", "System"), clock, versions=("33.0", "39.1"))
+    await sessions.open()
+    assert (len(vcd.logins), log.events) == (1, ["vcd.address_failed"])
+    await sessions.close()
