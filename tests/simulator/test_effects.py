@@ -156,7 +156,7 @@ class TestCreate:
         cloud.wait(10)
         assert admin.json("GET", document["href"].partition("/api")[2])["status"] == -1
 
-    @pytest.mark.parametrize("path", [f"/vApp/{VAPP}", f"/media/{MEDIA}"])
+    @pytest.mark.parametrize("path", [f"/vApp/{VAPP}", f"/vApp/{VM}", f"/media/{MEDIA}"])
     def test_a_put_takes_away_what_it_leaves_out(self, cloud: Cloud, admin: Caller, path: str) -> None:
         for body, said in (({"name": "n", "description": "d"}, "d"), ({"name": "n"}, "")):
             do(cloud, admin, "PUT", path, body)

@@ -237,6 +237,12 @@ class TestHardware:
         do(cloud, admin, "POST", f"{ACTION}/reconfigureVm", {"name": "big", **lone})
         assert section(machine(admin), "VmSpecSection")["numCpus"] == 8, "what is not modified is not read"
 
+    def test_a_section_that_is_put_replaces_the_one_before(self, cloud: Cloud, admin: Caller) -> None:
+        path = f"/vApp/{VM}/guestCustomizationSection"
+        for body in ({"enabled": True, "customizationScript": "echo"}, {"enabled": True}):
+            do(cloud, admin, "PUT", path, body)
+            assert admin.json("GET", path)["customizationScript"] == body.get("customizationScript")
+
     def test_an_update_needs_no_hardware_version(self, cloud: Cloud, admin: Caller) -> None:
         """The schema requires one; its own text says that an update may leave it out."""
         sent = (

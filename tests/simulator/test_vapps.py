@@ -219,6 +219,10 @@ class TestNetworks:
         do(cloud, admin, "PUT", put, {"networkConfig": []})
         assert admin.json("GET", put)["networkConfig"] == []
 
+    def test_a_provider_finds_it_where_queries_say(self, provider: Caller) -> None:
+        href = provider.query(kind="adminVAppNetwork")["record"][0]["href"]
+        assert provider.json("GET", href.partition("/api")[2])["name"]
+
     def test_each_has_an_address_of_its_own(self, cloud: Cloud, admin: Caller) -> None:
         do(cloud, admin, "PUT", f"/vApp/{VAPP}/networkConfigSection", {"networkConfig": [INNER]})
         card = {"network": "inner", "isConnected": True, "ipAddressAllocationMode": "POOL"}

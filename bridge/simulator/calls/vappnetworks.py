@@ -31,9 +31,9 @@ def routes(cloud: Cloud, actions: Actions, operations: Iterable[Operation]) -> I
         yield operation.method, f"/api{operation.path}", replace(target, takes=calls.knows)
     for tail, build in (("", networks.network_document), ("/allocatedAddresses", networks.allocated_addresses)):
         stem = networks.ADDRESSES_STEM if tail else networks.NETWORK_STEM
-        yield "GET", f"/api/network/{{id}}{tail}", Target(
-            "getVAppNetwork", calls.reader(stem, build), collection="vApp", takes=calls.knows
-        )  # fmt: skip
+        target = Target("getVAppNetwork", calls.reader(stem, build), collection="vApp", takes=calls.knows)
+        for view in ("network", "admin/network"):  # the query adminVAppNetwork names the latter
+            yield "GET", f"/api/{view}/{{id}}{tail}", target
 
 
 class VAppNetworkCalls:

@@ -65,6 +65,11 @@ def _update_spec(occasion: Occasion) -> None:
     bodies.apply_vm(occasion, occasion.owner, occasion.body)
 
 
+def _replace(occasion: Occasion) -> None:
+    """A PUT: the description that it leaves out is gone."""
+    bodies.apply_vm(occasion, occasion.owner, {**occasion.body, "description": occasion.body.get("description") or ""})
+
+
 def _upgrade(occasion: Occasion) -> None:
     machine(occasion.owner).hardware_version = LATEST_HARDWARE
 
@@ -78,7 +83,7 @@ def _check_stopped(occasion: Occasion) -> None:
 
 
 MODELLED: dict[str, Modelled] = {
-    "updateVm": Modelled(check=_check_body, effect=_update_spec),
+    "updateVm": Modelled(check=_check_body, effect=_replace),
     "reconfigureVm": Modelled(check=_check_body, effect=_update_spec),
     "updateVmNetworkConnectionSection": _section(apply_network_section),
     "updateVmGuestCustomizationSection": _section(bodies.apply_customization),

@@ -20,10 +20,10 @@ _NOT_SETTINGS = frozenset({"_type", "info", "required", "link", "any", "href", "
 
 
 def apply_customization(vm: Entity, section: JsonObject) -> None:
-    state = machine(vm)
+    """In the place of the section that was there: what is left out has its default again."""
     given = {key: value for key, value in section.items() if key not in _NOT_SETTINGS and value is not None}
     given.pop("virtualMachineId", None)
-    state.customization.update(given)
+    machine(vm).customization = given
 
 
 def apply_operating_system(vm: Entity, section: JsonObject) -> None:
