@@ -25,6 +25,10 @@ _EVERYWHERE = frozenset(
 )
 """Keys of nearly every type: taken, and seldom what was meant."""
 
+SPARED: Mapping[str, frozenset[str]] = {"updateMedia": frozenset({"imageType", "size"})}
+"""Keys that the type of a body requires for another operation, and that this one goes without: an update of media names
+what it changes (portals in the field send the name alone). Operation -> keys."""
+
 
 class ProblemKind(StrEnum):
     """What can be wrong at a place of a body."""
@@ -79,7 +83,8 @@ class Bodies:
         known = self.checked_type(operation)
         if known is None:
             return ()
-        check = _Check(self.shapes, pass_unknown=pass_unknown)
+        spared = SPARED.get(operation.name, frozenset())
+        check = _Check(self.shapes, spared=spared, pass_unknown=pass_unknown)
         check.whole(known.name, body)
         return tuple(check.problems)
 
@@ -107,8 +112,9 @@ def why_unchecked(operation: Operation) -> str:
 class _Check:
     """One body on its way through; breadth first and without recursion, since strangers choose the depth."""
 
-    def __init__(self, shapes: Shapes, *, pass_unknown: bool) -> None:
+    def __init__(self, shapes: Shapes, *, spared: frozenset[str], pass_unknown: bool) -> None:
         self._shapes = shapes
+        self._spared = spared
         self._pass_unknown = pass_unknown
         self._left: deque[tuple[str, Mapping[str, object], str]] = deque()
         self.problems: list[BodyProblem] = []
@@ -142,6 +148,8 @@ class _Check:
         if missing and at and only_nulls(value):
             return  # not given at all, and where it has to be, that was told
         for first, *others in missing:
+            if not at and first in self._spared:
+                continue
             self._tell(_joined(at, first), ProblemKind.MISSING_KEY, f"is missing{_or(others)}")
 
     def _slot(self, slot: Slot, item: object, at: str, key: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bridge.catalogue.bodies import Bodies
+from bridge.catalogue.bodies import SPARED, Bodies
 from bridge.catalogue.operation import Operation
 from bridge.catalogue.shapes import BodyShape, Shapes, is_foreign
 from bridge.catalogue.types import Field
@@ -53,8 +53,9 @@ class BodyField:
 
 def body_fields(bodies: Bodies, operation: Operation) -> tuple[BodyField, ...]:
     """The fields of the operation's body; none where its type is not known."""
-    known = bodies.checked_type(operation)
-    return () if known is None else _Outline(bodies.shapes).of(known.name, DEPTH)
+    known, spared = bodies.checked_type(operation), SPARED.get(operation.name, frozenset())
+    fields = () if known is None else _Outline(bodies.shapes).of(known.name, DEPTH)
+    return tuple(replace(one, required=one.required and one.key not in spared) for one in fields)
 
 
 @dataclass(slots=True)

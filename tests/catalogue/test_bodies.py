@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.catalogue.bodies import MOST_PROBLEMS, ProblemKind
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import BodyRule
+from bridge.catalogue.outline import body_fields
 from bridge.catalogue.shapes import SUPERSEDED, Shapes, Slot
 from bridge.catalogue.types import load_types
 
@@ -71,6 +72,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
      f"`{SECTION}.networkConfig[0].configuration` is missing"),
     ("setVAppMetadataItem", {"typedValue": {"_type": "MetadataStringVlaue", "value": "v"}},
      "`typedValue._type` 'MetadataStringVlaue' is no type that fits here; did you mean `MetadataStringValue`?"),
+    ("createMedia", {"name": "n", "size": 1}, "`imageType` is missing"),
+    ("updateMedia", {"size": 1}, "`name` is missing"),
     ("updateVm", {"name": "n", "guestCustomizationSection": {"enabled": True}},
      "`guestCustomizationSection` is no key of Vm; did you mean `section[0]` with `_type` "
      "`GuestCustomizationSectionType`?"),
@@ -108,6 +111,7 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("moveVApp", {"source": SOURCE}),
     ("createDisk", {"disk": {"name": "n", "size": 1}}),
     ("failoverReplicationTrackingVm", {}),
+    ("updateMedia", {"name": "n"}),
 ]
 
 
@@ -235,3 +239,11 @@ def test_a_body_of_any_type_passes_and_a_misspelt_key_is_told_with_the_right_one
     misspelt = f"{at}.{right[:1].swapcase()}{right[1:]}".removeprefix(".")
     messages = {problem.path: problem.message for problem in BODIES.problems(operation, body)}
     assert messages[misspelt].endswith(f"; did you mean `{right}`?")
+
+
+def test_the_outline_demands_what_the_check_demands() -> None:
+    required = {
+        name: {one.key for one in body_fields(BODIES, CATALOGUE[name]) if one.required}
+        for name in ("createMedia", "updateMedia")
+    }
+    assert required == {"createMedia": {"name", "imageType", "size"}, "updateMedia": {"name"}}
