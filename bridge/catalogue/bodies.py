@@ -246,21 +246,26 @@ def _nearest(key: str, shape: BodyShape, shapes: Shapes) -> str | None:
     own = {one.casefold(): one for one in shape.slots}
     if wanted in own:
         return own[wanted]
-    for outer, kind in _kinds_below(shape, shapes):
+    kinds = list(_kinds_below(shape, shapes))
+    for outer, kind, _ in kinds:
         if kind.casefold() in (wanted, f"{wanted}type"):
             return f"{outer}` with `_type` `{kind}"
     for outer, inner in _below(shape, shapes):
         if inner.casefold() == wanted:
             return f"{outer}.{inner}"
+    for outer, kind, full in kinds:
+        for inner in shapes[full].slots if not is_foreign(full) else ():
+            if inner.casefold() == wanted:
+                return f"{outer}.{inner}` with `_type` `{kind}"
     return next((own[one] for one in difflib.get_close_matches(wanted, own, n=1)), None)
 
 
-def _kinds_below(shape: BodyShape, shapes: Shapes) -> Iterator[tuple[str, str]]:
-    """What XML has under a name of its own and JSON by ``_type``: sections, network services."""
+def _kinds_below(shape: BodyShape, shapes: Shapes) -> Iterator[tuple[str, str, str]]:
+    """What XML has under a name of its own and JSON by ``_type``, sections for one: place, ``_type`` and type."""
     for outer, slot in shape.slots.items():
         if slot.shape is not None and shapes[slot.shape].type.abstract:
-            for kind in shapes.kin(slot.shape):
-                yield f"{outer}[0]" if slot.many else outer, kind
+            for kind, full in shapes.kin(slot.shape).items():
+                yield f"{outer}[0]" if slot.many else outer, kind, full
 
 
 def _below(shape: BodyShape, shapes: Shapes) -> Iterator[tuple[str, str]]:

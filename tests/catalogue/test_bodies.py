@@ -77,6 +77,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("updateVm", {"name": "n", "guestCustomizationSection": {"enabled": True}},
      "`guestCustomizationSection` is no key of Vm; did you mean `section[0]` with `_type` "
      "`GuestCustomizationSectionType`?"),
+    ("captureVAppToCatalog", {"source": SOURCE, "customizeOnInstantiate": True},
+     "`customizeOnInstantiate` is no key of CaptureVAppParams; did you mean `section[0].customizeOnInstantiate` with "
+     "`_type` `CustomizationSectionType`?"),
     ("setVAppMetadataItem", {"MetadataStringValue": {"value": "v"}},
      "`MetadataStringValue` is no key of MetadataValue; did you mean `typedValue` with `_type` `MetadataStringValue`?"),
     ("deployVApp", {"_type": "UndeployVAppParamsType"},
