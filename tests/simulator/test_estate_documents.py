@@ -137,6 +137,17 @@ def test_edge_services_replace_each_other(cloud: Cloud, admin: Caller) -> None:
     assert admin.call("GET", f"/admin/edgeGateway/{EDGE}", accept=XML).status == 200
 
 
+def test_nat_rules_get_numbers_that_stay(cloud: Cloud, admin: Caller) -> None:
+    path = f"/admin/edgeGateway/{EDGE}"
+    rule = {"ruleType": "SNAT", "isEnabled": True}
+    for rules, numbers in (([rule, rule], [65537, 65538]), ([{**rule, "id": 65538}, rule], [65538, 65539])):
+        service = {"_type": "NatServiceType", "isEnabled": True, "natRule": rules}
+        admin.json("POST", f"{path}/action/configureServices", {"networkService": [service]}, status=202)
+        cloud.wait(20)
+        (found,) = admin.json("GET", path)["configuration"]["edgeGatewayServiceConfiguration"]["networkService"]
+        assert [one["id"] for one in found["natRule"]] == numbers
+
+
 def test_the_roles_of_an_organization_are_where_its_document_says(admin: Caller) -> None:
     roles = admin.json("GET", f"/admin/org/{ACME}")["roleReferences"]
     document = admin.json("GET", roles["href"].partition("/api")[2])

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from bridge.simulator.calls.effects.general import rename
+from bridge.simulator.calls.effects.natrules import numbered
 from bridge.simulator.calls.effects.occasion import Effect, Modelled, Occasion
 from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request, forbidden
 from bridge.simulator.state.entities import Entity
@@ -124,7 +125,7 @@ def _resize(occasion: Occasion) -> None:
 def _configure_services(occasion: Occasion) -> None:
     """The services replace those that were there."""
     _configuration(occasion.owner)["edgeGatewayServiceConfiguration"] = {
-        "networkService": occasion.body.get("networkService") or []
+        "networkService": numbered(occasion.body.get("networkService"))
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Any
 
+from bridge.simulator.calls.effects.natrules import numbered
 from bridge.simulator.calls.effects.occasion import Occasion
 from bridge.simulator.calls.effects.values import objects
 from bridge.simulator.documents.compute.sections import plain
@@ -49,6 +50,8 @@ def apply_configuration(occasion: Occasion, network: VAppNetwork, configuration:
         kept.pop("ipScope", None)
     for scope in objects((kept.get("ipScopes") or {}).get("ipScope") or []):
         _complete(scope)
+    if isinstance(features := kept.get("features"), dict):
+        kept["features"] = {**features, "networkService": numbered(features.get("networkService"))}
     network.configuration = kept
 
 
