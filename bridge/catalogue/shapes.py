@@ -32,6 +32,9 @@ SUPERSEDED: Mapping[tuple[str, str], str] = {
 OMISSIBLE = frozenset({("VmSpecSectionType", "hardwareVersion")})
 """Required by the XSDs, whose own text says that an update may leave it out. (type, key)."""
 
+ALIASES: Mapping[str, str] = {"default": "_default"}
+"""A key that is a word of Java's: clients in the field send it in both spellings side by side. Key -> the other one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -83,12 +86,13 @@ class Shapes:
         for field in kind.fields:
             omissible = field.newer or field.older or (kind.name, field.key) in OMISSIBLE
             if field.required and not omissible and not is_foreign(field.xml):
-                instead = SUPERSEDED.get((kind.name, field.key))
+                instead = SUPERSEDED.get((kind.name, field.key), ALIASES.get(field.key))
                 needed.append((field.key,) if instead is None else (field.key, instead))
         for choice in kind.choices:
             if choice.required and not any(is_foreign(kind.by_key[first].xml) for first, *_ in choice.branches):
                 needed.append(tuple(first for first, *_ in choice.branches))
         slots = dict.fromkeys(_EVERYWHERE, _ANYTHING) | {field.key: self._slot(field) for field in kind.fields}
+        slots |= {alias: slots[key] for key, alias in ALIASES.items() if key in slots}
         return BodyShape(kind, slots, tuple(needed))
 
     def _slot(self, field: Field) -> Slot:

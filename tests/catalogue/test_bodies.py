@@ -94,6 +94,9 @@ def test_what_is_wrong_is_told_with_its_place_and_what_would_be_right(
     assert told(operation, body) == [message]
 
 
+NIC = {"network": "n", "needsCustomization": True, "networkConnectionIndex": 0, "ipAddress": "any", "isConnected": True,
+       "ipAddressAllocationMode": "DHCP", "networkAdapterType": "VMXNET3"}  # fmt: skip
+"""As clients in the field send it."""
 TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("deployVApp", {}),
     ("deployVApp", {"powerOn": "true", "deploymentLeaseSeconds": "3600", "forceCustomization": ""}),
@@ -115,6 +118,58 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("createDisk", {"disk": {"name": "n", "size": 1}}),
     ("failoverReplicationTrackingVm", {}),
     ("updateMedia", {"name": "n"}),
+    (
+        "updateVmNetworkConnectionSection",
+        {
+            "_type": "NetworkConnectionSectionType",
+            "networkConnection": [{**NIC, "ipType": "IPV_4", "secondaryIpAddressAllocationMode": "NONE"}],
+        },
+    ),
+    (
+        "instantiateOvf",
+        {
+            "name": "n",
+            "powerOn": False,
+            "allEULAsAccepted": True,
+            "instantiateOvfProperty": [{"key": "k", "value": "v"}],
+            "instantiateVmParams": [
+                {
+                    "id": "n",
+                    "computerName": "n",
+                    "vdcStorageProfile": SOURCE,
+                    "networkConnectionSection": {"_type": "NetworkConnectionSectionType", "networkConnection": [NIC]},
+                    "hardwareCustomization": {"numberOfCpus": 2, "coresPerSocket": 1, "memorySize": 1024},
+                }
+            ],
+        },
+    ),
+    (
+        "createOrgVdc",
+        {
+            "name": "n",
+            "description": None,
+            "isEnabled": True,
+            "allocationModel": "Flex",
+            "computeCapacity": {
+                "cpu": {"units": "MHz", "limit": 0, "allocated": 2000},
+                "memory": {"units": "MB", "limit": 1, "allocated": 1},
+            },
+            "vCpuInMhz": 1000,
+            "resourceGuaranteedCpu": 0.05,
+            "providerVdcReference": SOURCE,
+            "vmQuota": 100,
+            "vdcStorageProfile": [
+                {
+                    "default": True,
+                    "_default": True,
+                    "enabled": True,
+                    "units": "MB",
+                    "limit": 1,
+                    "providerVdcStorageProfile": SOURCE,
+                },
+            ],
+        },
+    ),
 ]
 
 
