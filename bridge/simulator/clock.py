@@ -10,6 +10,8 @@ from functools import lru_cache
 
 Clock = Callable[[], float]
 
+_COLON = re.compile(r"([+-]\d\d):(\d\d)$")
+_UTC = re.compile("[zZ]$")
 _DATE = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE
 )
@@ -52,6 +54,11 @@ def parse_time(text: str) -> float | None:
         return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=_offset(match[8])).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def json_time(text: str) -> str:
+    """A date as VCD's JSON has it, see :func:`timestamp`: UTC is ``+0000``, no offset has a colon."""
+    return _COLON.sub(r"\1\2", _UTC.sub("+0000", text))
 
 
 def _offset(text: str | None) -> timezone:

@@ -23,6 +23,8 @@ from tests.simulator.test_vapps import NETWORK, TEMPLATE, TEMPLATE_VM, vm_refere
         ("CreateSnapshotParamsType", {"name": 5, "memory": 1}, {"name": "5", "memory": True}),
         ("ovf:RASD_Type", {"virtualQuantity": 4, "elementName": {"value": "x"}},
          {"virtualQuantity": 4, "elementName": {"value": "x"}}),
+        ("MetadataDateTimeValue", {"value": "2026-01-31T18:00:00+01:00"}, {"value": "2026-01-31T18:00:00+0100"}),
+        ("MetadataDateTimeValue", {"value": "2026-01-31T18:00:00Z"}, {"value": "2026-01-31T18:00:00+0000"}),
         ("VmType", {"section": [None, {"_type": "VmSpecSectionType", "numCpus": "4"}], "unheardOf": [1]},
          {"section": [{"_type": "VmSpecSectionType", "numCpus": 4}], "unheardOf": [1]}),
     ],

@@ -52,7 +52,7 @@ def test_entries_are_merged_set_and_deleted_when_the_task_succeeds(cloud: Cloud,
     ("kind", "value", "kept"),
     [
         ("Number", "7", 7), ("Number", -(2**63), -(2**63)), ("Boolean", "true", True), ("Boolean", False, False),
-        ("DateTime", "2026-10-05T13:44:00.000Z", "2026-10-05T13:44:00.000Z"),
+        ("DateTime", "2026-10-05T13:44:00.000Z", "2026-10-05T13:44:00.000+0000"),
     ],
 )  # fmt: skip
 def test_values_have_their_types(cloud: Cloud, admin: Caller, kind: str, value: Any, kept: Any) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.catalogue.types import DocumentType, Field, Place, Primitive, load_types
+from bridge.simulator.clock import json_time
 from bridge.simulator.protocol.document_types import ByType, actual_type
 from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
 
@@ -79,7 +80,8 @@ def _scalar(value: Any, kind: Primitive | None, place: str) -> Any:
     if isinstance(value, (dict, list)):
         raise _wrong(place, "a simple value")
     if kind in (Primitive.STRING, Primitive.DATE_TIME):
-        return ("true" if value else "false") if isinstance(value, bool) else str(value)
+        said = ("true" if value else "false") if isinstance(value, bool) else str(value)
+        return json_time(said) if kind is Primitive.DATE_TIME else said
     text = str(value).strip().lower()
     if not text:
         return None

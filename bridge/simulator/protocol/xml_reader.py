@@ -14,7 +14,7 @@ from typing import Any
 
 from bridge.catalogue.shapes import OMISSIBLE, SUPERSEDED, is_foreign
 from bridge.catalogue.types import Choice, DocumentType, Field, Place, Primitive, load_types
-from bridge.simulator.clock import parse_time
+from bridge.simulator.clock import json_time, parse_time
 from bridge.simulator.protocol.document_types import ByType, actual_type
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.protocol.xml_tree import Node, invalid, markup
@@ -23,7 +23,6 @@ _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _WHOLE = re.compile(r"[+-]?\d{1,30}")
-_COLON = re.compile(r"([+-]\d\d):(\d\d)$")
 
 
 def from_xml(root: Node, name: str) -> JsonObject:
@@ -236,7 +235,7 @@ def _value(text: str, one: Field, where: str) -> Any:
         case Primitive.NUMBER:
             return _number(trimmed, where)
         case Primitive.DATE_TIME if parse_time(trimmed) is not None:
-            return _COLON.sub(r"\1\2", re.sub("[zZ]$", "+0000", trimmed))
+            return json_time(trimmed)
         case Primitive.STRING | Primitive.ANY | None:
             if one.key == "type" and text.endswith("+xml"):
                 return text.removesuffix("+xml") + "+json"
