@@ -36,10 +36,10 @@ func (r *run) disks() {
 	params := func() *types.DiskAttachOrDetachParams {
 		return &types.DiskAttachOrDetachParams{Disk: &types.Reference{HREF: disk.Disk.HREF}}
 	}
-	r.step("VM.AttachDisk", func() error { return first(r.vm.Refresh(), wait(r.vm.AttachDisk(params())), r.vm.Refresh()) })
+	r.step("VM.AttachDisk", func() error { return first(r.vm.Refresh(), wait(r.vm.AttachDisk(params()))) })
 	r.step("Disk.AttachedVM", func() error {
 		found, err := disk.AttachedVM()
-		return first(err, must(found != nil && found.HREF == r.vm.VM.HREF, "no VM has it"))
+		return first(err, must(found != nil && found.HREF == r.vm.VM.HREF && found.Name == r.vm.VM.Name, "no VM has it"))
 	})
 	r.step("Disk.GetAttachedVmsHrefs", func() error { return some(disk.GetAttachedVmsHrefs()) })
 	r.step("VM.DetachDisk", func() error { return wait(r.vm.DetachDisk(params())) })
