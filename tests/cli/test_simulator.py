@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.simulator.serving.certificates import make_certificate
+from bridge.simulator.state.inventory import well_known_uuid
 from tests.cli.conftest import Shell
 from tests.support.simulator import REPOSITORY, log_in
 
@@ -81,6 +83,20 @@ def test_cells_and_https(tmp_path: Path) -> None:
             assert url.startswith("https://")
             with urllib.request.urlopen(f"{url}/simulator/cells", context=trusting, timeout=10) as answer:
                 assert [one["url"] for one in json.load(answer)] == urls
+
+
+def test_a_given_certificate_a_size_a_seed_and_a_public_url(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path, ["127.0.0.1"])
+    given = ("--tls-certificate", str(files.certificate), "--tls-key", str(files.key))
+    more = ("--vms", "7", "--seed", "1", "--maximum-tasks", "5", "--public-url", "https://vcd.example.com")
+    with serving("--listen", "127.0.0.1:0", *given, *more) as ((url,), told):
+        assert url.startswith("https://127.0.0.1:")
+        assert "--cacert" not in told, "whoever gives a certificate knows its authority"
+        trusting = ssl.create_default_context(cafile=str(files.authority))
+        seventh = well_known_uuid("vApp", "acme", 7).encode()
+        for path, wanted in (("/simulator/entities", seventh), ("/api/versions", b">https://vcd.example.com/")):
+            with urllib.request.urlopen(f"{url}{path}", context=trusting, timeout=10) as answer:
+                assert wanted in answer.read()
 
 
 def test_an_inventory_brings_its_own_users(tmp_path: Path) -> None:
