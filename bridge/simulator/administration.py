@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from bridge.simulator.behavior import SettingError
-from bridge.simulator.calls.external import ExternalTasks
-from bridge.simulator.calls.taskbody import read_task_body
+from bridge.simulator.calls.tasks.body import read_task_body
+from bridge.simulator.calls.tasks.external import ExternalTasks
 from bridge.simulator.director import Director
 from bridge.simulator.faultplan import FaultError
 from bridge.simulator.presets import PRESETS

@@ -10,12 +10,11 @@ from typing import Any
 
 from bridge.catalogue.operation import Operation
 from bridge.simulator.behavior import Behavior, SettingError
-from bridge.simulator.calls import machines, tasksettings, vappnetworks
+from bridge.simulator.calls import machines, vappnetworks
 from bridge.simulator.calls.access.clients import ClientCalls
 from bridge.simulator.calls.access.oauth import OAuth
 from bridge.simulator.calls.access.sessions import SessionCalls
 from bridge.simulator.calls.actions import Actions, operation_target
-from bridge.simulator.calls.blocking import BlockingTasks
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.estate import routing as estate
 from bridge.simulator.calls.libraries import routing as libraries
@@ -23,7 +22,9 @@ from bridge.simulator.calls.operations import load_operations
 from bridge.simulator.calls.queries.service import QueryService
 from bridge.simulator.calls.reading import EntityReader
 from bridge.simulator.calls.rights import reaches
-from bridge.simulator.calls.taskcalls import TaskCalls
+from bridge.simulator.calls.tasks import settings
+from bridge.simulator.calls.tasks.blocking import BlockingTasks
+from bridge.simulator.calls.tasks.calls import TaskCalls
 from bridge.simulator.clock import Clock, http_date, steady_clock
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.faultplan import Fault
@@ -234,7 +235,7 @@ class Director:
         }  # fmt: skip
         for method, path, target in vappnetworks.routes(self.cloud, actions, self.operations):
             self._router.add(method, path, target)
-        for method, path, target in tasksettings.routes(self.cloud, self.operations):
+        for method, path, target in settings.routes(self.cloud, self.operations):
             self._router.add(method, path, target)
         for method, path, target in estate.routes(self.cloud, actions):
             self._router.add(method, path, target)

@@ -6,13 +6,13 @@ import traceback
 from functools import partial
 
 from bridge.catalogue.operation import AnswerShape, BodyRule, Operation
-from bridge.simulator.calls.blocking import block, is_blocking
 from bridge.simulator.calls.busy import busy_refusal, holder
 from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.effects.general import refuse_duplicate
 from bridge.simulator.calls.effects.occasion import CREATED, FAILED_CREATION, Modelled, Occasion
 from bridge.simulator.calls.effects.registry import CREATES, UNIQUE_NAMES, modelled
 from bridge.simulator.calls.naming import operation_name, operation_texts
+from bridge.simulator.calls.tasks.blocking import block, is_blocking
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.documents import TASK_STEM
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access

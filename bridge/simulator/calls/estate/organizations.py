@@ -54,7 +54,7 @@ class Organizations:
         yield "PUT", f"{org}/settings", Target("updateOrgSettings", self.put_settings, changes=True, collection=_ORG)
         for tail, (key, _, _) in SETTINGS.items():
             if key == OWN_LIMITS:
-                continue  # the provider's to set: see tasksettings
+                continue  # the provider's to set: see tasks.settings
             yield "GET", f"{org}/settings/{tail}", Target("getOrgSettings", self.setting, collection=_ORG, tail=tail)
             put = Target("updateOrgSettings", self.put_setting, changes=True, collection=_ORG, tail=tail)
             yield "PUT", f"{org}/settings/{tail}", put

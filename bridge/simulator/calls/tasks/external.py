@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bridge.simulator.calls.taskbody import TaskBody
+from bridge.simulator.calls.tasks.body import TaskBody
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
 from bridge.simulator.state.entities import Entity, User

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import islice
 
 from bridge.simulator.calls.call import Call, organization_of
-from bridge.simulator.calls.external import ExternalTasks
-from bridge.simulator.calls.taskbody import TaskBody, read_task_body
+from bridge.simulator.calls.tasks.body import TaskBody, read_task_body
+from bridge.simulator.calls.tasks.external import ExternalTasks
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.documents import TASK_STEM, TASKS_LIST_STEM
 from bridge.simulator.protocol.exchange import Answer, Refusal, forbidden, no_access
