@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import signal
 import socket
 import ssl
@@ -102,6 +103,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+_PUBLIC_URL = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?")
+
+
 class _Service:
     """A director and its cells, ready to be run."""
 
@@ -115,6 +119,8 @@ class _Service:
         **options: Any,
     ) -> None:
         """Raises ValueError or OSError for what cannot be served."""
+        if public_url is not None and _PUBLIC_URL.fullmatch(public_url) is None:
+            raise ValueError(f"--public-url takes http://HOST[:PORT] or https://HOST[:PORT], not '{public_url}'")
         listeners = [listening_socket(one) for one in listen]
         try:
             faults = [] if faults_file is None else read_fault_file(faults_file)

@@ -320,7 +320,8 @@ class TestProcess:
         ("options", "named"),
         [(["--listen", "nowhere"], "host:port"), (["--settings", '{"x": 1}'], "unknown setting 'x'"),
          (["--settings", "x"], "--settings"), (["--faults", "absent.json"], "absent.json"),
-         (["--ledger", "absent/ledger.jsonl"], "absent/ledger.jsonl"), (["--listen", "192.0.2.1:1"], "192.0.2.1:1")],
+         (["--ledger", "absent/ledger.jsonl"], "absent/ledger.jsonl"), (["--listen", "192.0.2.1:1"], "192.0.2.1:1"),
+         (["--listen", "127.0.0.1:65536"], "host:port"), (["--public-url", "vcd.example.com"], "--public-url")],
     )  # fmt: skip
     def test_mistakes_end_it_with_2_and_a_word(self, options: list[str], named: str) -> None:
         command = [sys.executable, "-m", "bridge", "simulator", "--listen", "127.0.0.1:0", *options]

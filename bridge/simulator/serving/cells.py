@@ -13,6 +13,7 @@ from typing import Any
 from bridge.simulator.faults import Faults
 
 BACKLOG = 2048
+_LAST_PORT = 65535
 _RETRY_SECONDS = 0.5
 """How soon a cell that cannot have its address back tries again."""
 
@@ -20,7 +21,7 @@ _RETRY_SECONDS = 0.5
 def listening_socket(listen: str) -> socket.socket:
     """A listening socket for ``host:port``; port 0 takes a free one. Raises ValueError or OSError."""
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
         raise ValueError(f"listen takes host:port, not '{listen}'")
     return _bind(socket.AF_INET6 if ":" in host else socket.AF_INET, (host.strip("[]"), int(port)))
 
