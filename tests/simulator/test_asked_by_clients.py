@@ -230,3 +230,32 @@ def test_a_provider_vdc_is_renamed(admin: Caller, provider: Caller) -> None:
     assert (changed["name"], changed["description"]) == ("renamed", "d")
     assert provider.json("GET", path)["name"] == "renamed"
     assert admin.call("PUT", path, document).status == 403
+
+
+def test_a_standalone_machine_is_described_and_takes_its_vapp_with_it(cloud: Cloud, admin: Caller) -> None:
+    def vapps() -> int:
+        held = admin.json("GET", f"/vdc/{VDC}")["resourceEntities"]["resourceEntity"]
+        return sum(".vApp+" in one["type"] for one in held)
+
+    before = vapps()
+    body = {"name": "alone", "description": "d", "createVm": {"name": "alone"}}
+    do(cloud, admin, "POST", f"/vdc/{VDC}/action/createVm", body)
+    (record,) = admin.query("name==alone", "vm")["record"]
+    path = record["href"].removeprefix(f"{URL}/api")
+    assert admin.json("GET", path)["description"] == "d"
+    assert vapps() == before + 1
+    do(cloud, admin, "DELETE", path)
+    assert vapps() == before
+
+
+def test_a_drive_with_a_media_in_it_says_so(cloud: Cloud, admin: Caller) -> None:
+    def kinds() -> list[str]:
+        items = admin.json("GET", f"/vApp/{VM}/virtualHardwareSection/media")["item"]
+        return [one["resourceSubType"]["value"] for one in items if one["resourceSubType"] is not None]
+
+    media = {"media": {"href": f"{URL}/api/media/{well_known_uuid('media', 'acme')}"}}
+    assert "vmware.cdrom.iso" not in kinds()
+    do(cloud, admin, "POST", f"/vApp/{VM}/media/action/insertMedia", media)
+    assert "vmware.cdrom.iso" in kinds()
+    do(cloud, admin, "POST", f"/vApp/{VM}/media/action/ejectMedia", media)
+    assert "vmware.cdrom.iso" not in kinds()

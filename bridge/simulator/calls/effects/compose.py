@@ -208,10 +208,11 @@ def _finish_standalone(occasion: Occasion, vm: Entity) -> None:
 
 
 def _create_vm(occasion: Occasion) -> None:
-    described = occasion.body.get("createVm")
-    document: JsonObject = described if isinstance(described, dict) else {}
+    inside = occasion.body.get("createVm")
+    document: JsonObject = inside if isinstance(inside, dict) else {}
     name = document.get("name") or occasion.body.get("name") or occasion.owner.name
-    vm = _add_created(occasion, occasion.owner, {**document, "name": name})
+    described = {"description": occasion.body.get("description"), **document, "name": name}
+    vm = _add_created(occasion, occasion.owner, described)
     media = optional(occasion, occasion.body.get("media"), "media")
     if media is not None:
         put_media(vm, media)

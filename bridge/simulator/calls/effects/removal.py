@@ -6,10 +6,13 @@ from bridge.simulator.calls.effects.power import machines, settle
 from bridge.simulator.state import storage
 from bridge.simulator.state.entities import Entity, EntityStore
 from bridge.simulator.state.machines import Machine
+from bridge.simulator.state.vapps import vapp_state
 
 
 def remove(store: EntityStore, entity: Entity) -> None:
-    """A vApp or a VM is gone; its named disks and media are free again, and its vApp shows what is left."""
+    """A vApp or a VM is gone; its named disks and media are free again, and its vApp shows what is left: nothing where
+    it was that of a standalone VM (go-vcloud-director vm_test.go).
+    """
     for vm in machines(entity):
         if isinstance(vm.state, Machine):
             for disk in vm.state.disks:
@@ -20,4 +23,7 @@ def remove(store: EntityStore, entity: Entity) -> None:
     vapp = entity.parent
     store.remove(entity)
     if vapp is not None and vapp.kind.name == "vApp":
-        settle(vapp)
+        if vapp_state(vapp).auto_nature and not vapp.children:
+            store.remove(vapp)
+        else:
+            settle(vapp)

@@ -28,6 +28,9 @@ from bridge.simulator.state.vapps import leased_address
 
 PROCESSOR, MEMORY, IDE, SCSI, NETWORK, FLOPPY, CD, DISK = 3, 4, 5, 6, 10, 14, 15, 17
 MEGABYTE = 1024 * 1024
+ISO = "vmware.cdrom.iso"
+"""Of a drive with a media in it (go-vcloud-director types/v56/constants.go)."""
+
 LISTS = {"disks": (IDE, SCSI, 20, DISK), "media": (IDE, CD, FLOPPY), "networkCards": (NETWORK,), "serialPorts": (21,)}
 """What each list below ``virtualHardwareSection`` holds, by its place in paths."""
 
@@ -120,7 +123,7 @@ def _drive(references: References, state: Machine, controller: int) -> JsonObjec
     return {
         "addressOnParent": "0", "automaticAllocation": media is not None, "description": "CD/DVD Drive",
         "elementName": "CD/DVD Drive 1", "hostResource": [resource], "instanceID": "16000",
-        "parent": str(controller), "resourceType": str(CD),
+        "parent": str(controller), "resourceSubType": None if media is None else ISO, "resourceType": str(CD),
     }  # fmt: skip
 
 
