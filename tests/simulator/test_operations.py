@@ -270,6 +270,13 @@ def test_the_name_of_an_undeploy_goes_by_what_it_does(cloud: Cloud, admin: Calle
     assert names[2].startswith("simulated")
 
 
+def test_a_change_of_a_templates_vm_has_a_name_of_its_own(admin: Caller) -> None:
+    template = f"/vAppTemplate/vappTemplate-{well_known_uuid('vAppTemplate', 'acme')}"
+    vm = str(admin.json("GET", template)["children"]["vm"][0]["href"]).partition("/api")[2]
+    task = admin.json("PUT", vm, {"name": "other"}, status=202)
+    assert task["operationName"] == "templateUpdateVm"
+
+
 class TestBodies:
     path = f"/vApp/{VAPP}/action/deploy"
 

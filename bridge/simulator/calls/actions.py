@@ -203,7 +203,7 @@ class Actions:
             self.cloud.engine.queue.check(org, call.user)
 
     def _new_task(self, call: Call, operation: Operation, owner: Entity, script: Script, effect: Effect) -> Task:
-        name = operation_name(operation, call.body)
+        name = operation_name(operation, call.body, owner)
         task = Task(
             number=self.cloud.engine.created, task_id=self.cloud.new_uuid(), operation_name=name,
             words=operation_texts(operation, owner), owner=owner, user=call.user, script=script, now=call.now,

@@ -15,6 +15,7 @@ from bridge.catalogue.operation import Operation
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity
 
+_OF_TEMPLATE_VMS = "templateUpdateVm"
 OPERATION_NAMES: dict[str, str] = {
     "attachDisk": "vappAttachDisk", "captureVAppToCatalog": "vdcCaptureTemplate",
     "captureVAppToVdc": "vdcCaptureTemplate", "checkVmCompliance": "vappCheckVmCompliance",
@@ -33,7 +34,8 @@ OPERATION_NAMES: dict[str, str] = {
     "shutdownVApp": "vappShutdownGuest", "suspendVApp": "vappSuspend", "syncCatalog": "catalogSync",
     "updateDisk": "vdcUpdateDisk", "updateMedia": "mediaUpdate",
     "updateOrgVdcNetwork": "networkUpdateNetwork", "updateVApp": "vdcUpdateVapp",
-    "updateVAppTemplate": "vdcUpdateTemplate", "updateVdc": "vdcUpdateVdc",
+    "updateVAppTemplate": "vdcUpdateTemplate", "updateVAppTemplateNetworkConnectionSection": _OF_TEMPLATE_VMS,
+    "updateVdc": "vdcUpdateVdc",
     "updateVdcStorageProfiles": "vdcUpdateStorageProfiles", "updateVm": "vappUpdateVm",
     "updateVmCpu": "vappUpdateVm", "updateVmDisks": "vappUpdateVm", "updateVmMemory": "vappUpdateVm",
     "updateVmNetworkCards": "vappUpdateVm", "updateVmNetworkConnectionSection": "vappUpdateVm",
@@ -51,8 +53,8 @@ _UNDEPLOYED_BY = {"suspend": "vappUndeploySuspend"}
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def operation_name(operation: Operation, body: JsonObject) -> str:
-    """VCD's operationName, or a made-up one.
+def operation_name(operation: Operation, body: JsonObject, owner: Entity | None = None) -> str:
+    """VCD's operationName, or a made-up one; templates and their VMs have the same path, but not the same name.
 
     ``vappUndeployPowerOff`` is sourced for powering off only and ``vappUndeploySuspend`` for suspending; the other
     undeploy actions have names that no source shows.
@@ -60,6 +62,8 @@ def operation_name(operation: Operation, body: JsonObject) -> str:
     known = operation.vcd_operation_name or OPERATION_NAMES.get(operation.name)
     if _OF_METADATA.fullmatch(operation.name):
         return _METADATA_NAMES[operation.method]
+    if operation.name == "updateVAppTemplate" and owner is not None and owner.kind.name == "vmTemplate":
+        return _OF_TEMPLATE_VMS
     if known == "vappUndeployPowerOff":
         action = body.get("undeployPowerAction")
         known = known if action in (None, "powerOff", "default") else _UNDEPLOYED_BY.get(str(action))
