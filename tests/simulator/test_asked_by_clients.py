@@ -259,3 +259,14 @@ def test_a_drive_with_a_media_in_it_says_so(cloud: Cloud, admin: Caller) -> None
     assert "vmware.cdrom.iso" in kinds()
     do(cloud, admin, "POST", f"/vApp/{VM}/media/action/ejectMedia", media)
     assert "vmware.cdrom.iso" not in kinds()
+
+
+def test_a_machine_from_a_template_waits_for_its_customization(cloud: Cloud, admin: Caller) -> None:
+    template = {"href": f"{URL}/api/vAppTemplate/vappTemplate-{well_known_uuid('vAppTemplate', 'acme')}"}
+    body = {"name": "made", "deploy": False, "powerOn": False, "source": template}
+    do(cloud, admin, "POST", f"/vdc/{VDC}/action/instantiateVAppTemplate", body)
+    (record,) = admin.query("containerName==made", "vm")["record"]
+    path = record["href"].removeprefix(f"{URL}/api")
+    assert admin.json("GET", f"{path}/guestcustomizationstatus")["guestCustStatus"] == "GC_PENDING"
+    do(cloud, admin, "POST", f"{path}/power/action/powerOn")
+    assert admin.json("GET", f"{path}/guestcustomizationstatus")["guestCustStatus"] == "GC_COMPLETE"

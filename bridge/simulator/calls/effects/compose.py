@@ -86,7 +86,8 @@ def _add_copy(
     vm = add_machine(occasion, vapp, str(general.get("name") or name or original.name), machine(original))
     vm.description = str(general.get("description") or original.description)
     state = machine(vm)
-    state.needs_customization = general.get("needsCustomization") is True
+    said = general.get("needsCustomization")
+    state.needs_customization = original.kind.name == "vmTemplate" if said is None else said is True
     state.storage_profile = occasion.referred(item.get("storageProfile")) or state.storage_profile
     networks = {
         str(one.get("innerNetwork")): str(one.get("containerNetwork"))
