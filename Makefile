@@ -34,19 +34,19 @@ prerequisites:
 kafka: prerequisites $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
-# What kills processes in narrow windows has the machine to itself; of the others two files run side by side, those that
-# need the processor apart from those that wait for processes.
+# What kills processes in narrow windows has the machine to itself. Of the others several files run side by side: two of
+# those that need the processor, three of those that wait for processes, in this order, so that no long one comes last.
 ALONE = tests/crash
-WAITING = tests/examples tests/kafka tests/system
+WAITING = tests/system tests/cli tests/kafka tests/examples tests/vcd
 PYTEST = $(BIN)/python -m pytest --durations=12 --durations-min=5
-TWO = --numprocesses=2 --dist=loadfile
+BESIDE = --dist=loadfile --numprocesses
 
 test: kafka ## all tests that belong to every change, on a real Kafka
 ifdef ONLY
 	$(PYTEST) $(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)")
 else
-	$(PYTEST) $(TWO) $(addprefix --ignore=,$(ALONE) $(WAITING))
-	$(PYTEST) $(TWO) $(WAITING)
+	$(PYTEST) $(BESIDE) 2 $(addprefix --ignore=,$(ALONE) $(WAITING))
+	$(PYTEST) $(BESIDE) 3 --no-loadscope-reorder $(WAITING)
 	$(PYTEST) $(ALONE)
 endif
 
