@@ -1,4 +1,4 @@
-"""Version negotiation: GET /api/versions, without login and always XML.
+"""Version negotiation: GET /api/versions, without login; XML, as it is asked for with ``*/*``.
 
 Source: versioning schema of the VCD API; ``deprecated`` is an attribute of VersionInfo, alpha versions have an element
 of their own (pyvcloud client.py, go-vcloud-director govcd/api_vcd_versions.go).
