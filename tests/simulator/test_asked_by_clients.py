@@ -270,3 +270,11 @@ def test_a_machine_from_a_template_waits_for_its_customization(cloud: Cloud, adm
     assert admin.json("GET", f"{path}/guestcustomizationstatus")["guestCustStatus"] == "GC_PENDING"
     do(cloud, admin, "POST", f"{path}/power/action/powerOn")
     assert admin.json("GET", f"{path}/guestcustomizationstatus")["guestCustStatus"] == "GC_COMPLETE"
+
+
+def test_what_is_deployed_but_powered_off_is_deleted(cloud: Cloud, admin: Caller) -> None:
+    do(cloud, admin, "POST", f"/vApp/{VAPP}/action/deploy", {"powerOn": True})
+    assert admin.call("DELETE", f"/vApp/{VAPP}").status == 400
+    do(cloud, admin, "POST", f"/vApp/{VAPP}/power/action/powerOff")
+    assert admin.json("GET", f"/vApp/{VAPP}")["deployed"] is True
+    do(cloud, admin, "DELETE", f"/vApp/{VAPP}")

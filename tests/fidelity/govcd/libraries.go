@@ -265,9 +265,11 @@ func (r *run) instances() {
 		if err != nil {
 			return err
 		}
-		return first(wait(clone.Undeploy()), wait(clone.Delete()))
+		return wait(clone.Delete()) // deployed, but not powered on
 	})
-	r.step("VApp.Delete (deployed)", func() error { return must(wait(made.Delete()) != nil, "not refused") })
+	r.step("VApp.Delete (running)", func() error {
+		return first(wait(made.PowerOn()), must(wait(made.Delete()) != nil, "not refused"))
+	})
 	r.step("VApp.Delete", func() error { return first(wait(made.Undeploy()), wait(made.Delete())) })
 }
 

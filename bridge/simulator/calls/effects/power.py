@@ -68,10 +68,13 @@ def label(entity: Entity) -> str:
 
 
 def refuse_unless_stopped(occasion: Occasion, entity: Entity) -> None:
-    """For what is not done to something that is deployed."""
+    """For what is not done to something that runs or is suspended while it is deployed. Being deployed is no hindrance:
+    go-vcloud-director's tests delete what is powered off without undeploying it.
+    """
     what = "vApp" if entity.kind.name == "vApp" else "VM"
     text = f"The requested operation could not be executed on {label(entity)}. Stop the {what} and try again."
-    occasion.refuse_unless(not entity.deployed, entity, text)
+    runs = any(one.status == POWERED_ON or (one.deployed and one.status == SUSPENDED) for one in machines(entity))
+    occasion.refuse_unless(not runs, entity, text)
 
 
 def _check_running(occasion: Occasion) -> None:
