@@ -81,13 +81,16 @@ def parameters_of(operation: Operation, number: int) -> dict[str, str]:
 
 
 def request_of(operation: Operation, parameters: Mapping[str, str], url: str) -> dict[str, Any]:
-    """A body wherever one is taken, also where it may be left out."""
+    """A body wherever one is taken, also where it may be left out; a name that no other has, as many names are there
+    once."""
     document = {"request_id": operation.name, "operation": operation.name, "parameters": dict(parameters)}
     if operation.name in IN_ACME:
         document["organization"] = "acme"
     if operation.body_rule is BodyRule.NONE:
         return document
-    return {**document, "body": BODIES.get(operation.name) or example_for(operation, url) or {}}
+    body = example_for(operation, url) or {}
+    named = {"name": f"{body['name']}-{operation.name}"} if "name" in body else {}
+    return {**document, "body": BODIES.get(operation.name) or {**body, **named}}
 
 
 def wanted_call(fact: Mapping[str, str], parameters: Mapping[str, str], *, with_body: bool) -> tuple[Any, ...]:

@@ -49,7 +49,7 @@ def stories(site: Site) -> dict[str, Story]:
     """All rows at once, those that hold everything up after them; by request id."""
     entities, events = dict[str, str](), list[Document]()
     for holds in (False, True):
-        rows = [row for row in ROWS if row.holds is holds]
+        rows = sorted((row for row in ROWS if row.holds is holds), key=lambda row: row.occupied)
         requests = [_prepare(site, row, recovery, entities) for row in rows for recovery in row.ends]
         site.send(*requests)
         events = site.wait_ended([request["request_id"] for request in requests])
@@ -69,7 +69,7 @@ def _prepare(site: Site, row: Row, recovery: str, entities: dict[str, str]) -> D
     name, operation = row.request_id(recovery), OPERATIONS[recovery]
     entity = entities[name] = f"vapp-00000000-0000-4000-8000-{len(entities):012d}"
     if row.occupied:
-        site.simulator.script({"seconds": 1}, entity=entity, times=1)
+        site.simulator.script({"seconds": 1.5}, entity=entity, times=1)
         stranger = site.simulator.log_in("operator@System")
         assert stranger.post(f"/api/vApp/{entity}/action/deploy", {}).status == 202
     else:
