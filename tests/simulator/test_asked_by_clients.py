@@ -278,3 +278,13 @@ def test_what_is_deployed_but_powered_off_is_deleted(cloud: Cloud, admin: Caller
     do(cloud, admin, "POST", f"/vApp/{VAPP}/power/action/powerOff")
     assert admin.json("GET", f"/vApp/{VAPP}")["deployed"] is True
     do(cloud, admin, "DELETE", f"/vApp/{VAPP}")
+
+
+def test_firmware_and_boot_options_are_kept(cloud: Cloud, admin: Caller) -> None:
+    options = {"bootDelay": 10, "efiSecureBootEnabled": True, "bootRetryEnabled": True, "bootRetryDelay": 1}
+    spec = {"_type": "VmSpecSectionType", "modified": True, "info": {}, "firmware": "efi", "hardwareVersion": {}}
+    body = {"name": "vm-1", "section": [spec], "bootOptions": options}
+    do(cloud, admin, "POST", f"/vApp/{VM}/action/reconfigureVm", body)
+    found = admin.json("GET", f"/vApp/{VM}")
+    assert {key: found["bootOptions"][key] for key in options} == options
+    assert next(one["firmware"] for one in found["section"] if one["_type"] == "VmSpecSectionType") == "efi"

@@ -111,6 +111,9 @@ class Machine:
     needs_customization: bool = False
     boot_delay: int = 0
     enters_bios: bool = False
+    boot: JsonObject = field(default_factory=dict)
+    """Boot options that came with API 37.1, by their JSON keys."""
+    firmware: str = "bios"
     cpu_hot_add: bool = False
     memory_hot_add: bool = False
     storage_profile: Entity | None = None

@@ -15,6 +15,7 @@ from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity
 from bridge.simulator.state.machines import BY_NUMBER, PARAVIRTUAL, Machine, VirtualDisk, machine
 
+_BOOT = ("bootRetryEnabled", "bootRetryDelay", "efiSecureBootEnabled", "networkBootProtocol")
 _NOT_SETTINGS = frozenset({"_type", "info", "required", "link", "any", "href", "type", "otherAttributes"})
 """What every section has beside its settings."""
 
@@ -45,6 +46,7 @@ def apply_spec(occasion: Occasion, vm: Entity, section: JsonObject) -> None:
         return
     state = machine(vm)
     state.guest_os = str(section.get("osType") or state.guest_os)
+    state.firmware = str(section.get("firmware") or state.firmware)
     state.cpus = whole(section.get("numCpus")) or state.cpus
     state.cores_per_socket = whole(section.get("numCoresPerSocket")) or state.cores_per_socket
     memory = section.get("memoryResourceMb")
@@ -168,6 +170,7 @@ def apply_boot(vm: Entity, document: Any) -> None:
         state, delay = machine(vm), counted(document.get("bootDelay"))
         state.boot_delay = state.boot_delay if delay is None else delay
         state.enters_bios = flag(document, "enterBIOSSetup", state.enters_bios)
+        state.boot = {**state.boot, **{key: document[key] for key in _BOOT if document.get(key) is not None}}
 
 
 def apply_policies(vm: Entity, document: JsonObject) -> None:

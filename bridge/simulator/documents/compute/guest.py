@@ -118,7 +118,7 @@ def boot_options(references: References, vm: Entity) -> JsonObject:
     return {
         "href": href, "type": media_type(stem),
         "link": [references.link("edit", f"{references.href(vm)}/action/bootOptions", stem)] * (vm.kind.name == "vm"),
-        "bootDelay": state.boot_delay, "enterBIOSSetup": state.enters_bios,
+        "bootDelay": state.boot_delay, "enterBIOSSetup": state.enters_bios, **state.boot,
     }  # fmt: skip
 
 

@@ -217,6 +217,7 @@ def spec_section(references: References, vm: Entity) -> JsonObject:
             "content": state.hardware_version, "type": media_type(f"{STEM}.virtualHardwareVersion"),
         },
         "vmToolsVersion": state.tools_version, "virtualCpuType": "VM64", "timeSyncWithHost": False,
+        "firmware": state.firmware,
     }  # fmt: skip
 
 
