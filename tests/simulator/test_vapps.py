@@ -234,7 +234,8 @@ class TestNetworks:
         (network,) = {link["href"].partition("/api")[2] for link in links if link["name"] == "inner"}
         taken = admin.json("GET", f"{network}/allocatedAddresses")["ipAddress"]
         assert [one["ipAddress"] for one in taken] == ["192.168.7.10", "192.168.7.11"]
-        do(cloud, admin, "PUT", network, {"name": "inner", "description": "Changed", "configuration": {
+        other = admin.json("GET", f"/vApp/{VAPP_2}")["name"]  # a vApp's name is no network's
+        do(cloud, admin, "PUT", network, {"name": other, "description": "Changed", "configuration": {
             "fenceMode": "natRouted", "parentNetwork": NETWORK}})  # fmt: skip
         document = admin.json("GET", network)
         assert (document["description"], document["configuration"]["fenceMode"]) == ("Changed", "natRouted")

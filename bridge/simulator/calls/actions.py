@@ -237,7 +237,8 @@ class Actions:
 
 
 def _renames(operation: Operation, call: Call) -> bool:
-    whole = operation.method == "PUT" and not call.target.tail
+    """Whether the body's name is the owner's, not that of something in it, as of a vApp's network."""
+    whole = operation.method == "PUT" and not call.target.tail and call.parameters.keys() == {"id"}
     return bool(call.body.get("name")) and (whole or operation.name == "recomposeVApp")
 
 
