@@ -27,8 +27,8 @@ from bridge.settings.naming import topic_names
 from bridge.telemetry import Telemetry
 from bridge.vcd.config import HIGHEST_KNOWN, VcdConfig
 from bridge.vcd.gateway import HttpGateway
-from bridge.vcd.identity import credential_of
-from bridge.vcd.pace import CALL_SHARE
+from bridge.vcd.login.identity import credential_of
+from bridge.vcd.transport.pace import CALL_SHARE
 
 REQUEST = "action-request"
 EXTERNAL = "external-task-command"

@@ -55,7 +55,7 @@ def simulator(
     ledger of calls are under URL/simulator/. Needs no settings, no Kafka and no network.
     """
     from bridge.simulator.server import DEFAULT_LISTEN, run
-    from bridge.simulator.state.inventory_file import read_inventory
+    from bridge.simulator.state.founding.inventory_file import read_inventory
 
     if inventory is not None and (virtual_machines is not None or seed is not None):
         raise UsageError("--inventory says what there is: not with --vms or --seed")

@@ -18,11 +18,11 @@ from bridge.simulator.faultplan import FaultError
 from bridge.simulator.presets import PRESETS
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, Request, to_json
 from bridge.simulator.protocol.router import Router
+from bridge.simulator.state.access.tokens import ADMINISTRATORS
 from bridge.simulator.state.entities import UUID, Entity, initial_state
 from bridge.simulator.state.kinds import KINDS
-from bridge.simulator.state.scripts import FINAL, ScriptError, Step, read_script
-from bridge.simulator.state.tasks import Task
-from bridge.simulator.state.tokens import ADMINISTRATORS
+from bridge.simulator.state.tasks.scripts import FINAL, ScriptError, Step, read_script
+from bridge.simulator.state.tasks.tasks import Task
 
 PREFIX = "/simulator/"
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.clock import Clock
 from bridge.simulator.documents.documents import Documents
+from bridge.simulator.state.access.sessions import Sessions
+from bridge.simulator.state.access.tokens import Tokens
 from bridge.simulator.state.entities import EntityStore
-from bridge.simulator.state.limits import Limits
 from bridge.simulator.state.references import References
-from bridge.simulator.state.scripts import WAITING, Script, ordinary
-from bridge.simulator.state.sessions import Sessions
-from bridge.simulator.state.tasks import Task, TaskEngine
-from bridge.simulator.state.tokens import Tokens
+from bridge.simulator.state.tasks.limits import Limits
+from bridge.simulator.state.tasks.scripts import WAITING, Script, ordinary
+from bridge.simulator.state.tasks.tasks import Task, TaskEngine
 from bridge.simulator.state.transfers import Transfers
 
 

@@ -42,9 +42,9 @@ from bridge.simulator.protocol.exchange import (
 from bridge.simulator.protocol.negotiation import Asked, asked, check_accept
 from bridge.simulator.protocol.router import Router
 from bridge.simulator.state.entities import EntityStore
-from bridge.simulator.state.inventory import build_inventory
+from bridge.simulator.state.founding.inventory import build_inventory
+from bridge.simulator.state.founding.plan import Plan
 from bridge.simulator.state.kinds import BY_COLLECTION
-from bridge.simulator.state.plan import Plan
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9-]+")
 _ERROR_STEM = "application/vnd.vmware.vcloud.error"

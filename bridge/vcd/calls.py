@@ -21,16 +21,16 @@ from bridge.core.answers import (
     Unavailable,
 )
 from bridge.ports import Clock
-from bridge.vcd.answers import read_call_answer
+from bridge.vcd.documents.answers import read_call_answer
+from bridge.vcd.documents.wire import task_uuid
 from bridge.vcd.guard import Guard
-from bridge.vcd.line import Line
-from bridge.vcd.logins import Session
-from bridge.vcd.organizations import Organizations, Tenant, UnknownOrganization
-from bridge.vcd.pace import Held
-from bridge.vcd.reader import TENANT_CONTEXT
-from bridge.vcd.sessions import Sessions
-from bridge.vcd.transports import Departure, Head, TransportFault
-from bridge.vcd.wire import task_uuid
+from bridge.vcd.login.logins import Session
+from bridge.vcd.login.sessions import Sessions
+from bridge.vcd.reading.organizations import Organizations, Tenant, UnknownOrganization
+from bridge.vcd.reading.reader import TENANT_CONTEXT
+from bridge.vcd.transport.line import Line
+from bridge.vcd.transport.pace import Held
+from bridge.vcd.transport.transports import Departure, Head, TransportFault
 
 CLIENT_REQUEST_ID = "X-VMWARE-VCLOUD-CLIENT-REQUEST-ID"
 

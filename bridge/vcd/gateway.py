@@ -19,22 +19,22 @@ from bridge.core.answers import (
     Unavailable,
 )
 from bridge.ports import Clock
-from bridge.vcd.addresses import Addresses
 from bridge.vcd.calls import Calls
 from bridge.vcd.config import CallObserver, EventLog, VcdConfig
-from bridge.vcd.credentials import Credential
 from bridge.vcd.guard import Guard
-from bridge.vcd.hosts import Hosts
-from bridge.vcd.identity import credential_of
-from bridge.vcd.line import Line, open_transports
-from bridge.vcd.organizations import Organizations
-from bridge.vcd.pace import Pace
-from bridge.vcd.reach import Reach
-from bridge.vcd.reader import Reader
-from bridge.vcd.readings import Readings
-from bridge.vcd.references import References
-from bridge.vcd.sessions import Sessions
-from bridge.vcd.transports import Departure
+from bridge.vcd.login.credentials import Credential
+from bridge.vcd.login.identity import credential_of
+from bridge.vcd.login.sessions import Sessions
+from bridge.vcd.reading.hosts import Hosts
+from bridge.vcd.reading.organizations import Organizations
+from bridge.vcd.reading.reader import Reader
+from bridge.vcd.reading.readings import Readings
+from bridge.vcd.reading.references import References
+from bridge.vcd.transport.addresses import Addresses
+from bridge.vcd.transport.line import Line, open_transports
+from bridge.vcd.transport.pace import Pace
+from bridge.vcd.transport.reach import Reach
+from bridge.vcd.transport.transports import Departure
 
 
 class HttpGateway:

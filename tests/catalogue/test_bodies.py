@@ -292,7 +292,7 @@ def test_a_body_of_any_type_passes_and_a_misspelt_key_is_told_with_the_right_one
     body = data.draw(bodies(kind.name))
     assert BODIES.problems(operation, body) == ()
     named, at, inner = data.draw(st.sampled_from(list(objects(kind.name, body))))
-    right = data.draw(st.sampled_from(sorted(SHAPES[named].slots)))
+    right = data.draw(st.sampled_from(sorted(key for key in SHAPES[named].slots if key[0].isalpha())))
     inner[right[:1].swapcase() + right[1:]] = 1
     misspelt = f"{at}.{right[:1].swapcase()}{right[1:]}".removeprefix(".")
     messages = {problem.path: problem.message for problem in BODIES.problems(operation, body)}

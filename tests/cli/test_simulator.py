@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from bridge.simulator.serving.certificates import make_certificate
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.cli.conftest import Shell
 from tests.support.simulator import REPOSITORY, log_in
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.core.answers import Accepted, CallAnswer, HttpCall, Refused, TaskPage, TaskQuery, TaskRecord
 from bridge.core.task import Task, is_final
-from bridge.vcd.wire import read_task
+from bridge.vcd.documents.wire import read_task
 from tests.engine.scripted_vcd import ScriptedVcd, fits, page_of, row_of, urn
 from tests.simulation.loop import EPOCH
 

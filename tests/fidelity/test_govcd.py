@@ -19,7 +19,7 @@ import pytest
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.server import serve_in_thread
 from bridge.simulator.serving.certificates import make_certificate
-from bridge.simulator.state.inventory import PASSWORD
+from bridge.simulator.state.founding.inventory import PASSWORD
 
 pytestmark = [
     pytest.mark.long,

@@ -17,9 +17,9 @@ from lxml import etree
 
 from bridge.core.answers import Accepted, Busy, CallAnswer, Done, EntityRead, Limited, Refused, TaskRead
 from bridge.core.task import TaskDocument, is_final
-from bridge.vcd.answers import read_call_answer
-from bridge.vcd.documents import read_body
-from bridge.vcd.wire import is_task, read_task, read_tasks_in_progress
+from bridge.vcd.documents.answers import read_call_answer
+from bridge.vcd.documents.documents import read_body
+from bridge.vcd.documents.wire import is_task, read_task, read_tasks_in_progress
 from tests.simulator.driver import VM, Cloud
 from tests.vcd.gateway_setup import make_setup
 from tests.vcd.scripted import reply

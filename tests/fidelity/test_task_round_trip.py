@@ -19,8 +19,8 @@ from bridge.avro.event_decoder import EventDecoder
 from bridge.catalogue.types import Field, Primitive, load_types
 from bridge.core.coordinates import Birth
 from bridge.core.events import Change, StatusEvent
-from bridge.vcd.documents import read_body
-from bridge.vcd.wire import read_task
+from bridge.vcd.documents.documents import read_body
+from bridge.vcd.documents.wire import read_task
 
 TYPES = load_types()
 UUID = "8b9c6a0e-2c9f-4a6e-9c5a-3a4b2d1e0f99"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 
@@ -36,8 +37,8 @@ async def test_calls_run_one_after_another_in_one_thread() -> None:
 
 
 async def test_a_call_that_hangs_ends_the_process_and_is_named() -> None:
-    told: list[str] = []
-    worker = Worker("kafka-producer", bound_seconds=0.2, on_hung=told.append)
+    told: queue.Queue[str] = queue.Queue()
+    worker = Worker("kafka-producer", bound_seconds=0.2, on_hung=told.put)
     never = threading.Event()
 
     def hang() -> None:
@@ -46,7 +47,7 @@ async def test_a_call_that_hangs_ends_the_process_and_is_named() -> None:
 
     with pytest.raises(ProcessMustEnd, match="send_offsets_to_transaction has not returned"):
         await asyncio.wait_for(worker.run(hang), 10)
-    assert len(told) == 1
+    assert "send_offsets_to_transaction" in told.get(timeout=10)  # from the watchdog's thread, in its own time
     never.set()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.core.answers import HttpCall, TaskRecord
 from bridge.core.task import Task, is_final
-from bridge.vcd.wire import read_task
+from bridge.vcd.documents.wire import read_task
 from tests.simulation.loop import EPOCH
 from tests.support.checker.evidence import ExternalTask, LedgerCall, VcdTask
 

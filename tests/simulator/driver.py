@@ -12,7 +12,7 @@ from bridge.simulator.administration import Administration
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
 from bridge.simulator.protocol.exchange import Answer, Request
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 
 START = 1_800_000_000.0
 VERSION = "39.0"

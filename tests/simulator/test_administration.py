@@ -12,7 +12,7 @@ from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
 from bridge.simulator.ledger import FIELDS, Ledger
 from bridge.simulator.protocol.exchange import Request
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import VAPP, VDC, Caller, Cloud
 from tests.support.simulator import REPOSITORY
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bridge.simulator.calls.estate.lists import product
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, BETA, URL, VAPP, VAPP_2, VDC, VERSION, VM, Caller, Cloud
 from tests.simulator.test_effects import do
 

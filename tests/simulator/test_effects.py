@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import VAPP, VAPP_2, VDC, VM, Caller, Cloud, error_code
 
 DISK = well_known_uuid("disk", "acme")

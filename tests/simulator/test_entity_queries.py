@@ -14,7 +14,7 @@ from bridge.simulator.calls.queries.fiql import FieldType
 from bridge.simulator.calls.queries.tables.columns import Refer
 from bridge.simulator.calls.queries.tables.registry import QUERY_TYPES, TYPED_PATHS
 from bridge.simulator.director import Director
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, START, URL, VAPP, VDC, VM, Caller, Cloud
 
 

@@ -10,7 +10,7 @@ import pytest
 from bridge.simulator.calls.estate.lists import LISTS
 from bridge.simulator.documents.estate.organization import SETTINGS
 from bridge.simulator.protocol.exchange import Refusal
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.simulator.state.kinds import KINDS
 from tests.simulator.driver import ACME, BETA, URL, VDC, VM, Caller, Cloud
 

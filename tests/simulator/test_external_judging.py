@@ -11,7 +11,7 @@ import pytest
 
 from bridge.simulator.calls.queries.fiql import parse
 from bridge.simulator.calls.queries.service import QueryService
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, Caller, Cloud
 from tests.support.simulator import ACME_ORG, Client, Reply, Simulator, running_simulator
 

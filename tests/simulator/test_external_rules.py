@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from bridge.simulator.clock import parse_time
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import link
 from tests.support.simulator import (
     ACME_ORG,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, BETA, BETA_VAPP, URL, VAPP, Caller, Cloud, error_code
 
 ADMIN = {"href": f"{URL}/api/admin/user/{well_known_uuid('user', 'acme')}"}

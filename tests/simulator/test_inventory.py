@@ -10,8 +10,8 @@ import pytest
 
 from bridge.simulator.director import Director
 from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.inventory import build_inventory, well_known_uuid
-from bridge.simulator.state.inventory_file import InventoryError, plan_of, read_inventory
+from bridge.simulator.state.founding.inventory import build_inventory, well_known_uuid
+from bridge.simulator.state.founding.inventory_file import InventoryError, plan_of, read_inventory
 from bridge.simulator.state.machines import machine
 from tests.simulator.driver import START, URL, Cloud
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, BETA, BETA_VAPP, URL, VAPP, VDC, VM, Caller, Cloud, error_code, link
 
 CATALOG = f"/catalog/{well_known_uuid('catalog', 'acme')}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import URL, VAPP, VAPP_2, VM, Caller, Cloud, error_code
 from tests.simulator.test_effects import DISK, VM_2, do
 

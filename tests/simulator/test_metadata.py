@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import URL, VAPP, VDC, Caller, Cloud, error_code, rels
 
 PATH = f"/vApp/{VAPP}/metadata"

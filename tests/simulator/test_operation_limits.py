@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, VDC, Caller, Cloud, error_code
 
 VAPP_3 = f"vapp-{well_known_uuid('vApp', 'acme', 3)}"

@@ -14,7 +14,7 @@ from bridge.simulator.calls.effects.registry import CREATES
 from bridge.simulator.calls.naming import OPERATION_NAMES, operation_name
 from bridge.simulator.calls.operations import load_operations
 from bridge.simulator.protocol.exchange import Answer
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.simulator.state.kinds import BY_COLLECTION
 from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, VERSION, VM, Caller, Cloud, error_code
 

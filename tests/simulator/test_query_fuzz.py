@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.simulator.clock import parse_time
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, BETA, BETA_VAPP, URL, VAPP, VM, Caller, Cloud
 
 TEXTS = ("name", "status", "operationFull", "objectName", "objectType", "orgName", "ownerName", "serviceNamespace",

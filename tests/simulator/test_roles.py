@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, BETA_VAPP, VAPP, VAPP_2, VDC, VM, Caller, Cloud
 
 VM_2 = f"vm-{well_known_uuid('vm', 'acme', 2)}"

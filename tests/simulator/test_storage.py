@@ -8,7 +8,7 @@ import pytest
 
 from bridge.simulator.state.descriptors import VirtualSystem, write_descriptor
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.transfers import TransferFile
 from tests.simulator.driver import URL, VDC, VM, Caller, Cloud, error_code, link

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bridge.simulator.clock import parse_time
 from bridge.simulator.state import entities
-from bridge.simulator.state.inventory import well_known_uuid
-from bridge.simulator.state.scripts import FINAL, PRESETS, ScriptError, read_script
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.founding.inventory import well_known_uuid
+from bridge.simulator.state.tasks.scripts import FINAL, PRESETS, ScriptError, read_script
+from bridge.simulator.state.tasks.tasks import Task
 from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, VDC, VM, Caller, Cloud, error_code
 
 VM_3 = f"vm-{well_known_uuid('vm', 'acme', 3)}"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, URL, VAPP, VERSION, Caller, Cloud, error_code
 
 NS = {"": "http://www.vmware.com/vcloud/v1.5", "e": "http://www.vmware.com/vcloud/extension/v1.5"}

@@ -14,8 +14,8 @@ import pytest
 
 from bridge.simulator.server import serve_in_thread
 from bridge.simulator.serving.certificates import TlsFiles, make_certificate
-from bridge.vcd.transports import TlsFiles as Trusted
-from bridge.vcd.transports import TransportFault
+from bridge.vcd.transport.transports import TlsFiles as Trusted
+from bridge.vcd.transport.transports import TransportFault
 from tests.vcd.sending import KINDS, LIMITS, post
 
 

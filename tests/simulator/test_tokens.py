@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bridge.simulator.protocol.exchange import Answer
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import ACME, URL, VAPP, VERSION, Caller, Cloud
 
 ACCEPT = f"application/json;version={VERSION}"

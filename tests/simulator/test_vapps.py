@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import URL, VAPP, VAPP_2, VDC, VM, Caller, Cloud, error_code
 from tests.simulator.test_effects import MEDIA, VM_2, do
 from tests.simulator.test_machines import section

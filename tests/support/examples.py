@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.catalogue.examples import PLACEHOLDER, example_of
 from bridge.catalogue.operation import Operation
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.simulator.state.kinds import KINDS
 
 SERVER = "https://vcd.example.com"

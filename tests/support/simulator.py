@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.state.inventory import PASSWORD, well_known_uuid
+from bridge.simulator.state.founding.inventory import PASSWORD, well_known_uuid
 from tests.fidelity.conformity.processes import observed
 
 REPOSITORY = Path(__file__).resolve().parents[2]

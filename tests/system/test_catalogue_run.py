@@ -11,7 +11,7 @@ from typing import Any
 from bridge.catalogue.kinds import KINDS
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import BodyRule, Operation
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.support.bridge import Site, running_site
 from tests.support.examples import example_for
 from tests.support.kafka import KafkaNode

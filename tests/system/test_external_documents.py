@@ -11,7 +11,7 @@ import pytest
 
 from bridge.avro.external_encoder import encode_command
 from bridge.avro.external_shape import FIELDS, REFERENCE_FIELDS, TENANT_ERROR_FIELDS
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.support.external import NAMESPACE, ExternalSite, running_external_site
 from tests.support.kafka import KafkaNode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode
 from tests.support.simulator import ACME_ORG, Simulator, acme_vapp

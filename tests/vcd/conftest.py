@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import uvloop
 
-from bridge.vcd.transports import TlsFiles, Transport, TransportLimits
+from bridge.vcd.transport.transports import TlsFiles, Transport, TransportLimits
 from tests.vcd.certificates import Authority
 from tests.vcd.gateway_setup import Setup, make_setup
 from tests.vcd.sending import KINDS, LIMITS, Make

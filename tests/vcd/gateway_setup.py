@@ -13,9 +13,9 @@ from bridge.core.answers import (
 from bridge.core.requests import JsonValue
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
-from bridge.vcd.line import Line
-from bridge.vcd.pace import Pace
-from bridge.vcd.reach import Reach
+from bridge.vcd.transport.line import Line
+from bridge.vcd.transport.pace import Pace
+from bridge.vcd.transport.reach import Reach
 from tests.vcd.scripted import (
     Handler,
     Log,

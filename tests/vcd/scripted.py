@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from bridge.core.requests import JsonValue
-from bridge.vcd.classifier import Verdict
-from bridge.vcd.transports import Departure, Head, Reply, TransportFault
+from bridge.vcd.transport.classifier import Verdict
+from bridge.vcd.transport.transports import Departure, Head, Reply, TransportFault
 
 VERSIONS = (
     b'<?xml version="1.0"?><SupportedVersions xmlns="http://www.vmware.com/vcloud/versions">'

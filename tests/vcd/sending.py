@@ -7,9 +7,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from bridge.vcd.fast_transport import FastTransport
-from bridge.vcd.httpx_transport import HttpxTransport
-from bridge.vcd.transports import Departure, Reply, TlsFiles, Transport, TransportFault, TransportLimits
+from bridge.vcd.transport.fast_transport import FastTransport
+from bridge.vcd.transport.httpx_transport import HttpxTransport
+from bridge.vcd.transport.transports import Departure, Reply, TlsFiles, Transport, TransportFault, TransportLimits
 
 LIMITS = TransportLimits(connections=4, connect=0.5, pool=0.3, answer=0.4)
 KINDS: dict[str, Callable[[TransportLimits, TlsFiles, Callable[[], float]], Transport]] = {

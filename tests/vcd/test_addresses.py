@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.vcd.addresses import LONGEST_REST_SECONDS, Addresses
-from bridge.vcd.classifier import Verdict
+from bridge.vcd.transport.addresses import LONGEST_REST_SECONDS, Addresses
+from bridge.vcd.transport.classifier import Verdict
 from tests.vcd.scripted import LOST, REFUSED, Log, ManualClock
 
 A, B, C = "https://a.example", "https://b.example", "https://c.example"

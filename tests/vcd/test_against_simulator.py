@@ -35,7 +35,7 @@ from bridge.core.answers import (
 from bridge.core.proof import probe_says
 from bridge.core.task import Task
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.simulator.state.inventory import PASSWORD
+from bridge.simulator.state.founding.inventory import PASSWORD
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
 from tests.support.simulator import ACME_ORG, ACME_VAPP, ACME_VDC, Simulator, acme_vm, running_simulator

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.core.answers import Accepted, CallAnswer, Done, OutcomeUnknown, Refused
 from bridge.core.requests import JsonValue
-from bridge.vcd.answers import read_call_answer
+from bridge.vcd.documents.answers import read_call_answer
 from tests.vcd.test_wire import NULL_FILLED, UUID, XML_TASK
 
 BASE = "https://dialled.example"

@@ -13,9 +13,9 @@ import pytest
 
 from bridge.core.answers import Accepted, CallAnswer, EntityRead, HttpCall, OutcomeUnknown, Unavailable
 from bridge.simulator.server import serve_in_thread
-from bridge.vcd import addresses
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
+from bridge.vcd.transport import addresses
 from tests.support.simulator import ACME_VAPP, Simulator
 from tests.vcd.test_against_simulator import RealClock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.vcd.transports import HELD_BACK, LEASE_EXPIRED, Departure, TransportFault
+from bridge.vcd.transport.transports import HELD_BACK, LEASE_EXPIRED, Departure, TransportFault
 
 
 def test_a_process_that_stood_still_while_it_asked_finds_its_lease_over() -> None:

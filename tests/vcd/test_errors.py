@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.core.answers import Busy, CallAnswer, Limited, OutcomeUnknown, Refused, SessionExpired
-from bridge.vcd.errors import TABLE, Reaction, answer_of, read_http_date, read_refusal, read_retry_after
+from bridge.vcd.documents.errors import TABLE, Reaction, answer_of, read_http_date, read_refusal, read_retry_after
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 UUID = "8b9c6a0e-2c9f-4a6e-9c5a-3a4b2d1e0f99"

@@ -29,10 +29,10 @@ from bridge.core.answers import (
 )
 from bridge.core.requests import JsonValue
 from bridge.core.task import ReferenceDocument, Task
-from bridge.simulator.state.inventory import well_known_uuid
-from bridge.vcd.classifier import Verdict
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.vcd.gateway import HttpGateway
-from bridge.vcd.transports import Head, Reply, TransportFault
+from bridge.vcd.transport.classifier import Verdict
+from bridge.vcd.transport.transports import Head, Reply, TransportFault
 from tests.support.simulator import ACME_ORG, BETA_ORG, Simulator, acme_vm, running_simulator
 from tests.vcd.gateway_setup import FORBIDDEN, Setup
 from tests.vcd.peer import Exchange, Script, after_reading, listening, sending

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from bridge.vcd.fast_transport import FastTransport
-from bridge.vcd.httpx_transport import HttpxTransport
-from bridge.vcd.transports import Departure, Reply, TlsFiles, TransportFault, TransportLimits
+from bridge.vcd.transport.fast_transport import FastTransport
+from bridge.vcd.transport.httpx_transport import HttpxTransport
+from bridge.vcd.transport.transports import Departure, Reply, TlsFiles, TransportFault, TransportLimits
 from tests.vcd.certificates import Authority
 from tests.vcd.peer import CHUNKED, HEAD, WHOLE, Exchange, Script, after_reading, listening, ok, sending
 from tests.vcd.sending import LIMITS, Make, fault_of, leaving, outcome_of, post

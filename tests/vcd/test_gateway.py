@@ -21,8 +21,8 @@ from bridge.core.answers import (
     SessionExpired,
 )
 from bridge.core.requests import JsonValue
-from bridge.vcd.classifier import Verdict
-from bridge.vcd.transports import Head
+from bridge.vcd.transport.classifier import Verdict
+from bridge.vcd.transport.transports import Head
 from tests.vcd.gateway_setup import CALL, FORBIDDEN, ORG, Setup
 from tests.vcd.scripted import (
     LOST,

@@ -20,8 +20,8 @@ from bridge.core.answers import (
     Unavailable,
 )
 from bridge.core.requests import JsonValue
-from bridge.vcd.classifier import Verdict
-from bridge.vcd.transports import Head
+from bridge.vcd.transport.classifier import Verdict
+from bridge.vcd.transport.transports import Head
 from tests.vcd.gateway_setup import FORBIDDEN, Setup, make_setup
 from tests.vcd.scripted import (
     LOST,

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from bridge.vcd.addresses import Addresses, may_be_cells_own
-from bridge.vcd.classifier import Verdict
-from bridge.vcd.credentials import PasswordCredential
-from bridge.vcd.line import Line
-from bridge.vcd.pace import Held
-from bridge.vcd.reach import Reach
-from bridge.vcd.sessions import Sessions
-from bridge.vcd.transports import Departure, Reply, TransportFault
+from bridge.vcd.login.credentials import PasswordCredential
+from bridge.vcd.login.sessions import Sessions
+from bridge.vcd.transport.addresses import Addresses, may_be_cells_own
+from bridge.vcd.transport.classifier import Verdict
+from bridge.vcd.transport.line import Line
+from bridge.vcd.transport.pace import Held
+from bridge.vcd.transport.reach import Reach
+from bridge.vcd.transport.transports import Departure, Reply, TransportFault
 from tests.vcd.scripted import LOST, REFUSED, Log, ManualClock, Outcome, ScriptedTransport, ScriptedVcd, fault, reply
 
 A, B, C = "https://a.example", "https://b.example", "https://c.example"

@@ -13,7 +13,7 @@ import pytest
 
 from bridge.core.answers import Accepted, CallAnswer, HttpCall, NeverSent, SessionExpired, TaskRead
 from bridge.errors import ConfigurationError
-from bridge.simulator.state.inventory import PASSWORD
+from bridge.simulator.state.founding.inventory import PASSWORD
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
 from tests.support.simulator import Simulator, acme_vapp, running_simulator

@@ -27,12 +27,12 @@ from bridge.core.answers import (
 from bridge.core.requests import JsonValue
 from bridge.core.task import empty_document
 from bridge.errors import ConfigurationError, TemporaryError
-from bridge.vcd import readings
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
-from bridge.vcd.line import Line
-from bridge.vcd.pace import LONGEST_HOLD_SECONDS
-from bridge.vcd.transports import Head, Reply
+from bridge.vcd.reading import readings
+from bridge.vcd.transport.line import Line
+from bridge.vcd.transport.pace import LONGEST_HOLD_SECONDS
+from bridge.vcd.transport.transports import Head, Reply
 from tests.vcd.gateway_setup import Setup, make_setup
 from tests.vcd.scripted import LOST, ManualClock, Outcome, ScriptedTransport, fault, reply, settle
 from tests.vcd.test_wire import JSON, NULL_FILLED, UUID, XML_TASK
@@ -175,7 +175,7 @@ async def test_a_bug_in_reading_a_calls_answer_is_an_unknown_outcome(
 
 async def test_a_bug_on_the_line_is_an_unknown_outcome_too(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     setup.answer(reply(202, NULL_FILLED))
-    monkeypatch.setattr("bridge.vcd.line.read_http_date", _broken)
+    monkeypatch.setattr("bridge.vcd.transport.line.read_http_date", _broken)
     found = await setup.call()
     assert isinstance(found, OutcomeUnknown)
     assert (found.code, found.http_status) == ("unreadable_answer", None)
@@ -190,7 +190,7 @@ async def test_a_bug_in_a_reading_says_nothing_about_what_was_read(
     assert isinstance(await gateway.read_entity("/vApp/vapp-1", None), EntityRead)
     for name in ("read_task", "read_task_page", "read_tasks_in_progress"):
         monkeypatch.setattr(readings, name, _broken)
-    monkeypatch.setattr("bridge.vcd.references.members", _broken)
+    monkeypatch.setattr("bridge.vcd.reading.references.members", _broken)
     for found in (
         await gateway.read_task(TASK, None),
         await gateway.query_tasks(TaskQuery()),
@@ -205,7 +205,7 @@ async def test_a_bug_in_a_reading_says_nothing_about_what_was_read(
 
 async def test_a_bug_before_a_call_leaves_is_no_unknown_outcome(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     setup.answer(reply(200, {"record": []}))
-    monkeypatch.setattr("bridge.vcd.organizations.records_of", _broken)
+    monkeypatch.setattr("bridge.vcd.reading.organizations.records_of", _broken)
     found = await setup.call(organization="acme")
     assert isinstance(found, NeverSent)
     assert found.code == "organization_unavailable"

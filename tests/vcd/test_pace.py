@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from bridge.core.answers import CancelAnswer, Limited, TaskQuery, TaskRead, Unavailable
-from bridge.vcd.line import Line
-from bridge.vcd.pace import BURST_SECONDS, CALL_SHARE, LONGEST_HOLD_SECONDS, PATIENCE_SECONDS, Held, Pace
-from bridge.vcd.transports import Departure, Head, TransportFault
+from bridge.vcd.transport.line import Line
+from bridge.vcd.transport.pace import BURST_SECONDS, CALL_SHARE, LONGEST_HOLD_SECONDS, PATIENCE_SECONDS, Held, Pace
+from bridge.vcd.transport.transports import Departure, Head, TransportFault
 from tests.simulation.loop import VirtualClock, run_virtually
 from tests.vcd.gateway_setup import Setup
 from tests.vcd.scripted import LOST, ManualClock, Outcome, ScriptedTransport, fault, reply, settle

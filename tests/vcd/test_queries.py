@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bridge.core.answers import TaskQuery
 from bridge.core.requests import JsonValue
 from bridge.simulator.calls.queries.fiql import Field, FieldType, compile_filter, parse
-from bridge.vcd.documents import Document, read_body
-from bridge.vcd.queries import compare, read_task_page, task_query_target, timestamp, write_filter
+from bridge.vcd.documents.documents import Document, read_body
+from bridge.vcd.reading.queries import compare, read_task_page, task_query_target, timestamp, write_filter
 from tests.vcd.test_wire import UUID
 
 SINCE = datetime(2026, 11, 24, 13, 0, 0, 250_000, tzinfo=timezone(timedelta(hours=1)))

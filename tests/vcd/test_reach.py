@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 
 from bridge.core.answers import TaskVanished, Unavailable
-from bridge.vcd.classifier import Verdict
 from bridge.vcd.gateway import HttpGateway
-from bridge.vcd.reach import Reach
+from bridge.vcd.transport.classifier import Verdict
+from bridge.vcd.transport.reach import Reach
 from tests.support.kafka import free_ports
 from tests.support.simulator import running_simulator
 from tests.vcd.gateway_setup import Setup

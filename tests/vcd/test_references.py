@@ -11,7 +11,7 @@ import pytest
 
 from bridge.core.answers import ReadRefused, ReferenceAbsent, ReferenceKind, ReferenceRead, Unavailable
 from bridge.core.requests import JsonValue
-from bridge.vcd.lookups import MOST_REMEMBERED, REMEMBERED_SECONDS, Lookups
+from bridge.vcd.reading.lookups import MOST_REMEMBERED, REMEMBERED_SECONDS, Lookups
 from tests.vcd.gateway_setup import FORBIDDEN, ORG, Setup, make_setup
 from tests.vcd.scripted import REFUSED, ManualClock, Outcome, fault, reply
 from tests.vcd.test_gateway_reads import NOT_FOR_GOOD

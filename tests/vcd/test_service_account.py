@@ -18,14 +18,14 @@ import pytest
 
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.vcd.config import VcdConfig
-from bridge.vcd.credentials import LoginRefused, LoginUnavailable
 from bridge.vcd.gateway import HttpGateway
-from bridge.vcd.identity import credential_of
-from bridge.vcd.line import Line
-from bridge.vcd.service_account import ServiceAccountCredential
-from bridge.vcd.sessions import Sessions
-from bridge.vcd.token_file import TokenFile
-from bridge.vcd.transports import Reply
+from bridge.vcd.login.credentials import LoginRefused, LoginUnavailable
+from bridge.vcd.login.identity import credential_of
+from bridge.vcd.login.service_account import ServiceAccountCredential
+from bridge.vcd.login.sessions import Sessions
+from bridge.vcd.login.token_file import TokenFile
+from bridge.vcd.transport.line import Line
+from bridge.vcd.transport.transports import Reply
 from tests.support.simulator import Simulator, running_simulator
 from tests.vcd.scripted import Log, ManualClock, ScriptedTransport, ScriptedVcd, reply
 from tests.vcd.test_against_simulator import RealClock
@@ -37,7 +37,7 @@ from bridge.crash import crash_points
 from bridge.errors import BridgeError
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
-from bridge.vcd.identity import credential_of
+from bridge.vcd.login.identity import credential_of
 from tests.vcd.test_against_simulator import RealClock
 
 async def main():
@@ -164,7 +164,7 @@ async def test_a_new_token_in_the_file_is_noticed_while_the_old_one_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keeper of the session waits for a quarter of an hour at most, and for this."""
-    monkeypatch.setattr("bridge.vcd.service_account._LOOK_SECONDS", 0.005)
+    monkeypatch.setattr("bridge.vcd.login.service_account._LOOK_SECONDS", 0.005)
     account = credential(path)
     with pytest.raises(LoginRefused):
         await account.log_in(Tokens(valid="token-7"), "39.1")
@@ -182,7 +182,7 @@ async def test_a_vcd_that_is_away_is_not_asked_over_and_over_for_a_new_token(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The token was refused and replaced; then VCD is away: tries are as far apart as ever."""
-    monkeypatch.setattr("bridge.vcd.service_account._LOOK_SECONDS", 0.005)
+    monkeypatch.setattr("bridge.vcd.login.service_account._LOOK_SECONDS", 0.005)
     vcd, clock, log = ScriptedVcd(), ManualClock(), Log()
     outcomes = [reply(200), reply(400, {"minorErrorCode": "invalid_grant"}), *[reply(503)] * 5]
     vcd.login = lambda number: outcomes[number - 1]
@@ -237,7 +237,7 @@ async def test_a_token_that_could_not_be_written_is_kept_and_written_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", cannot_be_renamed)
-        patched.setattr("bridge.vcd.token_file._write_over", broken)
+        patched.setattr("bridge.vcd.login.token_file._write_over", broken)
         for _ in range(2):
             with pytest.raises(LoginUnavailable, match="cannot be written: Input/output error"):
                 await account.log_in(tokens, "39.1")
@@ -257,7 +257,7 @@ async def test_a_token_that_could_not_be_written_does_not_take_the_place_of_a_ne
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr("bridge.vcd.token_file.Draft.commit", broken)
+        patched.setattr("bridge.vcd.login.token_file.Draft.commit", broken)
         with pytest.raises(LoginUnavailable):
             await account.log_in(tokens, "39.1")
     tokens.valid = "token-8"
@@ -395,7 +395,7 @@ async def test_a_file_system_without_locks_is_told(path: Path, monkeypatch: pyte
 
 
 async def test_a_lock_that_nobody_gives_back_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.vcd.token_file.LOCK_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("bridge.vcd.login.token_file.LOCK_PATIENCE_SECONDS", 0.01)
     async with TokenFile(path).taken():
         with pytest.raises(LoginUnavailable, match="held by another process"):
             await credential(path).log_in(Tokens(), "39.1")

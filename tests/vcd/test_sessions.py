@@ -13,16 +13,16 @@ import pytest
 
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.vcd.config import VcdConfig
-from bridge.vcd.credentials import (
+from bridge.vcd.login.credentials import (
     ApiTokenCredential,
     Credential,
     LoginUnavailable,
     PasswordCredential,
 )
-from bridge.vcd.identity import credential_of
-from bridge.vcd.line import Line
-from bridge.vcd.sessions import REFUSED_DELAYS, Sessions
-from bridge.vcd.transports import Reply
+from bridge.vcd.login.identity import credential_of
+from bridge.vcd.login.sessions import REFUSED_DELAYS, Sessions
+from bridge.vcd.transport.line import Line
+from bridge.vcd.transport.transports import Reply
 from tests.vcd.scripted import (
     LOST,
     REFUSED,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.vcd.transports import Reply, TlsFiles, TransportFault, TransportLimits
+from bridge.vcd.transport.transports import Reply, TlsFiles, TransportFault, TransportLimits
 from tests.vcd.certificates import Authority
 from tests.vcd.peer import CHUNKED, Exchange, listening, ok
 from tests.vcd.sending import Make, fault_of, post

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.vcd.transports import Reply, TlsFiles
+from bridge.vcd.transport.transports import Reply, TlsFiles
 from tests.vcd.sending import KINDS, LIMITS, outcome_of, post
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.vcd.documents import UnreadableBody
-from bridge.vcd.versions import OfferedVersion, choose_version, read_versions, version_key
+from bridge.vcd.documents.documents import UnreadableBody
+from bridge.vcd.login.versions import OfferedVersion, choose_version, read_versions, version_key
 
 
 def document(*entries: str) -> bytes:

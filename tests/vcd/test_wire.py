@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bridge.core.requests import JsonValue
 from bridge.core.task import TaskDocument, empty_document
-from bridge.vcd.documents import UnreadableBody, read_body
-from bridge.vcd.lenient import boolean, instant, integer, milliseconds, uuid_in
-from bridge.vcd.wire import is_task, read_error, read_task, read_tasks_in_progress, task_uuid_of_href
+from bridge.vcd.documents.documents import UnreadableBody, read_body
+from bridge.vcd.documents.lenient import boolean, instant, integer, milliseconds, uuid_in
+from bridge.vcd.documents.wire import is_task, read_error, read_task, read_tasks_in_progress, task_uuid_of_href
 
 BASE = "https://dialled.example"
 UUID = "8b9c6a0e-2c9f-4a6e-9c5a-3a4b2d1e0f99"

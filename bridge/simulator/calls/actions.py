@@ -19,8 +19,8 @@ from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_
 from bridge.simulator.protocol.negotiation import version_number
 from bridge.simulator.state.entities import Entity, initial_state
 from bridge.simulator.state.kinds import KINDS, Kind, kind_of
-from bridge.simulator.state.scripts import Script
-from bridge.simulator.state.tasks import Effect, Task
+from bridge.simulator.state.tasks.scripts import Script
+from bridge.simulator.state.tasks.tasks import Effect, Task
 
 
 def operation_target(operation: Operation, actions: Actions) -> Target:

@@ -6,7 +6,7 @@ import re
 
 from bridge.simulator.protocol.exchange import Refusal
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.tasks.tasks import Task
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

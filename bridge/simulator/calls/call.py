@@ -28,10 +28,10 @@ from bridge.simulator.protocol.negotiation import body_form, version_number
 from bridge.simulator.protocol.xml_reader import from_xml
 from bridge.simulator.protocol.xml_tree import parse
 from bridge.simulator.protocol.xml_writer import to_xml
+from bridge.simulator.state.access.sessions import Session
 from bridge.simulator.state.entities import Entity, EntityStore, User
 from bridge.simulator.state.kinds import KINDS
-from bridge.simulator.state.sessions import Session
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.tasks.tasks import Task
 
 MAXIMUM_BODY_BYTES = 512 * 1024
 """VCD Programming Guide, "Request Limits"."""

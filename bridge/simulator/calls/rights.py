@@ -10,10 +10,10 @@ import re
 from enum import Flag, auto
 
 from bridge.catalogue.operation import Operation
-from bridge.simulator.state import library
+from bridge.simulator.state.access.sessions import Session
 from bridge.simulator.state.entities import EVERYBODY, Entity, User
-from bridge.simulator.state.sessions import Session
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.founding import library
+from bridge.simulator.state.tasks.tasks import Task
 
 
 class Right(Flag):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bridge.simulator.clock import timestamp
 from bridge.simulator.protocol.exchange import JsonObject, media_type
 from bridge.simulator.state.references import References
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.tasks.tasks import Task
 
 BLOCKING_TASK_STEM = "application/vnd.vmware.admin.blockingTask"
 BLOCKING_TASKS_STEM = "application/vnd.vmware.admin.blockingTaskReferences"

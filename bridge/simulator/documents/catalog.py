@@ -11,8 +11,8 @@ from bridge.simulator.documents.owner import owner, owner_link
 from bridge.simulator.documents.sharing import ACCESS_STEM
 from bridge.simulator.documents.view import View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
-from bridge.simulator.state import library
 from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.founding import library
 from bridge.simulator.state.references import References
 
 CATALOG_STEM = "application/vnd.vmware.vcloud.catalog"

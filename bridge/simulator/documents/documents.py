@@ -10,8 +10,8 @@ from bridge.simulator.protocol.exchange import JsonObject, media_type
 from bridge.simulator.state.entities import Entity, EntityStore
 from bridge.simulator.state.metadata import KINDS_WITH_METADATA
 from bridge.simulator.state.references import References
-from bridge.simulator.state.scripts import FINAL, Step
-from bridge.simulator.state.tasks import EXPIRY_SECONDS, Task
+from bridge.simulator.state.tasks.scripts import FINAL, Step
+from bridge.simulator.state.tasks.tasks import EXPIRY_SECONDS, Task
 
 METADATA_STEM = "application/vnd.vmware.vcloud.metadata"
 TASK_STEM = "application/vnd.vmware.vcloud.task"

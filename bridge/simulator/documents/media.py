@@ -8,8 +8,9 @@ from __future__ import annotations
 from bridge.simulator.documents.owner import owner, owner_link
 from bridge.simulator.documents.view import View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
-from bridge.simulator.state import library, storage
+from bridge.simulator.state import storage
 from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.founding import library
 from bridge.simulator.state.references import References
 from bridge.simulator.state.transfers import Transfer, TransferFile
 

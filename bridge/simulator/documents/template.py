@@ -13,8 +13,8 @@ from bridge.simulator.documents.media import files, is_open, item_link, transfer
 from bridge.simulator.documents.owner import owner, owner_link
 from bridge.simulator.documents.view import View, Writer
 from bridge.simulator.protocol.exchange import JsonObject, media_type
-from bridge.simulator.state import library
 from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.founding import library
 from bridge.simulator.state.references import References
 
 TEMPLATE_STEM = "application/vnd.vmware.vcloud.vAppTemplate"

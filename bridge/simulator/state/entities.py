@@ -12,7 +12,7 @@ from bridge.simulator.protocol.exchange import JsonObject, no_access
 from bridge.simulator.state.kinds import KINDS, Kind
 
 if TYPE_CHECKING:
-    from bridge.simulator.state.tasks import Task
+    from bridge.simulator.state.tasks.tasks import Task
 
 RECENT_TASKS = 12
 """How many of its Tasks an entity keeps at most, so that memory is bounded; which of them it lists is a matter of time

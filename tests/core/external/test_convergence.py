@@ -23,7 +23,7 @@ from bridge.core.external.marks import Marker
 from bridge.core.inputs import Answered, Granted, Looked, Observed, Woke
 from bridge.core.lifecycle import Phase, StoredRequest
 from bridge.core.task import Task, empty_document, is_final
-from bridge.vcd.wire import read_task
+from bridge.vcd.documents.wire import read_task
 from tests.core.external.happenings import KEY, REFERENCED, UNKNOWN, Restart, finish, update
 from tests.core.external.stories import BIRTH, GROUP, Run
 

@@ -16,7 +16,7 @@ from bridge.core.external.marks import Marker
 from bridge.core.external_commands import ExternalCommand, ExternalVerb
 from bridge.core.lifecycle import StoredRequest
 from bridge.core.task import ErrorDocument, ReferenceDocument, ResultDocument, Task, TenantErrorDocument, empty_document
-from bridge.vcd.wire import read_task
+from bridge.vcd.documents.wire import read_task
 from tests.avro.documents import JSON_VALUES
 from tests.core.external.stories import BIRTH
 

@@ -16,7 +16,7 @@ from pyvcloud.vcd.client import BasicLoginCredentials, Client
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
 from bridge.simulator.server import serve_in_thread
-from bridge.simulator.state.inventory import PASSWORD
+from bridge.simulator.state.founding.inventory import PASSWORD
 from tests.fidelity.pyvcloud import quiet, tried
 
 quiet.module("vapp")  # before a test imports it

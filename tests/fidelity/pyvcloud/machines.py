@@ -6,7 +6,7 @@ from itertools import count
 
 from bridge.simulator.director import Director
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.simulator.state.kinds import KINDS
 
 _NUMBERS = count(101)

@@ -17,7 +17,7 @@ from pyvcloud.vcd.vapp import VApp
 from pyvcloud.vcd.vdc import VDC
 
 from bridge.simulator.state.descriptors import VirtualSystem, write_descriptor
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.simulator.state.transfers import TransferFile
 from tests.fidelity.pyvcloud.conftest import POLL_SECONDS
 

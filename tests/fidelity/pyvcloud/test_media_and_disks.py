@@ -12,7 +12,7 @@ from pyvcloud.vcd.vapp import VApp
 from pyvcloud.vcd.vdc import VDC
 from pyvcloud.vcd.vm import VM
 
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.fidelity.pyvcloud.conftest import POLL_SECONDS
 
 MEGABYTE = 1024 * 1024

@@ -30,8 +30,8 @@ from bridge.core.requests import JsonValue
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
 from bridge.simulator.director import Director
-from bridge.simulator.state.inventory import well_known_uuid
-from bridge.simulator.state.scripts import read_script
+from bridge.simulator.state.founding.inventory import well_known_uuid
+from bridge.simulator.state.tasks.scripts import read_script
 from bridge.vcd.gateway import HttpGateway
 from tests.engine.harness import Noting
 from tests.fidelity.pyvcloud.conftest import POLL_SECONDS, LogIn

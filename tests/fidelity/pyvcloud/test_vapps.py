@@ -19,7 +19,7 @@ from pyvcloud.vcd.vm import VM
 from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
 from bridge.simulator.server import serve_in_thread
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.fidelity.pyvcloud.conftest import POLL_SECONDS, LogIn
 from tests.fidelity.pyvcloud.machines import new_vapp
 

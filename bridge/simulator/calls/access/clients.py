@@ -15,8 +15,8 @@ from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.calls.rights import Right, rights_of
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
+from bridge.simulator.state.access.tokens import ApiToken, ServiceAccount
 from bridge.simulator.state.entities import User
-from bridge.simulator.state.tokens import ApiToken, ServiceAccount
 
 
 class ClientCalls:

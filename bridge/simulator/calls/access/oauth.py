@@ -15,9 +15,9 @@ from bridge.simulator.calls.rights import Right, rights_of
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, Refusal, bad_request, forbidden, to_json
 from bridge.simulator.protocol.negotiation import version_number
+from bridge.simulator.state.access.sessions import Session
+from bridge.simulator.state.access.tokens import ADMINISTRATORS, POLL_SECONDS, ServiceAccount, oauth_error
 from bridge.simulator.state.entities import Entity, User
-from bridge.simulator.state.sessions import Session
-from bridge.simulator.state.tokens import ADMINISTRATORS, POLL_SECONDS, ServiceAccount, oauth_error
 
 API_TOKENS_SINCE = "36.1"
 SERVICE_ACCOUNTS_SINCE = "37.0"

@@ -15,9 +15,9 @@ from bridge.simulator.calls.rights import Right, rights_of
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, Format, JsonObject, Refusal, forbidden, media_type, no_access
 from bridge.simulator.protocol.negotiation import version_number, versions_document
+from bridge.simulator.state.access.sessions import Session
 from bridge.simulator.state.entities import User
-from bridge.simulator.state.estate import role_named
-from bridge.simulator.state.sessions import Session
+from bridge.simulator.state.founding.estate import role_named
 
 SITE = "urn:vcloud:site:00000000-0000-4000-8000-000000000001"
 LEGACY_UNTIL = "38.0"

@@ -11,7 +11,7 @@ from bridge.simulator.protocol.exchange import JsonObject, Refusal
 from bridge.simulator.state.entities import Entity, EntityStore, User
 
 if TYPE_CHECKING:
-    from bridge.simulator.state.tasks import Task
+    from bridge.simulator.state.tasks.tasks import Task
 
 RESOLVED, SUSPENDED, POWERED_ON, POWERED_OFF, MIXED, PARTIALLY_POWERED_OFF = 1, 3, 4, 8, 10, 20
 CREATED, FAILED_CREATION = 0, -1

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from bridge.simulator.calls.effects import (
-    catalogs,
-    compose,
-    devices,
-    disks,
-    general,
-    hardware,
-    media,
-    metadata,
-    networks,
-    organizations,
-    power,
-    provider,
-    snapshots,
-    templates,
-    vapps,
-)
+from bridge.simulator.calls.effects import general
+from bridge.simulator.calls.effects.compute import compose, devices, hardware, power, snapshots, vapps
+from bridge.simulator.calls.effects.estate import networks, organizations, provider
+from bridge.simulator.calls.effects.libraries import catalogs, disks, media, metadata, templates
 from bridge.simulator.calls.effects.occasion import Modelled
 
 BY_NAME: dict[str, Modelled] = {

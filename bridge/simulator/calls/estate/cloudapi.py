@@ -15,7 +15,7 @@ from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, no_access
 from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.estate import members
+from bridge.simulator.state.founding.estate import members
 
 BASE = "/cloudapi/1.0.0"
 NO_BUNDLE = "com.vmware.vcloud.undefined.key"

@@ -14,7 +14,7 @@ from bridge.simulator.calls.rights import Right, rights_of
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
 from bridge.simulator.state.entities import Entity, initial_state
-from bridge.simulator.state.estate import role_named, role_state
+from bridge.simulator.state.founding.estate import role_named, role_state
 from bridge.simulator.state.kinds import KINDS
 
 

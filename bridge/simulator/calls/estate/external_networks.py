@@ -12,7 +12,7 @@ from bridge.catalogue.operation import AnswerShape
 from bridge.simulator.calls import beyond
 from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.call import Call, Target
-from bridge.simulator.calls.effects.networks import write_external
+from bridge.simulator.calls.effects.estate.networks import write_external
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden
 from bridge.simulator.state.entities import Entity

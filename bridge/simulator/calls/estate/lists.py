@@ -17,7 +17,7 @@ from bridge.simulator.documents.estate.organization import ADMIN_ORG_STEM
 from bridge.simulator.protocol.exchange import Answer, JsonObject, forbidden, media_type
 from bridge.simulator.protocol.negotiation import version_number
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import vdcs_of
+from bridge.simulator.state.founding.estate import vdcs_of
 from bridge.simulator.state.machines import vsphere_id
 
 _ADMIN = "application/vnd.vmware.admin"

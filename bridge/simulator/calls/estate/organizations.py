@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bridge.simulator.calls import beyond
 from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.call import Call, Target
-from bridge.simulator.calls.effects.organizations import write_organization
+from bridge.simulator.calls.effects.estate.organizations import write_organization
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.estate.organization import (
     ADMIN_ORG_STEM,
@@ -26,8 +26,8 @@ from bridge.simulator.documents.estate.organization import (
 from bridge.simulator.documents.estate.vdc import ADMIN_PROFILE_STEM
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, media_type
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import members
-from bridge.simulator.state.limits import OWN_LIMITS
+from bridge.simulator.state.founding.estate import members
+from bridge.simulator.state.tasks.limits import OWN_LIMITS
 
 _ORG, _VDC = "admin/org", "admin/vdc"
 _DELETE = beyond.operation("deleteOrg", "DELETE", "/admin/org/{id}")

@@ -12,7 +12,7 @@ from bridge.simulator.calls.call import Call, Target
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden
 from bridge.simulator.state.entities import Entity, User, initial_state
-from bridge.simulator.state.estate import group_state, role_named, role_state
+from bridge.simulator.state.founding.estate import group_state, role_named, role_state
 from bridge.simulator.state.kinds import KINDS
 
 _USER_FIELDS = (

@@ -15,8 +15,8 @@ from bridge.simulator.calls import machines
 from bridge.simulator.calls.actions import Actions, operation_target
 from bridge.simulator.calls.beyond import operation
 from bridge.simulator.calls.call import Call, Target
-from bridge.simulator.calls.effects import catalogs, shelves
 from bridge.simulator.calls.effects.general import refuse_duplicate
+from bridge.simulator.calls.effects.libraries import catalogs, shelves
 from bridge.simulator.calls.effects.occasion import Occasion
 from bridge.simulator.calls.effects.referring import required
 from bridge.simulator.calls.libraries.transfer import descriptor_of
@@ -25,8 +25,9 @@ from bridge.simulator.documents import owner, template
 from bridge.simulator.documents.catalog import ITEM_STEM
 from bridge.simulator.documents.disk import VMS_STEM
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden
-from bridge.simulator.state import library, storage
+from bridge.simulator.state import storage
 from bridge.simulator.state.entities import Entity
+from bridge.simulator.state.founding import library
 
 DELETE_CATALOG = operation("deleteCatalog", "DELETE", "/admin/catalog/{id}")
 UPLOAD_TEMPLATE = operation(

@@ -8,13 +8,13 @@ from typing import Any
 from bridge.simulator.calls.actions import Actions
 from bridge.simulator.calls.beyond import operation
 from bridge.simulator.calls.call import Call, Target
-from bridge.simulator.calls.effects.catalogs import published
+from bridge.simulator.calls.effects.libraries.catalogs import published
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.catalog import PUBLISH_EXTERNALLY_STEM, PUBLISH_STEM
 from bridge.simulator.documents.sharing import ACCESS_STEM, control_access
 from bridge.simulator.protocol.exchange import Answer, JsonObject, Refusal, bad_request, forbidden, no_access
-from bridge.simulator.state import library
 from bridge.simulator.state.entities import EVERYBODY, Entity
+from bridge.simulator.state.founding import library
 from bridge.simulator.state.kinds import kind_of
 
 LEVELS = ("ReadOnly", "Change", "FullControl")

@@ -10,15 +10,15 @@ import re
 from collections.abc import Iterator
 
 from bridge.simulator.calls.call import Call, Target
-from bridge.simulator.calls.effects.templates import DESCRIPTOR
+from bridge.simulator.calls.effects.libraries.templates import DESCRIPTOR
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, Refusal, bad_request
-from bridge.simulator.state import library
 from bridge.simulator.state.descriptors import VirtualSystem, read_descriptor, write_descriptor
 from bridge.simulator.state.entities import Entity, initial_state
+from bridge.simulator.state.founding import library
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.machines import machine, new_machine, storage_profile_of
-from bridge.simulator.state.scripts import Script, Step
+from bridge.simulator.state.tasks.scripts import Script, Step
 from bridge.simulator.state.transfers import GapError, Transfer, TransferFile, read
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")

@@ -10,7 +10,7 @@ from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.blockingtasks import ACTIVE, BlockingDocuments
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.tasks.tasks import Task
 
 
 class BlockingRecords:

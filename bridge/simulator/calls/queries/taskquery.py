@@ -11,8 +11,8 @@ from bridge.simulator.clock import parse_time, timestamp
 from bridge.simulator.documents.documents import Documents
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.scripts import FINAL, Step
-from bridge.simulator.state.tasks import Task, TaskEngine
+from bridge.simulator.state.tasks.scripts import FINAL, Step
+from bridge.simulator.state.tasks.tasks import Task, TaskEngine
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from bridge.simulator.calls.call import Call
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.blockingtasks import BLOCKING_TASK_STEM, BLOCKING_TASKS_STEM, BlockingDocuments
 from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, no_access
-from bridge.simulator.state.scripts import Script, Step
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.tasks.scripts import Script, Step
+from bridge.simulator.state.tasks.tasks import Task
 
 _END = {"abort": "aborted", "fail": "error"}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bridge.simulator.protocol.exchange import JsonObject, bad_request
 from bridge.simulator.state.references import References
-from bridge.simulator.state.tasks import NATIVE_NAMESPACE
+from bridge.simulator.state.tasks.tasks import NATIVE_NAMESPACE
 
 STATUSES = ("queued", "preRunning", "running", "success", "error", "aborted", "canceled")
 """``canceled`` left the documented ones with API 36. ``postRunning`` has been seen, but only as VCD's own."""

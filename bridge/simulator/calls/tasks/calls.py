@@ -14,7 +14,7 @@ from bridge.simulator.calls.tasks.external import ExternalTasks
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.documents.documents import TASK_STEM, TASKS_LIST_STEM
 from bridge.simulator.protocol.exchange import Answer, Refusal, forbidden, no_access
-from bridge.simulator.state.tasks import Task
+from bridge.simulator.state.tasks.tasks import Task
 
 MAXIMUM_LISTED = 128
 

@@ -14,8 +14,8 @@ from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import JsonObject, Refusal, bad_request
 from bridge.simulator.state.entities import Entity, User
 from bridge.simulator.state.kinds import KINDS
-from bridge.simulator.state.scripts import Script, Step
-from bridge.simulator.state.tasks import External, Task
+from bridge.simulator.state.tasks.scripts import Script, Step
+from bridge.simulator.state.tasks.tasks import External, Task
 
 UNNAMED = "jobCustom"
 """The operationName of a Task that was posted without one (VCD API docs, PUT-Task)."""

@@ -16,7 +16,7 @@ from bridge.simulator.calls.call import Call, Target, organization_of
 from bridge.simulator.calls.naming import operation_name
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden
-from bridge.simulator.state.limits import OWN_LIMITS
+from bridge.simulator.state.tasks.limits import OWN_LIMITS
 
 _SETTINGS_STEM = "application/vnd.vmware.admin.systemSettings"
 _BLOCKING_STEM = "application/vnd.vmware.admin.blockingTaskSettings"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject, media_type
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import Uplink, edge_state, network_state, networks_of
+from bridge.simulator.state.founding.estate import Uplink, edge_state, network_state, networks_of
 from bridge.simulator.state.machines import Machine, vsphere_id
 from bridge.simulator.state.references import References
 from bridge.simulator.state.usage import machines_in

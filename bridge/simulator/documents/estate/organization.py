@@ -12,7 +12,7 @@ from urllib.parse import quote
 from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject, media_type
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import members
+from bridge.simulator.state.founding.estate import members
 from bridge.simulator.state.references import References
 
 ORG_STEM = "application/vnd.vmware.vcloud.org"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import group_state, role_named, role_state
+from bridge.simulator.state.founding.estate import group_state, role_named, role_state
 from bridge.simulator.state.references import References
 
 

@@ -9,7 +9,7 @@ from bridge.simulator.clock import timestamp
 from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import vdcs_of
+from bridge.simulator.state.founding.estate import vdcs_of
 from bridge.simulator.state.machines import vsphere_id
 from bridge.simulator.state.usage import usage
 

@@ -14,7 +14,7 @@ from bridge.simulator.documents.view import Part, View, Writer
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.protocol.xml_writer import Markup, escaped
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import members, profile_state, vdc_state
+from bridge.simulator.state.founding.estate import members, profile_state, vdc_state
 from bridge.simulator.state.machines import vsphere_id
 from bridge.simulator.state.references import References
 from bridge.simulator.state.usage import Usage, usage

@@ -14,7 +14,7 @@ from bridge.simulator.documents.compute.networks import network_href
 from bridge.simulator.documents.owner import owner_of
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.library import item_of
+from bridge.simulator.state.founding.library import item_of
 from bridge.simulator.state.machines import Machine, Nic, machine, vdc_of, vsphere_id
 from bridge.simulator.state.references import References
 from bridge.simulator.state.usage import size_of

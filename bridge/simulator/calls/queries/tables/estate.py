@@ -9,7 +9,14 @@ from bridge.simulator.calls.queries.tables.columns import Columns, QueryType, Re
 from bridge.simulator.documents.estate.network import allocated, first_scope
 from bridge.simulator.documents.estate.vdc import storage_used
 from bridge.simulator.state.entities import Entity
-from bridge.simulator.state.estate import edge_state, group_state, members, network_state, networks_of, vdc_state
+from bridge.simulator.state.founding.estate import (
+    edge_state,
+    group_state,
+    members,
+    network_state,
+    networks_of,
+    vdc_state,
+)
 from bridge.simulator.state.machines import vdc_of, vsphere_id
 from bridge.simulator.state.usage import Usage, count, usage
 

@@ -9,8 +9,9 @@ from bridge.simulator.calls.queries.tables import columns as c
 from bridge.simulator.calls.queries.tables.columns import Columns, QueryType, Refer, of_kinds
 from bridge.simulator.calls.queries.tables.compute import of_vdc, status
 from bridge.simulator.documents.owner import owner_of
-from bridge.simulator.state import library, storage
+from bridge.simulator.state import storage
 from bridge.simulator.state.entities import Entity, EntityStore
+from bridge.simulator.state.founding import library
 from bridge.simulator.state.machines import vdc_of
 
 BUSES = {"5": "IDE", "6": "SCSI", "20": "SATA"}

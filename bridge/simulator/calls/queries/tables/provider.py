@@ -9,7 +9,7 @@ from bridge.simulator.calls.queries.tables.columns import Columns, QueryType, Re
 from bridge.simulator.calls.queries.tables.estate import scope
 from bridge.simulator.documents.estate.provider import CPU_MHZ, MEMORY_MB, STORAGE_MB
 from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.estate import vdcs_of
+from bridge.simulator.state.founding.estate import vdcs_of
 from bridge.simulator.state.machines import vsphere_id
 from bridge.simulator.state.usage import Usage, usage
 

@@ -1,0 +1,1 @@
+"""What operations do to organizations, vDCs, networks and what is the provider's."""

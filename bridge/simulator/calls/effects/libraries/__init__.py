@@ -1,0 +1,1 @@
+"""What operations do to catalogs, templates, media, disks and metadata."""

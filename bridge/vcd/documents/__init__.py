@@ -1,0 +1,1 @@
+"""What VCD writes, read into the core's types, however it is written."""

@@ -1,0 +1,1 @@
+"""Who the bridge is for VCD: versions, credentials, sessions."""

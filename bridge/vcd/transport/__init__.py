@@ -1,0 +1,1 @@
+"""How requests get to VCD: clients, addresses, pace, and the proof that one was never sent."""
