@@ -18,7 +18,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from benchmarks.loop import Loop, main
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.support.external import NAMESPACE
 from tests.support.simulator import ACME_ORG
 

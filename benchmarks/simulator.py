@@ -21,7 +21,7 @@ from itertools import cycle, islice
 import psutil
 
 from benchmarks.compare import machine
-from bridge.simulator.state.inventory import well_known_uuid
+from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.support.simulator import Simulator, running_simulator
 
 CONNECTIONS = 32
