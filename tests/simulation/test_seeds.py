@@ -30,6 +30,7 @@ def test_guarantees_hold_with_external_tasks_beside(seed: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_guarantees_hold_for_many_seeds() -> None:
     failed = {seed: found for seed in range(20, 400) if (found := run(Plan(seed=seed))[1])}
     failed |= {seed: found for seed in range(8, 200) if (found := run(_both(seed))[1])}
