@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -233,12 +233,10 @@ class Director:
             "resumeBlockingTask": blocking.decide, "abortBlockingTask": blocking.decide,
             "failBlockingTask": blocking.decide, "updateBlockingTaskProgress": blocking.update_progress,
         }  # fmt: skip
-        for method, path, target in vappnetworks.routes(self.cloud, actions, self.operations):
-            self._router.add(method, path, target)
-        for method, path, target in settings.routes(self.cloud, self.operations):
-            self._router.add(method, path, target)
-        for method, path, target in estate.routes(self.cloud, actions):
-            self._router.add(method, path, target)
+        # Of several targets for one path the first that takes the id counts: what is special stands before what is not.
+        self._add(vappnetworks.routes(self.cloud, actions, self.operations))
+        self._add(settings.routes(self.cloud, self.operations))
+        self._add(estate.routes(self.cloud, actions))
         for operation in self.operations:
             target = operation_target(operation, actions)
             if operation.name in own:
@@ -246,15 +244,16 @@ class Director:
                     operation.name, own[operation.name], target.changes, operation, target.collection, target.tail
                 )
             self._router.add(operation.method, f"/api{operation.path}", target)
-        for method, path, target in libraries.routes(self.cloud, actions, self.operations):
-            self._router.add(method, path, target)
+        self._add(libraries.routes(self.cloud, actions, self.operations))
         self._router.add("GET", "/api/admin/extension/blockingTask/{id}", Target("getBlockingTask", blocking.get))
-        for method, path, target in machines.routes(self.cloud, actions):
-            self._router.add(method, path, target)
+        self._add(machines.routes(self.cloud, actions))
         self._add_reads(EntityReader(self.cloud, actions), QueryService(self.cloud))
         for access in (SessionCalls(self.cloud), OAuth(self.cloud), ClientCalls(self.cloud)):
-            for method, path, target in access.routes():
-                self._router.add(method, path, target)
+            self._add(access.routes())
+
+    def _add(self, routes: Iterable[tuple[str, str, Target]]) -> None:
+        for method, path, target in routes:
+            self._router.add(method, path, target)
 
     def _add_reads(self, reader: EntityReader, queries: QueryService) -> None:
         for collection in BY_COLLECTION:
@@ -265,8 +264,7 @@ class Director:
         self._add_sections(reader)
         self._router.add("GET", "/api/org", Target("listOrganizations", reader.organizations))
         self._router.add("GET", "/api/entity/{urn}", Target("resolveEntity", reader.resolve))
-        for method, path, target in queries.routes():
-            self._router.add(method, path, target)
+        self._add(queries.routes())
 
     def _add_sections(self, reader: EntityReader) -> None:
         """What the catalogue can PUT below an entity can be read there; vApps and VMs have their own calls."""

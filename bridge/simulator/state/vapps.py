@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bridge.simulator.protocol.exchange import JsonObject
 from bridge.simulator.state.entities import Entity, EntityStore
-from bridge.simulator.state.machines import Machine, Nic, first_network, machine
+from bridge.simulator.state.machines import Machine, Nic, first_network
 
 ORDINARY_SCOPE: JsonObject = {
     "isInherited": True, "gateway": "192.168.0.1", "netmask": "255.255.0.0", "subnetPrefixLength": 16,
@@ -148,7 +148,3 @@ def leased_address(vm: Entity, nic: Nic) -> str | None:
         return None
     size = subnet.num_addresses
     return str(subnet[size // 2 + zlib.crc32(nic.mac.encode()) % max(size // 2 - 1, 1)]) if size > 3 else None
-
-
-def machines_of(vapp: Entity) -> list[Machine]:
-    return [machine(vm) for vm in vapp.children if vm.kind.name in ("vm", "vmTemplate")]

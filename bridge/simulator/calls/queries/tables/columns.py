@@ -28,10 +28,6 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _itself(row: Any) -> Entity:
-    return row  # type: ignore[no-any-return]
-
-
 @dataclass(frozen=True, slots=True)
 class Refer:
     """A column that names another entity: by its href in records, by its URN in idrecords."""
