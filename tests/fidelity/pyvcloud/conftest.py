@@ -42,9 +42,10 @@ def _noting() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def simulated() -> Iterator[tuple[str, Director]]:
-    """URL and director of the module's simulator. A module that needs other settings has its own fixture."""
-    with serve_in_thread(behavior=Behavior(task_seconds=0.0), seed=1) as served:
+def simulated(request: pytest.FixtureRequest) -> Iterator[tuple[str, Director]]:
+    """URL and director of the module's simulator, with the module's ``SETTINGS`` where it has some."""
+    settings: dict[str, Any] = getattr(request.module, "SETTINGS", {})
+    with serve_in_thread(behavior=Behavior(task_seconds=0.0, **settings), seed=1) as served:
         yield served
 
 
@@ -101,3 +102,9 @@ def tenant(log_in: LogIn) -> Client:
 def provider(log_in: LogIn) -> Client:
     """administrator@System."""
     return log_in("administrator@System")
+
+
+@pytest.fixture(scope="module")
+def done(tenant: Client) -> Callable[[Any], None]:
+    """Waits for a Task's success."""
+    return lambda task: tenant.get_task_monitor().wait_for_success(task, timeout=5, poll_frequency=POLL_SECONDS)

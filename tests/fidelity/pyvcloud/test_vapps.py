@@ -6,7 +6,7 @@ Not here: downloads (``download_ova``, ``disable_download``), which the simulato
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,27 +16,17 @@ from pyvcloud.vcd.vapp import VApp
 from pyvcloud.vcd.vdc import VDC
 from pyvcloud.vcd.vm import VM
 
-from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
-from bridge.simulator.server import serve_in_thread
 from bridge.simulator.state.founding.inventory import well_known_uuid
-from tests.fidelity.pyvcloud.conftest import POLL_SECONDS, LogIn
+from tests.fidelity.pyvcloud.conftest import LogIn
 from tests.fidelity.pyvcloud.machines import new_vapp
 
 Done = Callable[[Any], None]
 GIB = 1024**3
 
 
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[tuple[str, Director]]:
-    with serve_in_thread(behavior=Behavior(task_seconds=0.0, recent_task_seconds=0.0), seed=1) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def done(tenant: Client) -> Done:
-    """Waits for a Task's success."""
-    return lambda task: tenant.get_task_monitor().wait_for_success(task, timeout=5, poll_frequency=POLL_SECONDS)
+SETTINGS = {"recent_task_seconds": 0.0}
+"""Entities list no Tasks that have ended: pyvcloud puts a description behind them, which the schema does not."""
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ order (a customization script or password in a section that has none yet).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,11 +14,8 @@ from pyvcloud.vcd.client import Client
 from pyvcloud.vcd.exceptions import BadRequestException, InvalidStateException, OperationNotSupportedException
 from pyvcloud.vcd.vm import VM
 
-from bridge.simulator.behavior import Behavior
 from bridge.simulator.director import Director
-from bridge.simulator.server import serve_in_thread
 from bridge.simulator.state.founding.inventory import well_known_uuid
-from tests.fidelity.pyvcloud.conftest import POLL_SECONDS
 from tests.fidelity.pyvcloud.machines import new_vapp
 
 GIB = 1024**3
@@ -26,17 +23,8 @@ GIB = 1024**3
 Done = Callable[[Any], None]
 
 
-@pytest.fixture(scope="module")
-def simulated() -> Iterator[tuple[str, Director]]:
-    """Entities list no Tasks that have ended: pyvcloud puts a description behind them, which the schema does not."""
-    with serve_in_thread(behavior=Behavior(task_seconds=0.0, recent_task_seconds=0.0), seed=1) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def done(tenant: Client) -> Done:
-    """Waits for a Task's success."""
-    return lambda task: tenant.get_task_monitor().wait_for_success(task, timeout=5, poll_frequency=POLL_SECONDS)
+SETTINGS = {"recent_task_seconds": 0.0}
+"""Entities list no Tasks that have ended: pyvcloud puts a description behind them, which the schema does not."""
 
 
 @pytest.fixture
