@@ -27,7 +27,7 @@ from tests.simulation.loop import EPOCH, VirtualClock, run_virtually
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets, external_rules
 from tests.simulation.vcd import SimGateway, SimVcd
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker import violations
+from tests.support.checker import Violation, violations
 from tests.support.checker.evidence import EndedRecord, Evidence, InputRecord, StateWrite, Write, operation_facts
 from tests.support.decoding import decoded
 from tests.support.observer import SilentObserver
@@ -285,7 +285,7 @@ def _dies_at(process: Process) -> Callable[[str], None]:
     return reach
 
 
-def run(plan: Plan) -> tuple[Evidence, list[str]]:
+def run(plan: Plan) -> tuple[Evidence, list[Violation]]:
     """Play one seed. Returns what happened and what contradicts the guarantees."""
     world: list[World] = []
 

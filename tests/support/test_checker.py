@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support import broken_externals, checker
 from tests.support.breaking import BREAKAGES, Break, said
-from tests.support.checker import violations
+from tests.support.checker import Harm, Violation, violations
 from tests.support.checker.evidence import Absence, EndedRecord, InputRecord, VcdTask, story_id
 from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, Made, clean
 from tests.support.made_external import clean_with_externals
@@ -19,7 +20,7 @@ from tests.support.made_external import clean_with_externals
 assert broken_externals.__doc__, "its breakages belong to BREAKAGES"
 
 
-def _told(broken: Break) -> list[str]:
+def _told(broken: Break) -> list[Violation]:
     made = clean_with_externals()
     broken(made)
     return violations(made.evidence())
@@ -670,6 +671,32 @@ def test_every_sentence_of_the_checker_is_said_of_some_run() -> None:
     told = [one for _, broken in BREAKAGES.values() for one in _told(broken)]
     silent = [sentence for sentence in _sentences() if not any(re.fullmatch(sentence, one) for one in told)]
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [
+        (a_rejection_is_lost, Harm.LOST),
+        (done_twice, Harm.DOUBLED),
+        (a_gap, Harm.GAP),
+        (overtaken, Harm.ORDER),
+        (a_wrong_event_id, Harm.OTHER),
+    ],
+)
+def test_a_violation_says_what_sort_of_harm_it_is_and_to_which_stories(broken: Break, kind: Harm) -> None:
+    births = {record.birth for record in clean_with_externals().inputs}
+    pattern = BREAKAGES[broken.__name__][0]
+    found = next(one for one in _told(broken) if re.search(pattern, one))
+    assert found.kind is kind
+    assert found.births
+    assert set(found.births) <= births
+    assert found.guarantee == pattern[:2]
+
+
+def test_a_violation_can_be_sent_to_another_process() -> None:
+    found = _told(overtaken)[0]
+    again = pickle.loads(pickle.dumps(found))  # its own
+    assert (again, again.kind, again.births) == (found, found.kind, found.births)
 
 
 def test_what_is_under_way_may_be_open_where_the_run_allows_it() -> None:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from tests.support.checker import accounting, calls, controls, lanes, owners, shown, store, stories, tasks
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.joined import Joined
+from tests.support.checker.violation import Harm, Violation
 
-__all__ = ["RULES", "violations"]
+__all__ = ["RULES", "Harm", "Violation", "violations"]
 
-Rule = Callable[[Joined], Iterable[str]]
+Rule = Callable[[Joined], Iterable[Violation]]
 
 RULES: tuple[Rule, ...] = (
     accounting.everything_has_a_record,
@@ -52,7 +53,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def violations(evidence: Evidence) -> list[str]:
+def violations(evidence: Evidence) -> list[Violation]:
     """Everything that contradicts the guarantees; empty when the run is clean."""
     joined = Joined(evidence)
     return [found for rule in RULES for found in rule(joined)]

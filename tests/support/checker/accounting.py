@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from tests.support.checker.controls import control_is_accounted_for
 from tests.support.checker.evidence import InputRecord
 from tests.support.checker.joined import Joined, code, is_repeat_answer
+from tests.support.checker.violation import Violation, amiss, doubled, lost
 
 
-def everything_has_a_record(joined: Joined) -> Iterator[str]:
+def everything_has_a_record(joined: Joined) -> Iterator[Violation]:
     """I1: every story, dead letter and store record is some input record's."""
     evidence = joined.evidence
     places: dict[str, Iterable[str]] = {
@@ -22,16 +23,16 @@ def everything_has_a_record(joined: Joined) -> Iterator[str]:
     for place, births in places.items():
         for birth in births:
             if birth not in joined.records and birth not in joined.orphans:
-                yield f"I1 {place} of {birth}: there is no such input record"
+                yield amiss(f"I1 {place} of {birth}: there is no such input record", birth)
     for birth, count in Counter(evidence.dead_letters).items():
         if count > 1:
-            yield f"I1 {birth}: {count} dead letters"
+            yield doubled(f"I1 {birth}: {count} dead letters", birth)
     for birth, count in Counter(record.birth for record in evidence.ended).items():
         if count > 1:
-            yield f"I1 {joined.name(birth)}: the store remembers {count} endings"
+            yield doubled(f"I1 {joined.name(birth)}: the store remembers {count} endings", birth)
 
 
-def every_record_is_accounted_for(joined: Joined) -> Iterator[str]:
+def every_record_is_accounted_for(joined: Joined) -> Iterator[Violation]:
     """I1: a lifecycle, a rejection, a dead letter, or recognised as belonging to one of these; exactly one of them."""
     dead = set(joined.evidence.dead_letters)
     for record in joined.evidence.inputs:
@@ -39,7 +40,10 @@ def every_record_is_accounted_for(joined: Joined) -> Iterator[str]:
             yield from _dead_letter(joined, record)
         elif joined.taken_at(record) is None:
             if not joined.evidence.allow_open:
-                yield f"I1 {joined.name(record.birth)}: never taken, the partition's cursor stands before it"
+                yield lost(
+                    f"I1 {joined.name(record.birth)}: never taken, the partition's cursor stands before it",
+                    record.birth,
+                )
         elif record.opens:
             yield from _opener(joined, record)
         else:
@@ -48,22 +52,24 @@ def every_record_is_accounted_for(joined: Joined) -> Iterator[str]:
         yield from _lifecycle(joined, birth)
 
 
-def _dead_letter(joined: Joined, record: InputRecord) -> Iterator[str]:
+def _dead_letter(joined: Joined, record: InputRecord) -> Iterator[Violation]:
     name = joined.name(record.birth)
     if record.birth in joined.stories or joined.opened(record.birth):
-        yield f"I1 {name}: a dead letter, and a story besides"
+        yield doubled(f"I1 {name}: a dead letter, and a story besides", record.birth)
     if record.readable:
-        yield f"I1 {name}: a dead letter, though it can be read"
+        yield lost(f"I1 {name}: a dead letter, though it can be read", record.birth)
 
 
-def _opener(joined: Joined, record: InputRecord) -> Iterator[str]:
+def _opener(joined: Joined, record: InputRecord) -> Iterator[Violation]:
     """A request, or a create of an external task."""
     occupant = joined.occupant(record, record.name)
     story = joined.stories.get(record.birth, [])
     name = joined.name(record.birth)
     if joined.opened(record.birth):
         if occupant is not None and occupant.certain:
-            yield f"I3 {name}: opened again, {record.name} belongs to {occupant.birth}"
+            yield doubled(
+                f"I3 {name}: opened again, {record.name} belongs to {occupant.birth}", record.birth, occupant.birth
+            )
         yield from _lifecycle(joined, record.birth)
     elif occupant is None:
         yield from _stands_alone(joined, record, "nothing became of it")
@@ -71,37 +77,41 @@ def _opener(joined: Joined, record: InputRecord) -> Iterator[str]:
         return
     elif joined.records[occupant.birth].content == record.content:
         if story and not is_repeat_answer(story):
-            yield f"I3 {name}: repeats {occupant.birth}, but is answered {story[0]['change']} ({code(story[0])})"
+            yield amiss(
+                f"I3 {name}: repeats {occupant.birth}, but is answered {story[0]['change']} ({code(story[0])})",
+                record.birth,
+                occupant.birth,
+            )
         yield from _repeat_answer(joined, record, occupant.birth)
     else:
         yield from _stands_alone(joined, record, f"conflicts with {occupant.birth}, and nobody was told")
 
 
-def _lifecycle(joined: Joined, birth: str) -> Iterator[str]:
+def _lifecycle(joined: Joined, birth: str) -> Iterator[Violation]:
     """It ended, or it is parked for an operator."""
     name = joined.name(birth)
     standing, final = joined.standing(birth), joined.final(birth)
     if final is not None:
         if standing is not None:
-            yield f"I1 {name}: ended {final['outcome']}, but the store still holds it as {standing.phase}"
+            yield amiss(f"I1 {name}: ended {final['outcome']}, but the store still holds it as {standing.phase}", birth)
     elif standing is None:
-        yield f"I1 {name}: gone from the store without a final event"
+        yield lost(f"I1 {name}: gone from the store without a final event", birth)
     elif standing.phase != "parked" and not joined.evidence.allow_open:
-        yield f"I1 {name}: still {standing.phase} though everything should have ended"
+        yield lost(f"I1 {name}: still {standing.phase} though everything should have ended", birth)
 
 
-def _stands_alone(joined: Joined, record: InputRecord, otherwise: str) -> Iterator[str]:
+def _stands_alone(joined: Joined, record: InputRecord, otherwise: str) -> Iterator[Violation]:
     """What asked for a lifecycle, opened none and repeats none is told a rejection, in a story of one event."""
     story = joined.stories.get(record.birth, [])
     name = joined.name(record.birth)
     if not story:
-        yield f"I1 {name}: {otherwise}"
+        yield lost(f"I1 {name}: {otherwise}", record.birth)
     elif len(story) != 1 or story[0]["outcome"] != "rejected":
         told = [event["outcome"] or event["change"] for event in story]
-        yield f"I1 {name}: told {told} without a lifecycle; only a rejection needs none"
+        yield amiss(f"I1 {name}: told {told} without a lifecycle; only a rejection needs none", record.birth)
 
 
-def _repeat_answer(joined: Joined, record: InputRecord, original: str) -> Iterator[str]:
+def _repeat_answer(joined: Joined, record: InputRecord, original: str) -> Iterator[Violation]:
     """What another ticket is told is what became of the original."""
     story = joined.stories.get(record.birth, [])
     if not is_repeat_answer(story) or story[0]["outcome"] is None:
@@ -109,4 +119,8 @@ def _repeat_answer(joined: Joined, record: InputRecord, original: str) -> Iterat
     final = joined.final(original)
     if final is None or final["outcome"] != story[0]["outcome"]:
         told = final["outcome"] if final is not None else "nothing yet"
-        yield f"I3 {joined.name(record.birth)}: told {story[0]['outcome']} as a repeat; {original} was told {told}"
+        yield amiss(
+            f"I3 {joined.name(record.birth)}: told {story[0]['outcome']} as a repeat; {original} was told {told}",
+            record.birth,
+            original,
+        )

@@ -8,46 +8,52 @@ from itertools import combinations, pairwise
 
 from tests.support.checker.evidence import STEM_LENGTH, LedgerCall, story_id
 from tests.support.checker.joined import Joined, code, is_repeat_answer, seconds
+from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
 _NEVER_STARTED = {"rejected", "expired", "canceled"}
 
 
-def calls_are_ours(joined: Joined) -> Iterator[str]:
+def calls_are_ours(joined: Joined) -> Iterator[Violation]:
     """Each call carries an id of its own that names the request it is for."""
     for call in joined.unknown_calls:
-        yield f"I2 {call}: its id {call.call_id!r} belongs to no input record"
+        yield amiss(f"I2 {call}: its id {call.call_id!r} belongs to no input record")
     ids = Counter(call.call_id for call in joined.evidence.ledger if call.ours and call.story)
     for call_id, count in ids.items():
         if count > 1:
-            yield f"I2 {call_id}: reached VCD {count} times"
+            yield doubled(f"I2 {call_id}: reached VCD {count} times", *joined.of_call(call_id))
     for birth, calls in joined.calls.items():
         if birth in joined.evidence.dead_letters:
-            yield f"I2 {joined.name(birth)}: a dead letter was called ({calls[0]})"
+            yield amiss(f"I2 {joined.name(birth)}: a dead letter was called ({calls[0]})", birth)
         elif not joined.opened(birth) and joined.records[birth].opens:
-            yield f"I2 {joined.name(birth)}: was called ({calls[0]}), but no lifecycle was opened for it"
+            yield amiss(f"I2 {joined.name(birth)}: was called ({calls[0]}), but no lifecycle was opened for it", birth)
 
 
-def calls_have_intents(joined: Joined) -> Iterator[str]:
+def calls_have_intents(joined: Joined) -> Iterator[Violation]:
     """No call leaves before its intent is committed; none is decided after a cancel was."""
     margin = joined.evidence.clock_seconds
     for birth, calls in joined.calls.items():
         for call in calls:
             intent = joined.intent(call)
             if intent is None:
-                yield f"I2 {joined.name(birth)}: {call} left without a committed intent"
+                yield amiss(f"I2 {joined.name(birth)}: {call} left without a committed intent", birth)
             elif call.at < intent.at - margin:
-                yield f"I2 {joined.name(birth)}: {call} left {intent.at - call.at:.2f} s before its intent was written"
+                yield disordered(
+                    f"I2 {joined.name(birth)}: {call} left {intent.at - call.at:.2f} s before its intent was written",
+                    birth,
+                )
         writes = joined.states.get(birth, [])
         for before, after in pairwise(writes):
             if before.cancel_wanted and after.cancel_wanted and after.attempt > before.attempt:
-                yield f"I2 {joined.name(birth)}: attempt {after.attempt} was decided though a cancel was wanted"
+                yield amiss(
+                    f"I2 {joined.name(birth)}: attempt {after.attempt} was decided though a cancel was wanted", birth
+                )
 
 
-def nothing_is_done_twice(joined: Joined) -> Iterator[str]:
+def nothing_is_done_twice(joined: Joined) -> Iterator[Violation]:
     """After a call that may have worked, the next one has a reason that the story tells."""
     for birth in joined.calls:
         if joined.facts(birth).recovery == "never_retry" and joined.retried_at(birth):
-            yield f"I2 {joined.name(birth)}: never_retry was put back by a retry"
+            yield doubled(f"I2 {joined.name(birth)}: never_retry was put back by a retry", birth)
         for whole in joined.spans(birth):
             # An update of an external Task says the same again: how often it takes effect is judged elsewhere.
             span = [call for call in whole if not call.updates]
@@ -57,22 +63,22 @@ def nothing_is_done_twice(joined: Joined) -> Iterator[str]:
                     break
 
 
-def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall) -> str | None:
+def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall) -> Violation | None:
     name, recovery = joined.name(birth), joined.facts(birth).recovery
     if recovery == "never_retry":
-        return f"I2 {name}: never_retry, and {later} left after {earlier}"
+        return doubled(f"I2 {name}: never_retry, and {later} left after {earlier}", birth)
     if earlier.started and joined.is_visible(earlier.task_id or ""):
-        return f"I2 {name}: {later} left though {earlier} had started {earlier.task_id}"
+        return doubled(f"I2 {name}: {later} left though {earlier} had started {earlier.task_id}", birth)
     if earlier.effect and later.effect and recovery != "idempotent":
-        return f"I2 {name}: done twice, by {earlier} and {later}"
+        return doubled(f"I2 {name}: done twice, by {earlier} and {later}", birth)
     looked = any(event["evidence"] for event in joined.stories[birth] if seconds(event) >= later.at - 0.1)
     over = joined.final(birth) is not None or not joined.evidence.allow_open
     if over and not looked:
-        return f"I2 {name}: {later} repeats {earlier}, and the story tells of no look"
+        return doubled(f"I2 {name}: {later} repeats {earlier}, and the story tells of no look", birth)
     return None
 
 
-def ends_match_calls(joined: Joined) -> Iterator[str]:
+def ends_match_calls(joined: Joined) -> Iterator[Violation]:
     """What a final event without a Task claims is what the ledger shows."""
     for birth, story in joined.stories.items():
         final = joined.final(birth)
@@ -83,23 +89,23 @@ def ends_match_calls(joined: Joined) -> Iterator[str]:
         done = [call for call in joined.spans(birth)[-1] if call.effect or (reads and call.succeeded)]
         told = final.get("task") is not None
         if outcome in _NEVER_STARTED and not told and done and code(final) != "canceled_while_parked":
-            yield f"I2 {name}: told {outcome} ({code(final)}), but {done[0]} was carried out"
+            yield lost(f"I2 {name}: told {outcome} ({code(final)}), but {done[0]} was carried out", birth)
         if outcome == "success" and not told:
-            yield from _success(name, final, done)
+            yield from _success(birth, name, final, done)
         if outcome in {"error", "aborted"} and not told and code(final) != "task_vanished":
-            yield f"I4 {name}: told {outcome} without a Task that says so"
+            yield amiss(f"I4 {name}: told {outcome} without a Task that says so", birth)
 
 
-def _success(name: str, final: object, done: Sequence[LedgerCall]) -> Iterator[str]:
+def _success(birth: str, name: str, final: object, done: Sequence[LedgerCall]) -> Iterator[Violation]:
     assert isinstance(final, dict)
     if code(final) == "proven_by_state":
         if not final["evidence"]:
-            yield f"I2 {name}: told success as proven, without evidence"
+            yield amiss(f"I2 {name}: told success as proven, without evidence", birth)
     elif not done:
-        yield f"I2 {name}: told success, but no call of its own was carried out"
+        yield lost(f"I2 {name}: told success, but no call of its own was carried out", birth)
 
 
-def answers_are_told(joined: Joined) -> Iterator[str]:
+def answers_are_told(joined: Joined) -> Iterator[Violation]:
     """VCD's request id on an event is that of the story's own call."""
     stems: dict[str, set[str]] = defaultdict(set)
     for stem, birth in joined.births.items():
@@ -113,4 +119,6 @@ def answers_are_told(joined: Joined) -> Iterator[str]:
         for event in story:
             told = event.get("vcd_request_id")
             if told is not None and birth in stems and told[:STEM_LENGTH] not in stems[birth]:
-                yield f"I2 {joined.name(birth)}#{event['sequence']}: vcd_request_id {told!r} is another call's"
+                yield amiss(
+                    f"I2 {joined.name(birth)}#{event['sequence']}: vcd_request_id {told!r} is another call's", birth
+                )

@@ -6,24 +6,25 @@ from collections.abc import Iterator
 
 from tests.support.checker.evidence import ExternalRecord, InputRecord, StateWrite
 from tests.support.checker.joined import Joined, code, seconds
+from tests.support.checker.violation import Violation, amiss, disordered, lost
 
 _CANCELED = {"canceled_before_start", "canceled_while_parked"}
 
 
-def control_is_accounted_for(joined: Joined, record: InputRecord) -> Iterator[str]:
+def control_is_accounted_for(joined: Joined, record: InputRecord) -> Iterator[Violation]:
     name = joined.name(record.birth)
     story = joined.stories.get(record.birth, [])
     standing = joined.standing(record.birth)
     if joined.calls.get(record.birth):
-        yield f"I2 {name}: a {record.kind} record was called as if it were a request"
+        yield amiss(f"I2 {name}: a {record.kind} record was called as if it were a request", record.birth)
     if standing is not None:
         if story:
-            yield f"I1 {name}: answered, but still waiting for its target"
+            yield amiss(f"I1 {name}: answered, but still waiting for its target", record.birth)
         elif not joined.evidence.allow_open:
-            yield f"I1 {name}: still {standing.phase} though everything should have ended"
+            yield lost(f"I1 {name}: still {standing.phase} though everything should have ended", record.birth)
     elif story:
         if len(story) != 1 or story[0]["outcome"] != "rejected":
-            yield f"I1 {name}: told more than a rejection: {[event['change'] for event in story]}"
+            yield amiss(f"I1 {name}: told more than a rejection: {[event['change'] for event in story]}", record.birth)
     elif not (isinstance(record, ExternalRecord) and repeats_a_command(joined, record)):
         yield from _took_effect(joined, record)
 
@@ -42,22 +43,22 @@ def is_refused(joined: Joined, birth: str) -> bool:
     return final is not None and final["outcome"] == "rejected"
 
 
-def _took_effect(joined: Joined, record: InputRecord) -> Iterator[str]:
+def _took_effect(joined: Joined, record: InputRecord) -> Iterator[Violation]:
     name = joined.name(record.birth)
     occupant = joined.occupant(record, record.target)
     waited = joined.waited(record)
     target = joined.later_target(record) if waited else occupant.birth if occupant is not None else None
     if target is None:
-        yield f"I1 {name}: swallowed, there is no request it could be about"
+        yield lost(f"I1 {name}: swallowed, there is no request it could be about", record.birth)
         return
     stored = joined.states.get(record.birth)
     taken = stored[-1].at if stored else joined.taken_at(record) or 0.0
     gone = joined.gone_at(target)
     margin = joined.evidence.clock_seconds
     if gone is not None and gone < taken - margin:
-        yield f"I1 {name}: swallowed, {target} had ended already and nobody was told"
+        yield lost(f"I1 {name}: swallowed, {target} had ended already and nobody was told", record.birth, target)
     elif not _shows(joined, record, target, taken - margin):
-        yield f"I1 {name}: swallowed, {target} shows nothing of it"
+        yield lost(f"I1 {name}: swallowed, {target} shows nothing of it", record.birth, target)
 
 
 def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bool:
@@ -90,7 +91,7 @@ def _left_parking(writes: list[StateWrite], since: float) -> bool:
     )
 
 
-def cancels_reach_vcd(joined: Joined) -> Iterator[str]:
+def cancels_reach_vcd(joined: Joined) -> Iterator[Violation]:
     """A Task that runs on after somebody wanted it canceled was asked to stop; nothing else is canceled."""
     evidence = joined.evidence
     wanted = {(r.place, r.target) for r in evidence.inputs if r.kind == "cancel"}
@@ -99,16 +100,16 @@ def cancels_reach_vcd(joined: Joined) -> Iterator[str]:
         for call in calls:
             told = joined.tasks_told(birth)
             if record is None or (record.place, record.request_id) not in wanted:
-                yield f"I2 {joined.name(birth)}: {call} cancels, and nobody asked for it"
+                yield amiss(f"I2 {joined.name(birth)}: {call} cancels, and nobody asked for it", birth)
             if not any(w.cancel_wanted and w.at <= call.at + evidence.clock_seconds for w in joined.states[birth]):
-                yield f"I2 {joined.name(birth)}: {call} cancels before the wish is durable"
+                yield disordered(f"I2 {joined.name(birth)}: {call} cancels before the wish is durable", birth)
             if call.task_id is not None and told and call.task_id not in told:
-                yield f"I2 {joined.name(birth)}: {call} cancels {call.task_id}, which is another's Task"
+                yield amiss(f"I2 {joined.name(birth)}: {call} cancels {call.task_id}, which is another's Task", birth)
     for birth in joined.states:
         yield from _reaches_vcd(joined, birth)
 
 
-def _reaches_vcd(joined: Joined, birth: str) -> Iterator[str]:
+def _reaches_vcd(joined: Joined, birth: str) -> Iterator[Violation]:
     wished = next((w for w in joined.states[birth] if w.cancel_wanted and w.phase == "following"), None)
     if wished is None or joined.cancels.get(birth):
         return
@@ -117,4 +118,6 @@ def _reaches_vcd(joined: Joined, birth: str) -> Iterator[str]:
     if final is None and (joined.evidence.allow_open or (told is not None and told["change"] == "parked")):
         return
     if final is None or seconds(final) > wished.at + joined.evidence.patience_seconds:
-        yield f"I1 {joined.name(birth)}: canceled while VCD worked on it, but VCD was never asked to cancel"
+        yield lost(
+            f"I1 {joined.name(birth)}: canceled while VCD worked on it, but VCD was never asked to cancel", birth
+        )

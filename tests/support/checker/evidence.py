@@ -375,6 +375,11 @@ def place_of(birth: str) -> Place:
 STEM_LENGTH = len("vb-") + 32
 
 
+def births_of(write: Write) -> tuple[str, ...]:
+    """The lifecycle that a changelog record belongs to; none for a cursor."""
+    return (write.birth,) if isinstance(write, StateWrite | RequestWrite) else ()
+
+
 def story_id(birth: str) -> str:
     """The call id's stem of a lifecycle: ``vb-`` and the first 32 hex digits of SHA-256 of its birth."""
     return f"vb-{hashlib.sha256(birth.encode()).hexdigest()[:32]}"

@@ -11,6 +11,7 @@ from itertools import pairwise
 from urllib.parse import unquote
 
 from tests.support.checker.evidence import (
+    STEM_LENGTH,
     CursorWrite,
     EndedRecord,
     Event,
@@ -97,6 +98,11 @@ class Joined:
             return birth
         wanted = record.operation or record.kind
         return f"{birth} ({record.name or record.target}, {wanted})"
+
+    def of_call(self, call_id: str) -> tuple[str, ...]:
+        """The story that a call's id names; none for an id that is none of ours."""
+        birth = self.births.get(call_id[:STEM_LENGTH])
+        return () if birth is None else (birth,)
 
     # --- one story ----------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,10 @@ from math import inf
 
 from tests.support.checker.evidence import InputRecord, plain_id
 from tests.support.checker.joined import Joined, seconds
+from tests.support.checker.violation import Violation, disordered
 
 
-def lanes_hold(joined: Joined) -> Iterator[str]:
+def lanes_hold(joined: Joined) -> Iterator[Violation]:
     lanes: dict[str, list[str]] = defaultdict(list)
     for record in joined.evidence.inputs:
         lane = lane_of(joined, record)
@@ -38,7 +39,7 @@ def lane_of(joined: Joined, record: InputRecord) -> str | None:
     return f"{record.topic}/{record.partition}:{path}"
 
 
-def _in_order(joined: Joined, lane: str, births: list[str]) -> Iterator[str]:
+def _in_order(joined: Joined, lane: str, births: list[str]) -> Iterator[Violation]:
     """Who came first is called first, unless it had given the lane up by then."""
     for first, second in combinations(births, 2):
         calls, later_calls = joined.calls.get(first), joined.calls.get(second)
@@ -46,15 +47,23 @@ def _in_order(joined: Joined, lane: str, births: list[str]) -> Iterator[str]:
             continue
         released = any(moment <= later_calls[0].at for moment in _releases(joined, first))
         if not released:
-            yield f"I5 lane {lane}: {joined.name(second)} ({later_calls[0]}) overtook {joined.name(first)} ({calls[0]})"
+            yield disordered(
+                f"I5 lane {lane}: {joined.name(second)} ({later_calls[0]}) overtook {joined.name(first)} ({calls[0]})",
+                second,
+                first,
+            )
 
 
-def _one_at_a_time(joined: Joined, lane: str, births: list[str]) -> Iterator[str]:
+def _one_at_a_time(joined: Joined, lane: str, births: list[str]) -> Iterator[Violation]:
     held = sorted((since, until, birth) for birth in births for since, until in _holds(joined, birth))
     for (_, until, before), (since, _, after) in pairwise(held):
         if before != after and since < until - joined.evidence.clock_seconds:
             began = f"{joined.name(after)} was called"
-            yield f"I5 lane {lane}: {began} {until - since:.1f} s before {joined.name(before)} gave the lane up"
+            yield disordered(
+                f"I5 lane {lane}: {began} {until - since:.1f} s before {joined.name(before)} gave the lane up",
+                after,
+                before,
+            )
 
 
 def _holds(joined: Joined, birth: str) -> Iterator[tuple[float, float]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.support.checker.evidence import LedgerCall, Place, StateWrite, Write, place_of
+from tests.support.checker.evidence import LedgerCall, Place, StateWrite, Write, births_of, place_of
 from tests.support.checker.joined import Joined
+from tests.support.checker.violation import Violation, amiss
 
 
-def calls_leave_within_their_lease(joined: Joined) -> Iterator[str]:
+def calls_leave_within_their_lease(joined: Joined) -> Iterator[Violation]:
     """From the decision of the intent on a call has its lease to leave; later it is nobody's to make."""
     evidence = joined.evidence
     if evidence.lease_seconds is None:
@@ -19,10 +20,10 @@ def calls_leave_within_their_lease(joined: Joined) -> Iterator[str]:
         age = call.at - (intent.intent_at or intent.at)
         if age > longest and not call.delayed:
             late = f"{age:.1f} s after its intent, of {evidence.lease_seconds:g} s"
-            yield f"I6 {joined.name(birth)}: {call} outlived its lease: it reached VCD {late}"
+            yield amiss(f"I6 {joined.name(birth)}: {call} outlived its lease: it reached VCD {late}", birth)
 
 
-def calls_are_made_by_owners(joined: Joined) -> Iterator[str]:
+def calls_are_made_by_owners(joined: Joined) -> Iterator[Violation]:
     """No call of an intent once another process has committed for the partition, or while its own knew better."""
     writes: dict[Place, list[Write]] = defaultdict(list)
     for write in joined.evidence.writes:
@@ -31,13 +32,11 @@ def calls_are_made_by_owners(joined: Joined) -> Iterator[str]:
         taken = next((w for w in writes[intent.place] if w.offset > intent.offset and w.writer != intent.writer), None)
         if taken is not None and call.at > taken.at + joined.evidence.clock_seconds and not call.delayed:
             late = call.at - taken.at
-            yield (
-                f"I6 {joined.name(birth)}: {call} of {intent.writer} reached VCD {late:.1f} s after {taken.writer} had"
-                f" committed for partition {intent.partition}"
-            )
+            then = f"after {taken.writer} had committed for partition {intent.partition}"
+            yield amiss(f"I6 {joined.name(birth)}: {call} of {intent.writer} reached VCD {late:.1f} s {then}", birth)
 
 
-def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[str]:
+def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[Violation]:
     """From the callback on a process calls and commits nothing for the partition, until it is given it again."""
     for absence in joined.evidence.absences:
         where = f"{absence.process}, which had no partition {absence.partition} since {absence.since:.2f}"
@@ -47,11 +46,13 @@ def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[str]:
                     continue
                 for call in calls:
                     if call.process == absence.process and absence.since < call.at < absence.until:
-                        yield f"I6 {joined.name(birth)}: {call} at {call.at:.2f} by {where}"
+                        yield amiss(f"I6 {joined.name(birth)}: {call} at {call.at:.2f} by {where}", birth)
         for write in joined.evidence.writes:
             if (write.place, write.writer) == (absence.place, absence.process):
                 if absence.since < write.at < absence.until:
-                    yield f"I6 store offset {write.offset} written at {write.at:.2f} by {where}"
+                    yield amiss(
+                        f"I6 store offset {write.offset} written at {write.at:.2f} by {where}", *births_of(write)
+                    )
 
 
 def _with_intents(joined: Joined) -> Iterator[tuple[str, LedgerCall, StateWrite]]:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 from tests.support.checker.evidence import ENDS, ExternalTask, LedgerCall, Place
 from tests.support.checker.joined import Joined, code
+from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 from tests.support.checker.wanted import Wanted, history
 
 _BY_THE_BRIDGE = {"owner_silent", "orphaned"}
 """Why the bridge itself ends a Task: with a document that nobody wanted."""
 
 
-def one_task_per_key(joined: Joined) -> Iterator[str]:
+def one_task_per_key(joined: Joined) -> Iterator[Violation]:
     """Each lifecycle makes one Task, unless it is parked because nobody can know; each mark is some record's."""
     bearers: dict[tuple[Place, str], list[ExternalTask]] = defaultdict(list)
     for task in joined.evidence.external_tasks:
@@ -25,13 +26,13 @@ def one_task_per_key(joined: Joined) -> Iterator[str]:
         births = joined.lifecycles_of(place, key)
         parked = any(write.phase == "parked" for birth in births for write in joined.states.get(birth, ()))
         if not births:
-            yield f"I9 {tasks[0].task_id}: bears our mark for {key!r}, which no record has"
+            yield amiss(f"I9 {tasks[0].task_id}: bears our mark for {key!r}, which no record has")
         elif len(tasks) > len(births) and not parked:
             ids = ", ".join(task.task_id for task in tasks)
-            yield f"I9 {joined.name(births[0])}: {len(tasks)} Tasks bear its mark, {ids}"
+            yield doubled(f"I9 {joined.name(births[0])}: {len(tasks)} Tasks bear its mark, {ids}", *births)
 
 
-def calls_are_about_their_own_task(joined: Joined) -> Iterator[str]:
+def calls_are_about_their_own_task(joined: Joined) -> Iterator[Violation]:
     """A POST only while there is no Task; a PUT to the Task that the committed intent names, which the story made."""
     for birth, calls in joined.calls.items():
         name, key = joined.name(birth), joined.key_of(birth)
@@ -39,13 +40,13 @@ def calls_are_about_their_own_task(joined: Joined) -> Iterator[str]:
             intent = joined.intent(call)
             its_own = intent.task_id if intent is not None else None
             if call.updates and call.task_id is not None and call.task_id != its_own:
-                yield f"I9 {name}: {call} is about {call.task_id}, its intent about {its_own}"
+                yield amiss(f"I9 {name}: {call} is about {call.task_id}, its intent about {its_own}", birth)
             elif call.updates and call.effect and not _is_made_by(joined, birth, call.task_id):
-                yield f"I9 {name}: {call} changed {call.task_id}, which no call of it started"
+                yield amiss(f"I9 {name}: {call} changed {call.task_id}, which no call of it started", birth)
             elif not call.updates and its_own is not None:
-                yield f"I9 {name}: {call} makes a Task, though {its_own} is its own"
+                yield doubled(f"I9 {name}: {call} makes a Task, though {its_own} is its own", birth)
             if call.effect and joined.marked(call.task_operation) != key:
-                yield f"I9 {name}: {call} left {call.task_operation!r}, without its mark"
+                yield amiss(f"I9 {name}: {call} left {call.task_operation!r}, without its mark", birth)
 
 
 def _is_made_by(joined: Joined, birth: str, task_id: str | None) -> bool:
@@ -53,7 +54,7 @@ def _is_made_by(joined: Joined, birth: str, task_id: str | None) -> bool:
     return birth in joined.orphans or (starter is not None and joined.births[starter.story] == birth)
 
 
-def ends_take_effect_once(joined: Joined) -> Iterator[str]:
+def ends_take_effect_once(joined: Joined) -> Iterator[Violation]:
     """The Task's end is one call's, the last that takes effect; a story that tells an end has made it."""
     for birth in joined.stories:
         key, final = joined.key_of(birth), joined.final(birth)
@@ -63,49 +64,50 @@ def ends_take_effect_once(joined: Joined) -> Iterator[str]:
         done = [call for call in joined.calls.get(birth, ()) if call.effect]
         ends = [call for call in done if call.ends_task]
         if len(ends) > 1:
-            yield f"I9 {name}: ended {len(ends)} times, by {' and '.join(map(str, ends))}"
+            yield doubled(f"I9 {name}: ended {len(ends)} times, by {' and '.join(map(str, ends))}", birth)
         elif ends and done[-1] is not ends[0]:
-            yield f"I9 {name}: {done[-1]} took effect after {ends[0]} had ended the Task"
+            yield disordered(f"I9 {name}: {done[-1]} took effect after {ends[0]} had ended the Task", birth)
         if final is None or final.get("task") is None:
             continue
         if code(final) == "ended_in_vcd":
             if ends:
-                yield f"I9 {name}: told as ended by somebody else, but {ends[0]} ended it"
+                yield amiss(f"I9 {name}: told as ended by somebody else, but {ends[0]} ended it", birth)
         elif final["outcome"] in ENDS and code(final) != "repeat" and not ends:
-            yield f"I9 {name}: told {final['outcome']}, but no call of its own ended the Task"
+            yield lost(f"I9 {name}: told {final['outcome']}, but no call of its own ended the Task", birth)
 
 
-def nothing_runs_unattended(joined: Joined) -> Iterator[str]:
+def nothing_runs_unattended(joined: Joined) -> Iterator[Violation]:
     """A Task of ours that runs has a lifecycle that is open."""
     for task in joined.evidence.external_tasks:
         bears = joined.marked(task.operation)
         if bears is None or task.seeded or task.status in ENDS:
             continue
-        standing = [joined.standing(birth) for birth in joined.lifecycles_of(*bears)]
+        births = joined.lifecycles_of(*bears)
+        standing = [joined.standing(birth) for birth in births]
         if not any(state is not None and state.task_id in {None, task.task_id} for state in standing):
-            yield f"I9 {task.task_id}: of {bears[1]!r}, is {task.status}, and no open lifecycle has it"
+            yield lost(f"I9 {task.task_id}: of {bears[1]!r}, is {task.status}, and no open lifecycle has it", *births)
 
 
-def orphans_bear_our_mark(joined: Joined) -> Iterator[str]:
+def orphans_bear_our_mark(joined: Joined) -> Iterator[Violation]:
     """What is taken over without a record bore this group's mark when it was found; others' Tasks are left alone."""
     for birth in joined.orphans:
         for event in joined.stories.get(birth, ())[:1]:
             task = event.get("task") or {}
             if joined.marked(task.get("operation")) != joined.key_of(birth):
-                yield f"I9 {birth}: took {task.get('id')} over, which bore {task.get('operation')!r}"
+                yield amiss(f"I9 {birth}: took {task.get('id')} over, which bore {task.get('operation')!r}", birth)
 
 
-def documents_go_forward(joined: Joined) -> Iterator[str]:
+def documents_go_forward(joined: Joined) -> Iterator[Violation]:
     """Each call that took effect shows a document that was wanted, never an older one than the call before."""
     for birth, calls in joined.calls.items():
         wanted = history(joined, birth)
         if wanted is not None:
             done = [call for call in calls if call.effect and call.body is not None]
-            yield from _go_forward(joined.name(birth), done, wanted, own_end=_is_ended_by_us(joined, birth))
+            yield from _go_forward(joined, birth, done, wanted)
 
 
-def _go_forward(name: str, calls: list[LedgerCall], wanted: list[Wanted], *, own_end: bool) -> Iterator[str]:
-    shown = 0
+def _go_forward(joined: Joined, birth: str, calls: list[LedgerCall], wanted: list[Wanted]) -> Iterator[Violation]:
+    name, shown = joined.name(birth), 0
     for call in calls:
         document = json.loads(call.body or "{}")
         matching = [index for index, one in enumerate(wanted) if one.is_in(document)]
@@ -113,12 +115,12 @@ def _go_forward(name: str, calls: list[LedgerCall], wanted: list[Wanted], *, own
         if later:
             shown = later[0]
         elif matching:
-            yield f"I9 {name}: {call} brings an older document back, {matching[-1]} after {shown}"
-        elif not (call.ends_task and own_end):
-            yield f"I9 {name}: {call} shows what nobody wanted"
+            yield disordered(f"I9 {name}: {call} brings an older document back, {matching[-1]} after {shown}", birth)
+        elif not (call.ends_task and _is_ended_by_us(joined, birth)):
+            yield amiss(f"I9 {name}: {call} shows what nobody wanted", birth)
 
 
-def the_last_word_is_shown(joined: Joined) -> Iterator[str]:
+def the_last_word_is_shown(joined: Joined) -> Iterator[Violation]:
     """When a story has ended as its owner wanted, VCD shows the whole of what was said, the last word included."""
     for birth in joined.stories:
         final, wanted = joined.final(birth), history(joined, birth)
@@ -127,7 +129,7 @@ def the_last_word_is_shown(joined: Joined) -> Iterator[str]:
         task = joined.external_task(final["task"]["id"])
         wrong = wanted[-1].unlike(task.shown) if task is not None and not _is_ended_by_us(joined, birth) else []
         if wrong:
-            yield f"I9 {joined.name(birth)}: VCD shows another {', '.join(wrong)} than was wanted last"
+            yield lost(f"I9 {joined.name(birth)}: VCD shows another {', '.join(wrong)} than was wanted last", birth)
 
 
 def _is_ended_by_us(joined: Joined, birth: str) -> bool:

@@ -9,48 +9,54 @@ from itertools import pairwise
 
 from tests.support.checker.evidence import CursorWrite, Place, RequestWrite, StateWrite, Write, place_of
 from tests.support.checker.joined import Joined, is_repeat_answer
+from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
 _WITHOUT_REQUEST = {"following", None}
 
 
-def states_build_on_each_other(joined: Joined) -> Iterator[str]:
+def states_build_on_each_other(joined: Joined) -> Iterator[Violation]:
     """Nothing is written from a state that was not the last one committed: nothing falls back, nothing comes back."""
     for birth, writes in joined.states.items():
         name = joined.name(birth)
         for before, after in pairwise(writes):
             if before.phase is None:
-                yield f"I7 {name}: offset {after.offset} ({after.phase}, {after.writer}) brings an ended one back"
+                yield doubled(
+                    f"I7 {name}: offset {after.offset} ({after.phase}, {after.writer}) brings an ended one back", birth
+                )
             elif after.phase is not None and after.sequence < before.sequence:
                 told = f"sequence {after.sequence} after {before.sequence}"
-                yield f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}"
+                yield disordered(f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}", birth)
             elif after.phase is not None and after.attempt < before.attempt:
                 told = f"attempt {after.attempt} after {before.attempt}"
-                yield f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}"
+                yield disordered(f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}", birth)
         if any(write.place != place_of(birth) for write in writes):
-            yield f"I7 {name}: stored on another partition than its record's"
+            yield amiss(f"I7 {name}: stored on another partition than its record's", birth)
 
 
-def store_equals_stories(joined: Joined) -> Iterator[str]:
+def store_equals_stories(joined: Joined) -> Iterator[Violation]:
     """What a restore would find is what was told: sequence, endings, and nothing more than that."""
     for birth, story in joined.stories.items():
         name, final, standing = joined.name(birth), joined.final(birth), joined.standing(birth)
         if standing is not None and standing.kind != "control" and standing.sequence != len(story):
-            yield f"I7 {name}: the store knows {standing.sequence} events, {len(story)} were told"
+            yield amiss(f"I7 {name}: the store knows {standing.sequence} events, {len(story)} were told", birth)
         if final is None or is_repeat_answer(story) or birth not in joined.states:
             continue
         ended = joined.ended.get(birth)
         if ended is None and joined.opened(birth):
-            yield f"I7 {name}: ended, and the store does not remember it"
+            yield lost(f"I7 {name}: ended, and the store does not remember it", birth)
     for birth, ended in joined.ended.items():
         final = joined.final(birth)
         if final is None:
-            yield f"I7 {joined.name(birth)}: the store remembers {ended.outcome}, no final event was told"
+            yield amiss(f"I7 {joined.name(birth)}: the store remembers {ended.outcome}, no final event was told", birth)
         elif (ended.outcome, ended.sequence) != (final["outcome"], final["sequence"]):
             told = f"{final['outcome']} at {final['sequence']}"
-            yield f"I7 {joined.name(birth)}: the store remembers {ended.outcome} at {ended.sequence}, told was {told}"
+            yield amiss(
+                f"I7 {joined.name(birth)}: the store remembers {ended.outcome} at {ended.sequence}, told was {told}",
+                birth,
+            )
 
 
-def requests_are_dropped_in_time(joined: Joined) -> Iterator[str]:
+def requests_are_dropped_in_time(joined: Joined) -> Iterator[Violation]:
     """Bodies hold secrets: what VCD has accepted, or what has ended, keeps none in the store.
 
     An external task keeps what it is to show until its end.
@@ -65,10 +71,10 @@ def requests_are_dropped_in_time(joined: Joined) -> Iterator[str]:
         if standing is not None and standing.kind == "external_task":
             continue
         if request.size_bytes is not None and phase in _WITHOUT_REQUEST:
-            yield f"I7 {joined.name(birth)}: {phase or 'ended'}, but its request is still stored"
+            yield amiss(f"I7 {joined.name(birth)}: {phase or 'ended'}, but its request is still stored", birth)
 
 
-def cursors_go_forward(joined: Joined) -> Iterator[str]:
+def cursors_go_forward(joined: Joined) -> Iterator[Violation]:
     """The position of a partition only advances, and is the group's committed offset."""
     last: dict[Place, CursorWrite] = {}
     for write in joined.evidence.writes:
@@ -76,12 +82,14 @@ def cursors_go_forward(joined: Joined) -> Iterator[str]:
             before = last.get(write.place)
             if before is not None and write.next_offset <= before.next_offset:
                 where = f"{write.topic}/{write.partition}: {write.writer}"
-                yield f"I7 {where} moved the cursor from {before.next_offset} to {write.next_offset}"
+                yield disordered(f"I7 {where} moved the cursor from {before.next_offset} to {write.next_offset}")
             last[write.place] = write
     for place, cursor in last.items():
         committed = joined.evidence.offsets.get(place)
         if committed != cursor.next_offset:
-            yield f"I7 {place[0]}/{place[1]}: offset {committed} is committed, the cursor says {cursor.next_offset}"
+            yield amiss(
+                f"I7 {place[0]}/{place[1]}: offset {committed} is committed, the cursor says {cursor.next_offset}"
+            )
 
 
 @dataclass(slots=True)
@@ -112,7 +120,7 @@ class _Memory:
         return sum(size for birth, size in self.sizes.items() if self.phases.get(birth) != "parked")
 
 
-def memory_is_bounded(joined: Joined) -> Iterator[str]:
+def memory_is_bounded(joined: Joined) -> Iterator[Violation]:
     """I8: no request is opened while a cap is reached. What an operator puts back is not refused."""
     evidence = joined.evidence
     memory: dict[Place, _Memory] = defaultdict(_Memory)
@@ -121,8 +129,8 @@ def memory_is_bounded(joined: Joined) -> Iterator[str]:
         if isinstance(write, StateWrite) and write.kind != "control" and write.birth not in held.phases:
             where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
             if write.phase is not None and evidence.max_open is not None and held.open >= evidence.max_open:
-                yield f"I8 {where} {held.open} open requests, the cap is {evidence.max_open}"
+                yield amiss(f"I8 {where} {held.open} open requests, the cap is {evidence.max_open}", write.birth)
             cap = evidence.max_waiting_bytes
             if write.phase is not None and cap is not None and held.waiting_bytes >= cap:
-                yield f"I8 {where} {held.waiting_bytes} bytes, the cap is {cap}"
+                yield amiss(f"I8 {where} {held.waiting_bytes} bytes, the cap is {cap}", write.birth)
         held.take(write)

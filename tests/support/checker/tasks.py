@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.support.checker.joined import Joined, code
+from tests.support.checker.violation import Violation, amiss, doubled, lost
 
 _GIVEN_UP = {"resolved", "canceled_while_parked"}
 
 
-def tasks_belong_to_their_callers(joined: Joined) -> Iterator[str]:
+def tasks_belong_to_their_callers(joined: Joined) -> Iterator[Violation]:
     """A story tells the Task that its own call started, one, and no other story tells it."""
     tellers: dict[str, str] = {}
     for birth, story in joined.stories.items():
@@ -18,29 +19,31 @@ def tasks_belong_to_their_callers(joined: Joined) -> Iterator[str]:
         told = [] if joined.facts(birth).reads else joined.tasks_told(birth)
         resumed = bool(joined.resumed_at(birth)) or any(code(event) == "resolved" for event in story)
         if len(told) > 1 and not resumed:
-            yield f"I2 {joined.name(birth)}: tells {len(told)} Tasks, {', '.join(told)}"
+            yield doubled(f"I2 {joined.name(birth)}: tells {len(told)} Tasks, {', '.join(told)}", birth)
         for task_id in told:
             other = tellers.setdefault(task_id, birth)
             if other != birth and not resumed:
-                yield f"I2 {joined.name(birth)}: tells {task_id}, and so does {joined.name(other)}"
+                yield doubled(
+                    f"I2 {joined.name(birth)}: tells {task_id}, and so does {joined.name(other)}", birth, other
+                )
             if not resumed:
                 yield from _is_its_own(joined, birth, task_id)
 
 
-def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[str]:
+def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[Violation]:
     starter = joined.starters.get(task_id)
     known = joined.task(task_id)
     if starter is not None:
         owner = joined.births[starter.story]
         if owner != birth:
-            yield f"I2 {joined.name(birth)}: tells {task_id}, which {joined.name(owner)} started"
+            yield amiss(f"I2 {joined.name(birth)}: tells {task_id}, which {joined.name(owner)} started", birth, owner)
     elif known is None or not known.look_alike:
-        yield f"I2 {joined.name(birth)}: tells {task_id}, which no call of it started"
+        yield amiss(f"I2 {joined.name(birth)}: tells {task_id}, which no call of it started", birth)
     elif not any(event["evidence"] for event in joined.stories[birth]):
-        yield f"I2 {joined.name(birth)}: tells {task_id} of somebody else, and of no look"
+        yield amiss(f"I2 {joined.name(birth)}: tells {task_id} of somebody else, and of no look", birth)
 
 
-def ends_are_those_of_the_tasks(joined: Joined) -> Iterator[str]:
+def ends_are_those_of_the_tasks(joined: Joined) -> Iterator[Violation]:
     """The outcome is how VCD ended the Task, no more and no less."""
     for birth in joined.stories:
         final = joined.final(birth)
@@ -49,13 +52,13 @@ def ends_are_those_of_the_tasks(joined: Joined) -> Iterator[str]:
             continue
         name, outcome = joined.name(birth), final["outcome"]
         if task["status"] != outcome and code(final) != "resolved":
-            yield f"I4 {name}: told {outcome}, but its own Task says {task['status']}"
+            yield amiss(f"I4 {name}: told {outcome}, but its own Task says {task['status']}", birth)
         known = joined.task(task["id"])
         if known is not None and known.visible and known.status != outcome:
-            yield f"I4 {name}: told {outcome}, but VCD has {task['id']} as {known.status}"
+            yield amiss(f"I4 {name}: told {outcome}, but VCD has {task['id']} as {known.status}", birth)
 
 
-def started_tasks_are_told(joined: Joined) -> Iterator[str]:
+def started_tasks_are_told(joined: Joined) -> Iterator[Violation]:
     """A Task that a call started is not lost: its story tells it, or an operator gave it up."""
     for birth in joined.calls:
         told, last = joined.tasks_told(birth), joined.last_told(birth)
@@ -66,12 +69,12 @@ def started_tasks_are_told(joined: Joined) -> Iterator[str]:
                 continue
             name, task_id = joined.name(birth), call.task_id
             if last["final"]:
-                yield f"I2 {name}: told {last['outcome']}, and never {task_id}, which {call} started"
+                yield lost(f"I2 {name}: told {last['outcome']}, and never {task_id}, which {call} started", birth)
             elif code(last) == "outcome_unknown":
-                yield f"I2 {name}: parked as unknown, though VCD shows {task_id}, which {call} started"
+                yield amiss(f"I2 {name}: parked as unknown, though VCD shows {task_id}, which {call} started", birth)
 
 
-def parks_are_explained(joined: Joined) -> Iterator[str]:
+def parks_are_explained(joined: Joined) -> Iterator[Violation]:
     """A parked story says why, and what was looked at; a vanished Task has vanished."""
     for birth, story in joined.stories.items():
         for event in story:
@@ -79,10 +82,10 @@ def parks_are_explained(joined: Joined) -> Iterator[str]:
                 continue
             name = f"{joined.name(birth)}#{event['sequence']}"
             if code(event) is None:
-                yield f"I1 {name}: parked without a reason"
+                yield amiss(f"I1 {name}: parked without a reason", birth)
             elif code(event) in {"outcome_unknown", "ambiguous"} and not event["evidence"]:
-                yield f"I2 {name}: parked as {code(event)} without telling what was looked at"
+                yield amiss(f"I2 {name}: parked as {code(event)} without telling what was looked at", birth)
             elif code(event) == "task_vanished":
                 told = joined.tasks_told(birth)
                 if told and all(joined.task(task_id) is not None and joined.is_visible(task_id) for task_id in told):
-                    yield f"I2 {name}: parked as vanished, but VCD shows {told[-1]}"
+                    yield amiss(f"I2 {name}: parked as vanished, but VCD shows {told[-1]}", birth)
