@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import KafkaException
-
-from bridge.kafka.admin import ConfigResource, ResourceType
-from bridge.kafka.connection import REACH_SECONDS, Connection
+from bridge.kafka.connection import Connection
+from bridge.kafka.queries import topic_setting
 from bridge.ports import OutRecord
 
 DEFAULT_BYTES = 1_048_588
@@ -25,15 +23,10 @@ def record_bytes(record: OutRecord) -> int:
 
 
 def topic_limits(connection: Connection, topics: Iterable[str]) -> Mapping[str, int]:
-    """``max.message.bytes`` of each topic. Blocks."""
-    asked = {ConfigResource(ResourceType.TOPIC, topic): topic for topic in topics}
-    limits = dict.fromkeys(asked.values(), DEFAULT_BYTES)
-    for resource, future in connection.admin.describe_configs(list(asked), request_timeout=REACH_SECONDS).items():
-        try:
-            entry = future.result().get("max.message.bytes")
-        except KafkaException:
-            # Not allowed to ask, or a cluster that cannot answer: the journal still names the record that is refused.
-            continue
-        if entry is not None and entry.value is not None:
-            limits[resource.name] = int(entry.value)
-    return limits
+    """``max.message.bytes`` of each topic. Blocks.
+
+    Where the cluster will not say it is the default: the journal still names the record that is refused.
+    """
+    wanted = list(topics)
+    told = topic_setting(connection, wanted, "max.message.bytes")
+    return {topic: int(told.get(topic, DEFAULT_BYTES)) for topic in wanted}

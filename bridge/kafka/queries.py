@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,15 @@ from confluent_kafka import KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
-from bridge.kafka.admin import EARLIEST, LATEST, IsolationLevel, OffsetSpec, TopicCollection
+from bridge.kafka.admin import (
+    EARLIEST,
+    LATEST,
+    ConfigResource,
+    IsolationLevel,
+    OffsetSpec,
+    ResourceType,
+    TopicCollection,
+)
 from bridge.kafka.connection import MISSING, Connection
 
 ANSWER_SECONDS = 10.0
@@ -40,6 +49,19 @@ def topic_facts(connection: Connection, topics: Iterable[str], *, embedded: bool
             raise
         facts[topic] = TopicFacts(str(found.topic_id), len(found.partitions))
     return facts
+
+
+def topic_setting(connection: Connection, topics: Iterable[str], name: str) -> Mapping[str, str]:
+    """Effective value of one setting by topic; topics of which the cluster will not say are left out."""
+    asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+    told: dict[str, str] = {}
+    for resource, future in connection.admin.describe_configs(asked, request_timeout=ANSWER_SECONDS).items():
+        # Not allowed to ask, or a cluster that cannot answer.
+        with contextlib.suppress(KafkaException):
+            entry = future.result().get(name)
+            if entry is not None and entry.value is not None:
+                told[resource.name] = entry.value
+    return told
 
 
 def high_watermarks(connection: Connection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

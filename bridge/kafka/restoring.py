@@ -21,7 +21,7 @@ from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe
 from bridge.kafka.fencing import Fence
 from bridge.kafka.polling import headers_of
-from bridge.kafka.queries import high_watermarks, log_starts, readable_ranges, topic_facts
+from bridge.kafka.queries import high_watermarks, log_starts, readable_ranges, topic_facts, topic_setting
 from bridge.kafka.transaction import let_go
 from bridge.kafka.watchdog import Watchdog
 from bridge.ports import RestoredPartition, StoredRecord
@@ -37,6 +37,8 @@ HUNG_SECONDS = 120.0
 _RETRY_SECONDS = 0.3
 _IDLE_SECONDS = 1.0
 _BATCH = 2000
+_COMPACT = "compact"
+"""Nothing beside it: ``compact,delete`` throws old records away as well."""
 
 
 @dataclass(slots=True)
@@ -205,7 +207,7 @@ class RestoreThread:
             if restore.partition.topic in facts:
                 restore.topic_id = facts[restore.partition.topic].topic_id
         self._complete_without_store([r for r in restores if r.partition.partition >= r.store_partitions])
-        there = [r for r in restores if r.partition.partition < r.store_partitions]
+        there = self._not_thrown_away([r for r in restores if r.partition.partition < r.store_partitions])
         logs = [(restore, log) for restore in there for log in restore.logs]
         ends = high_watermarks(connection, [log.partition for _, log in logs])
         for _, log in logs:
@@ -218,6 +220,18 @@ class RestoreThread:
             self._logs[log.partition] = (restore, log)
             restore.started = True
             restore.progress_at = time.monotonic()
+
+    def _not_thrown_away(self, restores: Sequence[Restore]) -> Sequence[Restore]:
+        """Ends those whose changelog loses records by age or size: open work would be forgotten in silence."""
+        if self._embedded or not restores:
+            return restores
+        changelogs = {restore.changelog.partition.topic for restore in restores}
+        policies = topic_setting(self._connected(), changelogs, "cleanup.policy")
+        for restore in restores:
+            policy = policies.get(restore.changelog.partition.topic, _COMPACT)
+            if policy != _COMPACT:
+                self._end([restore], _thrown_away(restore.changelog.partition, policy))
+        return [restore for restore in restores if restore in self._active]
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -330,6 +344,13 @@ class RestoreThread:
         for restore in restores:
             if tell and not restore.wanted():
                 restore.finish(None, None)
+
+
+def _thrown_away(changelog: TopicPartition, policy: str) -> StoreConflict:
+    return StoreConflict(
+        f"{changelog}: the topic has cleanup.policy={policy}, so requests that are still open would be deleted from it",
+        hint="run `vcd-bridge topics apply`, which makes it compact, and restart one process",
+    )
 
 
 def _deleted(partition: TopicPartition) -> StoreConflict:

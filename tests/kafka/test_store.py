@@ -11,10 +11,11 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import Producer
 
+from bridge.errors import StoreConflict
 from bridge.kafka import restoring
 from bridge.ports import Committed, OutRecord, PartitionEntries, StoredRecord
 from tests.kafka.member import Stage, restore, running
-from tests.support.kafka import KafkaNode, create_topics, produce, unique
+from tests.support.kafka import KafkaNode, create_topics, produce, set_topic, unique
 
 
 @contextmanager
@@ -134,12 +135,25 @@ async def test_a_partition_lost_meanwhile_is_not_restored(kafka: KafkaNode) -> N
 async def test_a_store_with_too_few_partitions_says_so(kafka: KafkaNode) -> None:
     stage = Stage.make(kafka)
     wider = Stage(stage.bootstrap, replace(stage.names, action_requests=unique("wider")))
-    create_topics(kafka.bootstrap, {wider.source: 2, wider.changelog: 1, wider.names.ended(wider.source): 1})
+    topics = {wider.source: 2, wider.changelog: 1, wider.names.ended(wider.source): 1}
+    create_topics(kafka.bootstrap, topics, configs={wider.changelog: {"cleanup.policy": "compact"}})
     async with running(wider) as member:
         await member.owning(0, 1)
         first, second = await restore(member, 0), await restore(member, 1)
     assert (first.store_partitions, first.input_partitions) == (1, 2)
     assert (second.store_partitions, second.input_partitions) == (1, 2)
+
+
+@pytest.mark.parametrize("policy", ["delete", "compact,delete"])
+async def test_a_changelog_that_forgets_by_age_is_not_worked_on(kafka: KafkaNode, policy: str) -> None:
+    stage = Stage.make(kafka)
+    set_topic(kafka.bootstrap, stage.changelog, "cleanup.policy", policy)
+    async with running(stage) as member:
+        await member.owning(0)
+        with pytest.raises(StoreConflict, match=f"cleanup.policy={policy}, so requests that are still open would be"):
+            await restore(member)
+        set_topic(kafka.bootstrap, stage.changelog, "cleanup.policy", "compact")
+        assert (await restore(member)).changelog == []
 
 
 async def test_many_partitions_are_restored_together(kafka: KafkaNode) -> None:
