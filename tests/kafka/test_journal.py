@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -236,3 +237,37 @@ async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
         assert await member.commit(event=b"third") == Committed()
         assert writer._producer is not before
     assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
+
+
+async def test_a_commit_request_that_arrives_late_does_not_end_the_next_transaction(
+    kafka: KafkaNode, proxy: KafkaProxy
+) -> None:
+    """It waits in the network while its connection breaks and is asked for again on another."""
+    stage = Stage.make(kafka)
+    async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
+        await member.owning(0)
+        assert await member.commit(event=b"first") == Committed()
+        proxy.lose_commits(Fate.HOLD)
+        committing = asyncio.ensure_future(member.commit(event=b"second"))
+        await proxy.lost.wait()
+        proxy.heal()
+        assert await committing == Committed()
+        written, goes_on = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def stop_before_the_commit(point: str) -> None:
+            if point == "offsets_sent":
+                loop.call_soon_threadsafe(written.set)
+                goes_on.wait(20)
+
+        writer = member.journal._writer
+        assert writer is not None
+        writer._reach = stop_before_the_commit
+        committing = asyncio.ensure_future(member.commit(event=b"third"))
+        await written.wait()
+        assert await proxy.release() >= 1
+        seen = await asyncio.to_thread(read_committed, kafka.bootstrap, stage.changelog)
+        assert seen == [b"first", b"second"], "what is not committed yet shows"
+        goes_on.set()
+        assert await committing == Committed()
+    assert read_committed(kafka.bootstrap, stage.changelog) == [b"first", b"second", b"third"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -123,6 +124,19 @@ class KafkaNode:
         """Tests throw the data away, so nothing is gained by a clean shutdown."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+    def fill_disk(self) -> None:
+        """From now on no file of this node grows, as on a disk that is full; by a quota of its own (Linux)."""
+        self._limit_files(0)
+
+    def free_disk(self) -> None:
+        """Files may grow again. A node whose log directory has failed has ended by itself meanwhile."""
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, size: int) -> None:
+        if self.process is not None and self.process.poll() is None:
+            _, most = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size, most))
 
     def restart(self) -> None:
         """Start again after ``kill`` and wait until it serves."""

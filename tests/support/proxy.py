@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a Kafka listener that knows where requests begin and end and can lose chosen ones.
+"""A TCP proxy in front of a Kafka listener that knows where requests begin and end and can lose or hold chosen ones.
 
 Source of the framing: Kafka protocol guide, "Common Request and Response Structure".
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 PRODUCE = 0
 JOIN_GROUP = 11
@@ -27,12 +29,15 @@ class Fate(Enum):
     """The broker never sees it; the connection stays open and silent from then on."""
     SWALLOW_ANSWER = auto()
     """The broker sees it; no answer comes back on this connection any more."""
+    HOLD = auto()
+    """The client's connection is cut; the broker sees the request when ``release`` is called, however late."""
 
 
 class KafkaProxy:
     """Forwards ``port`` to ``target``, both on loopback. ``fate(api_key)`` decides for each request.
 
-    ``silent`` True: connections are accepted and nothing passes. ``seen`` counts requests by API key.
+    ``silent`` True: connections are accepted and nothing passes. ``latency_seconds``: how long each request and each
+    answer travels. ``seen`` counts requests by API key.
     """
 
     def __init__(self, port: int, target: int) -> None:
@@ -40,11 +45,13 @@ class KafkaProxy:
         self.target = target
         self.fate: Callable[[int], Fate] = lambda api_key: Fate.PASS
         self.silent = False
+        self.latency_seconds = 0.0
         self.seen: dict[int, int] = {}
         self.passed: Callable[[int], None] = lambda api_key: None
         """Called with the API key of each request that was passed on."""
         self.lost = asyncio.Event()
-        """Set when a request or an answer was swallowed for the first time."""
+        """Set when a request or an answer was swallowed or held for the first time."""
+        self._held: list[_Held] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -56,6 +63,8 @@ class KafkaProxy:
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
+        for held in self._held:
+            held.writer.close()
         self.cut()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
@@ -78,10 +87,24 @@ class KafkaProxy:
         self.fate = lambda api_key: fate if api_key == lost else Fate.PASS
 
     def heal(self) -> None:
-        """Pass everything again; connections that lost something are cut, as a network would in the end."""
+        """Pass everything again; connections that lost something are cut, as a network would in the end. What is held
+        stays so."""
         self.fate = lambda api_key: Fate.PASS
         self.silent = False
+        self.latency_seconds = 0.0
         self.cut()
+
+    async def release(self) -> int:
+        """The broker gets what was held, each on the connection it was sent on; returns when it has answered. How many
+        there were."""
+        held, self._held = self._held, []
+        for one in held:
+            one.writer.write(one.request)
+            await one.writer.drain()
+            size = await one.reader.readexactly(4)
+            await one.reader.readexactly(*struct.unpack(">i", size))
+            one.writer.close()
+        return len(held)
 
     def cut(self) -> None:
         """Close all connections."""
@@ -96,32 +119,83 @@ class KafkaProxy:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.target)
             self._writers |= {writer, upstream}
-            connection = _Connection(self)
+            connection = _Connection(self, upstream_reader, upstream)
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(connection.requests(reader, upstream))
-                    group.create_task(connection.answers(upstream_reader, writer))
+                    for forwarding in connection.both_ways(reader, writer):
+                        group.create_task(forwarding)
             except* (OSError, asyncio.IncompleteReadError):
                 pass
             finally:
                 self._writers -= {writer, upstream}
                 writer.close()
-                upstream.close()
+                if connection.held is not None:
+                    self._held.append(connection.held)
+                    self.lost.set()
+                else:
+                    upstream.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A request, and the connection to the broker that it was sent on."""
+
+    request: bytes
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+class _Line:
+    """Bytes on their way to ``writer``: in order, each ``latency()`` seconds after it was put there."""
+
+    def __init__(self, writer: asyncio.StreamWriter, latency: Callable[[], float]) -> None:
+        self._writer = writer
+        self._latency = latency
+        self._travelling: asyncio.Queue[tuple[float, bytes, Callable[[], None]]] = asyncio.Queue(1000)
+
+    async def put(self, data: bytes, arrived: Callable[[], None] = lambda: None) -> None:
+        due = asyncio.get_running_loop().time() + self._latency()
+        await self._travelling.put((due, data, arrived))
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, data, arrived = await self._travelling.get()
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            self._writer.write(data)
+            await self._writer.drain()
+            arrived()
 
 
 class _Connection:
-    def __init__(self, proxy: KafkaProxy) -> None:
+    """``held``: the request that ended it, where one did."""
+
+    def __init__(self, proxy: KafkaProxy, broker: asyncio.StreamReader, upstream: asyncio.StreamWriter) -> None:
         self._proxy = proxy
+        self._broker = broker
+        self._upstream = upstream
         self._deaf = False
         self._mute = False
+        self.held: _Held | None = None
 
-    async def requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def both_ways(
+        self, client: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[Coroutine[None, None, None], ...]:
+        to_broker = _Line(self._upstream, lambda: self._proxy.latency_seconds)
+        to_client = _Line(writer, lambda: self._proxy.latency_seconds)
+        return self._requests(client, to_broker), self._answers(to_client), to_broker.run(), to_client.run()
+
+    async def _requests(self, client: asyncio.StreamReader, line: _Line) -> None:
         proxy = self._proxy
         while True:
-            head = await reader.readexactly(6)
+            head = await client.readexactly(6)
             size, api_key = struct.unpack(">ih", head)
-            body = await reader.readexactly(size - 2)
+            body = await client.readexactly(size - 2)
             fate = proxy.fate(api_key)
+            if fate is Fate.HOLD:
+                self.held = _Held(head + body, self._broker, self._upstream)
+                raise ConnectionResetError
             if fate is not Fate.PASS:
                 proxy.lost.set()
             self._mute = self._mute or fate is Fate.SWALLOW_ANSWER
@@ -129,16 +203,13 @@ class _Connection:
             if self._deaf or proxy.silent:
                 continue
             proxy.seen[api_key] = proxy.seen.get(api_key, 0) + 1
-            writer.write(head + body)
-            await writer.drain()
-            proxy.passed(api_key)
+            await line.put(head + body, partial(proxy.passed, api_key))
 
-    async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answers(self, line: _Line) -> None:
         while True:
-            data = await reader.read(65536)
+            data = await self._broker.read(65536)
             if not data:
                 raise ConnectionResetError
             if self._mute or self._deaf or self._proxy.silent:
                 continue
-            writer.write(data)
-            await writer.drain()
+            await line.put(data)
