@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from tests.support.checker.evidence import (
@@ -18,6 +19,7 @@ from tests.support.checker.evidence import (
     OperationFacts,
     RequestWrite,
     StateWrite,
+    Tenure,
     VcdTask,
     Write,
     place_of,
@@ -55,11 +57,14 @@ class Made:
         self.absences: list[Absence] = []
         self.settings: dict[str, Any] = {}
         self.writer = WRITER
+        self.transaction = 0
+        self.event_transactions: dict[str, int] = {}
 
     def evidence(self) -> Evidence:
         cursors = {write.place: write.next_offset for write in self.writes if isinstance(write, CursorWrite)}
         whole: dict[str, Any] = {
             "ticket_updates": [event["event_id"] for event in self.events if event["final"]],
+            "event_transactions": self.event_transactions, "tenures": self._tenures(),
             "offsets": cursors, "operations": OPERATIONS, "lease_seconds": 2.0, "parked_lane_release_seconds": 60.0,
             **self.settings,
         }  # fmt: skip
@@ -77,6 +82,13 @@ class Made:
             **whole,
         )
 
+    def _tenures(self) -> list[Tenure]:
+        """The first writer had the partition until the next one wrote."""
+        moved = min((write.at for write in self.writes if write.writer == NEXT_WRITER), default=inf)
+        place: dict[str, Any] = {"topic": TOPIC, "partition": 0}
+        first = Tenure(process=WRITER, **place, since=0.0, until=moved)
+        return [first, Tenure(process=NEXT_WRITER, **place, since=moved, until=inf)]
+
     # --- intake -------------------------------------------------------------------------------------------------------
 
     def send(self, document: Mapping[str, Any] | None) -> str:
@@ -89,6 +101,14 @@ class Made:
         self.tick()
         self.write(CursorWrite, record.birth, next_offset=record.offset + 1)
         return record.birth
+
+    def say(self, document: Mapping[str, Any], birth: str, phase: str, **changes: Any) -> None:
+        """A record about another lifecycle, and what it makes of that in the very step that passes it."""
+        record = InputRecord(TOPIC, 0, self.end(TOPIC), document)
+        self.inputs.append(record)
+        self.tick()
+        self.state(birth, phase, **changes)
+        self.write(CursorWrite, record.birth, next_offset=record.offset + 1)
 
     def end(self, topic: str) -> int:
         """The offset of a topic's next record."""
@@ -114,18 +134,20 @@ class Made:
         self.state(birth, "intent", attempt=attempt, intent_at=self.now)
         self.tick(0.1)
         done = task is not None if effect is None else effect
-        self.called(f"{story_id(birth)}-{attempt}", self.record(birth).operation or "", status, done, task)
+        record = self.record(birth)
+        path = f"/vApp/{((record.document or {}).get('parameters') or {}).get('id')}/action/{record.operation}"
+        self.called(f"{story_id(birth)}-{attempt}", record.operation or "", status, done, task, path=path)
         if task is not None:
             self.tasks[task] = VcdTask(status="running")
 
     def called(
-        self, call_id: str, operation: str, status: int | None, effect: bool, task: str | None, **external: Any
+        self, call_id: str, operation: str, status: int | None, effect: bool, task: str | None, **more: Any
     ) -> None:
         number = len(self.ledger) + 1
         self.ledger.append(
             LedgerCall(
                 number=number, at=self.now, call_id=call_id, operation=operation, status=status, effect=effect,
-                task_id=task, **external,
+                task_id=task, process=self.writer, **more,
             )
         )  # fmt: skip
 
@@ -135,7 +157,7 @@ class Made:
         self.state(birth, "following", task_id=task)
 
     def finished(self, birth: str, task: str, status: str = "success") -> None:
-        self.tasks[task] = VcdTask(status=status)
+        self.tasks[task] = VcdTask(status=status, statuses=("running", status))
         self.tell(birth, "finished", outcome=status, task=task, status=status)
         self.end_it(birth, status)
 
@@ -159,6 +181,8 @@ class Made:
     ) -> None:  # fmt: skip
         self.tick()
         record, story = self.records().get(birth), self.story(birth)
+        self.transaction += 1
+        self.event_transactions[f"{birth}#{len(story) + 1}"] = self.transaction
         before = [event["task"]["status"] for event in story if event["task"]]
         self.events.append(
             {
@@ -223,12 +247,22 @@ class Made:
         if self.states(birth):
             self.state(birth, None)
             self.write(RequestWrite, birth, birth=birth, size_bytes=None)
-        self.ended.append(EndedRecord(birth=birth, outcome=outcome, sequence=len(self.story(birth))))
+        story = self.story(birth)
+        tasks = [event["task"]["id"] for event in story if event["task"]]
+        last = tasks[-1] if tasks else None
+        self.ended.append(
+            EndedRecord(birth=birth, outcome=outcome, sequence=len(story), task_id=last, transaction=self.transaction)
+        )
 
     def write(self, kind: type[Write], where: str, /, **fields: Any) -> None:
         """A store record of the partition of a birth."""
         topic, partition = place_of(where)
-        place: dict[str, Any] = {"topic": topic, "partition": partition, "offset": len(self.writes)}
+        place: dict[str, Any] = {
+            "topic": topic,
+            "partition": partition,
+            "offset": len(self.writes),
+            "transaction": self.transaction,
+        }
         self.writes.append(kind(**place, at=self.now, writer=self.writer, **fields))
 
     def tick(self, seconds: float = 0.5) -> None:
@@ -296,8 +330,7 @@ def _operated(made: Made) -> None:
     stopped = made.open("stopped", "merge", "vapp-1")
     made.call(stopped, 202, "task:stopped")
     made.accepted(stopped, "task:stopped")
-    made.send({"kind": "cancel", "target_request_id": "stopped"})
-    made.state(stopped, "following", cancel_wanted=True)
+    made.say({"kind": "cancel", "target_request_id": "stopped"}, stopped, "following", cancel_wanted=True)
     made.called(f"{story_id(stopped)}-1-cancel-0a0a0a", "cancelTask", 204, effect=True, task="task:stopped")
     made.finished(stopped, "task:stopped", "canceled")
     nobody = made.send({"kind": "cancel", "target_request_id": "nobody", "request_id": "c"})
@@ -307,8 +340,7 @@ def _operated(made: Made) -> None:
     retried = made.open("retried", "merge", "vapp-7")
     made.call(retried, None)
     made.park(retried, "outcome_unknown", evidence=LOOKED)
-    made.send({"kind": "retry", "target_request_id": "retried"})
-    made.state(retried, "waiting")
+    made.say({"kind": "retry", "target_request_id": "retried"}, retried, "waiting")
     made.call(retried, 202, "task:retried")
     made.accepted(retried, "task:retried")
     made.finished(retried, "task:retried")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.support.checker import accounting, calls, controls, lanes, owners, shown, store, stories, tasks
+from tests.support.checker import accounting, atomic, calls, controls, lanes, owners, shown, store, stories, tasks
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.joined import Joined
 from tests.support.checker.violation import Harm, Violation
@@ -26,12 +26,15 @@ RULES: tuple[Rule, ...] = (
     stories.deadlines_are_kept,
     calls.calls_are_ours,
     calls.calls_have_intents,
+    calls.calls_are_what_was_asked_for,
+    calls.doubts_are_looked_into,
     calls.nothing_is_done_twice,
     calls.ends_match_calls,
     calls.answers_are_told,
     controls.cancels_reach_vcd,
     tasks.tasks_belong_to_their_callers,
     tasks.ends_are_those_of_the_tasks,
+    tasks.told_statuses_are_the_tasks,
     tasks.started_tasks_are_told,
     tasks.parks_are_explained,
     shown.one_task_per_key,
@@ -44,7 +47,9 @@ RULES: tuple[Rule, ...] = (
     lanes.lanes_hold,
     owners.calls_leave_within_their_lease,
     owners.calls_are_made_by_owners,
+    owners.nobody_writes_into_a_tenure,
     owners.those_who_lost_a_partition_keep_quiet,
+    atomic.steps_are_whole,
     store.states_build_on_each_other,
     store.store_equals_stories,
     store.requests_are_dropped_in_time,

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tests.support.checker.controls import control_is_accounted_for
-from tests.support.checker.evidence import InputRecord
+from tests.support.checker.evidence import ExternalRecord, InputRecord
 from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, doubled, lost
+
+_CONFLICTS = {"request_id_conflict", "external_key_conflict"}
 
 
 def everything_has_a_record(joined: Joined) -> Iterator[Violation]:
@@ -76,6 +78,12 @@ def _opener(joined: Joined, record: InputRecord) -> Iterator[Violation]:
     elif not occupant.certain:
         return
     elif joined.records[occupant.birth].content == record.content:
+        if not story and _is_another_ticket(joined, record, occupant.birth):
+            yield lost(
+                f"I1 {name}: repeats {occupant.birth} for another ticket, and nobody was told",
+                record.birth,
+                occupant.birth,
+            )
         if story and not is_repeat_answer(story):
             yield amiss(
                 f"I3 {name}: repeats {occupant.birth}, but is answered {story[0]['change']} ({code(story[0])})",
@@ -85,6 +93,17 @@ def _opener(joined: Joined, record: InputRecord) -> Iterator[Violation]:
         yield from _repeat_answer(joined, record, occupant.birth)
     else:
         yield from _stands_alone(joined, record, f"conflicts with {occupant.birth}, and nobody was told")
+
+
+def _is_another_ticket(joined: Joined, record: InputRecord, original: str) -> bool:
+    """Its correlation id is none that the original can have: whoever sent it waits for a word."""
+    known = joined.records.get(original)
+    if known is None:
+        return False
+    about: list[InputRecord] = [known]
+    if isinstance(known, ExternalRecord) and known.key is not None:
+        about = [command for command in joined.commands[(known.place, known.key)] if command.offset < record.offset]
+    return record.correlation_id is not None and record.correlation_id not in {one.correlation_id for one in about}
 
 
 def _lifecycle(joined: Joined, birth: str) -> Iterator[Violation]:
@@ -106,9 +125,19 @@ def _stands_alone(joined: Joined, record: InputRecord, otherwise: str) -> Iterat
     name = joined.name(record.birth)
     if not story:
         yield lost(f"I1 {name}: {otherwise}", record.birth)
+    elif code(story[0]) in _CONFLICTS and not _has_another(joined, record):
+        yield lost(f"I3 {name}: told {code(story[0])}, and nothing of other content was there", record.birth)
     elif len(story) != 1 or story[0]["outcome"] != "rejected":
         told = [event["outcome"] or event["change"] for event in story]
         yield amiss(f"I1 {name}: told {told} without a lifecycle; only a rejection needs none", record.birth)
+
+
+def _has_another(joined: Joined, record: InputRecord) -> bool:
+    """A lifecycle of that name, opened before by other content, or without a record."""
+    earlier = (one for one in joined.openers(record.place, record.name) if one.offset < record.offset)
+    if any(one.content != record.content and joined.opened(one.birth) for one in earlier):
+        return True
+    return any(joined.key_of(birth) == (record.place, record.name) for birth in joined.orphans)
 
 
 def _repeat_answer(joined: Joined, record: InputRecord, original: str) -> Iterator[Violation]:

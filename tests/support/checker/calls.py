@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
-from tests.support.checker.evidence import STEM_LENGTH, LedgerCall, story_id
-from tests.support.checker.joined import Joined, code, is_repeat_answer, seconds
+from tests.support.checker.evidence import STEM_LENGTH, LedgerCall, StateWrite, plain_id, story_id
+from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
 _NEVER_STARTED = {"rejected", "expired", "canceled"}
@@ -36,17 +36,55 @@ def calls_have_intents(joined: Joined) -> Iterator[Violation]:
             intent = joined.intent(call)
             if intent is None:
                 yield amiss(f"I2 {joined.name(birth)}: {call} left without a committed intent", birth)
-            elif call.at < intent.at - margin:
-                yield disordered(
-                    f"I2 {joined.name(birth)}: {call} left {intent.at - call.at:.2f} s before its intent was written",
-                    birth,
-                )
+            elif call.at < intent.true_at - margin:
+                early = f"{intent.true_at - call.at:.2f} s before its intent was written"
+                yield disordered(f"I2 {joined.name(birth)}: {call} left {early}", birth)
         writes = joined.states.get(birth, [])
         for before, after in pairwise(writes):
             if before.cancel_wanted and after.cancel_wanted and after.attempt > before.attempt:
                 yield amiss(
                     f"I2 {joined.name(birth)}: attempt {after.attempt} was decided though a cancel was wanted", birth
                 )
+
+
+def calls_are_what_was_asked_for(joined: Joined) -> Iterator[Violation]:
+    """The operation of the record, on the entity of the record."""
+    for birth, calls in joined.calls.items():
+        record = joined.records.get(birth)
+        if record is None or record.operation is None:
+            continue
+        parameters = (record.document or {}).get("parameters") or {}
+        wanted = {plain_id(value) for value in parameters.values() if isinstance(value, str)}
+        for call in calls:
+            if call.operation != record.operation:
+                yield amiss(f"I2 {joined.name(birth)}: {call} is another operation", birth)
+            elif call.path is not None and not wanted <= {plain_id(part) for part in call.path.split("/")}:
+                yield amiss(f"I2 {joined.name(birth)}: {call} went to {call.path}", birth)
+
+
+def doubts_are_looked_into(joined: Joined) -> Iterator[Violation]:
+    """Nothing follows from a doubt without a look that the next word tells of; what may not leave again does not."""
+    for birth, writes in joined.states.items():
+        if joined.key_of(birth) is not None:
+            continue  # an external task's mark is its proof, and what is shown needs no word
+        doubted = never = False
+        for before, after in pairwise(writes):
+            if before.phase == "unsure" and after.phase != "unsure":
+                doubted = True
+                yield from _tells_of_a_look(joined, birth, before, after)
+            doubted = doubted and before.phase != "parked"
+            never = doubted and after.phase == "intent" and joined.facts(birth).recovery == "never_retry"
+            if never and after.attempt > before.attempt:
+                text = f"I2 {joined.name(birth)}: never_retry, and attempt {after.attempt} was decided after a doubt"
+                yield doubled(text, birth)
+
+
+def _tells_of_a_look(joined: Joined, birth: str, before: StateWrite, after: StateWrite) -> Iterator[Violation]:
+    story = joined.stories.get(birth, [])
+    told = [event for event in story[before.sequence :] if event["change"] != "overdue"][:1]
+    if told and not told[0]["evidence"]:
+        name, became = joined.name(birth), after.phase or "ended"
+        yield amiss(f"I2 {name}#{told[0]['sequence']}: in doubt, then {became}, and tells of no look", birth)
 
 
 def nothing_is_done_twice(joined: Joined) -> Iterator[Violation]:
@@ -71,7 +109,10 @@ def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall
         return doubled(f"I2 {name}: {later} left though {earlier} had started {earlier.task_id}", birth)
     if earlier.effect and later.effect and recovery != "idempotent":
         return doubled(f"I2 {name}: done twice, by {earlier} and {later}", birth)
-    looked = any(event["evidence"] for event in joined.stories[birth] if seconds(event) >= later.at - 0.1)
+    within = joined.evidence.repeat_within_seconds
+    if within is not None and later.at > earlier.at + within + joined.evidence.travel_seconds:
+        return doubled(f"I2 {name}: {later} repeats {earlier} {later.at - earlier.at:.0f} s later", birth)
+    looked = any(event["evidence"] for event in joined.stories[birth] if joined.told_at(event) >= later.at - 0.1)
     over = joined.final(birth) is not None or not joined.evidence.allow_open
     if over and not looked:
         return doubled(f"I2 {name}: {later} repeats {earlier}, and the story tells of no look", birth)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.support.checker.evidence import ExternalRecord, InputRecord, StateWrite
-from tests.support.checker.joined import Joined, code, seconds
+from tests.support.checker.joined import Joined, code
 from tests.support.checker.violation import Violation, amiss, disordered, lost
 
 _CANCELED = {"canceled_before_start", "canceled_while_parked"}
+_NOBODY = {"unknown_request", "unknown_external_key"}
 
 
 def control_is_accounted_for(joined: Joined, record: InputRecord) -> Iterator[Violation]:
@@ -25,6 +26,7 @@ def control_is_accounted_for(joined: Joined, record: InputRecord) -> Iterator[Vi
     elif story:
         if len(story) != 1 or story[0]["outcome"] != "rejected":
             yield amiss(f"I1 {name}: told more than a rejection: {[event['change'] for event in story]}", record.birth)
+        yield from _is_rightly_refused(joined, record, code(story[0]))
     elif not (isinstance(record, ExternalRecord) and repeats_a_command(joined, record)):
         yield from _took_effect(joined, record)
 
@@ -61,6 +63,32 @@ def _took_effect(joined: Joined, record: InputRecord) -> Iterator[Violation]:
         yield lost(f"I1 {name}: swallowed, {target} shows nothing of it", record.birth, target)
 
 
+def _is_rightly_refused(joined: Joined, record: InputRecord, why: str | None) -> Iterator[Violation]:
+    """Who is told that nobody is known by that name, or that it is too late, is told the truth."""
+    name = joined.name(record.birth)
+    if why in _NOBODY and (target := _could_have_had(joined, record)) is not None:
+        yield lost(f"I1 {name}: told {why}, though {target} is known by that name", record.birth, target)
+    occupant = joined.occupant(record, record.target)
+    if why == "not_possible" and record.kind == "cancel" and occupant is not None and occupant.certain:
+        over, taken = joined.over_at(occupant.birth), joined.taken_at(record) or 0.0
+        if joined.records[occupant.birth].offset < record.offset and not joined.waited(record):
+            if over is None or over > taken + joined.evidence.clock_seconds:
+                text = f"I1 {name}: told that it is too late, though {occupant.birth} had not ended"
+                yield lost(text, record.birth, occupant.birth)
+
+
+def _could_have_had(joined: Joined, record: InputRecord) -> str | None:
+    """A lifecycle that the record could have acted on when it was taken, or while it waited; None: surely there was
+    none."""
+    occupant = joined.occupant(record, record.target)
+    if occupant is not None:
+        return occupant.birth if occupant.certain and occupant.birth not in joined.orphans else None
+    later, given_up = joined.later_target(record), joined.gone_at(record.birth)
+    came = joined.taken_at(joined.records[later]) if later is not None else None
+    waited = came is not None and given_up is not None and came < given_up - joined.evidence.clock_seconds
+    return later if waited else None
+
+
 def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bool:
     if isinstance(record, ExternalRecord):
         return joined.waited(record) or _is_heard(joined, record, target)
@@ -69,11 +97,20 @@ def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bo
     writes = joined.states.get(target, [])
     match record.kind:
         case "cancel":
-            return ended in _CANCELED or any(write.cancel_wanted for write in writes)
+            return ended in _CANCELED or _is_wanted_from(joined, record, writes)
         case "resolve":
             return ended == "resolved" or _left_parking(writes, since)
         case _:
             return _left_parking(writes, since)
+
+
+def _is_wanted_from(joined: Joined, record: InputRecord, writes: list[StateWrite]) -> bool:
+    """The wish is in the target's state when the record's step is committed, or was there already."""
+    passed = joined.passed(record)
+    if passed is None or joined.waited(record):
+        return any(write.cancel_wanted for write in writes)
+    last = [write for write in writes if write.offset < passed.offset][-1:]
+    return any(write.cancel_wanted for write in last)
 
 
 def _is_heard(joined: Joined, record: ExternalRecord, target: str) -> bool:
@@ -105,6 +142,10 @@ def cancels_reach_vcd(joined: Joined) -> Iterator[Violation]:
                 yield disordered(f"I2 {joined.name(birth)}: {call} cancels before the wish is durable", birth)
             if call.task_id is not None and told and call.task_id not in told:
                 yield amiss(f"I2 {joined.name(birth)}: {call} cancels {call.task_id}, which is another's Task", birth)
+            gone = joined.gone_at(birth)
+            if gone is not None and call.at > gone + evidence.travel_seconds + evidence.clock_seconds:
+                late = call.at - gone
+                yield disordered(f"I2 {joined.name(birth)}: {call} cancels {late:.1f} s after the end was told", birth)
     for birth in joined.states:
         yield from _reaches_vcd(joined, birth)
 
@@ -117,7 +158,7 @@ def _reaches_vcd(joined: Joined, birth: str) -> Iterator[Violation]:
     told = joined.last_told(birth)
     if final is None and (joined.evidence.allow_open or (told is not None and told["change"] == "parked")):
         return
-    if final is None or seconds(final) > wished.at + joined.evidence.patience_seconds:
+    if final is None or joined.told_at(final) > wished.at + joined.evidence.patience_seconds:
         yield lost(
             f"I1 {joined.name(birth)}: canceled while VCD worked on it, but VCD was never asked to cancel", birth
         )

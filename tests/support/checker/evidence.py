@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,10 @@ class InputRecord:
     @property
     def request_id(self) -> str | None:
         return self._text("request_id")
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self._text("correlation_id")
 
     @property
     def target(self) -> str | None:
@@ -149,7 +153,7 @@ class LedgerCall:
     ``status`` None: the connection ended without an answer. ``effect``: this one changed something. ``task_id``: the
     Task that it started, or is about. ``delayed``: VCD took its time before it carried it out, so ``at`` is not when it
     left. ``process``: who sent it, where that is known. Of external tasks: ``task_status`` and ``task_operation`` are
-    what the Task says after the call, ``body`` what was sent, where it was kept.
+    what the Task says after the call, ``body`` what was sent, where it was kept. ``path``: below ``/api``, where known.
     """
 
     number: int
@@ -165,6 +169,7 @@ class LedgerCall:
     task_status: str | None = None
     task_operation: str | None = None
     body: str | None = None
+    path: str | None = None
 
     @property
     def story(self) -> str:
@@ -214,11 +219,13 @@ class VcdTask:
     """A Task as VCD has it when the run is over. ``visible`` False: VCD shows it to nobody any more.
 
     ``look_alike``: somebody else started it as the bridge's own user, on the same entity; nobody can tell it apart.
+    ``statuses``: all that it has ever had, where that is known.
     """
 
     status: str
     visible: bool = True
     look_alike: bool = False
+    statuses: Collection[str] = ()
 
 
 ENDS = frozenset({"success", "error", "aborted", "canceled"})
@@ -242,13 +249,24 @@ class ExternalTask:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """A committed record of a changelog. ``topic`` is the input's; ``writer`` is the transactional id that wrote it,
-    ``at`` when."""
+    ``at`` when.
+
+    What only somebody sees who looks into the log itself: ``transaction``, a number of its own for each, and
+    ``committed_at``, when that ended.
+    """
 
     topic: str
     partition: int
     offset: int
     at: float
     writer: str
+    transaction: int | None = None
+    committed_at: float | None = None
+
+    @property
+    def true_at(self) -> float:
+        """When a reader could see it, as far as that is known."""
+        return self.at if self.committed_at is None else self.committed_at
 
     @property
     def place(self) -> Place:
@@ -295,11 +313,27 @@ class EndedRecord:
     outcome: str
     sequence: int
     task_id: str | None = None
+    transaction: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
     """From ``since`` to ``until`` this process knew that the partition was not its own."""
+
+    process: str
+    topic: str
+    partition: int
+    since: float
+    until: float
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenure:
+    """From ``since`` to ``until`` the group's coordinator had the partition assigned to this process."""
 
     process: str
     topic: str
@@ -344,6 +378,12 @@ class Evidence:
     external_tasks: Sequence[ExternalTask] = ()
     """All of VCD's, in order of creation."""
     absences: Sequence[Absence] = ()
+    tenures: Sequence[Tenure] = ()
+    """Who owned what, where the coordinator's word is known."""
+    event_times: Mapping[str, float] = field(default_factory=dict)
+    """``event_id`` -> when it was written, by the clock of the store records; where missing, its own time counts."""
+    event_transactions: Mapping[str, int] = field(default_factory=dict)
+    """``event_id`` -> its transaction, where that is known."""
     ticket_updates: Sequence[str] | None = None
     """The ``event_id`` of each; None: they are off."""
     allow_open: bool = False
@@ -357,6 +397,10 @@ class Evidence:
     patience_seconds: float = 10.0
     """How long something that nothing holds up may take: a cancel call, an overdue event."""
     parked_lane_release_seconds: float = 3600.0
+    repeat_within_seconds: float | None = None
+    """After a call of unknown outcome another one may leave only this soon."""
+    dedupe_seconds: float | None = None
+    """How long an ended request is surely remembered; None: for longer than the run."""
     max_open: int | None = None
     max_waiting_bytes: int | None = None
 

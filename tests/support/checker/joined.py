@@ -125,6 +125,12 @@ class Joined:
         writes = self.states.get(birth)
         return writes[-1] if writes and writes[-1].phase is not None else None
 
+    def over_at(self, birth: str) -> float | None:
+        """When it had ended for everybody: written to the store, or ended in the step that took its record."""
+        if birth in self.states:
+            return self.gone_at(birth)
+        return self.taken_at(self.records[birth]) if self.final(birth) is not None else None
+
     def gone_at(self, birth: str) -> float | None:
         """When its end was written to the store, on the clock of ``taken_at``."""
         writes = self.states.get(birth)
@@ -175,12 +181,20 @@ class Joined:
     def _moves(self, birth: str) -> Iterator[tuple[StateWrite, StateWrite]]:
         return pairwise(self.states.get(birth, ()))
 
+    def told_at(self, event: Event) -> float:
+        """When an event was written, on the clock of the store's records and of VCD's ledger."""
+        return self.evidence.event_times.get(event["event_id"], seconds(event))
+
     # --- intake -------------------------------------------------------------------------------------------------------
 
     def taken_at(self, record: InputRecord) -> float | None:
         """When the record's own offset was passed for good; None: not yet."""
         _, passed = self._passage(record)
         return passed.at if passed is not None else None
+
+    def passed(self, record: InputRecord) -> CursorWrite | None:
+        """The cursor that passed it for good, the last record of its step; None: not yet."""
+        return self._passage(record)[1]
 
     def taken_with(self, record: InputRecord, birth: str) -> Iterator[tuple[StateWrite | None, StateWrite]]:
         """What was written of a lifecycle between the cursor before the record and the one behind it: state before,
@@ -205,13 +219,20 @@ class Joined:
             if earlier.offset >= record.offset or not self.opened(earlier.birth):
                 continue
             final = self.final(earlier.birth)
-            gone = self.gone_at(earlier.birth)
+            gone = self.over_at(earlier.birth)
+            if self._may_be_forgotten(gone, taken):
+                return Occupant(earlier.birth, certain=False)
             if final is None or final["outcome"] != "rejected" or taken is None or gone is None:
                 return Occupant(earlier.birth, certain=True)
             if gone > taken - margin:
                 return Occupant(earlier.birth, certain=gone > taken + margin)
             return None
         return self._taken_over(record, name)
+
+    def _may_be_forgotten(self, gone: float | None, taken: float | None) -> bool:
+        """It ended so long before that the dedupe window may be over."""
+        window = self.evidence.dedupe_seconds
+        return window is not None and gone is not None and taken is not None and taken - gone > window
 
     def _taken_over(self, record: InputRecord, name: str | None) -> Occupant | None:
         """An external key can belong to a Task that nobody had: to the first of them that is open. A twin of an open
@@ -222,6 +243,10 @@ class Joined:
         still_open = (birth for birth in by_age if (gone := self.gone_at(birth)) is None or gone > taken)
         birth = next(still_open, by_age[-1] if by_age else None)
         return None if birth is None else Occupant(birth, certain=True)
+
+    def openers(self, place: Place, name: str | None) -> Sequence[InputRecord]:
+        """Records that ask for a lifecycle of this name, in their order."""
+        return self._openers.get((place, name or ""), ())
 
     def waited(self, record: InputRecord) -> bool:
         """A record about another's lifecycle waited for it: for long, or for one that was opened in the same step."""
@@ -271,7 +296,7 @@ class Joined:
 
 
 def seconds(event: Event) -> float:
-    """When an event was decided."""
+    """When an event was decided, on the clock of the process that did."""
     return float(event["observed_at"]) / 1000
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import combinations, pairwise
+from itertools import pairwise
 from math import inf
 
 from tests.support.checker.evidence import InputRecord, plain_id
-from tests.support.checker.joined import Joined, seconds
+from tests.support.checker.joined import Joined
 from tests.support.checker.violation import Violation, disordered
 
 
@@ -40,25 +40,29 @@ def lane_of(joined: Joined, record: InputRecord) -> str | None:
 
 
 def _in_order(joined: Joined, lane: str, births: list[str]) -> Iterator[Violation]:
-    """Who came first is called first, unless it had given the lane up by then."""
-    for first, second in combinations(births, 2):
-        calls, later_calls = joined.calls.get(first), joined.calls.get(second)
-        if not calls or not later_calls or calls[0].at <= later_calls[0].at:
+    """Who came first is started first. (Nobody gives up a lane in which he has not been started.)"""
+    overtaking: tuple[float, str] | None = None
+    for birth in reversed(births):
+        starts = _starts(joined, birth)
+        if not starts:
             continue
-        released = any(moment <= later_calls[0].at for moment in _releases(joined, first))
-        if not released:
-            yield disordered(
-                f"I5 lane {lane}: {joined.name(second)} ({later_calls[0]}) overtook {joined.name(first)} ({calls[0]})",
-                second,
-                first,
-            )
+        if overtaking is not None and overtaking[0] < starts[0]:
+            second = overtaking[1]
+            names = f"{_called(joined, second)} overtook {_called(joined, birth)}"
+            yield disordered(f"I5 lane {lane}: {names}", second, birth)
+        overtaking = min(overtaking or (starts[0], birth), (starts[0], birth))
+
+
+def _called(joined: Joined, birth: str) -> str:
+    calls = joined.calls.get(birth)
+    return f"{joined.name(birth)} ({calls[0]})" if calls else joined.name(birth)
 
 
 def _one_at_a_time(joined: Joined, lane: str, births: list[str]) -> Iterator[Violation]:
     held = sorted((since, until, birth) for birth in births for since, until in _holds(joined, birth))
     for (_, until, before), (since, _, after) in pairwise(held):
         if before != after and since < until - joined.evidence.clock_seconds:
-            began = f"{joined.name(after)} was called"
+            began = f"{joined.name(after)} was started"
             yield disordered(
                 f"I5 lane {lane}: {began} {until - since:.1f} s before {joined.name(before)} gave the lane up",
                 after,
@@ -66,28 +70,35 @@ def _one_at_a_time(joined: Joined, lane: str, births: list[str]) -> Iterator[Vio
             )
 
 
+def _starts(joined: Joined, birth: str) -> list[float]:
+    """When its intents were written and its calls reached VCD: not every call gets that far."""
+    intents = [write.at for write in joined.states.get(birth, ()) if write.phase == "intent"]
+    return sorted([*intents, *(call.at for call in joined.calls.get(birth, ()))])
+
+
 def _holds(joined: Joined, birth: str) -> Iterator[tuple[float, float]]:
-    """From a call until the lane is given up."""
+    """From a start until the lane is given up."""
     releases = _releases(joined, birth)
     until = -inf
-    for call in joined.calls.get(birth, ()):
-        if call.at >= until:
-            until = min((moment for moment in releases if moment > call.at), default=inf)
-            yield call.at, until
+    for start in _starts(joined, birth):
+        if start >= until:
+            until = min((moment for moment in releases if moment > start), default=inf)
+            yield start, until
 
 
 def _releases(joined: Joined, birth: str) -> list[float]:
     """When its lane was free again: ended, followed though overdue, or parked for long."""
     story = joined.stories.get(birth, [])
-    moments = [seconds(event) for event in story if event["final"]]
-    accepted = [seconds(event) for event in story if event["change"] == "accepted"]
-    overdue = [seconds(event) for event in story if event["change"] == "overdue"]
+    moments = [joined.told_at(event) for event in story if event["final"]]
+    accepted = [joined.told_at(event) for event in story if event["change"] == "accepted"]
+    overdue = [joined.told_at(event) for event in story if event["change"] == "overdue"]
     if accepted and overdue:
         moments.append(max(accepted[-1], overdue[0]))
     resumed = joined.resumed_at(birth)
     for event in story:
         if event["change"] == "parked":
-            moment = seconds(event) + joined.evidence.parked_lane_release_seconds
-            if not any(seconds(event) <= back < moment for back in resumed):
+            parked = joined.told_at(event)
+            moment = parked + joined.evidence.parked_lane_release_seconds
+            if not any(parked <= back < moment for back in resumed):
                 moments.append(moment)
     return moments

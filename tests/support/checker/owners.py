@@ -24,16 +24,44 @@ def calls_leave_within_their_lease(joined: Joined) -> Iterator[Violation]:
 
 
 def calls_are_made_by_owners(joined: Joined) -> Iterator[Violation]:
-    """No call of an intent once another process has committed for the partition, or while its own knew better."""
-    writes: dict[Place, list[Write]] = defaultdict(list)
-    for write in joined.evidence.writes:
-        writes[write.place].append(write)
+    """Who decided an intent makes its call, and nobody does once another process has committed for the partition."""
+    successors = _successors(joined)
     for birth, call, intent in _with_intents(joined):
-        taken = next((w for w in writes[intent.place] if w.offset > intent.offset and w.writer != intent.writer), None)
+        if call.process is not None and call.process != intent.writer:
+            text = f"I6 {joined.name(birth)}: {call} was made by {call.process}, its intent is {intent.writer}'s"
+            yield amiss(text, birth)
+        taken = successors[(intent.place, intent.offset)]
         if taken is not None and call.at > taken.at + joined.evidence.clock_seconds and not call.delayed:
             late = call.at - taken.at
             then = f"after {taken.writer} had committed for partition {intent.partition}"
             yield amiss(f"I6 {joined.name(birth)}: {call} of {intent.writer} reached VCD {late:.1f} s {then}", birth)
+
+
+def nobody_writes_into_a_tenure(joined: Joined) -> Iterator[Violation]:
+    """Once an owner has written for its partition, nothing of another becomes visible there until its time is over."""
+    writes: dict[Place, list[Write]] = defaultdict(list)
+    for write in joined.evidence.writes:
+        writes[write.place].append(write)
+    for tenure in joined.evidence.tenures:
+        held = [write for write in writes[tenure.place] if tenure.since <= write.true_at < tenure.until]
+        first = next((index for index, write in enumerate(held) if write.writer == tenure.process), len(held))
+        for write in held[first:]:
+            if write.writer != tenure.process:
+                late = write.true_at - tenure.since
+                where = f"into partition {tenure.partition}, {late:.1f} s after {tenure.process} was given it"
+                yield amiss(f"I6 store offset {write.offset}: {write.writer} wrote {where}", *births_of(write))
+
+
+def _successors(joined: Joined) -> dict[tuple[Place, int], Write | None]:
+    """For each intent, by place and offset: the first write of another process behind it."""
+    found: dict[tuple[Place, int], Write | None] = {}
+    upcoming: dict[Place, list[Write]] = {}
+    """Read from the end: the next write, and the next one of another writer than that."""
+    for write in reversed(joined.evidence.writes):
+        following = upcoming.get(write.place, [])
+        found[(write.place, write.offset)] = next((one for one in following if one.writer != write.writer), None)
+        upcoming[write.place] = [write, *(one for one in following if one.writer != write.writer)][:2]
+    return found
 
 
 def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[Violation]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tests.support.checker.evidence import CursorWrite, Place, RequestWrite, StateWrite, Write, place_of
-from tests.support.checker.joined import Joined, is_repeat_answer
+from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
 _WITHOUT_REQUEST = {"following", None}
@@ -29,8 +29,22 @@ def states_build_on_each_other(joined: Joined) -> Iterator[Violation]:
             elif after.phase is not None and after.attempt < before.attempt:
                 told = f"attempt {after.attempt} after {before.attempt}"
                 yield disordered(f"I7 {name}: offset {after.offset} of {after.writer} falls back, {told}", birth)
+            elif (forgotten := _forgotten(before, after)) is not None:
+                text = f"I7 {name}: offset {after.offset} of {after.writer} forgets {forgotten}"
+                yield lost(text, birth)
         if any(write.place != place_of(birth) for write in writes):
             yield amiss(f"I7 {name}: stored on another partition than its record's", birth)
+
+
+def _forgotten(before: StateWrite, after: StateWrite) -> str | None:
+    """What a lifecycle never unlearns, an operator's retry apart. An external task's Task may be looked for anew."""
+    if after.phase is None or before.kind != "action_request" or before.phase == "parked":
+        return None
+    if before.phase == "following" and after.phase not in {"following", "parked"}:
+        return f"that VCD has accepted it: it is {after.phase} again"
+    if before.task_id is not None and after.task_id is None:
+        return f"its Task {before.task_id}"
+    return "that a cancel was wanted" if before.cancel_wanted and not after.cancel_wanted else None
 
 
 def store_equals_stories(joined: Joined) -> Iterator[Violation]:
@@ -46,6 +60,9 @@ def store_equals_stories(joined: Joined) -> Iterator[Violation]:
             yield lost(f"I7 {name}: ended, and the store does not remember it", birth)
     for birth, ended in joined.ended.items():
         final = joined.final(birth)
+        tasks = joined.tasks_told(birth)
+        if tasks and ended.task_id != tasks[-1] and code(final or {}) != "resolved":
+            yield amiss(f"I7 {joined.name(birth)}: the store remembers {ended.task_id}, told was {tasks[-1]}", birth)
         if final is None:
             yield amiss(f"I7 {joined.name(birth)}: the store remembers {ended.outcome}, no final event was told", birth)
         elif (ended.outcome, ended.sequence) != (final["outcome"], final["sequence"]):
@@ -62,9 +79,18 @@ def requests_are_dropped_in_time(joined: Joined) -> Iterator[Violation]:
     An external task keeps what it is to show until its end.
     """
     live: dict[str, RequestWrite] = {}
+    accepted: set[str] = set()
     for write in joined.evidence.writes:
         if isinstance(write, RequestWrite):
             live[write.birth] = write
+            accepted.discard(write.birth)
+        elif isinstance(write, StateWrite):
+            if write.birth in accepted and write.phase == "following":
+                text = f"I7 {joined.name(write.birth)}: its request outlives the step in which VCD had accepted it"
+                yield amiss(text, write.birth)
+                accepted.discard(write.birth)
+            if write.phase == "following" and write.kind == "action_request" and _is_kept(live.get(write.birth)):
+                accepted.add(write.birth)
     for birth, request in live.items():
         standing = joined.standing(birth)
         phase = standing.phase if standing is not None else None
@@ -72,6 +98,10 @@ def requests_are_dropped_in_time(joined: Joined) -> Iterator[Violation]:
             continue
         if request.size_bytes is not None and phase in _WITHOUT_REQUEST:
             yield amiss(f"I7 {joined.name(birth)}: {phase or 'ended'}, but its request is still stored", birth)
+
+
+def _is_kept(request: RequestWrite | None) -> bool:
+    return request is not None and request.size_bytes is not None
 
 
 def cursors_go_forward(joined: Joined) -> Iterator[Violation]:

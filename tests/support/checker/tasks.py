@@ -58,6 +58,17 @@ def ends_are_those_of_the_tasks(joined: Joined) -> Iterator[Violation]:
             yield amiss(f"I4 {name}: told {outcome}, but VCD has {task['id']} as {known.status}", birth)
 
 
+def told_statuses_are_the_tasks(joined: Joined) -> Iterator[Violation]:
+    """An event tells a status that its Task has had."""
+    for birth, story in joined.stories.items():
+        for event in story:
+            task = event.get("task") or {}
+            known = joined.task(str(task.get("id")))
+            if known is not None and known.statuses and task.get("status") not in {None, *known.statuses}:
+                name = f"{joined.name(birth)}#{event['sequence']}"
+                yield amiss(f"I4 {name}: tells {task['status']}, which {task['id']} never was", birth)
+
+
 def started_tasks_are_told(joined: Joined) -> Iterator[Violation]:
     """A Task that a call started is not lost: its story tells it, or an operator gave it up."""
     for birth in joined.calls:
