@@ -1,46 +1,151 @@
-"""An asyncio loop in virtual time: it never waits, it jumps to the next timer. Runs the engine unchanged."""
+"""An asyncio loop in virtual time: it never waits, it jumps to the next timer. Runs the engine unchanged.
+
+Steps run in the order in which they were asked for, as in asyncio; each is the step of a process, which may be dead or
+paused, or of the world.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Coroutine
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+from tests.simulation.process import PROCESS, Process
 
 Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+AFTERMATH_SECONDS = 60.0
+"""Virtual seconds in which what a run has left may end."""
 
 
 class Stuck(AssertionError):
     """Nothing is scheduled any more: somebody waits for something that will never come."""
 
 
-class _Jumping(selectors.DefaultSelector):
-    """A selector whose waits move the clock instead of passing time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.elapsed = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise Stuck("no timer is set and nothing is ready")
-        self.elapsed += max(0.0, timeout)
-        return []
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.BaseEventLoop):
     """Its ``time()`` is virtual."""
 
     def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
+        super().__init__()
+        self._now = 0.0
+        self._ready: deque[tuple[Process | None, asyncio.Handle]] = deque()
+        self._timers: list[tuple[float, int, Process | None, asyncio.TimerHandle]] = []
+        self._order = itertools.count()
+        self._tasks: list[tuple[Process | None, asyncio.Task[Any]]] = []
+        """All that have not ended, and some that have: what nobody holds would be collected, and a collected task still
+        runs its ``finally`` blocks."""
+        self._tidy_at = 64
+        self._broken: BaseException | None = None
+        self.set_exception_handler(_break)
 
     def time(self) -> float:
-        return self._jumping.elapsed
+        return self._now
+
+    # --- asking for steps -----------------------------------------------------------------------------------------
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Arguments]], object], *args: *Arguments, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append((_whose(context), handle))
+        return handle
+
+    call_soon_threadsafe = call_soon
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._order), _whose(context), handle))
+        return handle
+
+    def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(coro, name=name, context=context)
+        if len(self._tasks) >= self._tidy_at:
+            self._tasks = [entry for entry in self._tasks if not entry[1].done()]
+            self._tidy_at = max(64, 2 * len(self._tasks))
+        self._tasks.append((_whose(context), task))
+        return task
+
+    def put_back(self, process: Process, step: asyncio.Handle) -> None:
+        """A step that a process kept while it was paused."""
+        self._ready.append((process, step))
+
+    # --- making them ----------------------------------------------------------------------------------------------
+
+    def _run_once(self) -> None:
+        self._ring()
+        ready = self._ready
+        for _ in range(len(ready)):
+            process, step = ready.popleft()
+            if step.cancelled():
+                continue
+            if process is None:
+                step._run()  # what asyncio's own loops do
+            elif process.takes(step):
+                step._run()
+                process.stepped()
+        if self._broken is not None:
+            broken, self._broken = self._broken, None
+            raise broken
+
+    def _ring(self) -> None:
+        """Move the clock to the next timer if there is nothing else to do, and what is due to the others."""
+        timers = self._timers
+        while timers and timers[0][3].cancelled():
+            heapq.heappop(timers)
+        if not self._ready:
+            if not timers:
+                raise Stuck("no timer is set and nothing is ready")
+            self._now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= self._now:
+            _, _, process, handle = heapq.heappop(timers)
+            self._ready.append((process, handle))
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is skipped when its time comes."""
+
+    # --- the end of a run -----------------------------------------------------------------------------------------
+
+    def break_with(self, error: BaseException) -> None:
+        """End the run with this."""
+        self._broken = self._broken or error
+
+    async def clear_away(self) -> None:
+        """End all that is left, of the dead too; what it does now, nobody looks at any more."""
+        self.set_exception_handler(lambda loop, context: None)
+        left = [
+            (process, task) for process, task in self._tasks if task is not asyncio.current_task() and not task.done()
+        ]
+        for process in dict.fromkeys(process for process, _ in left):
+            if process is not None:
+                process.revive()
+        for _, task in left:
+            task.cancel()
+        if not left:
+            return
+        await asyncio.wait([task for _, task in left], timeout=AFTERMATH_SECONDS)
+
+
+def _whose(context: Context | None) -> Process | None:
+    return PROCESS.get() if context is None else context.get(PROCESS)
+
+
+def _break(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    assert isinstance(loop, VirtualLoop)
+    loop.break_with(context.get("exception") or AssertionError(context["message"]))
 
 
 class VirtualClock:
@@ -70,9 +175,5 @@ def run_virtually(main: Coroutine[Any, Any, Result]) -> Result:
     try:
         return loop.run_until_complete(main)
     finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 60))
+        loop.run_until_complete(loop.clear_away())
         loop.close()
