@@ -41,6 +41,8 @@ class BridgeProcess:
 
     process: subprocess.Popen[str]
     log: Path
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Its own, by section, on top of its site's."""
     ready: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -118,16 +120,18 @@ class Site:
     processes: list[BridgeProcess] = field(default_factory=list)
     producer: Producer = field(init=False)
     sending: threading.Lock = field(default_factory=threading.Lock)
-    """Several threads may send."""
+    """Several threads may send, and start processes."""
     documents: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     """What was sent, by its bytes."""
+    _started: int = 0
 
     def __post_init__(self) -> None:
         self.producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
         store = dict.fromkeys((self.changelog, self.ended), self.partitions)
         shown = dict.fromkeys((self.requests, self.events, self.dead_letters), self.partitions)
-        configs = {self.changelog: {"cleanup.policy": "compact"}}
-        create_topics(self.bootstrap, {**store, **shown}, replication=self.replication, configs=configs)
+        configs = dict.fromkeys((self.changelog, self.control), {"cleanup.policy": "compact"})
+        topics = {**store, **shown, self.control: 1}
+        create_topics(self.bootstrap, topics, replication=self.replication, configs=configs)
 
     @property
     def requests(self) -> str:
@@ -146,6 +150,10 @@ class Site:
         return f"{self.group}.{self.requests}.changelog"
 
     @property
+    def control(self) -> str:
+        return f"{self.group}.control"
+
+    @property
     def ended(self) -> str:
         return f"{self.group}.{self.requests}.ended"
 
@@ -153,8 +161,9 @@ class Site:
 
     def start(self, *, crash_at: str | None = None, **settings: Mapping[str, Any]) -> BridgeProcess:
         """Start one more bridge; ``settings`` by section override the site's."""
-        number = len(self.processes) + 1
-        log = self.directory / f"bridge-{number}.log"
+        with self.sending:
+            self._started += 1
+            log = self.directory / f"bridge-{self._started}.log"
         environment = {**os.environ, **self._environment(settings)}
         if crash_at is not None:
             environment |= {"VCD_BRIDGE_TESTING": "1", "VCD_BRIDGE_CRASH_AT": crash_at}
@@ -163,8 +172,9 @@ class Site:
                 [sys.executable, "-m", "bridge", "run"], stdout=subprocess.PIPE, stderr=out, text=True,
                 cwd=REPOSITORY, env=environment,
             )  # fmt: skip
-        self.processes.append(BridgeProcess(process, log))
-        return self.processes[-1]
+        started = BridgeProcess(process, log, settings)
+        self.processes.append(started)
+        return started
 
     def effective(self, **settings: Mapping[str, Any]) -> Settings:
         """What a bridge started with these would be run with."""
@@ -268,6 +278,20 @@ class Site:
             return wanted <= {event["birth"] for event in events if event["final"] or event["change"] == "parked"}
 
         return self.wait_events(told, seconds)
+
+    def wait_taken(self, seconds: float = 60.0) -> None:
+        """Until the group has passed every record that was sent, also those that no story is told of."""
+        ends: dict[tuple[str, int], int] = {}
+        for record in self.inputs:
+            ends[record.place] = max(ends.get(record.place, 0), record.offset + 1)
+        deadline = time.monotonic() + seconds
+        while True:
+            passed = offsets_of(self.bootstrap, self.group, self.requests, self.partitions)
+            left = {place: end for place, end in ends.items() if passed.get(place, 0) < end}
+            if not left:
+                return
+            assert time.monotonic() < deadline, f"not taken in {seconds} s: {left} of {passed}\n{self._logs()}"
+            time.sleep(0.1)  # offsets are polled: there is nothing to be woken by
 
     def wait_events(
         self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60.0

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -210,8 +210,9 @@ def running_simulator(
     settings: Mapping[str, Any] | None = None,
     maximum_tasks: int = 100_000,
     cells: int = 1,
+    log: Path | None = None,
 ) -> Iterator[Simulator]:
-    """Starts ``vcd-bridge simulator`` and stops it at the end. Its stderr is the test's.
+    """Starts ``vcd-bridge simulator`` and stops it at the end. ``log``: where its stderr goes, None: to the test's.
 
     ``cells``: more than one listen on further free ports.
     """
@@ -225,9 +226,9 @@ def running_simulator(
     command += ["--lenient-entities"] if lenient_entities else []
     for option, value in (("--public-url", public_url), ("--faults", faults_file), ("--ledger", ledger_file)):
         command += [option, str(value)] if value is not None else []
-    with observed() as words:
+    with observed() as words, log.open("w") if log is not None else nullcontext() as told:
         process = subprocess.Popen(
-            [sys.executable, *words, *command], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+            [sys.executable, *words, *command], stdout=subprocess.PIPE, stderr=told, text=True, cwd=REPOSITORY
         )
         try:
             assert process.stdout is not None

@@ -58,6 +58,11 @@ class Load:
         assert self.failure is None, self.failure
         return self.sent
 
+    def abandon(self) -> None:
+        """Stop, whatever has become of it."""
+        self._stop.set()
+        self._thread.join(60)
+
     def _run(self) -> None:
         try:
             while not self._stop.wait(0.05):

@@ -1,0 +1,132 @@
+"""Figures of one fault, from what an outsider could read: Kafka's timestamps and the checker's violations."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.kafka.polling import headers_of
+from tests.support.bridge import Site
+from tests.support.checker import Harm, Violation
+from tests.support.checker.evidence import Place, place_of
+from tests.support.decoding import decoded
+from tests.support.kafka import read
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event of a request: of which story, when it was written, whether the story is over with it."""
+
+    birth: str
+    at: float
+    over: bool
+
+
+@dataclass(slots=True)
+class Progress:
+    """When requests were written to the input (by birth) and what was told of them, both in seconds since the epoch.
+
+    Requests that nothing was told of are left out: repeats are silent, and what is lost is the checker's affair.
+    """
+
+    asked: Mapping[str, float]
+    told: Sequence[Told]
+    _ends: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.told = sorted((one for one in self.told if one.birth in self.asked), key=lambda one: one.at)
+        heard = {one.birth for one in self.told}
+        self.asked = {birth: at for birth, at in self.asked.items() if birth in heard}
+        self._ends = {}
+        for one in self.told:
+            if one.over:
+                self._ends.setdefault(one.birth, one.at)
+
+    def open_at(self, moment: float) -> set[str]:
+        """Births of what had been asked for and was not over."""
+        return {
+            birth for birth, at in self.asked.items() if at <= moment and self._ends.get(birth, float("inf")) > moment
+        }
+
+    def longest_stall(self) -> float:
+        """The longest time, in seconds, in which a partition had work and nothing was told of any of it."""
+        moments: dict[Place, list[tuple[float, int]]] = defaultdict(list)
+        for birth, at in self.asked.items():
+            moments[place_of(birth)].append((at, 1))
+        over: set[str] = set()
+        for one in self.told:
+            ends = one.over and one.birth not in over
+            over |= {one.birth} if ends else set()
+            moments[place_of(one.birth)].append((one.at, -1 if ends else 0))
+        return max((_stall(sorted(each)) for each in moments.values()), default=0.0)
+
+    def recovered_after(self, moment: float) -> float | None:
+        """How long it took from then until something was told of the work that was open, in the partition that took
+        longest. None: none was open, or one was silent for good."""
+        affected = self.open_at(moment)
+        waits: dict[Place, float] = {place_of(birth): float("inf") for birth in affected}
+        for one in self.told:
+            if one.birth in affected and one.at > moment:
+                place = place_of(one.birth)
+                waits[place] = min(waits[place], one.at - moment)
+        longest = max(waits.values(), default=float("inf"))
+        return longest if longest < float("inf") else None
+
+
+def _stall(moments: Sequence[tuple[float, int]]) -> float:
+    """Of one partition: (when, +1 work arrives, 0 something is told, -1 a story is over), in order."""
+    longest, since, count = 0.0, 0.0, 0
+    for at, change in moments:
+        if change == 1:
+            since = since if count else at
+        else:
+            longest = max(longest, at - since) if count else longest
+            since = at
+        count += change
+    return longest
+
+
+def progress_of(site: Site) -> Progress:
+    """Of a site's action requests. External tasks are open as long as their owners like, so they tell of no stall."""
+    asked = {
+        f"{site.requests}/{one.partition()}/{one.offset()}": one.timestamp()[1] / 1000
+        for one in read(site.bootstrap, site.requests)
+    }
+    told = []
+    for one in read(site.bootstrap, site.events):
+        event = decoded(one.value(), headers_of(one))
+        told.append(Told(event["birth"], one.timestamp()[1] / 1000, event["final"] or event["change"] == "parked"))
+    return Progress(asked, told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one site of a fault came to. ``harms``: violations by kind; times in seconds."""
+
+    requests: int = 0
+    harms: Mapping[Harm, int] = field(default_factory=dict)
+    stall: float = 0.0
+    recovered: float | None = None
+
+    def __add__(self, other: Measured) -> Measured:
+        recoveries = [one.recovered for one in (self, other) if one.recovered is not None]
+        return Measured(
+            requests=self.requests + other.requests,
+            harms=Counter(self.harms) + Counter(other.harms),
+            stall=max(self.stall, other.stall),
+            recovered=max(recoveries, default=None),
+        )
+
+
+def measured(
+    requests: int, progress: Progress, violations: Sequence[Violation], injected_until: Sequence[float]
+) -> Measured:
+    """``requests``: how many were sent; ``injected_until``: when each injection ended, or struck if it does not end."""
+    recoveries = [took for moment in injected_until if (took := progress.recovered_after(moment)) is not None]
+    return Measured(
+        requests=requests,
+        harms=Counter(one.kind for one in violations),
+        stall=progress.longest_stall(),
+        recovered=max(recoveries, default=None),
+    )
