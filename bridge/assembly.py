@@ -121,7 +121,7 @@ def assemble(
         permits=permits,
         rules=policies.rules,
         limits=policies.rounds,
-        facts_of=_facts(catalogue),
+        facts_of=facts_of(catalogue),
         run_command=runner.run,
         observer=ports.observer,
         reach=reach,
@@ -171,7 +171,8 @@ def _orphans(ports: Ports, rules: ExternalRules | None, rounds: Rounds) -> Orpha
     return Orphans(ports.clock, ports.gateway, rules, ports.observer, rounds.wake, rounds.fail)
 
 
-def _facts(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:
+def facts_of(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:
+    """What decisions need to know of an operation, by its name."""
     known = {
         operation.name: OperationFacts(operation.recovery, makes_task=operation.makes_task)
         for operation in catalogue.values()
@@ -179,7 +180,7 @@ def _facts(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:
     # An operation that a newer catalogue dropped can only be finished, never called again.
     unknown = OperationFacts(RecoveryClass.NEVER_RETRY)
 
-    def facts_of(name: str | None) -> OperationFacts:
+    def facts(name: str | None) -> OperationFacts:
         return known.get(name or "", unknown)
 
-    return facts_of
+    return facts

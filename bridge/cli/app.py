@@ -6,6 +6,7 @@ import typer
 
 from bridge.cli import broker, check, config, operations, run, schemas, send, simulator, topics, version, watch
 from bridge.cli.demo import verb as demo
+from bridge.cli.requests import verbs as requests
 
 app = typer.Typer(
     name="vcd-bridge",
@@ -21,6 +22,9 @@ app.command("check")(check.check)
 app.command("config")(config.config)
 app.command("send")(send.send)
 app.command("watch")(watch.watch)
+app.add_typer(requests.requests, name="requests")
+app.command("freeze")(freeze.freeze)
+app.command("thaw")(freeze.thaw)
 app.command("operations")(operations.operations)
 app.add_typer(topics.topics, name="topics")
 app.add_typer(schemas.schemas, name="schemas")

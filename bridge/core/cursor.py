@@ -46,3 +46,22 @@ def starting_offset(
             hint="set the group's offset back to the cursor or restore the changelog, or records between are skipped",
         )
     return max(cursor.next_offset, low)
+
+
+def offset_doubt(cursor: Cursor | None, *, committed: int | None, low: int) -> str | None:
+    """What is worth telling about where reading begins, after ``starting_offset`` has found it; None: nothing."""
+    if cursor is None:
+        return None
+    if cursor.next_offset < low:
+        return (
+            f"the topic begins at offset {low} now: records from {cursor.next_offset} on were deleted before they were "
+            "read (retention), and nobody was told of them"
+        )
+    if committed is None:
+        return f"the group has no committed offset any more: reading goes on at the store's cursor {cursor.next_offset}"
+    if committed < cursor.next_offset:
+        return (
+            f"the committed offset {committed} lies before the store's cursor {cursor.next_offset}: "
+            "the cursor is used, so that nothing is done twice"
+        )
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Lifecycle, Phase
@@ -58,3 +59,19 @@ class Lanes:
             del waiting[index]
         if not waiting:
             del self._waiting[lane]
+
+
+def ahead_in_lane(lifecycle: Lifecycle, others: Iterable[Lifecycle]) -> list[Lifecycle]:
+    """Those of the same partition that a request which has not started has to wait for, in their order."""
+    if lifecycle.lane is None or lifecycle.phase not in _NOT_STARTED:
+        return []
+    ahead = [
+        one
+        for one in others
+        if one.lane == lifecycle.lane
+        and one.birth.topic_partition == lifecycle.birth.topic_partition
+        and one.holds_lane
+        and one.birth != lifecycle.birth
+        and (one.phase not in _NOT_STARTED or one.birth < lifecycle.birth)
+    ]
+    return sorted(ahead, key=lambda one: one.birth)

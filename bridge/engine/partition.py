@@ -30,7 +30,8 @@ class OwnedPartition:
 
     ``admitting`` is True until the records that were there at the assignment are admitted: until then nothing starts
     and no timer ends anything, because a cancel in the backlog counts. ``draining``: the partition is being handed
-    over. ``closed``: it is not ours any more. ``stopped``: it cannot go on, with the reason.
+    over. ``closed``: it is not ours any more. ``stopped``: it cannot go on, with the reason. ``remarks``: what its
+    restore found that a person should know.
     """
 
     def __init__(
@@ -56,14 +57,14 @@ class OwnedPartition:
         self.admitting = True
         self.draining = self.closed = self.paused = False
         self.stopped: str | None = None
+        self.remarks: tuple[str, ...] = ()
         self.waits_for_schema: int | None = None
         """Id of the schema that the next record waits for."""
 
         self.lifecycles: dict[Birth, Lifecycle] = {}
         self.requests: dict[Birth, StoredRequest] = {}
-        self._bytes = 0
+        self._bytes = self._resting_bytes = 0
         self._resting: set[Birth] = set()
-        self._resting_bytes = 0
         self.lanes = Lanes()
         self.claimed: set[str] = set()
         """Ids of Tasks that lifecycles of this partition have, open or ended."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.cursor import starting_offset
+from bridge.core.cursor import offset_doubt, starting_offset
 from bridge.core.inputs import Unreadable
 from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.restored import in_our_time
@@ -19,12 +18,20 @@ from bridge.ports import Headers, RestoredPartition, StoreCodec, StoredRecord
 
 
 @dataclass(slots=True)
-class _Contents:
-    lifecycles: dict[Birth, Lifecycle]
-    unreadable: dict[Birth, str]
-    requests: dict[Birth, StoredRequest]
-    ended: list[Ended]
-    cursor: Cursor | None
+class Contents:
+    """What a store partition says. ``unreadable``: lifecycles that are told from their headers alone, with the reason.
+
+    ``remarks``: what a person should know of how it was read, a sentence each.
+    """
+
+    lifecycles: dict[Birth, Lifecycle] = field(default_factory=dict)
+    unreadable: dict[Birth, str] = field(default_factory=dict)
+    requests: dict[Birth, StoredRequest] = field(default_factory=dict)
+    ended: list[Ended] = field(default_factory=list)
+    cursor: Cursor | None = None
+    moved: list[Birth] = field(default_factory=list)
+    """Those with times of a clock that was ahead of ours."""
+    remarks: list[str] = field(default_factory=list)
 
 
 def build(
@@ -39,7 +46,7 @@ def build(
             f"{partition}: the store has {restored.store_partitions} partitions, too few for this one",
             hint="run `vcd-bridge topics apply`: partition counts of input and store must match",
         )
-    contents = _read(restored.changelog, restored.ended, codec, now)
+    contents = contents_of(restored.changelog, restored.ended, codec, now)
     offset = starting_offset(
         str(partition),
         cursor=contents.cursor,
@@ -64,13 +71,19 @@ def build(
             owned.put_request(request)
     for birth, message in contents.unreadable.items():
         owned.feed(birth, Unreadable(message))
+    doubt = offset_doubt(contents.cursor, committed=restored.committed, low=restored.low)
+    owned.remarks = (*((doubt,) if doubt is not None else ()), *contents.remarks)
     return owned
 
 
-def _read(
+def contents_of(
     changelog: Sequence[StoredRecord], ended: Sequence[StoredRecord], codec: StoreCodec, now: datetime
-) -> _Contents:
-    contents = _Contents({}, {}, {}, [], None)
+) -> Contents:
+    """Records of one store partition, decoded.
+
+    Raises StoreConflict for what a newer version or somebody else has written.
+    """
+    contents = Contents()
     for record in changelog:
         if record.key == CURSOR_KEY:
             contents.cursor = _cursor(record, codec)
@@ -79,15 +92,16 @@ def _read(
         if part == "state":
             _read_state(contents, birth, record, codec, now)
         else:
-            # What cannot be read cannot be called: its lifecycle is parked when its turn comes.
-            with contextlib.suppress(StoreRecordUnreadable):
-                contents.requests[birth] = codec.decode_request(record)
+            _read_request(contents, birth, record, codec)
     for record in ended:
         try:
             contents.ended.append(codec.decode_ended(record))
-        except StoreRecordUnreadable:
-            # An ending that cannot be read only shortens the dedupe window of one id; it must not stop a partition.
-            continue
+        except StoreRecordUnreadable as error:
+            # It only shortens the dedupe window of one id; it must not stop a partition.
+            contents.remarks.append(f"an ending is forgotten, and a repeat of it would be called: {error.message}")
+    if contents.moved:
+        told = f"{len(contents.moved)} lifecycles bear times of a clock that was ahead of ours"
+        contents.remarks.append(f"{told}, {contents.moved[0]} for one: they are moved back")
     contents.ended.sort(key=lambda one: one.ended_at)
     return contents
 
@@ -113,12 +127,25 @@ def _cursor(record: StoredRecord, codec: StoreCodec) -> Cursor:
         ) from error
 
 
-def _read_state(contents: _Contents, birth: Birth, record: StoredRecord, codec: StoreCodec, now: datetime) -> None:
+def _read_request(contents: Contents, birth: Birth, record: StoredRecord, codec: StoreCodec) -> None:
     try:
-        contents.lifecycles[birth] = in_our_time(codec.decode_state(record), now)
+        contents.requests[birth] = codec.decode_request(record)
+    except StoreRecordUnreadable as error:
+        # What cannot be read cannot be called: its lifecycle is parked when its turn comes.
+        contents.remarks.append(f"a call cannot be made: {error.message}")
+
+
+def _read_state(contents: Contents, birth: Birth, record: StoredRecord, codec: StoreCodec, now: datetime) -> None:
+    try:
+        stored = codec.decode_state(record)
     except StoreRecordUnreadable as error:
         contents.lifecycles[birth] = _from_headers(birth, record.headers, now)
         contents.unreadable[birth] = error.message
+        contents.remarks.append(f"a lifecycle is told from its headers alone: {error.message}")
+        return
+    contents.lifecycles[birth] = in_our_time(stored, now)
+    if contents.lifecycles[birth] is not stored:
+        contents.moved.append(birth)
 
 
 def _from_headers(birth: Birth, headers: Headers, now: datetime) -> Lifecycle:

@@ -25,4 +25,11 @@ __all__ = [
     "OffsetSpec",
     "ResourceType",
     "TopicCollection",
+    "at_time",
 ]
+
+
+def at_time(millis: int) -> OffsetSpec:
+    """The first record of this time or later."""
+    found: OffsetSpec = OffsetSpec.for_timestamp(millis)
+    return found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, Message, Producer
 from confluent_kafka import TopicPartition as ClientPartition
 
-from bridge.core.coordinates import Birth
+from bridge.core.coordinates import Birth, TopicPartition
 from bridge.errors import ConfigurationError
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Cluster, Connection, failure, failures
@@ -76,8 +76,11 @@ def tail(
     until_end: bool = False,
     stop: Callable[[], bool] = lambda: False,
     idle_seconds: float = 0.2,
+    places: Mapping[TopicPartition, int] | None = None,
 ) -> Iterator[ReadRecord | None]:
     """Records of ``topics`` as they become visible to ``read_committed`` readers.
+
+    ``places``: the partitions to read and where to begin in each; otherwise all, from one end.
 
     ``until_end``: end when the present ends have been reached, otherwise when ``stop()`` says so. None is yielded about
     every ``idle_seconds`` without a record. Per partition in order, across partitions as they come.
@@ -85,13 +88,15 @@ def tail(
     """
     cluster = look(config)
     start = OFFSET_BEGINNING if from_beginning or until_end else OFFSET_END
-    waiting = {(topic, number) for topic in topics for number in range(cluster.partitions(topic))}
+    whole = {TopicPartition(topic, number): start for topic in topics for number in range(cluster.partitions(topic))}
+    begin = whole if places is None else places
+    waiting = {(one.topic, one.partition) for one in begin}
     missing = [topic for topic in topics if not cluster.partitions(topic)]
     if missing:
         raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint=_CREATE)
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
     try:
-        reader.assign([ClientPartition(topic, number, start) for topic, number in sorted(waiting)])
+        reader.assign([ClientPartition(one.topic, one.partition, begin[one]) for one in sorted(begin)])
         heard_at = time.monotonic()
         while not stop() and (waiting or not until_end):
             messages = reader.consume(_BATCH, 0.02)
@@ -105,18 +110,18 @@ def tail(
         reader.close()
 
 
+def read_record(message: Message) -> ReadRecord:
+    """A message without error, with where it is."""
+    at = Birth(message.topic() or "", message.partition() or 0, message.offset() or 0)
+    return ReadRecord(at, message.key(), message.value(), headers_of(message), message.timestamp()[1])
+
+
 def _records(messages: Sequence[Message], waiting: set[tuple[str, int]]) -> Iterator[ReadRecord]:
     for message in messages:
-        topic, number, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+        topic, number = message.topic() or "", message.partition() or 0
         error = message.error()
         if error is None:
-            yield ReadRecord(
-                Birth(topic, number, offset),
-                message.key(),
-                message.value(),
-                headers_of(message),
-                message.timestamp()[1],
-            )
+            yield read_record(message)
         elif error.code() == KafkaError._PARTITION_EOF:
             waiting.discard((topic, number))
         elif error.fatal() or not error.retriable():

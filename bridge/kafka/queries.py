@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from confluent_kafka import KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
@@ -18,6 +19,7 @@ from bridge.kafka.admin import (
     OffsetSpec,
     ResourceType,
     TopicCollection,
+    at_time,
 )
 from bridge.kafka.connection import MISSING, Connection
 
@@ -75,6 +77,16 @@ def high_watermarks(connection: Connection, partitions: Iterable[TopicPartition]
 def log_starts(connection: Connection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """First offsets that logs still hold. Raises KafkaException."""
     return _offsets(connection, partitions, EARLIEST, IsolationLevel.READ_UNCOMMITTED)
+
+
+def offsets_at(
+    connection: Connection, partitions: Iterable[TopicPartition], moment: datetime
+) -> dict[TopicPartition, int]:
+    """First offsets whose records bear this time or a later one; the end where there is none. Raises KafkaException."""
+    asked = list(partitions)
+    found = _offsets(connection, asked, at_time(int(moment.timestamp() * 1000)), IsolationLevel.READ_UNCOMMITTED)
+    ends = high_watermarks(connection, [partition for partition, offset in found.items() if offset < 0])
+    return {partition: ends.get(partition, found[partition]) for partition in asked}
 
 
 def readable_ranges(

@@ -1,0 +1,192 @@
+"""Reads the store without being anybody's owner: for those who only look. All calls block.
+
+The rules are those of a restore (``restoring.Log``): each partition is read to its end as it was at the beginning, past
+transactions that are still open. But nobody is fenced for it: a transaction that its owner does not end in time is
+told of, and what it holds is not shown. The group is not joined, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import TopicPartition as ClientPartition
+
+from bridge.core.coordinates import Birth, TopicPartition
+from bridge.errors import ConfigurationError, TemporaryError
+from bridge.kafka.clients import ReadRecord, read_record
+from bridge.kafka.config import LOG, KafkaConfig, make
+from bridge.kafka.connection import Connection, failure, failures
+from bridge.kafka.queries import high_watermarks, log_starts, offsets_at
+from bridge.kafka.restoring import Log
+from bridge.kafka.transaction import let_go
+from bridge.ports import StoredRecord, TopicNames
+
+OPEN_SECONDS = 5.0
+"""How long an open transaction is waited for. A live owner commits within milliseconds; a dead one's successor ends
+what it left."""
+STALLED_SECONDS = 30.0
+_BATCH = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPartition:
+    """The store of one input partition. ``held_up_at``: offset of the changelog behind which a transaction is open, so
+    that nothing from there on is shown; None: read to the end."""
+
+    partition: TopicPartition
+    changelog: Sequence[StoredRecord]
+    ended: Sequence[StoredRecord]
+    held_up_at: int | None
+
+
+@dataclass(slots=True)
+class _Reading:
+    partition: TopicPartition
+    changelog: Log
+    ended: Log | None
+
+    @property
+    def logs(self) -> tuple[Log, ...]:
+        return (self.changelog,) if self.ended is None else (self.changelog, self.ended)
+
+    def result(self) -> StoredPartition:
+        short = not self.changelog.done
+        return StoredPartition(
+            partition=self.partition,
+            changelog=self.changelog.records(),
+            ended=self.ended.records() if self.ended is not None else (),
+            held_up_at=self.changelog.stuck_at if short else None,
+        )
+
+
+def read_store(
+    config: KafkaConfig, names: TopicNames, *, ended: bool, wanted: Callable[[bytes], bool] = lambda key: True
+) -> list[StoredPartition]:
+    """The store of all inputs, partition by partition. ``ended``: also what is remembered of those that ended.
+
+    ``wanted`` is asked of each key; records of others are passed over.
+    Raises ConfigurationError (no such topic, not allowed) or TemporaryError.
+    """
+    connection = Connection(config)
+    cluster = connection.look()
+    missing = [name for name in names.stores if not cluster.partitions(name)]
+    if missing:
+        raise ConfigurationError(
+            f"no store: {', '.join(missing)}", hint="is kafka.group_id the bridges' own? `vcd-bridge topics apply`"
+        )
+    readings = [
+        _Reading(
+            TopicPartition(topic, number),
+            Log(TopicPartition(names.changelog(topic), number), latest_only=True),
+            Log(TopicPartition(names.ended(topic), number), latest_only=False) if ended else None,
+        )
+        for topic in names.inputs
+        for number in range(cluster.partitions(names.changelog(topic)))
+    ]
+    logs = {log.partition: log for reading in readings for log in reading.logs}
+    reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
+    try:
+        with failures("the store cannot be read"):
+            for partition, end in high_watermarks(connection, logs).items():
+                logs[partition].end = end
+            starts = log_starts(connection, logs)
+            reader.assign([_client(partition, offset) for partition, offset in starts.items()])
+            for partition, offset in starts.items():
+                logs[partition].reached(offset)
+            _read(reader, logs, wanted)
+    finally:
+        let_go(reader)
+    return [reading.result() for reading in readings]
+
+
+def record_at(config: KafkaConfig, at: Birth, *, seconds: float = 10.0) -> ReadRecord | None:
+    """The record with these coordinates; None when its topic does not hold it any more.
+
+    Raises ConfigurationError or TemporaryError.
+    """
+    if at.offset < 0:
+        return None
+    connection = Connection(config)
+    partition = at.topic_partition
+    if connection.look().partitions(at.topic) <= at.partition:
+        return None
+    with failures(f"{at} cannot be read"):
+        end, start = high_watermarks(connection, [partition])[partition], log_starts(connection, [partition])[partition]
+    if not start <= at.offset < end:
+        return None
+    reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
+    try:
+        reader.assign([_client(partition, at.offset)])
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for message in reader.consume(1, 0.1):
+                if message.error() is None:
+                    return read_record(message) if message.offset() == at.offset else None
+                _refuse_errors(message)
+        raise TemporaryError(f"{at} cannot be read", hint="is Kafka healthy?")
+    finally:
+        let_go(reader)
+
+
+def ends_of(config: KafkaConfig, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """Where these topics end now, open transactions included. Raises ConfigurationError or TemporaryError."""
+    connection = Connection(config)
+    with failures("the ends of topics cannot be learnt"):
+        return high_watermarks(connection, list(_partitions(connection, topics)))
+
+
+def places_at(config: KafkaConfig, topic: str, moment: datetime) -> dict[TopicPartition, int]:
+    """The first offset of each partition of ``topic`` with a record of that time or later.
+
+    Raises ConfigurationError or TemporaryError.
+    """
+    connection = Connection(config)
+    partitions = list(_partitions(connection, [topic]))
+    with failures(f"{topic} cannot be read"):
+        return offsets_at(connection, partitions, moment)
+
+
+def _partitions(connection: Connection, topics: Sequence[str]) -> Iterator[TopicPartition]:
+    cluster = connection.look()
+    return (TopicPartition(topic, number) for topic in topics for number in range(cluster.partitions(topic)))
+
+
+def _read(reader: Consumer, logs: dict[TopicPartition, Log], wanted: Callable[[bytes], bool]) -> None:
+    """Until every log is read to its end, or to where a transaction has been open for too long."""
+    heard_at = time.monotonic()
+    while left := [log for log in logs.values() if not log.done]:
+        for message in reader.consume(_BATCH, 0.05):
+            heard_at = time.monotonic()
+            _take(logs[TopicPartition(message.topic() or "", message.partition() or 0)], message, wanted)
+        now = time.monotonic()
+        if all(log.stuck_at >= 0 and now - log.stuck_since > OPEN_SECONDS for log in left):
+            return
+        if now - heard_at > STALLED_SECONDS:
+            names = ", ".join(str(log.partition) for log in left)
+            raise TemporaryError(f"{names} cannot be read to the end", hint="is Kafka healthy?")
+
+
+def _take(log: Log, message: Message, wanted: Callable[[bytes], bool]) -> None:
+    error = message.error()
+    if error is not None and error.code() == KafkaError._PARTITION_EOF:
+        log.stopped_at(message.offset() or 0)
+    elif error is not None:
+        _refuse_errors(message)
+    elif wanted(message.key() or b""):
+        log.take(message)
+    else:
+        log.reached((message.offset() or 0) + 1)
+
+
+def _refuse_errors(message: Message) -> None:
+    error = message.error()
+    if error is not None and error.code() != KafkaError._PARTITION_EOF and (error.fatal() or not error.retriable()):
+        raise failure(f"{message.topic()} cannot be read", error)
+
+
+def _client(partition: TopicPartition, offset: int) -> ClientPartition:
+    return ClientPartition(partition.topic, partition.partition, offset)
