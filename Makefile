@@ -7,12 +7,12 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # what is missing is said before anything is installed
-.PHONY: help setup demo test test-long check format bench fidelity simulate docs lock clean kafka prerequisites
+.PHONY: help setup demo test test-long check format bench fidelity simulate campaign docs lock clean kafka prerequisites
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external or simulator (bench)  SEEDS=count SEED=number (simulate)"
+	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external or simulator (bench)  SEEDS=count SEED=number (simulate)  FAULT=name or pattern or part HOURS=count (campaign)"
 
 setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
 
@@ -59,6 +59,9 @@ fidelity: kafka ## hold simulator and client to what others wrote; keeps the res
 
 simulate: $(STAMP) ## the whole engine in virtual time under many seeds; SEED= runs one again
 	$(BIN)/python -m tools.simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED))
+
+campaign: kafka ## inject faults into real processes on a real Kafka, a line for each; keeps them for docs/faults.md
+	$(BIN)/python -m tests.campaign $(foreach one,$(FAULT),'$(one)') $(if $(HOURS),--hours $(HOURS)) $(if $(LIST),--list)
 
 bench: kafka ## the bridge against a hand-written loop on the real Kafka, and the simulator
 	$(BIN)/python -m benchmarks $(ONLY)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from bridge.core.control import CONTROL_TRANSITIONS
 from bridge.core.external.transitions import EXTERNAL_TRANSITIONS
-from tools import describe_code, describe_fidelity
+from tools import describe_code, describe_faults, describe_fidelity
 from tools.draw_architecture import ROOT, file_map, import_graph, state_diagram
 
 PARTS: Mapping[str, Callable[[], str]] = {
@@ -31,6 +31,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "fidelity documents": describe_fidelity.documents,
     "fidelity beyond": describe_fidelity.beyond,
     "fidelity recorded": describe_fidelity.recorded,
+    "faults": describe_faults.table,
     "unchecked bodies": describe_code.unchecked_bodies,
 }
 

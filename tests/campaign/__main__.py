@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.campaign.fault import Fault, faults, named
-from tests.campaign.lines import head, keep, printed
+from tests.campaign.lines import forget, head, keep, printed
 from tests.campaign.playing import clusters, in_order, play
 
 
@@ -30,13 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in chosen:
             print(f"{one.part:10} {one.name:34} {one.minutes:4g} min  {one.what}")
         return 0
+    if not options.faults:
+        forget([one.name for one in faults()])
     chosen = [one for one in chosen if options.hours is not None or not one.needs_hours]
     return _play(in_order(chosen), options.hours)
 
 
 def _play(chosen: Sequence[Fault], hours: float | None) -> int:
     directory = Path(tempfile.mkdtemp(prefix="vcd-bridge-campaign-"))
-    names = [one.name for one in faults()]
     bad = 0
     print(head(), flush=True)
     with clusters(directory / "kafka") as made:
@@ -46,7 +47,7 @@ def _play(chosen: Sequence[Fault], hours: float | None) -> int:
             line = play(fault, made, place, hours=hours)
             _say("")
             print(printed(line), flush=True)
-            keep(line, names)
+            keep(line)
             if line.as_expected:
                 shutil.rmtree(place)
             else:

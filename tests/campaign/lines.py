@@ -118,8 +118,19 @@ def results() -> dict[str, Line]:
     return {name: Line(**kept) for name, kept in json.loads(RESULTS.read_text(encoding="utf-8")).items()}
 
 
-def keep(line: Line, names: Sequence[str]) -> None:
-    """Put a line in the place of its fault's last one; faults that are no more (not in ``names``) are forgotten."""
-    kept: Mapping[str, Line] = {**results(), line.fault: line}
-    rows = {name: asdict(kept[name]) for name in names if name in kept}
-    RESULTS.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def keep(line: Line) -> None:
+    """Put a line in the place of its fault's last one."""
+    _write({**results(), line.fault: line})
+
+
+def forget(names: Sequence[str]) -> None:
+    """Drop the lines of all faults but these: the others are no more."""
+    _write({name: line for name, line in results().items() if name in names})
+
+
+def _write(lines: Mapping[str, Line]) -> None:
+    """At once: others may read, or play other faults, meanwhile."""
+    rows = {name: asdict(line) for name, line in sorted(lines.items())}
+    fresh = RESULTS.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(RESULTS)
