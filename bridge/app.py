@@ -17,6 +17,7 @@ from bridge.avro.external_codec import AvroExternalCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import load as load_catalogue
+from bridge.core.freeze import to_json
 from bridge.core.lifecycle import Phase
 from bridge.crash import crash_points
 from bridge.engine.engine import Engine
@@ -24,6 +25,7 @@ from bridge.engine.partition import OwnedPartition
 from bridge.errors import ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.consumer import KafkaInbox
+from bridge.kafka.control import KafkaControl
 from bridge.kafka.journal import TransactionalJournal
 from bridge.kafka.registry import SchemaRegistry
 from bridge.kafka.settling import OwnSchemas
@@ -107,6 +109,7 @@ async def run(
         inbox=inbox,
         journal=journal,
         store=store,
+        control=KafkaControl(kafka, names.control, trouble=trouble, on_hung=hung),
         requests=AvroRequestCodec(registry),
         external=AvroExternalCodec(registry) if names.external_tasks is not None else None,
         events=AvroEventCodec(settings.kafka.group_id, schemas.ids.get(EVENT) if schemas is not None else None),
@@ -117,6 +120,7 @@ async def run(
     engine = assemble(ports, policies(settings), load_catalogue(), lambda: admission_context(settings, gateway), reach)
     health = EngineHealth(engine, lambda: inbox.last_progress, clock, longest_read_seconds(settings))
     telemetry.count_open(lambda: open_by_phase(engine))
+    telemetry.report_call_limit(lambda: engine.call_limit)
     telemetry.report_ready(lambda: health.ready()[0])
     management = ManagementServer(settings.management.address, health, telemetry.render)
     await management.start()
@@ -148,7 +152,11 @@ class EngineHealth:
         engine = self._engine
         partitions = {str(one.partition): _state(one) for one in engine.partitions.values()}
         not_taken = {str(partition): reason for partition, reason in engine.not_taken.items()}
-        details = {"partitions": partitions, "not_taken": not_taken, "vcd_session": engine.session_ready}
+        details = {
+            "partitions": partitions, "not_taken": not_taken, "vcd_session": engine.session_ready,
+            "frozen": None if engine.freeze is None else to_json(engine.freeze),
+            "calls": {"limit": engine.call_limit, "breaker": engine.breaker},
+        }  # fmt: skip
         return engine.is_ready, details
 
 

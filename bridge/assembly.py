@@ -14,6 +14,7 @@ from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import ExternalRules
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.action_desk import ActionDesk
+from bridge.engine.brake import Brake
 from bridge.engine.claims import Claims
 from bridge.engine.engine import DrainTimes, Engine, Parts
 from bridge.engine.external_desk import ExternalDesk
@@ -25,6 +26,7 @@ from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.patience import Patience, SettleTimes
 from bridge.engine.permits import Limits, Permits
+from bridge.engine.probing import Probing
 from bridge.engine.records import RecordWriter
 from bridge.engine.recovery import Recovery
 from bridge.engine.references import References
@@ -34,6 +36,7 @@ from bridge.engine.schemas import SchemaWaits
 from bridge.engine.watch import Watch, WatchPace
 from bridge.ports import (
     Clock,
+    ControlTopic,
     EventCodec,
     ExternalCodec,
     Inbox,
@@ -55,6 +58,7 @@ class Ports:
     inbox: Inbox
     journal: Journal
     store: Store
+    control: ControlTopic
     requests: RequestCodec
     external: ExternalCodec | None = None
     """None: external tasks are off."""
@@ -88,7 +92,8 @@ def assemble(
 ) -> Engine:
     """An engine that is wired but not running. ``reach`` is called at every named crash point."""
     writer = RecordWriter(policies.names, ports.events, ports.store_codec, ports.journal)
-    permits = Permits(policies.limits, ports.clock, ports.gateway)
+    brake = Brake(ports.control, ports.observer)
+    permits = Permits(policies.limits, ports.clock, ports.gateway, brake)
     owned: dict[TopicPartition, OwnedPartition] = {}
     claims = Claims(owned.values)
     follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
@@ -99,6 +104,7 @@ def assemble(
         clock=ports.clock,
         gateway=ports.gateway,
         permits=permits,
+        brake=brake,
         follower=follower,
         recovery=Recovery(patience, ports.gateway, catalogue, settle, claims),
         external=external,
@@ -128,7 +134,7 @@ def assemble(
         claims=claims,
         partitions=owned,
     )
-    schemas.wake = rounds.wake
+    schemas.wake = brake.on_thaw = rounds.wake
     return Engine(
         Parts(
             clock=ports.clock,
@@ -137,6 +143,9 @@ def assemble(
             store=ports.store,
             store_codec=ports.store_codec,
             gateway=ports.gateway,
+            brake=brake,
+            permits=permits,
+            probing=Probing(permits.breaker, ports.clock, ports.gateway, ports.observer, rounds.wake),
             rounds=rounds,
             runner=runner,
             follower=follower,

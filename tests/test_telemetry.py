@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.core.answers import Accepted, Busy, HttpCall, OutcomeUnknown
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
+from bridge.core.freeze import Freeze
 from bridge.core.lifecycle import Ended, Lifecycle, Phase
 from bridge.core.requests import SchemaAnswer
 from bridge.core.task import task_at
@@ -158,7 +159,7 @@ ABOUT_A_REQUEST: dict[str, list[Callable[[Observer], None]]] = {
 ABOUT_THE_PROCESS = {
     "dead_lettered", "committed", "not_committed", "assigned", "unassigned", "partition_stopped", "paused",
     "backlog_admitted", "schema_waiting", "schema_answered", "orphan_found", "orphans_unknown", "strangers_seen",
-    "homeless_seen",
+    "homeless_seen", "freeze_changed", "breaker_moved",
 }  # fmt: skip
 
 
@@ -193,6 +194,29 @@ def test_a_wait_for_the_registry_is_told_and_counted(telemetry: Telemetry, strea
     telemetry.schema_waiting(PARTITION, 7)
     telemetry.unassigned(PARTITION, lost=True)
     assert value(telemetry, gauge) == 0
+
+
+def test_a_freeze_and_its_end_are_told(telemetry: Telemetry, stream: io.StringIO) -> None:
+    at = datetime(2026, 1, 1, 8, tzinfo=UTC)
+    telemetry.freeze_changed(Freeze(frozen=True, reason="upgrade to 10.6", requested_by="jo", at=at))
+    assert value(telemetry, "vcdbridge_frozen") == 1
+    telemetry.freeze_changed(Freeze(frozen=False, requested_by="al", at=at))
+    assert value(telemetry, "vcdbridge_frozen") == 0
+    frozen, thawed = lines(stream)
+    assert (frozen["event"], frozen["level"], frozen["reason"]) == ("bridge.frozen", "warning", "upgrade to 10.6")
+    assert (thawed["event"], thawed["level"], thawed["requested_by"]) == ("bridge.thawed", "info", "al")
+
+
+def test_what_the_breaker_does_is_told(telemetry: Telemetry, stream: io.StringIO) -> None:
+    for state, is_open in (("open", 1), ("half_open", 1), ("closed", 0)):
+        telemetry.breaker_moved(state, "why", 1.5)
+        assert value(telemetry, "vcdbridge_breaker_open") == is_open
+    assert [(line["event"], line["level"], line["reason"], line["seconds"]) for line in lines(stream)] == [
+        ("vcd.breaker_open", "warning", "why", 1.5), ("vcd.breaker_half_open", "info", "why", 1.5),
+        ("vcd.breaker_closed", "info", "why", 1.5),
+    ]  # fmt: skip
+    telemetry.report_call_limit(lambda: 7)
+    assert value(telemetry, "vcdbridge_call_limit") == 7
 
 
 def test_tasks_that_nobody_has_are_told_and_counted(telemetry: Telemetry, stream: io.StringIO) -> None:

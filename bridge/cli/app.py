@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import broker, check, config, operations, run, schemas, send, simulator, topics, version, watch
+from bridge.cli import broker, check, config, freeze, operations, run, schemas, send, simulator, topics, version, watch
 from bridge.cli.demo import verb as demo
 from bridge.cli.requests import verbs as requests
 

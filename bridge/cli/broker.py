@@ -43,4 +43,5 @@ def embedded_topics(settings: Settings) -> dict[str, int]:
     """The bridge's topics and their partitions, those of the store included."""
     from bridge.cli.connections import topic_layout
 
-    return dict.fromkeys(topic_layout(settings).topics(), settings.topics.partitions)
+    layout = topic_layout(settings)
+    return {topic: layout.partitions_of(topic) for topic in layout.topics()}

@@ -126,7 +126,7 @@ def _rights(settings: Settings) -> str:
     if look(config).is_embedded:
         return "the embedded broker lets everybody do everything"
     check_rights(config, topic_layout(settings).names)
-    return "reads inputs and store, writes outputs and store, joins its group"
+    return "reads inputs, store and control topic, writes outputs and store, joins its group"
 
 
 async def _schemas(settings: Settings) -> list[Checked]:

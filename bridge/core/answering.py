@@ -32,6 +32,11 @@ AT_ONCE = frozenset({"lease_expired", "handed_over", "held_back"})
 """Calls that this process itself did not let leave: made again without a pause, the first time."""
 
 
+FROZEN = "frozen"
+"""A call that was held back because operators have frozen the group: it says nothing about VCD or about the request,
+and what holds it back from now on is its permit."""
+
+
 def answered(story: Story, answer: CallAnswer, jitter: float, facts: OperationFacts, rules: Rules) -> None:
     match answer:
         case Accepted() if not facts.makes_task:
@@ -128,7 +133,13 @@ def _limited(story: Story, answer: Limited, jitter: float, rules: Rules) -> None
 
 
 def _never_sent(story: Story, answer: NeverSent, jitter: float, rules: Rules) -> None:
-    if _canceled_instead(story) or _waited_too_long(story, rules, answer.message, None, None):
+    if _canceled_instead(story):
+        return
+    if answer.code == FROZEN:
+        story.become(phase=Phase.WAITING, tries=_uncounted(story), wake_at=None)
+        story.notes.append(f"retry_{FROZEN}")
+        return
+    if _waited_too_long(story, rules, answer.message, None, None):
         return
     story.become(tries=_uncounted(story))
     _again(story, answer.code, jitter, rules, at_once=answer.code in AT_ONCE)

@@ -11,12 +11,16 @@ from typing import Any
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.deciding import next_wake
+from bridge.core.freeze import Freeze
 from bridge.core.inputs import Restored, Woke
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.rules import Rules
+from bridge.engine.brake import Brake
 from bridge.engine.follower import Follower
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
+from bridge.engine.permits import Permits
+from bridge.engine.probing import Probing
 from bridge.engine.restoring import build
 from bridge.engine.rounds import Rounds
 from bridge.engine.runner import Runner
@@ -62,6 +66,9 @@ class Parts:
     store: Store
     store_codec: StoreCodec
     gateway: VcdGateway
+    brake: Brake
+    permits: Permits
+    probing: Probing
     rounds: Rounds
     runner: Runner
     follower: Follower
@@ -113,6 +120,21 @@ class Engine:
         """The VCD session is up."""
         return self._p.gateway.session_ready
 
+    @property
+    def freeze(self) -> Freeze | None:
+        """Why nothing is called that changes VCD; None: the group is not frozen."""
+        return self._p.brake.freeze
+
+    @property
+    def call_limit(self) -> int:
+        """Calls that may be out at once, as VCD has answered so far; 0 while the breaker is open."""
+        return self._p.permits.limit
+
+    @property
+    def breaker(self) -> str:
+        """``closed``, ``open`` or ``half_open``."""
+        return str(self._p.permits.breaker.state)
+
     def stalled(self, seconds: float) -> list[str]:
         """Loops that have made no progress for so long, though they should have."""
         now = self._p.clock.monotonic()
@@ -135,8 +157,9 @@ class Engine:
         p = self._p
         await p.gateway.open()
         await p.journal.open()
+        await p.brake.open()
         await p.inbox.open()
-        work = [self._read(), p.rounds.run(), p.follower.run(), self._keep_time()]
+        work = [self._read(), p.rounds.run(), p.follower.run(), self._keep_time(), p.brake.run(), p.probing.run()]
         if p.watch is not None:
             work.append(p.watch.run())
         loops = [asyncio.ensure_future(loop) for loop in work]
@@ -183,6 +206,7 @@ class Engine:
             await p.orphans.close()
         await p.journal.close()
         await p.store.close()
+        await p.brake.close()
         await p.gateway.close()
 
     async def _announce(self, on_ready: Callable[[], None]) -> None:

@@ -8,16 +8,18 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
-from bridge.core.answers import CancelAnswer, HttpCall, NeverSent
+from bridge.core.answering import FROZEN
+from bridge.core.answers import CallAnswer, CancelAnswer, HttpCall, NeverSent
 from bridge.core.commands import Command, Follow, Look, MakeCall, ReadReferences, ReadTask, SendCancel
 from bridge.core.coordinates import Birth
 from bridge.core.inputs import Answered, AnyInput, CancelAnswered, Unreadable
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.rules import Backoff
+from bridge.engine.brake import Brake
 from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.follower import Follower
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.permits import Permits, Use, use_of
+from bridge.engine.permits import Made, Permits, Use, use_of
 from bridge.engine.recovery import Recovery
 from bridge.engine.references import References
 from bridge.engine.watch import Watch
@@ -53,6 +55,7 @@ class Runner:
         clock: Clock,
         gateway: VcdGateway,
         permits: Permits,
+        brake: Brake,
         follower: Follower,
         recovery: Recovery,
         external: ExternalParts | None,
@@ -62,6 +65,7 @@ class Runner:
         self._clock = clock
         self._gateway = gateway
         self._permits = permits
+        self._brake = brake
         self._follower = follower
         self._recovery = recovery
         self._external = external
@@ -125,26 +129,35 @@ class Runner:
 
     async def _call(self, owned: OwnedPartition, lifecycle: Lifecycle, request: StoredRequest, leave_by: float) -> None:
         call = http_call(lifecycle, request)
-        began = self._clock.monotonic()
-        use = Use.UNUSED
+        made = Made(call.operation, self._clock.monotonic())
+        held_back: NeverSent | None = None
+        answer: CallAnswer | None = None
 
         def may_leave() -> bool:
+            nonlocal held_back
             self._reach("request_leaving")
-            return self._held_back(owned, lifecycle.birth) is None
+            held_back = self._held_back(owned, lifecycle.birth)
+            return held_back is None
 
         try:
             self._reach("intent_committed")
-            held_back = self._held_back(owned, lifecycle.birth)
-            answer = held_back or await self._gateway.call(call, leave_by=leave_by, may_leave=may_leave)
-            use = use_of(answer)
-            if held_back is None:
+            answer = self._held_back(owned, lifecycle.birth)
+            if answer is None:
+                answer = await self._gateway.call(call, leave_by=leave_by, may_leave=may_leave)
+                if held_back is not None and isinstance(answer, NeverSent):
+                    answer = held_back  # the gateway knows that it was held back, but not why
                 self._reach("call_answered")
-                self._observer.call_answered(lifecycle, call, answer, self._clock.monotonic() - began)
+                self._observer.call_answered(lifecycle, call, answer, self._clock.monotonic() - made.began)
             self._feed(owned, lifecycle, Answered(lifecycle.attempt, answer, self._clock.random()))
         finally:
             owned.calls_out -= 1
-            self._permits.release(use)
+            self._give_back(made, answer)
             self._loop().wake()
+
+    def _give_back(self, made: Made, answer: CallAnswer | None) -> None:
+        """The permit of a call; ``answer`` None: canceled on the way."""
+        use = Use.UNUSED if answer is None else use_of(answer)
+        self._permits.release(use, made, getattr(answer, "code", ""))
 
     def _held_back(self, owned: OwnedPartition, birth: Birth) -> NeverSent | None:
         """Why the call of a committed intent must not leave after all, asked right before it would.
@@ -156,13 +169,18 @@ class Runner:
             return NeverSent(code="handed_over", message="the partition is handed over")
         if current is not None and current.cancel_wanted:
             return NeverSent(code="held_back", message="canceled before it left")
+        if self._brake.is_on:
+            return NeverSent(code=FROZEN, message="frozen before it left")
         return None
 
     # --- cancel and look ------------------------------------------------------------------------------------------
 
     async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         failures = 0
-        while self._still(owned, lifecycle, Phase.FOLLOWING) and not (owned.draining or self._permits.frozen):
+        while self._still(owned, lifecycle, Phase.FOLLOWING) and not owned.draining:
+            if self._brake.is_on:
+                await self._brake.until_off()
+                continue
             # Of its own, as every call has; two owners in a row do not know each other's number.
             unique = f"{int(self._clock.random() * 16**6):06x}"
             call_id = f"{lifecycle.birth.call_id(lifecycle.attempt)}-cancel-{unique}"

@@ -13,7 +13,7 @@ from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection, require_topics
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.limits import DEFAULT_BYTES, OVERHEAD_BYTES, record_bytes, topic_limits
-from bridge.kafka.rights import inputs_and_stores, require_rights, written
+from bridge.kafka.rights import read_topics, require_rights, written
 from bridge.kafka.transaction import Attempt, End, TransactionalWriter, Work
 from bridge.kafka.worker import Worker
 from bridge.ports import Committed, NotCommitted, PartitionEntries, TopicNames
@@ -190,7 +190,7 @@ class TransactionalJournal:
             require_rights(
                 connection,
                 group=self._config.group_id,
-                read=inputs_and_stores(self._names),
+                read=read_topics(self._names),
                 write=written(self._names),
             )
         self._connection = connection

@@ -78,10 +78,14 @@ class Layout:
     dedupe_window: timedelta = timedelta(days=7)
 
     def topics(self) -> tuple[str, ...]:
-        """Names of all topics: each input with its store, then the outputs."""
+        """Names of all topics: each input with its store, the outputs, and what operators tell the group."""
         names = self.names
         inputs = (name for one in names.inputs for name in (one, names.changelog(one), names.ended(one)))
-        return (*inputs, *names.outputs)
+        return (*inputs, *names.outputs, names.control)
+
+    def partitions_of(self, topic: str) -> int:
+        """How many a topic is made with where it stands alone."""
+        return 1 if topic == self.names.control else self.partitions
 
     def required(self, existing: Mapping[str, ExistingTopic], *, default_record_bytes: int) -> list[RequiredTopic]:
         """All topics as they have to be. ``default_record_bytes``: the broker's limit for topics without their own."""
@@ -101,6 +105,8 @@ class Layout:
         for name in names.outputs:
             dead = _fits(largest) | _DEAD_LETTERS if name == names.dead_letters else {}
             required.append(made.topic(name, self.partitions, _KEPT | dead))
+        # What holds for the whole group needs an order.
+        required.append(made.topic(names.control, self.partitions_of(names.control), _CONTROL, binds=True))
         return required
 
     def _changelog(self) -> dict[str, Wanted]:
@@ -154,6 +160,10 @@ def _fits(record_bytes: int) -> dict[str, Wanted]:
 
 _KEPT = {"cleanup.policy": Wanted("delete", Rule.EXACTLY)}
 """A compacted input would lose requests, a compacted output steps of a story."""
+_CONTROL = {
+    "cleanup.policy": Wanted("compact", Rule.EXACTLY),
+    "unclean.leader.election.enable": Wanted("false", Rule.EXACTLY),
+}
 _DEAD_LETTERS = {"retention.ms": Wanted(str(30 * _DAY_MS), Rule.WHEN_CREATED)}
 
 
@@ -209,6 +219,12 @@ def compare(required: list[RequiredTopic], existing: Mapping[str, ExistingTopic]
     return TopicPlan(tuple(differences), {topic.name: topic for topic in required})
 
 
+def _hint(topic: RequiredTopic) -> str:
+    if topic.partitions == 1:
+        return "partitions cannot be taken away; delete the topic, and let `topics apply` make it"
+    return "partitions cannot be taken away; add partitions to the input topic instead"
+
+
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
@@ -222,7 +238,7 @@ def _compare(topic: RequiredTopic, found: ExistingTopic) -> Iterator[Difference]
             setting="partitions",
             current=str(found.partitions),
             wanted=str(topic.partitions),
-            hint="" if grows else "partitions cannot be taken away; add partitions to the input topic instead",
+            hint="" if grows else _hint(topic),
         )
     if found.replication_factor < topic.replication_factor:
         yield Difference(

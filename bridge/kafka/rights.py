@@ -24,19 +24,19 @@ DENIED = frozenset(
     }
 )
 HINT = (
-    "grant Read on inputs and store, Write on events, ticket updates, dead letters and store, Read on the group, "
-    "Write on the transactional ids that begin with the group's name"
+    "grant Read on inputs, store and control topic, Write on events, ticket updates, dead letters and store, Read on "
+    "the group, Write on the transactional ids that begin with the group's name"
 )
 
 
 def check_rights(config: KafkaConfig, names: TopicNames) -> None:
     """Raises ConfigurationError that names every right that ``run`` would miss, TemporaryError without Kafka."""
-    require_rights(Connection(config), group=config.group_id, read=inputs_and_stores(names), write=written(names))
+    require_rights(Connection(config), group=config.group_id, read=read_topics(names), write=written(names))
 
 
-def inputs_and_stores(names: TopicNames) -> frozenset[str]:
+def read_topics(names: TopicNames) -> frozenset[str]:
     """What the bridge reads."""
-    return frozenset((*names.inputs, *names.stores))
+    return frozenset((*names.inputs, *names.stores, names.control))
 
 
 def written(names: TopicNames) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.ports.clock import Clock
 from bridge.ports.codecs import EventCodec, ExternalCodec, RequestCodec, StoreCodec
+from bridge.ports.control import ControlTopic
 from bridge.ports.inbox import Assigned, AtEnd, Delivery, Headers, Inbox, InboxEvent, Lost, Records, Revoking
 from bridge.ports.journal import (
     Committed,
@@ -24,6 +25,7 @@ __all__ = [
     "AtEnd",
     "Clock",
     "Committed",
+    "ControlTopic",
     "Delivery",
     "EventCodec",
     "ExternalCodec",

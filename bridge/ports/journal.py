@@ -142,6 +142,11 @@ class TopicNames:
         tickets = () if self.ticket_updates is None else (self.ticket_updates,)
         return (self.task_events, *tickets, self.dead_letters)
 
+    @property
+    def control(self) -> str:
+        """What operators tell the whole group."""
+        return f"{self.group_id}.control"
+
     def changelog(self, input_topic: str) -> str:
         return f"{self.group_id}.{input_topic}.changelog"
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from bridge.core.answers import CallAnswer, HttpCall
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import StatusEvent
+from bridge.core.freeze import Freeze
 from bridge.core.lifecycle import Ended, Lifecycle
 from bridge.core.requests import SchemaAnswer
 
@@ -82,6 +83,14 @@ class Observer(Protocol):
 
         ``places``: as their marks name them, ``<topic>-<partition>``.
         """
+        ...
+
+    def breaker_moved(self, state: str, reason: str, seconds: float) -> None:
+        """The circuit breaker is ``closed``, ``open`` or ``half_open`` from now on; ``seconds``: since it opened."""
+        ...
+
+    def freeze_changed(self, freeze: Freeze) -> None:
+        """Operators have frozen the group, or it is not frozen any more."""
         ...
 
     def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:

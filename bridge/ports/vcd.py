@@ -34,6 +34,11 @@ class VcdGateway(Protocol):
         ...
 
     @property
+    def silence_seconds(self) -> float:
+        """What is left of the time for which VCD has asked to be left alone; 0: it has not."""
+        ...
+
+    @property
     def api_version(self) -> str: ...
 
     @property

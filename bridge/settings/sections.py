@@ -336,6 +336,7 @@ class Settings(BaseSettings):
             raise ValueError("kafka.group_id and the input topics are too long together: <group>.<input>.changelog "
                              "must be at most 249 characters")  # fmt: skip
         stores = {f"{self.kafka.group_id}.{topic}.{kind}" for topic in inputs for kind in ("changelog", "ended")}
+        stores.add(f"{self.kafka.group_id}.control")
         for name, topic in self.topics.names().items():
             if topic in stores:
                 raise ValueError(f"topics.{name}: {topic!r} belongs to the bridge's store")

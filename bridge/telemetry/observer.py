@@ -22,6 +22,7 @@ from bridge.core.answers import (
 )
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, StatusEvent
+from bridge.core.freeze import Freeze, to_json
 from bridge.core.lifecycle import Ended, Lifecycle, Phase
 from bridge.core.requests import SchemaAnswer
 from bridge.errors import BridgeError
@@ -146,6 +147,18 @@ class Telemetry:
         self._count(self.metrics.calls, operation, result, str(http_status) if http_status else "none")
         self._observe(self.metrics.call_seconds, seconds, operation)
 
+    def breaker_moved(self, state: str, reason: str, seconds: float) -> None:
+        self.metrics.brakes.breaker_open.set(float(state != "closed"))
+        write = self._log.warning if state == "open" else self._log.info
+        write(f"vcd.breaker_{state}", reason=reason, seconds=round(seconds, 3))
+
+    def freeze_changed(self, freeze: Freeze) -> None:
+        self.metrics.brakes.frozen.set(float(freeze.frozen))
+        facts = {name: value for name, value in to_json(freeze).items() if name != "frozen"}
+        (self._log.warning if freeze.frozen else self._log.info)(
+            "bridge.frozen" if freeze.frozen else "bridge.thawed", **facts
+        )
+
     # --- Kafka ----------------------------------------------------------------------------------------------------
 
     def committed(self, seconds: float, steps: int) -> None:
@@ -234,6 +247,10 @@ class Telemetry:
     def count_open(self, source: Callable[[], Mapping[Phase, int]]) -> None:
         """Where the number of open lifecycles by phase comes from; asked at each scrape."""
         self._count_open = source
+
+    def report_call_limit(self, limit: Callable[[], int]) -> None:
+        """Where the gauge ``vcdbridge_call_limit`` gets its value from."""
+        self.metrics.brakes.call_limit.set_function(lambda: float(limit()))
 
     def report_ready(self, ready: Callable[[], bool]) -> None:
         """Where the gauge ``vcdbridge_ready`` gets its value from."""

@@ -73,6 +73,10 @@ class HttpGateway:
         return self._sessions.current is not None
 
     @property
+    def silence_seconds(self) -> float:
+        return self._line.silence_seconds
+
+    @property
     def api_version(self) -> str:
         session = self._sessions.latest
         return session.api_version if session is not None else ""

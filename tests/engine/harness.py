@@ -31,6 +31,7 @@ from bridge.engine.permits import Permits
 from bridge.engine.records import record_bytes
 from bridge.ports import Committed, Headers, NotCommitted, OutRecord, PartitionEntries, StoredRecord, TopicNames
 from tests.engine.scripted_vcd import ScriptedVcd
+from tests.simulation.control import SimControl, SimControlTopic
 from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
 from tests.simulation.loop import VirtualClock, run_virtually
 from tests.support.decoding import decoded
@@ -124,6 +125,9 @@ class Site:
     """How far the wall clock of the host is ahead on which the next process starts."""
     noted: Noting = field(default_factory=Noting)
     requests: AvroRequestCodec = field(default_factory=AvroRequestCodec)
+    control: SimControlTopic = field(default_factory=SimControlTopic)
+    control_delay: float = 0.01
+    """Seconds until a process hears of a record there."""
     kafka: SimKafka = field(init=False)
     started: int = 0
     failures: list[BaseException] = field(default_factory=list)
@@ -150,6 +154,7 @@ class Site:
             inbox=self.inbox,
             journal=ScriptedJournal(self.process, self.kafka, self.inbox, self),
             store=SimStore(self.process, self.kafka, NAMES.group_id),
+            control=SimControl(self.control, self.control_delay),
             requests=self.requests,
             external=AvroExternalCodec() if names.external_tasks is not None else None,
             events=AvroEventCodec("test"),

@@ -56,6 +56,7 @@ class ScriptedVcd:
     """
 
     session_ready: bool = True
+    silence_seconds: float = 0.0
     travel_seconds: float = TRAVEL_SECONDS
     before_leaving: float = TRAVEL_SECONDS
     clock_ahead: timedelta = timedelta()

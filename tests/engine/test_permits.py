@@ -12,7 +12,8 @@ import pytest
 
 from bridge.core.answers import Busy, CallAnswer, Limited, NeverSent, OutcomeUnknown, Refused, SessionExpired
 from bridge.core.coordinates import TopicPartition
-from bridge.engine.permits import Limits, Permits, Use, use_of
+from bridge.engine.breaker import BreakerState
+from bridge.engine.permits import Limits, Made, Permits, Use, use_of
 from bridge.ports import NotCommitted, PartitionEntries
 from tests.engine.harness import TOPIC, Site, control, request, virtually
 from tests.engine.scripted_vcd import NO_ANSWER, TRAVEL_SECONDS
@@ -26,9 +27,12 @@ class Desk:
     limits: Limits
     seconds: float = 0.0
     session_ready: bool = True
+    silence_seconds: float = 0.0
+    is_on: bool = False
+    """The brake."""
 
     def __post_init__(self) -> None:
-        self.permits = Permits(self.limits, self, self)  # type: ignore[arg-type]
+        self.permits = Permits(self.limits, self, self, self)  # type: ignore[arg-type]
 
     def monotonic(self) -> float:
         return self.seconds
@@ -40,13 +44,17 @@ class Desk:
             taken += 1
         return taken
 
-    def is_broken(self) -> bool:
-        return self.permits.is_broken
+    def give(self, use: Use, times: int = 1) -> None:
+        """Calls come back after a tenth of a second."""
+        began = self.seconds
+        self.seconds += 0.1
+        for _ in range(times):
+            self.permits.release(use, Made("deployVApp", began), "no_answer")
 
     def fail(self, times: int) -> None:
         for _ in range(times):
             assert self.permits.try_acquire()
-            self.permits.release(Use.FAILED)
+            self.give(Use.FAILED)
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -81,75 +89,88 @@ def test_a_rate_below_one_a_second_lets_one_out_at_a_time() -> None:
     assert desk.take() == 1
 
 
-def test_none_without_a_session_nor_while_frozen() -> None:
+def test_none_without_a_session() -> None:
     desk = Desk(Limits(), session_ready=False)
     assert desk.take() == 0
     assert desk.permits.seconds_until_free() == pytest.approx(0.25)
-    desk.session_ready = desk.permits.frozen = True
-    assert desk.take() == 0
-    desk.permits.frozen = False
+    desk.session_ready = True
     assert desk.take() == 64
 
 
-# --- the breaker ------------------------------------------------------------------------------------------------------
-
-
-def test_failures_in_a_row_open_the_breaker_and_one_answer_between_does_not() -> None:
-    desk = Desk(Limits(breaker_failures=3, breaker_seconds=2.0))
-    desk.fail(2)
-    desk.permits.try_acquire()
-    desk.permits.release(Use.ANSWERED)
-    desk.fail(2)
-    assert not desk.is_broken()
-    desk.fail(1)
-    assert desk.is_broken()
+def test_none_while_frozen_and_the_thaw_tells() -> None:
+    desk = Desk(Limits(per_second=1.0), is_on=True)
     assert desk.take() == 0
-    assert desk.permits.seconds_until_free() == 2.0
-
-
-def test_after_the_pause_one_probe_at_a_time_until_one_is_answered() -> None:
-    desk = Desk(Limits(breaker_failures=1, breaker_seconds=2.0))
-    desk.fail(1)
-    desk.seconds = 2.0
+    assert desk.permits.seconds_until_free() is None
+    desk.is_on = False
     assert desk.take() == 1
-    desk.permits.release(Use.ANSWERED)
-    assert not desk.is_broken()
+
+
+def test_none_while_vcd_wants_silence() -> None:
+    desk = Desk(Limits(), silence_seconds=7.0)
+    assert desk.take() == 0
+    assert desk.permits.seconds_until_free() == 7.0
+    desk.silence_seconds = 0.0
     assert desk.take() == 64
 
 
-def test_the_pause_grows_with_every_probe_that_fails_and_begins_small_again() -> None:
-    desk = Desk(Limits(breaker_failures=1, breaker_seconds=2.0, breaker_longest_seconds=10.0))
-    pauses = []
-    for _ in range(5):
-        desk.fail(1)
-        pauses.append(desk.permits.seconds_until_free())
-        desk.seconds += pauses[-1] or 0.0
-    assert pauses == [2.0, 4.0, 8.0, 10.0, 10.0]
-    desk.permits.try_acquire()
-    desk.permits.release(Use.ANSWERED)
+# --- what VCD shows ---------------------------------------------------------------------------------------------------
+
+
+def test_the_breaker_holds_all_back_until_it_is_tried() -> None:
+    desk = Desk(Limits(breaker_failures=3))
+    desk.fail(3)
+    assert desk.take() == 0
+    assert desk.permits.limit == 0
+    assert desk.permits.seconds_until_free() is None  # whoever tries VCD will tell
+    desk.permits.breaker.tried(answered=True)
+    assert desk.permits.limit == 1
+    assert desk.take() == 1
+    desk.give(Use.ANSWERED)
+    assert desk.permits.limit > 1
+
+
+def test_what_vcd_does_not_take_is_asked_of_it_less() -> None:
+    desk = Desk(Limits(concurrent=10, breaker_failures=100))
+    assert desk.take() == 10
+    desk.give(Use.FAILED, 10)
+    assert desk.take() == 7
+    desk.give(Use.LIMITED, 7)
+    assert desk.take() == 4
+    desk.give(Use.ANSWERED, 4)
+    assert desk.take() == 5
+
+
+def test_what_it_says_of_requests_changes_nothing() -> None:
+    desk = Desk(Limits(concurrent=10))
+    for _ in range(20):
+        desk.take()
+        desk.give(Use.ANSWERED, 10)
+    assert desk.permits.limit == 10
+
+
+def test_a_limited_call_is_an_answer() -> None:
+    desk = Desk(Limits(concurrent=10, breaker_failures=2))
     desk.fail(1)
-    assert desk.permits.seconds_until_free() == 2.0
-
-
-def test_calls_that_were_out_when_it_opened_do_not_lengthen_the_pause() -> None:
-    desk = Desk(Limits(concurrent=64, breaker_failures=8, breaker_seconds=2.0))
-    assert desk.take() == 64
-    for _ in range(64):
-        desk.permits.release(Use.FAILED)
-    assert desk.permits.seconds_until_free() == 2.0
+    desk.permits.try_acquire()
+    desk.give(Use.LIMITED)
+    desk.fail(1)
+    assert desk.permits.breaker.state is BreakerState.CLOSED
 
 
 def test_an_unused_permit_says_nothing_about_vcd() -> None:
-    desk = Desk(Limits(breaker_failures=1))
+    desk = Desk(Limits(concurrent=10, breaker_failures=1))
     for _ in range(5):
         desk.permits.try_acquire()
+        desk.give(Use.UNUSED)
+        desk.permits.try_acquire()
         desk.permits.release(Use.UNUSED)
-    assert not desk.is_broken()
+    assert desk.permits.limit == 10
     desk.fail(1)
-    desk.seconds += 2.0
+    desk.permits.breaker.tried(answered=True)
     assert desk.take() == 1
-    desk.permits.release(Use.UNUSED)
-    assert desk.is_broken()  # the probe was not made: the next one is
+    desk.give(Use.UNUSED)
+    assert desk.take() == 1  # the call that should have tried was not made: the next one does
+    assert desk.permits.breaker.state is BreakerState.HALF_OPEN
 
 
 @pytest.mark.parametrize(
@@ -163,7 +184,10 @@ def test_an_unused_permit_says_nothing_about_vcd() -> None:
         (NeverSent(code="held_back", message=""), Use.UNUSED),
         (Refused(code="BAD_REQUEST", message="", http_status=400), Use.ANSWERED),
         (Busy(message="", http_status=400), Use.ANSWERED),
-        (Limited(code="HTTP_429", message="", http_status=429), Use.ANSWERED),
+        (NeverSent(code="frozen", message=""), Use.UNUSED),
+        (Limited(code="HTTP_429", message="", http_status=429), Use.LIMITED),
+        (Limited(code="HTTP_503", message="", http_status=503), Use.LIMITED),
+        (Limited(code="OPERATION_LIMITS_EXCEEDED", message="", http_status=400), Use.ANSWERED),
         (SessionExpired(message=""), Use.ANSWERED),
     ],
     ids=lambda part: getattr(part, "code", None) or type(part).__name__,

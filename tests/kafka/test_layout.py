@@ -47,7 +47,7 @@ def test_nothing_differs_after_all_is_as_required() -> None:
 
 def test_every_topic_is_created_where_none_is() -> None:
     assert [(d[0], d[1]) for d in differences({})] == [
-        (name, Change.CREATE) for name in ("in", CHANGELOG, ENDED, "events", "dead")
+        (name, Change.CREATE) for name in ("in", CHANGELOG, ENDED, "events", "dead", "g.control")
     ]
 
 
@@ -105,6 +105,7 @@ def test_each_input_has_a_store_and_every_output_is_made() -> None:
     created = [topic for topic, change, *_ in differences({}, ALL) if change is Change.CREATE]
     assert created == [
         "in", "g.in.changelog", "g.in.ended", "ext", "g.ext.changelog", "g.ext.ended", "events", "tickets", "dead",
+        "g.control",
     ]  # fmt: skip
     assert differences(fitting(ALL), ALL) == []
 
@@ -142,3 +143,11 @@ def test_ticket_updates_are_kept_as_events_are() -> None:
     there = fitting(ALL)
     there["tickets"] = replace(there["tickets"], settings={**there["tickets"].settings, "cleanup.policy": "compact"})
     assert differences(there, ALL) == [("tickets", Change.SET, "cleanup.policy", "compact", "delete")]
+
+
+def test_what_the_whole_group_is_told_is_compacted_and_has_one_partition() -> None:
+    wanted = compare(LAYOUT.required({}, default_record_bytes=1), {}).required["g.control"]
+    assert (wanted.partitions, wanted.settings["cleanup.policy"].value) == (1, "compact")
+    there = fitting()
+    there["g.control"] = replace(there["g.control"], partitions=6)
+    assert [(d[0], d[1], d[4]) for d in differences(there)] == [("g.control", Change.IMPOSSIBLE, "1")]

@@ -164,6 +164,7 @@ class SimGateway:
     api_version = "39.1"
     is_provider = True
     clock_ahead = timedelta()
+    silence_seconds = 0.0
 
     def __init__(self, process: Process, vcd: SimVcd) -> None:
         self.process = process

@@ -22,6 +22,7 @@ from bridge.core.rules import Rules
 from bridge.engine.permits import Limits
 from bridge.engine.rounds import RoundLimits
 from bridge.ports import OutRecord, StoredRecord, TopicNames
+from tests.simulation.control import SimControl, SimControlTopic
 from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
 from tests.simulation.loop import EPOCH, VirtualClock, run_virtually
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets, external_rules
@@ -77,6 +78,7 @@ class World:
     random: Random = field(init=False)
     kafka: SimKafka = field(init=False)
     vcd: SimVcd = field(init=False)
+    control: SimControlTopic = field(default_factory=SimControlTopic)
     catalogue: Catalogue = field(default_factory=load)
     running: list[Running] = field(default_factory=list)
     inputs: list[InputRecord] = field(default_factory=list)
@@ -119,6 +121,7 @@ class World:
             inbox=inbox,
             journal=SimJournal(process, self.kafka, inbox, self.plan.abort_rate),
             store=SimStore(process, self.kafka, NAMES.group_id),
+            control=SimControl(self.control),
             requests=AvroRequestCodec(),
             external=AvroExternalCodec() if self.plan.tickets else None,
             events=AvroEventCodec("sim"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import assert_never
 
-from bridge.core.answering import AT_ONCE
+from bridge.core.answering import AT_ONCE, FROZEN
 from bridge.core.answers import (
     Accepted,
     Busy,
@@ -73,6 +73,9 @@ def external_answered(
             _not_now(story, answer, jitter, rules)
         case SessionExpired():
             _again(story, jitter, rules, at_once=True)
+        case NeverSent(code=code) if code == FROZEN:
+            story.become(phase=Phase.WAITING, tries=max(0, story.lifecycle.tries - 1), wake_at=None)
+            story.notes.append("retry_external")
         case NeverSent():
             _again(story, jitter, rules, at_once=answer.code in AT_ONCE)
         case OutcomeUnknown():

@@ -77,6 +77,11 @@ class Line:
         """How far VCD's clock was ahead of ours when it last told the time: up to a second too little, as it tells
         whole seconds."""
 
+    @property
+    def silence_seconds(self) -> float:
+        """What is left of the time for which VCD has asked to be left alone."""
+        return self._pace.silence_seconds
+
     def request(self, method: str, target: str, headers: dict[str, str], content: bytes | None = None) -> httpx.Request:
         """A request to our own host; ``target`` is path and query, written as it goes out."""
         everything = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}

@@ -69,6 +69,11 @@ class Pace:
         self._waiting = 0
         self._hold: _Hold | None = None
 
+    @property
+    def silence_seconds(self) -> float:
+        """What is left of the silence that VCD has asked for; 0 outside of it."""
+        return max(0.0, self._hold.until - self._clock.monotonic()) if self._hold is not None else 0.0
+
     def call(self) -> None:
         """A call leaves now. Raises Held."""
         self._raise_if_held()
@@ -111,10 +116,9 @@ class Pace:
         self._used_until = max(self._used_until, self._clock.monotonic()) + self._each
 
     def _raise_if_held(self) -> None:
-        if self._hold is not None:
-            left = self._hold.until - self._clock.monotonic()
-            if left > 0.0:
-                raise Held(self._hold.http_status, timedelta(seconds=left))
+        left = self.silence_seconds
+        if self._hold is not None and left > 0.0:
+            raise Held(self._hold.http_status, timedelta(seconds=left))
 
     def _tell(self, status: int, seconds: float) -> None:
         if self._log is not None:
