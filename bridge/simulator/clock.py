@@ -1,7 +1,8 @@
-"""Server time: seconds since the epoch that never jump, and VCD's spelling of them."""
+"""Server time: seconds since the epoch that never go back, and VCD's spelling of them."""
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -18,9 +19,19 @@ _DATE = re.compile(
 
 
 def steady_clock() -> Clock:
-    """A clock that starts at the machine's wall time and runs on the monotonic clock from there."""
-    offset = time.time() - time.monotonic()
-    return lambda: time.monotonic() + offset
+    """The machine's wall time, also after it was put to sleep or set forward; where it is set back, it runs on steadily.
+
+    So the ledger's times can be compared with those of other programs on the machine.
+    """
+    ahead = -math.inf
+
+    def now() -> float:
+        nonlocal ahead
+        monotonic = time.monotonic()
+        ahead = max(ahead, time.time() - monotonic)
+        return monotonic + ahead
+
+    return now
 
 
 @lru_cache(maxsize=4096)
