@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,22 +11,9 @@ import pytest
 from bridge.engine.flow import HIGH_WATER
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode, free_ports
+from tests.support.scraping import metric, wait_metric
 
 CAP = 100
-
-
-def _metric(address: str, name: str) -> float:
-    """Sum over the labels of one metric."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
-        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", answer.read().decode(), re.MULTILINE)
-    return sum(float(value) for value in found)
-
-
-def _wait_metric(address: str, name: str, wanted: float) -> None:
-    deadline = time.monotonic() + 30
-    while (value := _metric(address, name)) < wanted:
-        assert time.monotonic() < deadline, f"{name} is {value}"
-        time.sleep(0.02)  # the metrics are polled: there is nothing to be woken by
 
 
 @contextlib.contextmanager
@@ -58,7 +42,7 @@ def _loaded_site(kafka: KafkaNode, directory: Path, requests: int) -> Iterator[t
 def test_open_requests_stay_below_the_cap_and_restored_ones_are_kept(kafka: KafkaNode, tmp_path: Path) -> None:
     with _loaded_site(kafka, tmp_path, 5 * CAP // 2) as (site, management, names):
         first = site.start(intake={"max_open_per_partition": CAP}).wait_ready()
-        _wait_metric(management, "vcdbridge_open_lifecycles", CAP)
+        wait_metric(management, "vcdbridge_open_lifecycles", CAP)
         first.kill()
         # What is restored is above the new cap: it is worked on, and nothing new is taken before it went down.
         site.start(intake={"max_open_per_partition": CAP // 2}).wait_ready()
@@ -89,7 +73,7 @@ def _with_body(number: int, description: str) -> dict[str, object]:
 def test_a_partition_pauses_when_more_waits_than_is_held(kafka: KafkaNode, tmp_path: Path) -> None:
     with _loaded_site(kafka, tmp_path, HIGH_WATER + 6 * CAP) as (site, management, names):
         site.start(intake={"max_open_per_partition": CAP}).wait_ready()
-        _wait_metric(management, "vcdbridge_paused_partitions", 1)
+        wait_metric(management, "vcdbridge_paused_partitions", 1)
         site.wait_ended(names, 110)
-        assert _metric(management, "vcdbridge_paused_partitions") == 0
+        assert metric(management, "vcdbridge_paused_partitions") == 0
         site.check(max_open=CAP)
