@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as ClientPartition
@@ -22,6 +23,8 @@ from bridge.kafka.config import LOG, ClientConfig, KafkaConfig, make
 from bridge.kafka.connection import MISSING, describe, failure
 from bridge.kafka.rights import DENIED, HINT
 from bridge.ports import OutRecord, PartitionEntries
+
+Result = TypeVar("Result")
 
 COMMIT_SECONDS = 30.0
 """How long a commit that times out is asked for again before the producer is replaced."""
@@ -266,7 +269,7 @@ class TransactionalWriter:
         # Flushed first: AddOffsetsToTxn behind unfinished produce requests costs a back-off (measured).
         self._step("flush")
         deadline = time.monotonic() + self._timeout
-        while producer.flush(max(0.0, deadline - time.monotonic())) and not failures:
+        while _reporting(producer.flush, max(0.0, deadline - time.monotonic())) and not failures:
             if time.monotonic() >= deadline:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records were not acknowledged in time"))
 
@@ -284,7 +287,7 @@ class TransactionalWriter:
             except BufferError:
                 if time.monotonic() > deadline:
                     raise KafkaException(KafkaError(KafkaError._QUEUE_FULL, "records are not taken")) from None
-                producer.poll(0.05)
+                _reporting(producer.poll, 0.05)
             else:
                 return
 
@@ -294,8 +297,8 @@ class TransactionalWriter:
         while True:
             self._step("commit_transaction")
             try:
-                producer.commit_transaction(self._timeout)
-                producer.poll(0)
+                _reporting(producer.commit_transaction, self._timeout)
+                _reporting(producer.poll, 0)
             except KafkaException as raised:
                 error: KafkaError = raised.args[0]
                 may_ask_again = error.retriable() and not error.fatal() and not error.txn_requires_abort()
@@ -319,8 +322,8 @@ class TransactionalWriter:
             detail = detail or "; ".join(describe(failed) for _, failed in failures[:1])
             try:
                 self._step("abort_transaction")
-                producer.abort_transaction(self._timeout)
-                producer.poll(0)
+                _reporting(producer.abort_transaction, self._timeout)
+                _reporting(producer.poll, 0)
             except KafkaException as raised:
                 error = raised.args[0]
             else:
@@ -370,10 +373,24 @@ class TransactionalWriter:
         LOG.debug("producer: %s", error)
 
 
+def _reporting(call: Callable[..., Result], *arguments: float) -> Result:
+    """A call of the client in which reports are delivered. Raises KafkaException.
+
+    Where the call itself fails meanwhile, whatever a report's function does ends in a SystemError that is caused by the
+    failure: such is a producer that was fenced with records on their way (measured on confluent-kafka 2.16.1).
+    """
+    try:
+        return call(*arguments)
+    except SystemError as error:
+        if isinstance(error.__cause__, KafkaException):
+            raise error.__cause__ from None
+        raise
+
+
 def _delivered(
     failures: list[tuple[TopicPartition, KafkaError]], partition: TopicPartition, error: KafkaError | None, _: Message
 ) -> None:
-    # Nothing is asked of the error here: with a fenced producer that ends in a SystemError (measured).
+    # Nothing is asked of the error here: see ``_reporting``.
     if error is not None:
         failures.append((partition, error))
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import Producer
 
 from bridge.kafka import transaction
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
@@ -271,3 +272,26 @@ async def test_a_commit_request_that_arrives_late_does_not_end_the_next_transact
         goes_on.set()
         assert await committing == Committed()
     assert read_committed(kafka.bootstrap, stage.changelog) == [b"first", b"second", b"third"]
+
+
+async def test_a_producer_that_is_fenced_with_records_on_their_way_is_replaced(kafka: KafkaNode) -> None:
+    """By whoever uses its transactional id; the reports of its records come while the client fails."""
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        assert await member.commit(event=b"first") == Committed()
+        writer = member.journal._writer
+        assert writer is not None
+        at_step = writer._step
+
+        def fence(step: str) -> None:
+            if step == "begin_transaction":
+                writer._step = at_step
+                settings = {"bootstrap.servers": stage.bootstrap, "transactional.id": member.journal.transactional_id}
+                Producer(settings).init_transactions(20)
+            at_step(step)
+
+        writer._step = fence
+        assert await member.commit(event=b"second") == NotCommitted()
+        assert await member.commit(event=b"second") == Committed()
+    assert read_committed(kafka.bootstrap, stage.changelog) == [b"first", b"second"]

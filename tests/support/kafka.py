@@ -186,10 +186,14 @@ class KafkaCluster:
         for node in self.nodes:
             node.launch()
         try:
-            wait_until_served(self.bootstrap, self.size, self.nodes)
+            self.wait_served()
         except BaseException:
             self.stop()
             raise
+
+    def wait_served(self) -> None:
+        """Until every node serves, also after ``launch`` of some."""
+        wait_until_served(self.bootstrap, self.size, self.nodes)
 
     def stop(self) -> None:
         for node in self.nodes:
