@@ -19,7 +19,7 @@ _DATE = re.compile(
 
 
 def steady_clock() -> Clock:
-    """The machine's wall time, also after it was put to sleep or set forward; where it is set back, it runs on steadily.
+    """The machine's wall time, also after it slept or was set forward; where it is set back, it runs on steadily.
 
     So the ledger's times can be compared with those of other programs on the machine.
     """
