@@ -98,7 +98,7 @@ def assemble(
     claims = Claims(owned.values)
     follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
     settle = SettleTimes(lease=policies.rounds.lease, answer=policies.answer_timeout)
-    patience = Patience(ports.clock)
+    patience = Patience(ports.clock, ports.observer)
     external = _external_parts(ports, policies, patience, settle, claims)
     runner = Runner(
         clock=ports.clock,

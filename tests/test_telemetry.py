@@ -143,13 +143,26 @@ ENDED = Ended(
     birth=BIRTH, request_id="r-1", content_hash="1:x", correlation_id="INC-1", outcome=Outcome.SUCCESS, ended_at=NOW,
     task_id=TASK, sequence=2,
 )  # fmt: skip
-NOTES = ("recovery_adopted", "retry_busy", "cancel_requested", "outcome_unknown", "status_regression", "something_new")
+NOTES = (
+    "recovery_adopted",
+    "operator_retry",
+    "retry_busy",
+    "cancel_requested",
+    "outcome_unknown",
+    "status_regression",
+    "something_new",
+)
 ABOUT_A_REQUEST: dict[str, list[Callable[[Observer], None]]] = {
     "admitted": [lambda observer: observer.admitted(FOLLOWED, deprecated=True)],
     "refused": [lambda observer: observer.refused(event(change=Change.REJECTED, task=task_at(TASK, None)))],
     "repeated": [lambda observer: observer.repeated(FOLLOWED, BIRTH), lambda observer: observer.repeated(ENDED, BIRTH)],
     "told": [lambda observer: observer.told(event(task=task_at(TASK, None)))],
-    "moved": [lambda observer: observer.moved(LIFECYCLE, FOLLOWED)],
+    "moved": [
+        lambda observer: observer.moved(LIFECYCLE, FOLLOWED),
+        lambda observer: observer.moved(LIFECYCLE, replace(FOLLOWED, phase=Phase.UNSURE, looks=1)),
+    ],
+    "look_put_off": [lambda observer: observer.look_put_off(FOLLOWED, "VCD is down")],
+    "look_again_later": [lambda observer: observer.look_again_later(FOLLOWED, 10.0, "late", ("GET /vm: 0",))],
     "noted": [lambda observer, note=note: observer.noted(FOLLOWED, note) for note in NOTES],  # type: ignore[misc]
     "call_answered": [
         lambda observer: observer.call_answered(LIFECYCLE, CALL, ACCEPTED, 0.2),
@@ -159,7 +172,7 @@ ABOUT_A_REQUEST: dict[str, list[Callable[[Observer], None]]] = {
 ABOUT_THE_PROCESS = {
     "dead_lettered", "committed", "not_committed", "assigned", "unassigned", "partition_stopped", "paused",
     "backlog_admitted", "schema_waiting", "schema_answered", "orphan_found", "orphans_unknown", "strangers_seen",
-    "homeless_seen", "freeze_changed", "breaker_moved",
+    "homeless_seen", "restored", "orphan_left", "freeze_changed", "breaker_moved",
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from bridge.core.inputs import (
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observing import accept, observed
 from bridge.core.reconciling import become_unsure, looked, too_late_to_repeat
+from bridge.core.requests import Resolution
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
 from bridge.core.task import task_at
@@ -40,6 +41,8 @@ from bridge.core.transitions import LATE, TRANSITIONS
 from bridge.errors import InvariantViolation
 
 _TASK_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_CANCEL_WAITS = frozenset({Phase.INTENT, Phase.UNSURE, Phase.FOLLOWING})
+"""Phases in which a cancel that has been taken is still to be done: a further one changes nothing."""
 _CONTROLS = (CancelWanted, RetryWanted, ResolveWanted)
 
 
@@ -73,9 +76,9 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
         case Observed() | Vanished() | CancelAnswered():
             _apply_task(story, event, rules)
         case CancelWanted():
-            _cancel_wanted(story)
+            _cancel_wanted(story, event)
         case RetryWanted():
-            return _retry_wanted(story, facts)
+            return _retry_wanted(story, event, facts)
         case ResolveWanted():
             return _resolve_wanted(story, event)
         case Woke():
@@ -108,6 +111,7 @@ def _apply_task(story: Story, event: Observed | Vanished | CancelAnswered, rules
         case Observed(task=task):
             observed(story, task, rules)
         case Vanished():
+            story.become(evidence=(*story.lifecycle.evidence, f"GET {story.lifecycle.task_id}: {event.http_status}"))
             story.park(Reason("task_vanished", f"VCD no longer shows the Task (HTTP {event.http_status})"))
         case CancelAnswered(answer=answer):
             story.become(cancel_sent=story.lifecycle.cancel_sent or answer is not CancelAnswer.UNAVAILABLE)
@@ -169,8 +173,13 @@ def next_wake(lifecycle: Lifecycle, rules: Rules, after: datetime | None = None)
     return min((moment for moment in times if after is None or moment > after), default=None)
 
 
-def _cancel_wanted(story: Story) -> None:
+def _cancel_wanted(story: Story, event: CancelWanted) -> None:
     lifecycle = story.lifecycle
+    # VCD answered an earlier one without setting its flag, so it refused: who asks again may have a reason.
+    refused = lifecycle.cancel_sent and not lifecycle.cancel_requested
+    if lifecycle.cancel_wanted and lifecycle.phase in _CANCEL_WAITS and not refused:
+        return
+    story.because("operator_cancel", f"cancel asked for by {_somebody(event.requested_by)}")
     match lifecycle.phase:
         case Phase.WAITING if lifecycle.unsure_code is not None:
             story.become(cancel_wanted=True)
@@ -181,16 +190,13 @@ def _cancel_wanted(story: Story) -> None:
             message = f"given up by a cancel while parked ({lifecycle.parked_reason}); what VCD did stays unknown"
             story.end(Outcome.CANCELED, reason=Reason("canceled_while_parked", message))
         case Phase.FOLLOWING:
-            # VCD answered an earlier one without setting its flag, so it refused: who asks again may have a reason.
-            refused = lifecycle.cancel_sent and not lifecycle.cancel_requested
-            if not lifecycle.cancel_wanted or refused:
-                story.become(cancel_wanted=True, cancel_sent=False)
-                story.commands.append(SendCancel())
+            story.become(cancel_wanted=True, cancel_sent=False)
+            story.commands.append(SendCancel())
         case _:
             story.become(cancel_wanted=True)
 
 
-def _retry_wanted(story: Story, facts: OperationFacts) -> str | None:
+def _retry_wanted(story: Story, event: RetryWanted, facts: OperationFacts) -> str | None:
     lifecycle = story.lifecycle
     if facts.recovery is Recovery.NEVER_RETRY:
         return "the operation is never called twice for one request: resolve this one, then send a new request_id"
@@ -198,6 +204,10 @@ def _retry_wanted(story: Story, facts: OperationFacts) -> str | None:
         return f"VCD has accepted it as {lifecycle.task_id}: resolve it, then send a new request_id"
     if lifecycle.parked_reason == "state_unreadable":
         return "what was asked for cannot be read any more: resolve it, then send a new request_id"
+    story.because(
+        "operator_retry",
+        f"to be called again by the word of {_somebody(event.requested_by)}; parked before ({lifecycle.parked_reason})",
+    )
     # The operator's word: the calls in doubt did nothing, and it is not too late to start.
     story.become(
         phase=Phase.WAITING, tries=0, waits=0, looks=0, wake_at=None, waiting_for=None, waiting_code=None,
@@ -209,19 +219,24 @@ def _retry_wanted(story: Story, facts: OperationFacts) -> str | None:
 
 def _resolve_wanted(story: Story, event: ResolveWanted) -> str | None:
     resolution = event.resolution
-    if resolution.outcome is None and not _TASK_UUID.search(resolution.task_href or ""):
+    task_id = named_task(resolution)
+    if resolution.outcome is None and task_id is None:
         return "the resolution names neither an outcome nor the address of a Task"
-    decided_by = resolution.decided_by or event.requested_by or "an operator"
+    decided_by = _somebody(resolution.decided_by or event.requested_by)
     message = f"resolved by {decided_by}: {resolution.reason or 'no reason given'}"
-    story.become(evidence=(*story.lifecycle.evidence, message))
+    story.because("operator_resolve", message)
     if resolution.outcome is not None:
         story.end(Outcome(resolution.outcome), reason=Reason("resolved", message))
         return None
-    href = resolution.task_href or ""
     story.become(lane_released=False, parked_reason=None, parked_from=None, parked_at=None)
-    uuid = _TASK_UUID.findall(href)[-1].lower()
-    accept(story, task_at(f"urn:vcloud:task:{uuid}", href))
+    accept(story, task_at(task_id or "", resolution.task_href))
     return None
+
+
+def named_task(resolution: Resolution) -> str | None:
+    """URN of the Task whose address a resolution gives; None: it gives none."""
+    found = _TASK_UUID.findall(resolution.task_href or "")
+    return f"urn:vcloud:task:{found[-1].lower()}" if found else None
 
 
 def _restored(story: Story) -> None:
@@ -244,6 +259,10 @@ def _unreadable(story: Story, message: str) -> None:
     lifecycle = story.lifecycle
     if lifecycle.parked_reason != "state_unreadable" or lifecycle.parked_from is None:
         story.park(Reason("state_unreadable", message))
+
+
+def _somebody(name: str | None) -> str:
+    return name or "an operator"
 
 
 def _refusal(lifecycle: Lifecycle) -> str:

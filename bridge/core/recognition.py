@@ -90,26 +90,29 @@ def could_be(task: Task, trace: Trace) -> bool:
     Missing facts do not contradict: a wrong "no" would repeat a call, a wrong "yes" tells of a Task that our own user
     started on the same entity at the same time.
     """
-    if task.id in trace.not_ours:
-        return False
+    return contradiction(task, trace) is None
+
+
+def contradiction(task: Task, trace: Trace) -> str | None:
+    """What about the Task contradicts the trace, in a few words; None: nothing."""
     document = task.document
+    user, start, name = document["user"], document["startTime"], document["operationName"]
+    if task.id in trace.not_ours:
+        return "held the entity before the call"
     if _is_foreign(document["serviceNamespace"]):
-        return False
-    user = document["user"]
+        return "an external task"
     if user is not None and user["name"] and user["name"].casefold() != trace.user_name.casefold():
-        return False
-    start = document["startTime"]
+        return f"of user {user['name']}"
     if start is not None and datetime.fromtimestamp(start / 1000, UTC) < trace.since:
-        return False
-    name = document["operationName"]
+        return "began before the call"
     if name and name != trace.operation_name and name in trace.foreign_names:
-        return False
+        return f"is a {name}"
     key = document["operationKey"]
     if key is not None and key == trace.operation_key:
-        return True
+        return None
     if key and key.startswith(OPERATION_KEY_PREFIX):
-        return False
-    return _owner_fits(task, trace)
+        return "bears another call's key"
+    return None if _owner_fits(task, trace) else "of another entity"
 
 
 def record_could_be(record: TaskRecord, trace: Trace) -> bool:

@@ -20,7 +20,7 @@ def become_unsure(story: Story, code: str, *, settle: bool) -> None:
     lifecycle = story.lifecycle
     story.become(
         phase=Phase.UNSURE, unsure_code=code, unsure_since=lifecycle.unsure_since or lifecycle.intent_at,
-        looks=lifecycle.looks + 1,
+        looks=lifecycle.looks + 1, evidence=(*lifecycle.evidence, f"attempt {lifecycle.attempt} is in doubt: {code}"),
     )  # fmt: skip
     story.commands.append(Look(lifecycle.attempt, settle))
 
@@ -42,41 +42,48 @@ def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> N
     if look.candidates:
         _found(story, look)
     elif look.happened:
-        story.notes.append("recovery_proven")
+        story.because("recovery_proven", "what the call wanted is so: nothing is left to do")
         reason = Reason("proven_by_state", "the answer was lost; the wanted state holds, whatever brought it about")
         story.end(Outcome.SUCCESS, reason=reason)
     elif (why := _why_not_again(story, look, facts, rules)) is not None:
-        story.notes.append("recovery_parked")
+        story.because("recovery_parked", f"parked: {why}")
         park_unknown(story, f"no answer to attempt {story.lifecycle.attempt}, no Task of it found, and {why}")
     else:
-        _nothing_happened(story)
+        _nothing_happened(story, facts, rules)
 
 
 def _found(story: Story, look: Looked) -> None:
     if len(look.candidates) == 1 and not look.rivals:
-        story.notes.append("recovery_adopted")
+        story.because(
+            "recovery_adopted", f"adopted {look.candidates[0].id}: it alone fits, and no other call is in doubt"
+        )
         accept(story, look.candidates[0])
         return
-    story.notes.append("recovery_parked")
     named = ", ".join(task.id for task in look.candidates[:5])
     message = f"{len(look.candidates)} Tasks could be this request's: {named}"
     if look.rivals:
         message = f"{named} could be this request's, or that of {', '.join(look.rivals[:5])}"
+    story.because("recovery_parked", f"parked: {message}")
     story.park(Reason("ambiguous", message))
 
 
-def _nothing_happened(story: Story) -> None:
+def _nothing_happened(story: Story, facts: OperationFacts, rules: Rules) -> None:
     """No trace was found where it would have to be, and the call may leave again."""
     lifecycle = story.lifecycle
     if lifecycle.cancel_wanted:
-        story.notes.append("recovery_canceled")
+        story.because("recovery_canceled", "not called again: a cancel came meanwhile")
         story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", "canceled; no trace of the call was found"))
     elif lifecycle.start_by is not None and story.now >= lifecycle.start_by:
-        story.notes.append("recovery_expired")
+        story.because("recovery_expired", f"not called again: start_by {lifecycle.start_by.isoformat()} has passed")
         reason = Reason("start_by_passed", "start_by has passed, and no trace of the call was found", "start_by")
         story.end(Outcome.EXPIRED, reason=reason)
     else:
-        story.notes.append("recovery_repeated")
+        since = lifecycle.unsure_since or story.now
+        story.because(
+            "recovery_repeated",
+            f"called again: recovery class {facts.recovery}, {lifecycle.tries} of {rules.max_tries} tries, "
+            f"{(story.now - since).total_seconds():.0f} s since the first call in doubt",
+        )
         # A wait that a busy entity asked for is kept.
         story.become(phase=Phase.WAITING)
 

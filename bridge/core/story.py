@@ -34,6 +34,15 @@ class Story:
             changes["evidence"] = changes["evidence"][-MOST_EVIDENCE:]
         self.lifecycle = replace(self.lifecycle, **changes)
 
+    def because(self, note: str, *why: str) -> None:
+        """A decision about a call in doubt, or an operator's: what it rests on is logged, and told with the next event.
+
+        To be said before that event is told.
+        """
+        self.notes.append(note)
+        self.evidence = (*self.evidence, *why)
+        self.become(evidence=(*self.lifecycle.evidence, *why))
+
     def tell(
         self,
         change: Change,

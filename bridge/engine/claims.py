@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
+from bridge.core.coordinates import Birth
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.recognition import same_entity
@@ -26,6 +28,12 @@ class Claims:
     def __contains__(self, task_id: object) -> bool:
         return any(task_id in owned.claimed for owned in self._partitions())
 
+    def holder(self, task_id: str, rounds: Iterable[PartitionRound]) -> Birth | None:
+        """Whose Task it is, the rounds under way included; None: nobody's that this process knows."""
+        decided = (one for work in rounds for one in work.changed.values() if one.task_id == task_id)
+        known = (owned.holder_of(task_id) for owned in self._partitions())
+        return next(chain((one.birth for one in decided), (birth for birth in known if birth is not None)), None)
+
     def settle(self, look: Looked, lifecycle: Lifecycle, rounds: Iterable[PartitionRound]) -> Looked:
         """The look as it stands now: without Tasks that have become others', with those who may claim what is left."""
         if not look.candidates:
@@ -38,7 +46,11 @@ class Claims:
             for other in self._lifecycles(under_way)
             if other.birth != lifecycle.birth and _is_in_doubt(other) and _could_start_the_same(other, lifecycle)
         )
-        return replace(look, candidates=left, rivals=rivals if left else ())
+        gone = [task.id for task in look.candidates if task not in left]
+        seen = [f"{task_id} has become another request's meanwhile" for task_id in gone]
+        if left and rivals:
+            seen.append(f"calls of {', '.join(rivals[:5])} are in doubt too, and could have made the same Task")
+        return replace(look, candidates=left, rivals=rivals if left else (), evidence=(*look.evidence, *seen))
 
     def _lifecycles(self, rounds: Iterable[PartitionRound]) -> Iterator[Lifecycle]:
         changed = {birth: one for work in rounds for birth, one in work.changed.items()}

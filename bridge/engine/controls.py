@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.core.action_request import named_task
 from bridge.core.commands import Decision
 from bridge.core.control import TargetCame, not_possible, unknown_target
 from bridge.core.coordinates import Birth
@@ -45,10 +46,21 @@ def target_came(work: PartitionRound, request_id: str, target: Birth) -> None:
 
 def _act(work: PartitionRound, target: Birth, wanted: CancelWanted | RetryWanted | ResolveWanted) -> str | None:
     """Why it could not be done, or None."""
+    if isinstance(wanted, ResolveWanted) and (refusal := _of_another(work, target, wanted)) is not None:
+        return refusal
     decision = work.apply(target, wanted)
     if decision is None or decision.refusal is None:
         return None
     return f"request {decision.lifecycle.request_id!r}: {decision.refusal}"
+
+
+def _of_another(work: PartitionRound, target: Birth, wanted: ResolveWanted) -> str | None:
+    """No Task is followed for two: a call made one, and that is told already where it belongs."""
+    task_id = named_task(wanted.resolution)
+    holder = work.holder_of(task_id) if task_id is not None else None
+    if holder is None or holder == target:
+        return None
+    return f"{task_id} is the Task of {holder}: resolve with an outcome instead"
 
 
 def _input(

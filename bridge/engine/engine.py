@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -276,6 +277,7 @@ class Engine:
             p.rounds.adopt(owned)
             p.reach("restored")
             p.inbox.begin(partition, epoch, owned.next_offset)
+            p.observer.restored(partition, Counter(one.phase.value for one in owned.lifecycles.values()), owned.remarks)
             p.observer.assigned(partition, owned.open_count, p.clock.monotonic() - began)
             self._follow_on(owned)
             self._applied(owned)

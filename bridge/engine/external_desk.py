@@ -95,8 +95,10 @@ class ExternalDesk:
             work.taken_found.append((external_key, task))
             known = work.known(external_key)
             is_open = isinstance(known, Lifecycle) and known.is_open
-            # A second Task of a key that is open can only be ended.
-            if work.has_task(task.id) or (is_open and self._rules.orphans is OrphanPolicy.ADOPT):
+            if work.has_task(task.id):
+                continue
+            if is_open and self._rules.orphans is OrphanPolicy.ADOPT:
+                work.left_found.append((external_key, task.id, "its key has a Task already: it can only be ended"))
                 continue
             decision = open_orphan(work.now, work.owned.partition, external_key, task, self._rules)
             work.open(decision)

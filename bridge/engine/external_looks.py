@@ -52,14 +52,15 @@ class ExternalLooks:
         not been shown over a whole answer time.
         """
         look_once = partial(self._look_once, owned, lifecycle)
-        first = await self._patience.whole(owned, look_once)
+        first = await self._patience.whole(owned, lifecycle, look_once)
         if first is None or self._is_enough(lifecycle, first):
             return first
-        second = await self._patience.again(owned, first, self._settle.of(dead_owner=settle), look_once)
+        pause = self._settle.of(dead_owner=settle)
+        second = await self._patience.again(owned, lifecycle, first, pause, look_once)
         lost_sight_of = bool(first.candidates) and second is not None and not second.candidates
         if second is None or not lost_sight_of:
             return second
-        return await self._patience.again(owned, second, self._settle.answer, look_once)
+        return await self._patience.again(owned, lifecycle, second, self._settle.unseen(), look_once)
 
     @staticmethod
     def _is_enough(lifecycle: Lifecycle, look: Looked) -> bool:
@@ -127,9 +128,11 @@ class ExternalLooks:
                     shown = await self._task_itself(record.id, None, seen)
                     if not shown:
                         seen.incomplete = f"{record.id} bears the mark and cannot be read"
+                        seen.evidence.append(seen.incomplete)
                     found += shown
         except Refused as refused:
             seen.incomplete = str(refused)
+            seen.evidence.append(seen.incomplete)
         seen.evidence.append(f"task query of namespace {namespace}: {rows} rows")
         return found
 

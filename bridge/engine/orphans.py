@@ -138,12 +138,19 @@ class Orphans:
     # --- what becomes of them -------------------------------------------------------------------------------------
 
     async def _look_at(self, candidate: _Candidate) -> None:
-        if not self._is_orphan(candidate):
+        if (owner := self._owner(candidate)) is not None:
+            self._left(candidate, owner)
             return
         reading = await self._until_answered(
             partial(self._read, candidate.task_id), [candidate.owned], most=MAX_READ_FAILURES
         )
-        if isinstance(reading, TaskRead) and not reading.task.is_final and self._is_orphan(candidate):
+        if not isinstance(reading, TaskRead):
+            self._left(candidate, "it cannot be read")
+        elif reading.task.is_final:
+            self._left(candidate, f"it has ended as {reading.task.status} meanwhile")
+        elif (owner := self._owner(candidate)) is not None:
+            self._left(candidate, owner)
+        else:
             partition = candidate.owned.partition
             self._observer.orphan_found(partition, candidate.external_key, candidate.task_id, self._rules.orphans)
             if self._rules.orphans is not OrphanPolicy.REPORT:
@@ -156,9 +163,16 @@ class Orphans:
             raise NotNow(reading.message)
         return reading
 
-    def _is_orphan(self, candidate: _Candidate) -> bool:
-        """Nobody has it, and nobody of its key may find it yet. Who had it and has ended does not have it any more."""
+    def _left(self, candidate: _Candidate, why: str) -> None:
+        # That a lifecycle has its Task is the ordinary case: nothing was decided.
+        if not candidate.owned.closed and candidate.task_id not in candidate.owned.held:
+            self._observer.orphan_left(candidate.owned.partition, candidate.external_key, candidate.task_id, why)
+
+    def _owner(self, candidate: _Candidate) -> str | None:
+        """Who has it, or may find it yet; None: it is an orphan. Who had it and has ended does not have it any more."""
         if candidate.owned.closed or candidate.task_id in candidate.owned.held:
-            return False
+            return "a lifecycle has it"
         known = candidate.owned.known(candidate.external_key)
-        return not (isinstance(known, Lifecycle) and known.task_id is None and known.phase in _MAY_FIND_IT)
+        if isinstance(known, Lifecycle) and known.task_id is None and known.phase in _MAY_FIND_IT:
+            return f"{known.birth} may find it: it is {known.phase}"
+        return None

@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum, auto
+from itertools import chain
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.inputs import AnyInput
@@ -97,6 +98,13 @@ class OwnedPartition:
         if birth is not None:
             return self.lifecycles[birth]
         return self._ended.get(name)
+
+    def holder_of(self, task_id: str) -> Birth | None:
+        """Whose Task it is, of those that are open or remembered."""
+        if task_id not in self.claimed:
+            return None
+        everybody: Iterator[Lifecycle | Ended] = chain(self.lifecycles.values(), self._ended.values())
+        return next((one.birth for one in everybody if one.task_id == task_id), None)
 
     @property
     def open_count(self) -> int:

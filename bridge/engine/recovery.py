@@ -10,6 +10,7 @@ import json
 from collections.abc import Container
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import Operation
@@ -20,17 +21,20 @@ from bridge.core.answers import (
     TaskPage,
     TaskQuery,
     TaskRead,
+    TaskVanished,
     Unavailable,
 )
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.proof import probe_says
-from bridge.core.recognition import Trace, narrowed, record_could_be, trace_of
+from bridge.core.recognition import Trace, contradiction, narrowed, record_could_be, trace_of
 from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.patience import NotNow, Patience, Seen, SettleTimes
 from bridge.ports import VcdGateway
 
+_MOST_NAMED = 5
+"""Tasks that a line of evidence, or as many lines, name."""
 MAX_PAGES = 40
 """Pages of the task query read per look: 5,120 Tasks of our own user since the intent. More than that, and the look
 counts as incomplete."""
@@ -61,10 +65,10 @@ class Recovery:
         still have been on its way. None: the partition is not ours any more.
         """
         look_once = partial(self._look_once, owned, lifecycle)
-        first = await self._patience.whole(owned, look_once)
+        first = await self._patience.whole(owned, lifecycle, look_once)
         if first is None or first.candidates or first.happened:
             return first
-        return await self._patience.again(owned, first, self._settle.of(dead_owner=settle), look_once)
+        return await self._patience.again(owned, lifecycle, first, self._settle.of(dead_owner=settle), look_once)
 
     async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
         operation = self._catalogue.get(lifecycle.operation or "")
@@ -91,8 +95,17 @@ class Recovery:
         tasks = await self._entity_tasks(lifecycle, seen)
         tasks += await self._queried_tasks(trace, seen)
         candidates = narrowed(tasks, trace, self._claimed)
-        seen.evidence.append(f"{len(candidates)} unclaimed Tasks fit: {', '.join(task.id for task in candidates[:5])}")
+        fitting = {task.id for task in candidates}
+        passed_over = {task.id: self._why_not(task, trace) for task in tasks if task.id not in fitting}
+        seen.evidence += [f"{task_id} is not it: {why}" for task_id, why in islice(passed_over.items(), _MOST_NAMED)]
+        named = ", ".join(task.id for task in candidates[:_MOST_NAMED])
+        seen.evidence.append(f"{len(candidates)} unclaimed Tasks fit{': ' if named else ''}{named}")
         return candidates
+
+    def _why_not(self, task: Task, trace: Trace) -> str:
+        if task.id in self._claimed:
+            return "is another request's"
+        return contradiction(task, trace) or "another one fits better, by operationKey or operationName"
 
     async def _entity_tasks(self, lifecycle: Lifecycle, seen: Seen) -> list[Task]:
         if lifecycle.entity is None:
@@ -133,7 +146,7 @@ class Recovery:
             rows += len(answer.records)
             for record in answer.records:
                 if record.id not in self._claimed and record_could_be(record, trace):
-                    found += await self._read(record.id)
+                    found += await self._read(record.id, seen)
             if rows >= answer.total or not answer.records:
                 break
         else:
@@ -141,11 +154,18 @@ class Recovery:
         seen.evidence.append(f"task query {told}: {rows} rows")
         return found
 
-    async def _read(self, task_id: str) -> list[Task]:
+    async def _read(self, task_id: str, seen: Seen) -> list[Task]:
         reading = await self._gateway.read_task(task_id, None)
-        if isinstance(reading, Unavailable):
-            raise NotNow(reading.message)
-        return [reading.task] if isinstance(reading, TaskRead) else []
+        match reading:
+            case Unavailable(message=message):
+                raise NotNow(message)
+            case TaskRead(task=task):
+                return [task]
+            case TaskVanished(http_status=status):
+                # Its row fits, so it may be ours: that nothing was found cannot be said.
+                seen.incomplete = f"{task_id} could be it and cannot be read ({status})"
+                seen.evidence.append(seen.incomplete)
+                return []
 
     async def _probe(
         self, owned: OwnedPartition, lifecycle: Lifecycle, operation: Operation, seen: Seen

@@ -24,6 +24,7 @@ from bridge.engine.partition import OwnedPartition
 from bridge.ports import Delivery, OutRecord
 
 FactsOf = Callable[[str | None], OperationFacts]
+HolderOf = Callable[[str], Birth | None]
 Fitting = Callable[[OwnedPartition, Lifecycle, StoredRequest], StoredRequest]
 """A request as the store can take it."""
 
@@ -40,6 +41,8 @@ class PartitionRound:
     fitting: Fitting
     most_bytes: int
     """What the stored requests of the partition may weigh together where one of them asks for more."""
+    holder_of: HolderOf = lambda task_id: None
+    """Whose Task it is, as far as this process knows."""
     changed: dict[Birth, Lifecycle] = field(default_factory=dict)
     commands: dict[Birth, list[Command]] = field(default_factory=dict)
     events: list[StatusEvent] = field(default_factory=list)
@@ -63,6 +66,8 @@ class PartitionRound:
     taken_inputs: list[tuple[Birth, AnyInput]] = field(default_factory=list)
     taken_deliveries: list[Delivery] = field(default_factory=list)
     taken_found: list[tuple[str, Task]] = field(default_factory=list)
+    left_found: list[tuple[str, str, str]] = field(default_factory=list)
+    """Found Tasks that are left as they are: external key, Task, why."""
     grants: list[Birth] = field(default_factory=list)
 
     @property

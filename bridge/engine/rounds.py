@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from bridge.core.commands import Command, MakeCall
 from bridge.core.coordinates import Birth, TopicPartition
@@ -246,6 +247,7 @@ class Rounds:
                 owned.next_offset,
                 self._writer.fitted,
                 self._limits.max_waiting_bytes,
+                partial(self._holder_of, works),
             )
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:
@@ -279,6 +281,9 @@ class Rounds:
                 current = work.current(taken.starts.birth)
                 if current is not None and current.phase is Phase.RECEIVED and self._permits.try_acquire():
                     work.grant(taken.starts.birth)
+
+    def _holder_of(self, works: Works, task_id: str) -> Birth | None:
+        return self._claims.holder(task_id, works.values())
 
     def _room(self, work: PartitionRound) -> Room:
         limits = self._limits
@@ -374,6 +379,8 @@ class Rounds:
             self._observer.repeated(known, record)
         for record, error in work.dead_lettered:
             self._observer.dead_lettered(record, error.stage, error.message)
+        for external_key, task_id, why in work.left_found:
+            self._observer.orphan_left(work.owned.partition, external_key, task_id, why)
         for birth, note, evidence in work.notes:
             lifecycle = work.changed.get(birth) or work.owned.lifecycles.get(birth)
             if lifecycle is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bridge.core.answers import CallAnswer, HttpCall
@@ -42,6 +42,14 @@ class Observer(Protocol):
         """A fact worth counting, e.g. ``status_regression``; ``recovery_adopted`` and its like with their evidence."""
         ...
 
+    def look_put_off(self, lifecycle: Lifecycle, why: str) -> None:
+        """VCD cannot be asked what became of a call; it is asked again until it answers. Told once a look."""
+        ...
+
+    def look_again_later(self, lifecycle: Lifecycle, seconds: float, why: str, evidence: Sequence[str]) -> None:
+        """A look does not settle it yet, because the call may still be on its way: another follows."""
+        ...
+
     def call_answered(self, lifecycle: Lifecycle, call: HttpCall, answer: CallAnswer, seconds: float) -> None:
         """``lifecycle`` is as it was when the call left."""
         ...
@@ -56,6 +64,10 @@ class Observer(Protocol):
         """A partition was restored and is being read."""
         ...
 
+    def restored(self, partition: TopicPartition, phases: Mapping[str, int], remarks: Sequence[str]) -> None:
+        """What a restore found: open lifecycles by phase, and what a person should know of how the store was read."""
+        ...
+
     def unassigned(self, partition: TopicPartition, *, lost: bool) -> None: ...
 
     def partition_stopped(self, partition: TopicPartition, reason: str) -> None:
@@ -68,6 +80,10 @@ class Observer(Protocol):
 
     def orphan_found(self, partition: TopicPartition, external_key: str, task_id: str, policy: str) -> None:
         """A running Task bears our mark, and nobody has it; ``policy`` says what becomes of it."""
+        ...
+
+    def orphan_left(self, partition: TopicPartition, external_key: str, task_id: str, why: str) -> None:
+        """A running Task bears our mark, and is left as it is: somebody has it or may find it, or it cannot be read."""
         ...
 
     def orphans_unknown(self, namespace: str, reason: str) -> None:

@@ -104,6 +104,11 @@ class Telemetry:
             self._observe(self.metrics.request_seconds, seconds, after.outcome)
         if before is None or before.phase is not after.phase:
             self._log.debug("lifecycle.moved", phase=str(after.phase), **who(after))
+        if after.phase is Phase.UNSURE and (before is None or before.looks != after.looks):
+            self._log.warning(
+                "recovery.began", code=after.unsure_code, attempt=after.attempt, look=after.looks,
+                evidence=list(after.evidence), **who(after),
+            )  # fmt: skip
 
     def noted(self, lifecycle: Lifecycle, note: str, evidence: Sequence[str] = ()) -> None:
         kind, _, rest = note.partition("_")
@@ -112,6 +117,9 @@ class Telemetry:
             case "recovery":
                 self._count(self.metrics.recoveries, rest)
                 self._log.warning("recovery.decided", decision=rest, evidence=list(evidence), **facts)
+            case "operator":
+                self._count(self.metrics.notes, note)
+                self._log.warning("operator.decided", decision=rest, evidence=list(evidence), **facts)
             case "retry":
                 self._count(self.metrics.retries, rest)
                 self._log.warning("call.retried", reason=rest, **facts)
@@ -126,7 +134,17 @@ class Telemetry:
                 self._log.warning("task.status_regression", status=lifecycle.status, **facts)
             case _:
                 self._count(self.metrics.notes, note)
-                self._log.info("lifecycle.noted", **facts)
+                told = {"evidence": list(evidence)} if evidence else {}
+                self._log.info("lifecycle.noted", **told, **facts)
+
+    def look_put_off(self, lifecycle: Lifecycle, why: str) -> None:
+        self._log.warning("recovery.put_off", reason=why, attempt=lifecycle.attempt, **who(lifecycle))
+
+    def look_again_later(self, lifecycle: Lifecycle, seconds: float, why: str, evidence: Sequence[str]) -> None:
+        self._log.info(
+            "recovery.settling", seconds=seconds, reason=why, evidence=list(evidence), attempt=lifecycle.attempt,
+            **who(lifecycle),
+        )  # fmt: skip
 
     # --- Cloud Director -------------------------------------------------------------------------------------------
 
@@ -176,6 +194,11 @@ class Telemetry:
         self.metrics.restore_seconds.observe(seconds)
         self._log.info("partition.assigned", partition=str(partition), lifecycles=lifecycles, seconds=round(seconds, 3))
 
+    def restored(self, partition: TopicPartition, phases: Mapping[str, int], remarks: Sequence[str]) -> None:
+        self._log.info("partition.restored", partition=str(partition), phases=dict(phases), remarks=len(remarks))
+        for remark in remarks:
+            self._log.warning("partition.restore_remark", partition=str(partition), remark=remark)
+
     def unassigned(self, partition: TopicPartition, *, lost: bool) -> None:
         for held in (self._partitions, self._paused, self._stopped, self._waiting):
             held.discard(partition)
@@ -198,6 +221,11 @@ class Telemetry:
         self._count(self.metrics.orphans, policy)
         self._log.warning(
             "external_task.orphan", partition=str(partition), external_key=external_key, task=task_id, policy=policy
+        )
+
+    def orphan_left(self, partition: TopicPartition, external_key: str, task_id: str, why: str) -> None:
+        self._log.info(
+            "external_task.orphan_left", partition=str(partition), external_key=external_key, task=task_id, reason=why
         )
 
     def orphans_unknown(self, namespace: str, reason: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from bridge.core import action_request, answering, observing, reconciling, transitions
 from bridge.core.commands import Decision, Look
 from bridge.core.events import Change, Outcome, Reason
-from bridge.core.inputs import Answered, Granted, Looked
+from bridge.core.inputs import Answered, CancelWanted, Granted, Looked, RetryWanted
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
@@ -122,11 +122,11 @@ def _doubt_is_forgotten_when_busy(patch: Patch) -> None:
 def _a_cancel_ends_a_doubtful_wait(patch: Patch) -> None:
     real = action_request._cancel_wanted
 
-    def cancel_wanted(story: Story) -> None:
+    def cancel_wanted(story: Story, event: CancelWanted) -> None:
         if story.lifecycle.phase is Phase.WAITING:
             story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", ""))
         else:
-            real(story)
+            real(story, event)
 
     patch.setattr(action_request, "_cancel_wanted", cancel_wanted)
 
@@ -175,9 +175,9 @@ def _an_overdue_one_keeps_its_lane(patch: Patch) -> None:
 def _retry_after_acceptance(patch: Patch) -> None:
     real = action_request._retry_wanted
 
-    def retry(story: Story, facts: OperationFacts) -> str | None:
+    def retry(story: Story, event: RetryWanted, facts: OperationFacts) -> str | None:
         story.become(task_id=None)
-        return real(story, facts)
+        return real(story, event, facts)
 
     patch.setattr(action_request, "_retry_wanted", retry)
 

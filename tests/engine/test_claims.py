@@ -124,13 +124,19 @@ def test_a_task_that_became_anothers_in_the_same_round() -> None:
     )
     look = Looked(attempt=1, candidates=(task(1), task(2)), happened=None, evidence=())
     claims = Claims(lambda: [owned])
-    assert claims.settle(look, second, [work]) == replace(look, rivals=(str(first.birth),))
+    rivals = f"calls of {first.birth} are in doubt too, and could have made the same Task"
+    assert claims.settle(look, second, [work]) == replace(look, rivals=(str(first.birth),), evidence=(rivals,))
     work.changed[first.birth] = replace(first, phase=Phase.FOLLOWING, task_id=urn(1), unsure_code=None)
-    assert claims.settle(look, second, [work]) == replace(look, candidates=(task(2),))
+    taken = f"{urn(1)} has become another request's meanwhile"
+    assert claims.settle(look, second, [work]) == replace(look, candidates=(task(2),), evidence=(taken,))
+    assert claims.holder(urn(1), [work]) == first.birth
+    assert claims.holder(urn(2), [work]) is None
     # And once it is committed, for a look that was made before.
     owned.put(work.changed[first.birth])
     owned.put(_unsure(3))
-    assert claims.settle(replace(look, candidates=(task(1),)), second, []) == replace(look, candidates=())
+    late = claims.settle(replace(look, candidates=(task(1),)), second, [])
+    assert late == replace(look, candidates=(), evidence=(taken,))
+    assert claims.holder(urn(1), []) == first.birth
 
 
 def _unsure(offset: int) -> Lifecycle:

@@ -35,6 +35,7 @@ from bridge.engine.recovery import MAX_PAGES, Recovery
 from tests.engine.harness import CATALOGUE, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, page_of, row_of, task, urn
 from tests.simulation.loop import EPOCH, VirtualClock
+from tests.support.observer import SilentObserver
 
 ENTITY = f"/vApp/{vapp(1)}"
 OTHER = f"/vApp/{vapp(2)}"
@@ -48,7 +49,9 @@ class _Desk:
         self.vcd = ScriptedVcd()
         self.clock = VirtualClock(asyncio.get_running_loop(), Random(1))
         settle = SettleTimes(lease=timedelta(seconds=LEASE), answer=timedelta(seconds=ANSWER))
-        self.recovery = Recovery(Patience(self.clock), self.vcd, CATALOGUE, settle, frozenset(claimed))
+        self.recovery = Recovery(
+            Patience(self.clock, SilentObserver()), self.vcd, CATALOGUE, settle, frozenset(claimed)
+        )
         self.owned = OwnedPartition(TopicPartition("t", 0), 1, "id", 0, 0)
         fields: dict[str, Any] = {"entity": ENTITY, "intent_at": EPOCH + timedelta(seconds=100), **more}
         self.lifecycle = Lifecycle(
@@ -209,7 +212,8 @@ async def test_nothing_counts_only_after_the_call_can_be_on_its_way_no_more(sett
     looked = await desk.look(settle=settle)
     assert seconds <= desk.clock.monotonic() - began <= seconds + 1
     assert _ids(looked) == []
-    assert f"looked again {seconds:g} s later" in looked.evidence
+    (why,) = [line for line in looked.evidence if line.startswith(f"looked again {seconds:g} s later: ")]
+    assert ("its last owner may have sent it 5 s late" in why) is settle
     assert len(desk.vcd.queries) == 4
 
 

@@ -96,6 +96,8 @@ def _apply(
         case Observed():
             _observed(story, event, request, rules, external)
         case Vanished():
+            seen = f"GET {story.lifecycle.task_id}: {event.http_status}"
+            story.become(evidence=(*story.lifecycle.evidence, seen))
             gone(story, external)
         case Commanded():
             _commanded(story, event, request, external)
@@ -312,6 +314,10 @@ def _learn(story: Story, request: StoredRequest) -> None:
     """A state that could not be read is made anew from the call that it would make next."""
     document = documents.read(request.body)
     story.become(
+        evidence=(
+            *story.lifecycle.evidence,
+            f"made anew from the call that it would make: {request.method} {request.path}",
+        ),
         wanted=1,
         wanted_status=documents.status_of(document),
         service_namespace=documents.text(document, "serviceNamespace"),

@@ -50,6 +50,7 @@ def take_over(story: Story, task: Task, external: ExternalRules) -> None:
 
     That an end is wanted, and which, is known all the same.
     """
+    story.because("recovery_taken_over", f"what {task.id} shows is what is wanted from now on: the rest cannot be read")
     document = _shown(story, task, external)
     status = story.lifecycle.wanted_status
     if status is None or not is_final(status):
@@ -105,10 +106,12 @@ def _update(story: Story, task: Task, document: documents.Document) -> StoredReq
 
 def _found(story: Story, look: Looked, request: StoredRequest | None, rules: Rules, external: ExternalRules) -> None:
     """Our POST was acted on; if it was acted on twice, the first is ours, and the others are orphans."""
-    story.notes.append("recovery_adopted")
+    task = look.candidates[0]
+    story.because("recovery_adopted", f"adopted {task.id}: it bears the mark of this call")
     if len(look.candidates) > 1:
-        story.notes.append("external_duplicate")
-    task, lifecycle = look.candidates[0], story.lifecycle
+        others = ", ".join(one.id for one in look.candidates[1:6])
+        story.because("external_duplicate", f"the call made more than one Task; {others} are left over")
+    lifecycle = story.lifecycle
     if request is not None and lifecycle.unsure_since == lifecycle.intent_at:
         changes.shown(story, unended=not task.is_final)
     # Else several POSTs were in doubt, and nobody knows which of their documents it is: the whole one is sent.
@@ -126,6 +129,7 @@ def _stands(story: Story, task: Task, request: StoredRequest | None, rules: Rule
     """The Task after an update whose outcome is unknown, or that was refused."""
     lifecycle = story.lifecycle
     refused, again = lifecycle.refused_code, lifecycle.unsure_code == REFUSED_AGAIN
+    story.because("recovery_shown", f"VCD shows {task.id} as {task.status}: what it lacks of what is wanted is sent")
     story.become(unsure_code=None, unsure_since=None, sent_at=story.now)
     if task.is_final:
         ended_in_vcd(story, task)
@@ -154,6 +158,7 @@ def _stay_parked(story: Story) -> None:
     """It was looked for without anybody's word: it stays as it was, until its owner's next silence or the next owner of
     its partition."""
     story.become(phase=Phase.PARKED)
+    story.notes.append("recovery_still_parked")
     expires_at = story.lifecycle.expires_at
     if expires_at is not None and story.now >= expires_at:
         story.become(heard_at=story.now)
@@ -164,13 +169,13 @@ def _not_found(story: Story, look: Looked, rules: Rules, external: ExternalRules
     if lifecycle.task_id is not None:
         gone(story, external)
     elif (why := _why_not_again(story, look, rules)) is not None:
-        story.notes.append("recovery_parked")
+        story.because("recovery_parked", f"parked: {why.message}")
         story.park(why)
     elif lifecycle.unsure_code == REFUSED_REPEAT:
         rejected(story, Reason(lifecycle.refused_code or "refused", lifecycle.refused_message or ""))
     else:
         # The mark proves that no call was acted on: the next one makes the only Task.
-        story.notes.append("recovery_repeated")
+        story.because("recovery_repeated", "called again: no Task bears the mark, so no call was acted on")
         story.become(phase=Phase.WAITING, wake_at=None)
 
 

@@ -26,10 +26,15 @@ def unsure(story: Story, code: str, *, settle: bool, refused: Reason | None = No
     story.become(
         phase=Phase.UNSURE, unsure_code=code, unsure_since=lifecycle.unsure_since or lifecycle.intent_at,
         looks=lifecycle.looks + 1, wake_at=None, parked_reason=None, parked_from=None, parked_at=None,
+        evidence=(*lifecycle.evidence, f"attempt {lifecycle.attempt} is in doubt: {code}{_said(refused)}"),
         refused_code=refused.code if refused is not None else None,
         refused_message=refused.message[:1000] if refused is not None else None,
     )  # fmt: skip
     story.commands.append(Look(lifecycle.attempt, settle))
+
+
+def _said(refused: Reason | None) -> str:
+    return f" ({refused.code}: {refused.message[:200]})" if refused is not None else ""
 
 
 def look_for_it(story: Story) -> None:
