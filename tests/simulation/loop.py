@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from tests.simulation.process import PROCESS, Process
+from tests.simulation.threads import to_thread
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -78,6 +80,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._tidy_at = max(64, 2 * len(self._tasks))
         self._tasks.append((_whose(context), task))
         return task
+
+    def run_in_executor(
+        self,
+        executor: object,
+        func: Callable[[Unpack[Arguments]], Result],
+        *args: *Arguments,
+    ) -> asyncio.Future[Result]:
+        return self.create_task(to_thread(partial(func, *args)))
 
     def put_back(self, process: Process, step: asyncio.Handle) -> None:
         """A step that a process kept while it was paused."""

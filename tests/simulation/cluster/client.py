@@ -1,0 +1,109 @@
+"""What all clients of the simulated cluster share: requests, and what becomes of them on their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from enum import Enum, auto
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError
+
+from tests.simulation.cluster.broker import SimKafka
+from tests.simulation.process import PROCESS, Journey, NoAnswer, carried_out, in_world
+
+Result = TypeVar("Result")
+Settings = Mapping[str, Any]
+
+_LONGEST_LATENESS_SECONDS = 3.0
+_RECONNECT_SECONDS = 0.1
+
+
+class Fate(Enum):
+    """What becomes of a request. All but the first are sent again."""
+
+    ANSWERED = auto()
+    LOST = auto()
+    ANSWER_LOST = auto()
+    LATE = auto()
+    SILENCE = auto()
+
+
+class Client:
+    """Belongs to the process that makes it. ``serve`` calls ``error_cb``, as the library does it in its polls."""
+
+    def __init__(self, settings: Settings, error_cb: Callable[[KafkaError], None] | None = None) -> None:
+        self.cluster = SimKafka.at(settings["bootstrap.servers"])
+        self.settings = settings
+        self.process = PROCESS.get()
+        self.context = copy_context()
+        self.hears_until = 0.0
+        self._error_cb = error_cb or settings.get("error_cb")
+        self._troubles: list[KafkaError] = []
+        self._socket_seconds = float(settings.get("socket.timeout.ms", 60_000)) / 1000
+
+    async def ask(self, part: str, act: Callable[[], Result], patience: float) -> Result:
+        """A request, sent again until it is answered. Raises NoAnswer after ``patience`` seconds, or what ``act`` does.
+
+        ``act`` may be carried out more than once, also after the answer has come: its author has to expect that.
+        """
+        cluster = self.cluster
+        deadline = cluster.now() + patience
+        while True:
+            await self._until_up(part, deadline)
+            left = deadline - cluster.now()
+            fate, out, back = self._fate()
+            if fate is Fate.ANSWERED:
+                return await carried_out(Journey(out=out, back=back, patience=left), act)
+            if fate is Fate.ANSWER_LOST:
+                in_world(_unheard, act, after=out)
+            if fate is Fate.LATE:
+                in_world(_unheard, act, after=cluster.random.uniform(0.1, _LONGEST_LATENESS_SECONDS))
+            # Where a connection breaks the client knows at once; where nothing comes back, after the socket's time-out.
+            unaware = self._socket_seconds if fate is Fate.SILENCE else _RECONNECT_SECONDS
+            await asyncio.sleep(min(unaware, left))
+            self._troubles.append(KafkaError(KafkaError._TRANSPORT, "the connection broke"))
+            if cluster.now() >= deadline:
+                raise NoAnswer
+
+    def _fate(self) -> tuple[Fate, float, float]:
+        """What becomes of a request, and the seconds it takes there and back."""
+        random, faults, travel = self.cluster.random, self.cluster.faults, self.cluster.timing.travel
+        out, back, draw = random.uniform(0, travel), random.uniform(0, travel), random.random()
+        for fate, chance in (
+            (Fate.LOST, faults.cut / 2),
+            (Fate.ANSWER_LOST, faults.cut / 2),
+            (Fate.LATE, faults.late),
+            (Fate.SILENCE, faults.silent),
+        ):
+            draw -= chance
+            if draw < 0:
+                return fate, out, back
+        return Fate.ANSWERED, out, back
+
+    async def _until_up(self, part: str, deadline: float) -> None:
+        up_at = self.cluster.up_at(part)
+        if self.cluster.now() >= up_at:
+            return
+        await asyncio.sleep(max(0.0, min(up_at, deadline) - self.cluster.now()))
+        self._troubles.append(KafkaError(KafkaError._ALL_BROKERS_DOWN, "no broker answers"))
+        if up_at > deadline:
+            raise NoAnswer
+
+    def serve(self) -> None:
+        """Tell the application what has happened meanwhile."""
+        troubles, self._troubles = self._troubles, []
+        if self._error_cb is not None:
+            for trouble in troubles:
+                self._error_cb(trouble)
+
+
+def _unheard(act: Callable[[], object]) -> None:
+    """Nobody hears the answer."""
+    try:
+        act()
+    except AssertionError:
+        raise
+    except Exception:
+        return

@@ -1,0 +1,201 @@
+"""The client's side of both group protocols: what goes on in the background, and what waits for the next poll."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextvars import Context
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import Protocol
+
+from bridge.core.coordinates import TopicPartition
+from tests.simulation.cluster.broker import SimKafka
+from tests.simulation.process import Process, in_world
+
+Partitions = frozenset[TopicPartition]
+NOTHING: Partitions = frozenset()
+
+
+class Kind(Enum):
+    ASSIGN = auto()
+    REVOKE = auto()
+    LOSE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Waits in the client's queue until the application polls; ``then`` is what the client does after its callback."""
+
+    kind: Kind
+    partitions: Partitions
+    then: Callable[[], None]
+
+
+class Owner(Protocol):
+    """The consumer whose membership this is."""
+
+    cluster: SimKafka
+    process: Process | None
+    context: Context
+    hears_until: float
+
+    def wake(self) -> None:
+        """There is something in the queue."""
+        ...
+
+
+class GroupMember(ABC):
+    """``id`` and ``epoch`` are what group metadata says, at once when the background learns it."""
+
+    def __init__(self, owner: Owner, group: str, topics: Iterable[str]) -> None:
+        self.owner = owner
+        self.cluster = owner.cluster
+        self.group_name = group
+        self.topics = tuple(topics)
+        self.id = ""
+        self.epoch = -1
+        self.owned: Partitions = NOTHING
+        self.changes: deque[Change] = deque()
+        self.is_leaving = False
+        self.process, self.context, self.hears_until = owner.process, owner.context, 0.0
+
+    @abstractmethod
+    def join(self) -> None: ...
+
+    @abstractmethod
+    def leave(self) -> None:
+        """As the client is closed: the coordinator is told, if it hears it."""
+
+    def tell(self, call: Callable[[], None]) -> None:
+        """A request to the coordinator, repeated by the client until it gets through."""
+        now = self.cluster.now()
+        away = max(0.0, self.cluster.up_at("groups") - now)
+        in_world(call, after=away + self.cluster.random.uniform(0, self.cluster.timing.travel))
+
+    def queue(self, kind: Kind, partitions: Partitions, then: Callable[[], None] = lambda: None) -> None:
+        self.changes.append(Change(kind, partitions, then))
+        self.owner.wake()
+
+    def taken(self, change: Change) -> None:
+        """Its callback has returned."""
+        if change.kind is Kind.ASSIGN:
+            self.owned |= change.partitions
+        else:
+            self.owned -= change.partitions
+        change.then()
+
+
+class ClassicMember(GroupMember):
+    """``cooperative``: what it keeps it need not let go of first. ``static``: its ``group.instance.id``."""
+
+    def __init__(
+        self, owner: Owner, group: str, topics: Iterable[str], *, cooperative: bool, static: str | None
+    ) -> None:
+        super().__init__(owner, group, topics)
+        self._cooperative = cooperative
+        self._static = static
+        self._joining = False
+        self._group = self.cluster.classic_group(group)
+
+    def join(self) -> None:
+        if self.is_leaving or self._joining:
+            return
+        self._joining = True
+        self.tell(partial(self._group.join, self, self.id, self.topics, self.owned, self._static))
+
+    def leave(self) -> None:
+        self.is_leaving = True
+        if self._static is None and self.id:
+            self.tell(partial(self._group.leave, self.id))
+
+    # --- heard from the coordinator -----------------------------------------------------------------------------------
+
+    def rebalancing(self) -> None:
+        if self._joining or self.is_leaving:
+            return
+        if self.changes:
+            # It joins again when the application has answered what waits for it.
+            last = self.changes.pop()
+            self.changes.append(Change(last.kind, last.partitions, _both(last.then, self.join)))
+        elif self._cooperative or not self.owned:
+            self.join()
+        else:
+            self.queue(Kind.REVOKE, self.owned, self.join)
+
+    def joined(self, member_id: str, generation: int) -> None:
+        if self._joining:
+            self.id, self.epoch = member_id, generation
+
+    def synced(self, member_id: str, generation: int, assigned: Partitions) -> None:
+        if not self._joining or (member_id, generation) != (self.id, self.epoch):
+            return
+        self._joining = False
+        going, gained = self.owned - assigned, assigned - self.owned
+        if going:
+            # What is gained comes after the revoke, and the next round after that.
+            self.queue(Kind.REVOKE, going, partial(self.queue, Kind.ASSIGN, gained, self.join))
+        else:
+            self.queue(Kind.ASSIGN, gained)
+
+    def unknown(self, member_id: str) -> None:
+        if member_id != self.id or self.is_leaving:
+            return
+        self.id = ""
+        self._joining = False
+        self.changes.clear()
+        if self._static is not None:
+            # A static member is let in again at once, and its client does not call that a loss.
+            self.join()
+        elif self.owned:
+            self.queue(Kind.LOSE, self.owned, self.join)
+        else:
+            self.join()
+
+
+class ModernMember(GroupMember):
+    """KIP-848: the id is its own from birth, and its epoch moves without the application being told."""
+
+    def __init__(self, owner: Owner, group: str, topics: Iterable[str], member_id: str) -> None:
+        super().__init__(owner, group, topics)
+        self.id, self.epoch = member_id, 0
+        self._group = self.cluster.modern_group(group)
+
+    def join(self) -> None:
+        self.epoch = 0
+        if not self.is_leaving:
+            self.tell(partial(self._group.join, self, self.id, self.topics))
+
+    def leave(self) -> None:
+        self.is_leaving = True
+        self.tell(partial(self._group.leave, self.id))
+
+    # --- heard from the coordinator -----------------------------------------------------------------------------------
+
+    def update(self, epoch: int, gained: Partitions) -> None:
+        self.epoch = epoch
+        if gained:
+            self.queue(Kind.ASSIGN, gained)
+
+    def revoke(self, epoch: int, going: Partitions) -> None:
+        self.queue(Kind.REVOKE, going, partial(self.tell, partial(self._group.let_go, self.id, going)))
+
+    def unknown(self, member_id: str) -> None:
+        # The old id and epoch stay until the loss was served.
+        if self.is_leaving:
+            return
+        self.changes.clear()
+        if self.owned:
+            self.queue(Kind.LOSE, self.owned, self.join)
+        else:
+            self.join()
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        first()
+        second()
+
+    return call

@@ -1,0 +1,148 @@
+"""The consumer group protocol of KIP-848 at its coordinator: no rounds; each member is led to its target on its own.
+
+An epoch moves without any callback in the client when only others' partitions change. As measured on 4.3.1, an older
+epoch is taken for partitions that the member has had since then, and refused for those it was given later, or has not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from confluent_kafka import KafkaError
+
+from bridge.core.coordinates import TopicPartition
+from tests.simulation.cluster.errors import Refused
+from tests.simulation.cluster.group import Addressee, Group, spread
+from tests.simulation.process import Process
+
+if TYPE_CHECKING:
+    from tests.simulation.cluster.broker import SimKafka
+
+
+class Reconciled(Addressee, Protocol):
+    """The client's side of a member. Heartbeats' answers call it, in the member's own process, if it runs."""
+
+    def update(self, epoch: int, gained: frozenset[TopicPartition]) -> None: ...
+
+    def revoke(self, epoch: int, going: frozenset[TopicPartition]) -> None: ...
+
+    def unknown(self, member_id: str) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    id: str
+    client: Reconciled
+    topics: tuple[str, ...]
+    epoch: int = 0
+    assigned: dict[TopicPartition, int] = field(default_factory=dict)
+    """With the epoch since which it has them."""
+    going: frozenset[TopicPartition] = frozenset()
+    """It has been told to let go of these, and has not said that it has."""
+    session: asyncio.TimerHandle | None = None
+    due: bool = False
+
+
+class ModernGroup(Group):
+    epoch: int = 0
+
+    def __init__(self, cluster: SimKafka, name: str) -> None:
+        super().__init__(cluster, name)
+        self.members: dict[str, _Member] = {}
+        self._target: dict[str, list[TopicPartition]] = {}
+
+    def check(self, member_id: str, generation: int, partitions: Iterable[TopicPartition]) -> None:
+        member = self.members.get(member_id)
+        if member is None:
+            raise Refused(KafkaError.UNKNOWN_MEMBER_ID)
+        if generation == member.epoch:
+            return
+        since = [member.assigned.get(partition) for partition in partitions]
+        if generation > member.epoch or any(epoch is None or epoch > generation for epoch in since):
+            raise Refused(KafkaError.ILLEGAL_GENERATION)
+
+    # --- requests of members ------------------------------------------------------------------------------------------
+
+    def join(self, client: Reconciled, member_id: str, topics: tuple[str, ...]) -> None:
+        member = self.members.get(member_id)
+        if member is None:
+            member = self.members[member_id] = _Member(member_id, client, topics)
+            self._retarget()
+        self._answer(member, soon=True)
+
+    def let_go(self, member_id: str, gone: frozenset[TopicPartition]) -> None:
+        member = self.members.get(member_id)
+        if member is None:
+            return
+        for partition in gone:
+            member.assigned.pop(partition, None)
+        member.going = frozenset()
+        self._answer(member, soon=True)
+        for other in self.members.values():
+            if gone.intersection(self._target[other.id]):
+                self._answer(other)
+
+    def leave(self, member_id: str) -> None:
+        member = self.members.pop(member_id, None)
+        if member is None:
+            return
+        if member.session is not None:
+            member.session.cancel()
+        self._retarget()
+
+    def silence(self, process: Process | None) -> None:
+        for member in self.members.values():
+            if member.client.process == process and member.session is None:
+                member.session = self.cluster.later(self.cluster.timing.session, partial(self._expire, member.id))
+
+    def hear(self, process: Process | None) -> None:
+        for member in self.members.values():
+            if member.client.process == process and member.session is not None:
+                member.session.cancel()
+                member.session = None
+
+    # --- reconciliation -----------------------------------------------------------------------------------------------
+
+    def _retarget(self) -> None:
+        self.epoch += 1
+        topics = dict.fromkeys(topic for member in self.members.values() for topic in member.topics)
+        partitions = [partition for topic in topics for partition in self.cluster.partitions_of(topic)]
+        self._target = spread({m.id: self._target.get(m.id, ()) for m in self.members.values()}, partitions)
+        for member in self.members.values():
+            self._answer(member)
+
+    def _answer(self, member: _Member, *, soon: bool = False) -> None:
+        """At its next heartbeat."""
+        if not member.due:
+            member.due = True
+            longest = 0.01 if soon else self.cluster.timing.heartbeat
+            self.cluster.later(self.cluster.random.uniform(0, longest), partial(self._heartbeat, member))
+
+    def _heartbeat(self, member: _Member) -> None:
+        member.due = False
+        if self.members.get(member.id) is not member or member.going:
+            return
+        client, target = member.client, self._target[member.id]
+        going = frozenset(partition for partition in member.assigned if partition not in target)
+        if going:
+            member.going = going
+            self._send(client, partial(client.revoke, member.epoch, going))
+            return
+        member.epoch = self.epoch
+        had = {partition for other in self.members.values() for partition in other.assigned}
+        gained = [partition for partition in target if partition not in had]
+        member.assigned.update(dict.fromkeys(gained, member.epoch))
+        self._send(client, partial(client.update, member.epoch, frozenset(gained)))
+
+    def _expire(self, member_id: str) -> None:
+        member = self.members.get(member_id)
+        self.leave(member_id)
+        if member is not None:
+            self.cluster.send(member.client, partial(member.client.unknown, member_id), self.cluster.timing.heartbeat)
+
+    def _send(self, client: Reconciled, call: Callable[[], None]) -> None:
+        self.cluster.send(client, call)
