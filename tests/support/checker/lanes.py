@@ -11,6 +11,9 @@ from tests.support.checker.evidence import InputRecord, plain_id
 from tests.support.checker.joined import Joined
 from tests.support.checker.violation import Violation, disordered
 
+_MILLISECOND = 0.001
+"""What is told has whole ones, the ledger has not: an end can seem to be told before the call that it came of."""
+
 
 def lanes_hold(joined: Joined) -> Iterator[Violation]:
     lanes: dict[str, list[str]] = defaultdict(list)
@@ -82,7 +85,7 @@ def _holds(joined: Joined, birth: str) -> Iterator[tuple[float, float]]:
     until = -inf
     for start in _starts(joined, birth):
         if start >= until:
-            until = min((moment for moment in releases if moment > start), default=inf)
+            until = min((moment for moment in releases if moment > start - _MILLISECOND), default=inf)
             yield start, until
 
 
