@@ -119,7 +119,11 @@ def policies(settings: Settings) -> Policies:
             parked_lane_release=_seconds(intake.parked_lane_release_seconds),
             external=external_rules(settings),
         ),
-        limits=Limits(concurrent=vcd.max_concurrent_calls, per_second=vcd.max_calls_per_second * CALL_SHARE),
+        limits=Limits(
+            concurrent=vcd.max_concurrent_calls,
+            per_second=vcd.max_calls_per_second * CALL_SHARE,
+            breaker_longest_seconds=vcd.longest_pause_seconds,
+        ),
         rounds=RoundLimits(
             lease=_seconds(vcd.lease_seconds),
             max_open=intake.max_open_per_partition,

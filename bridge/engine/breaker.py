@@ -30,10 +30,10 @@ class Breaker:
 
     def __init__(self, *, failures: int, shortest: float, longest: float) -> None:
         self._most_failures = failures
-        self._shortest, self._longest = shortest, longest
+        self._shortest, self._longest = min(shortest, longest), longest
         self._failures = 0
         self.state = BreakerState.CLOSED
-        self.pause_seconds = shortest
+        self.pause_seconds = self._shortest
         """How long VCD is left alone from an opening on before it is tried again."""
         self.tell: Tell = lambda state, reason: None
         """Told of each change, with what brought it about."""

@@ -150,7 +150,11 @@ class VcdSettings(Section):
     whatever is set here, so that it can leave within its lease. Not above ``lease_seconds``."""
     max_concurrent_calls: Count = 32
     """Calls that change VCD in flight per process, all operations together, each with a connection of its own. 32: well
-    below a VCD cell's default worker threads."""
+    below a VCD cell's default worker threads. Fewer are made where VCD shows that it has too much; see
+    ``vcdbridge_call_limit``."""
+    longest_pause_seconds: Seconds = 30.0
+    """After 8 calls in a row that VCD did not answer or failed at, no more is called; reads try it after 2 s, then
+    later and later, up to this. 30 s: short beside what an outage takes, and a cell that starts is left alone."""
     max_concurrent_reads: Count = 16
     """Connections per process for everything else: reads, queries, cancels, logins. Calls that VCD answers slowly do
     not hold these up."""
