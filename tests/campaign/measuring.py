@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from bridge.kafka.polling import headers_of
 from tests.support.bridge import Site
 from tests.support.checker import Harm, Violation
-from tests.support.checker.evidence import Place, place_of
+from tests.support.checker.evidence import Evidence, Place, place_of
+from tests.support.checker.joined import Joined
 from tests.support.decoding import decoded
 from tests.support.kafka import read
 
@@ -130,3 +131,22 @@ def measured(
         stall=progress.longest_stall(),
         recovered=max(recoveries, default=None),
     )
+
+
+def first_calls(evidence: Evidence, deaths: Sequence[float]) -> list[float]:
+    """For each moment at which the owner of the only partition died: how many seconds later the first call of another
+    owner reached VCD. Raises AssertionError when there is none before the next death."""
+    joined = Joined(evidence)
+    calls = sorted(
+        (call.at, intent.writer)
+        for calls in joined.calls.values()
+        for call in calls
+        if (intent := joined.intent(call)) is not None
+    )
+    took = []
+    for died, until in zip(deaths, [*deaths[1:], float("inf")], strict=True):
+        dead = max((write for write in evidence.writes if write.at <= died), key=lambda write: write.at).writer
+        after = [at - died for at, writer in calls if died < at < until and writer != dead]
+        assert after, f"nobody called VCD after the owner had died at {died}"
+        took.append(after[0])
+    return took

@@ -66,6 +66,7 @@ class Stage:
         processes: int = 2,
         partitions: int = 3,
         external: bool = False,
+        kind: type[Site] | None = None,
         load: bool | Callable[[Site], Load] = True,
         simulator: Mapping[str, Any] | None = None,
         judged_as: Mapping[str, Any] | None = None,
@@ -76,7 +77,7 @@ class Stage:
         """Topics, a simulator, so many ready bridges, and a load that has begun; yields the site.
 
         Leaving it stops the load, waits until every story is over, has the checker judge and adds to the line.
-        ``external``: an ``ExternalSite``, whose load has tickets too. ``load``: False for none (send what you like), or
+        ``external``: an ``ExternalSite``, whose load has tickets too; ``kind``: another sort of site. ``load``: False for none (send what you like), or
         what makes one. ``simulator``: options of ``running_simulator``. ``judged_as``: fields of the evidence that
         differ, ``patience_seconds`` for example. ``allow_open``: stories need not be over. ``settings``: by section,
         of every bridge. More than one site in a row, or one in another, is fine. Raises AssertionError when the
@@ -91,7 +92,7 @@ class Stage:
         with running_simulator(**options) as running:
             replication = min(3, self.cluster.size)
             whole: dict[str, dict[str, Any]] = {**settings, "intake": {**RELEASE, **settings.get("intake", {})}}
-            kind = ExternalSite if external else Site
+            kind = kind or (ExternalSite if external else Site)
             site = kind(self.cluster.bootstrap, running, directory, partitions, replication, whole)
             before = self.load
             try:
@@ -115,7 +116,7 @@ class Stage:
     def injecting(self) -> Iterator[None]:
         """One injection: entering is the moment at which the fault strikes, leaving the one at which it is healed.
 
-        Leave at once when it does not heal (a kill): recovery is counted from there.
+        What does not heal, as a kill, is :meth:`strike`.
         """
         began = time.time()
         try:
@@ -123,10 +124,15 @@ class Stage:
         finally:
             self.injections.append((began, time.time()))
 
-    def wait_more(self, requests: int) -> None:
-        """Until the load has sent so many more from now on: about 17 a second."""
+    def strike(self) -> None:
+        """One injection that struck just now and does not heal: recovery is counted from here."""
+        self.injections.append((time.time(), time.time()))
+
+    def wait_more(self, requests: int) -> list[str]:
+        """Until the load has sent so many more from now on: about 17 a second. The ids of all that were sent."""
         assert self.load is not None
         self.load.wait_sent(len(self.load.sent) + requests)
+        return self.load.sent
 
     def refusal(self, process: BridgeProcess, pattern: str, seconds: float = LOGGED_SECONDS) -> str:
         """Until the process's log says this (a regular expression): it refuses, and its operator can read why.

@@ -31,6 +31,11 @@ class Supervisor:
     def _run(self) -> None:
         while not self._done.wait(_LOOK_SECONDS):
             for bridge in list(self._site.processes):
-                if bridge not in self.restarted and bridge.process.poll() == TemporaryError.exit_code:
+                if bridge not in self.restarted and _asks_for_another(bridge):
                     self.restarted.append(bridge)
                     self._site.start(crash_at=None, **bridge.settings)
+
+
+def _asks_for_another(bridge: BridgeProcess) -> bool:
+    """Two SIGTERMs end it with the same exit code, but then somebody wants it gone."""
+    return bridge.process.poll() == TemporaryError.exit_code and "bridge.stopped_at_once" not in bridge.told()

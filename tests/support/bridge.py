@@ -23,7 +23,7 @@ from bridge.kafka.polling import headers_of
 from bridge.settings import Settings
 from bridge.settings import load as load_settings
 from tests.support.checker import violations
-from tests.support.checker.evidence import Evidence, InputRecord, StateWrite, Write, operation_facts
+from tests.support.checker.evidence import EndedRecord, Evidence, InputRecord, StateWrite, Write, operation_facts
 from tests.support.decoding import decoded
 from tests.support.gathering import changelog_of, dead_letters_of, endings_of, ledger_of, offsets_of, tasks_of
 from tests.support.kafka import Tail, create_topics, read, unique
@@ -159,8 +159,11 @@ class Site:
 
     # --- processes ------------------------------------------------------------------------------------------------
 
-    def start(self, *, crash_at: str | None = None, **settings: Mapping[str, Any]) -> BridgeProcess:
-        """Start one more bridge; ``settings`` by section override the site's."""
+    def start(
+        self, *, crash_at: str | None = None, sources: Path = REPOSITORY, **settings: Mapping[str, Any]
+    ) -> BridgeProcess:
+        """Start one more bridge; ``settings`` by section override the site's, None takes one away. ``sources``: the
+        folder that holds its package, which may be another version's."""
         with self.sending:
             self._started += 1
             log = self.directory / f"bridge-{self._started}.log"
@@ -170,7 +173,7 @@ class Site:
         with log.open("w") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bridge", "run"], stdout=subprocess.PIPE, stderr=out, text=True,
-                cwd=REPOSITORY, env=environment,
+                cwd=sources, env=environment,
             )  # fmt: skip
         started = BridgeProcess(process, log, settings)
         self.processes.append(started)
@@ -192,6 +195,7 @@ class Site:
             f"VCD_BRIDGE__{section.upper()}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for section, values in self._sections(settings).items()
             for name, value in values.items()
+            if value is not None
         }
 
     def _sections(self, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -324,7 +328,7 @@ class Site:
             events=self.read_events(),
             dead_letters=dead_letters_of(self.bootstrap, self.dead_letters),
             writes=self.read_changelog(),
-            ended=endings_of(self.bootstrap, self.ended),
+            ended=self.read_ended(),
             offsets=offsets_of(self.bootstrap, self.group, self.requests, self.partitions),
             operations=operation_facts(load()),
             tasks=tasks_of(self.simulator, ledger),
@@ -340,6 +344,10 @@ class Site:
         """Event ids; None where they are off."""
         topic = self._sections({})["topics"].get("ticket_updates")
         return [json.loads(one.value() or b"")["event_id"] for one in read(self.bootstrap, topic)] if topic else None
+
+    def read_ended(self) -> list[EndedRecord]:
+        """What the store remembers of ended requests."""
+        return endings_of(self.bootstrap, self.ended)
 
     def read_changelog(self) -> list[Write]:
         """The changelog's whole history."""
