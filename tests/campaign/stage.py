@@ -77,11 +77,11 @@ class Stage:
         """Topics, a simulator, so many ready bridges, and a load that has begun; yields the site.
 
         Leaving it stops the load, waits until every story is over, has the checker judge and adds to the line.
-        ``external``: an ``ExternalSite``, whose load has tickets too; ``kind``: another sort of site. ``load``: False for none (send what you like), or
-        what makes one. ``simulator``: options of ``running_simulator``. ``judged_as``: fields of the evidence that
-        differ, ``patience_seconds`` for example. ``allow_open``: stories need not be over. ``settings``: by section,
-        of every bridge. More than one site in a row, or one in another, is fine. Raises AssertionError when the
-        bridges do not start or the stories do not end.
+        ``external``: an ``ExternalSite``, whose load has tickets too; ``kind``: another sort of site. ``load``: False
+        for none (send what you like), or what makes one. ``simulator``: options of ``running_simulator``.
+        ``judged_as``: fields of the evidence that differ, ``patience_seconds`` for example. ``allow_open``: stories
+        need not be over. ``settings``: by section, of every bridge. More than one site in a row, or one in another, is
+        fine. Raises AssertionError when the bridges do not start or the stories do not end.
         """
         self._sites += 1
         directory = self.directory / f"site-{self._sites}"

@@ -1,4 +1,4 @@
-"""No kind of fault that the simulator has, and no recovery class that the catalogue has, is left out of the campaign."""
+"""No kind of fault that the simulator has, and no recovery class that the catalogue has, is left out."""
 
 from __future__ import annotations
 

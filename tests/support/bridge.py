@@ -123,6 +123,8 @@ class Site:
     """Several threads may send, and start processes."""
     documents: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     """What was sent, by its bytes."""
+    sources: Path = REPOSITORY
+    """Holds the package of the bridges that are started, which may be another version's."""
     _started: int = 0
 
     def __post_init__(self) -> None:
@@ -159,11 +161,8 @@ class Site:
 
     # --- processes ------------------------------------------------------------------------------------------------
 
-    def start(
-        self, *, crash_at: str | None = None, sources: Path = REPOSITORY, **settings: Mapping[str, Any]
-    ) -> BridgeProcess:
-        """Start one more bridge; ``settings`` by section override the site's, None takes one away. ``sources``: the
-        folder that holds its package, which may be another version's."""
+    def start(self, *, crash_at: str | None = None, **settings: Mapping[str, Any]) -> BridgeProcess:
+        """Start one more bridge; ``settings`` by section override the site's, None takes one away."""
         with self.sending:
             self._started += 1
             log = self.directory / f"bridge-{self._started}.log"
@@ -173,7 +172,7 @@ class Site:
         with log.open("w") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bridge", "run"], stdout=subprocess.PIPE, stderr=out, text=True,
-                cwd=sources, env=environment,
+                cwd=self.sources, env=environment,
             )  # fmt: skip
         started = BridgeProcess(process, log, settings)
         self.processes.append(started)

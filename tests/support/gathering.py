@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,16 +20,24 @@ from tests.support.simulator import Simulator
 
 ERROR_HEADER = "__connect.errors."
 _EXTERNAL_CALLS = {"createExternalTask", "updateTask"}
+Ours = Callable[[StoredRecord], StoredRecord | None]
+"""A store record as this version would have written it; None: it is no evidence."""
 _MAKE_TASKS = frozenset(operation.name for operation in load().values() if operation.makes_task)
 
 
-def changelog_of(bootstrap: str, changelog: str, topic: str) -> list[Write]:
+def as_it_is(record: StoredRecord) -> StoredRecord:
+    return record
+
+
+def changelog_of(bootstrap: str, changelog: str, topic: str, ours: Ours = as_it_is) -> list[Write]:
     """Every committed record of an input's changelog that was not compacted yet: the tests' are not."""
-    return [_write(message, topic) for message in read(bootstrap, changelog)]
+    found = ((message, ours(_stored(message))) for message in read(bootstrap, changelog))
+    return [_write(message, record, topic) for message, record in found if record is not None]
 
 
-def endings_of(bootstrap: str, topic: str) -> list[EndedRecord]:
-    return [ended_of(_stored(message)) for message in read(bootstrap, topic)]
+def endings_of(bootstrap: str, topic: str, ours: Ours = as_it_is) -> list[EndedRecord]:
+    found = (ours(_stored(message)) for message in read(bootstrap, topic))
+    return [ended_of(record) for record in found if record is not None]
 
 
 def dead_letters_of(bootstrap: str, topic: str) -> list[str]:
@@ -89,13 +97,13 @@ def external_tasks_of(simulator: Simulator) -> list[ExternalTask]:
     ]
 
 
-def _write(message: Message, topic: str) -> Write:
-    headers = headers_of(message)
+def _write(message: Message, record: StoredRecord, topic: str) -> Write:
+    headers = record.headers
     kind, milliseconds = message.timestamp()
     assert kind != TIMESTAMP_NOT_AVAILABLE
     return write_of(
-        _stored(message),
-        message.value(),
+        record,
+        record.value or None,
         topic=topic,
         partition=message.partition() or 0,
         offset=message.offset() or 0,
