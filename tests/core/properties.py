@@ -9,20 +9,22 @@ from datetime import timedelta
 from bridge.catalogue.operation import Recovery
 from bridge.core.answering import MAYBE_DONE_CODES, MAYBE_DONE_STATUSES
 from bridge.core.answers import OutcomeUnknown, Refused
-from bridge.core.commands import Follow, Look, MakeCall
+from bridge.core.commands import Decision, Follow, Look, MakeCall
 from bridge.core.events import Change, Outcome
 from bridge.core.inputs import (
     Answered,
     CancelAnswered,
+    CancelWanted,
     Granted,
     Input,
     Looked,
     Observed,
+    ResolveWanted,
     Restored,
     RetryWanted,
     Vanished,
 )
-from bridge.core.lifecycle import Phase
+from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.task import rank
 from tests.core.stories import START, Run, Step
 
@@ -159,6 +161,13 @@ def what_is_overdue_gives_its_lane_up(run: Run) -> None:
             assert not step.after.holds_lane
 
 
+def recovery_says_what_it_rests_on(run: Run) -> None:
+    """Whoever has the log and the events can follow each decision about a call in doubt, and each operator's word."""
+    for step in run.steps:
+        if _is_of_recovery(step) and step.decision.refusal is None:
+            assert rests_on(step.before, step.decision), f"{step.event} in {step.before.phase}"
+
+
 PROPERTIES: tuple[Callable[[Run], None], ...] = (
     sequences_have_no_gap,
     nothing_follows_the_final_event,
@@ -175,6 +184,7 @@ PROPERTIES: tuple[Callable[[Run], None], ...] = (
     every_phase_is_driven,
     every_call_has_its_own_intent,
     what_is_overdue_gives_its_lane_up,
+    recovery_says_what_it_rests_on,
 )
 
 
@@ -224,6 +234,21 @@ def _of_another(step: Step) -> bool:
     if isinstance(step.event, Answered | Looked):
         return step.event.attempt != step.before.attempt
     return isinstance(step.event, Observed) and step.event.task.id != step.before.task_id
+
+
+def rests_on(before: Lifecycle, decision: Decision) -> bool:
+    """Whether an event tells its evidence, a note logs it, or the doubt that begins is kept with it (and logged)."""
+    told = any(event.evidence for event in decision.events)
+    logged = any(note.startswith(("recovery_", "operator_")) for note in decision.notes) and any(decision.evidence)
+    begins = decision.lifecycle.phase is Phase.UNSURE and decision.lifecycle.looks != before.looks
+    return told or logged or (begins and bool(decision.lifecycle.evidence))
+
+
+def _is_of_recovery(step: Step) -> bool:
+    if step.after == step.before or _of_another(step):
+        return False
+    begins = step.after.phase is Phase.UNSURE and step.before.phase is not Phase.UNSURE
+    return begins or isinstance(step.event, Looked | Vanished | CancelWanted | RetryWanted | ResolveWanted)
 
 
 def _is_plain_refusal(event: Input) -> bool:

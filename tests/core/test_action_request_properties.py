@@ -51,6 +51,12 @@ def test_watch_until_is_always_told(run: Run) -> None:
 
 @given(runs)
 @of_every_story
+def test_recovery_says_what_it_rests_on(run: Run) -> None:
+    _hold(run, properties.recovery_says_what_it_rests_on)
+
+
+@given(runs)
+@of_every_story
 def test_never_retry_is_never_called_twice(run: Run) -> None:
     _hold(run, properties.never_retry_is_never_called_twice)
 

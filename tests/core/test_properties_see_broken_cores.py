@@ -246,6 +246,10 @@ def _a_refused_word_leaves_a_trace(patch: Patch) -> None:
     patch.setattr(action_request, "Decision", decision)
 
 
+def _decisions_are_quiet(patch: Patch) -> None:
+    patch.setattr(Story, "because", lambda *_: None)
+
+
 BROKEN: tuple[tuple[Callable[[Patch], None], Callable[[Run], None]], ...] = (
     (_statuses_go_backward, properties.known_statuses_never_go_backward),
     (_never_retry_is_repeated, properties.never_retry_is_never_called_twice),
@@ -270,6 +274,7 @@ BROKEN: tuple[tuple[Callable[[Patch], None], Callable[[Run], None]], ...] = (
     (_what_was_told_is_forgotten, properties.what_is_told_before_is_told_right),
     (_two_calls_share_an_intent, properties.every_call_has_its_own_intent),
     (_a_refused_word_leaves_a_trace, properties.a_refused_word_changes_nothing),
+    (_decisions_are_quiet, properties.recovery_says_what_it_rests_on),
 )
 
 
