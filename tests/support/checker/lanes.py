@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import inf
 
 from tests.support.checker.evidence import InputRecord, plain_id
-from tests.support.checker.joined import Joined
+from tests.support.checker.joined import Joined, seconds
 from tests.support.checker.violation import Violation, disordered
 
 _MILLISECOND = 0.001
@@ -46,14 +46,14 @@ def _in_order(joined: Joined, lane: str, births: list[str]) -> Iterator[Violatio
     """Who came first is started first. (Nobody gives up a lane in which he has not been started.)"""
     overtaking: tuple[float, str] | None = None
     for birth in reversed(births):
-        starts = _starts(joined, birth)
-        if not starts:
+        start = _first_start(joined, birth)
+        if start is None:
             continue
-        if overtaking is not None and overtaking[0] < starts[0]:
+        if overtaking is not None and overtaking[0] < start:
             second = overtaking[1]
             names = f"{_called(joined, second)} overtook {_called(joined, birth)}"
             yield disordered(f"I5 lane {lane}: {names}", second, birth)
-        overtaking = min(overtaking or (starts[0], birth), (starts[0], birth))
+        overtaking = min(overtaking or (start, birth), (start, birth))
 
 
 def _called(joined: Joined, birth: str) -> str:
@@ -74,9 +74,15 @@ def _one_at_a_time(joined: Joined, lane: str, births: list[str]) -> Iterator[Vio
 
 
 def _starts(joined: Joined, birth: str) -> list[float]:
-    """When its intents were written and its calls reached VCD: not every call gets that far."""
+    """When its intents were written: not every call gets as far as VCD. A call without one counts by itself."""
     intents = [write.at for write in joined.states.get(birth, ()) if write.phase == "intent"]
-    return sorted([*intents, *(call.at for call in joined.calls.get(birth, ()))])
+    return sorted([*intents, *(call.at for call in joined.calls.get(birth, ()) if joined.intent(call) is None)])
+
+
+def _first_start(joined: Joined, birth: str) -> float | None:
+    """When it was first heard of, as an intent or as a call."""
+    calls = joined.calls.get(birth)
+    return min([*_starts(joined, birth)[:1], *([calls[0].at] if calls else [])], default=None)
 
 
 def _holds(joined: Joined, birth: str) -> Iterator[tuple[float, float]]:
@@ -101,7 +107,9 @@ def _releases(joined: Joined, birth: str) -> list[float]:
     for event in story:
         if event["change"] == "parked":
             parked = joined.told_at(event)
-            moment = parked + joined.evidence.parked_lane_release_seconds
+            # By the owner's clock, from when it decided that: earlier than it was told.
+            since = min(parked, seconds(event)) - joined.evidence.host_clock_seconds
+            moment = since + joined.evidence.parked_lane_release_seconds
             if not any(parked <= back < moment for back in resumed):
                 moments.append(moment)
     return moments
