@@ -262,7 +262,7 @@ class Consumer(Client):
                     return found
                 await asyncio.wait_for(settled, deadline - cluster.now())
         except (NoAnswer, TimeoutError):
-            raise errors.timed_out("committed: offsets are not stable") from None
+            raise errors.plain(KafkaError._TIMED_OUT, "offsets are not stable") from None
 
     def _stable(self, asked: Sequence[TopicPartition], settled: asyncio.Future[None]) -> list[ClientPartition] | None:
         """None: not now; ``settled`` tells when it is worth asking again."""

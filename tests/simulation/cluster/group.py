@@ -21,21 +21,26 @@ class Offsets:
     """Committed offsets of one group, with their metadata, and those of transactions that have not ended."""
 
     committed: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
-    _pending: dict[TopicPartition, dict[Transaction, None]] = field(default_factory=dict)
+    _pending: dict[TopicPartition, dict[Transaction, int]] = field(default_factory=dict)
+    """With the place of the request among all of this group."""
+    _place: int = 0
+    _places: dict[TopicPartition, int] = field(default_factory=dict)
     _waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def expect(self, partition: TopicPartition, transaction: Transaction) -> None:
-        self._pending.setdefault(partition, {})[transaction] = None
+        self._place += 1
+        self._pending.setdefault(partition, {})[transaction] = self._place
 
     def settle(self, transaction: Transaction, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
-        """The transaction's marker: nobody compares, so an offset moves backwards when it is told to."""
+        """The transaction's marker. Of two transactions the one whose offset came later counts, whichever marker does;
+        offsets themselves are not compared, so they move backwards when they are told to."""
         for partition, offset in offsets.items():
             pending = self._pending[partition]
-            pending.pop(transaction, None)
+            place = pending.pop(transaction)
             if not pending:
                 del self._pending[partition]
-            if transaction.commits:
-                self.committed[partition] = offset
+            if transaction.commits and place > self._places.get(partition, 0):
+                self.committed[partition], self._places[partition] = offset, place
         waiting, self._waiting = self._waiting, []
         for call in waiting:
             call()

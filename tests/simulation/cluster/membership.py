@@ -180,7 +180,9 @@ class ModernMember(GroupMember):
             self.queue(Kind.ASSIGN, gained)
 
     def revoke(self, epoch: int, going: Partitions) -> None:
-        self.queue(Kind.REVOKE, going, partial(self.tell, partial(self._group.let_go, self.id, going)))
+        # What is gained, here nothing, comes after the revoke; the coordinator hears of it after that.
+        gone = partial(self.tell, partial(self._group.let_go, self.id, going))
+        self.queue(Kind.REVOKE, going, partial(self.queue, Kind.ASSIGN, NOTHING, gone))
 
     def unknown(self, member_id: str) -> None:
         # The old id and epoch stay until the loss was served.

@@ -1,0 +1,171 @@
+"""Transactions: what can be read, who is fenced, what stays in doubt. Simulated and real Kafka answer alike."""
+
+from __future__ import annotations
+
+import confluent_kafka
+from confluent_kafka import KafkaError
+from confluent_kafka import TopicPartition as ClientPartition
+
+from tests.contracts.side import PATIENCE_SECONDS, Kafka, Refusal, contract
+
+FENCED = Refusal(KafkaError._FENCED, "F")
+
+
+@contract
+def test_an_open_transaction_holds_back_what_can_be_read(kafka: Kafka) -> None:
+    """Markers take offsets; a read_committed reader's end of partition is the last stable offset, not the end."""
+    topic, one, other = kafka.topic(), kafka.producer(kafka.name()), kafka.producer(kafka.name())
+    _write(one, topic, b"a", b"b", b"c")
+    one.commit_transaction(PATIENCE_SECONDS)
+    _write(one, topic, b"undone", b"undone")
+    one.abort_transaction(PATIENCE_SECONDS)
+    kafka.until_stable(topic)
+    _write(one, topic, b"d", b"e")
+    _write(other, topic, b"f", b"g")
+    other.commit_transaction(PATIENCE_SECONDS)
+    while kafka.ends(topic)[2] < 12:
+        kafka.sleep(0.02)
+    assert kafka.ends(topic) == (0, 7, 12)
+    assert kafka.read(topic) == ([b"a", b"b", b"c"], 7)
+    everything = [b"a", b"b", b"c", b"undone", b"undone", b"d", b"e", b"f", b"g"]
+    assert kafka.read(topic, isolation="read_uncommitted") == (everything, 12)
+    one.commit_transaction(PATIENCE_SECONDS)
+    kafka.until_stable(topic)
+    assert kafka.read(topic) == ([b"a", b"b", b"c", b"d", b"e", b"f", b"g"], 13)
+
+
+@contract
+def test_a_position_skips_markers_and_what_was_undone(kafka: Kafka) -> None:
+    topic, producer = kafka.topic(), kafka.producer(kafka.name())
+    _write(producer, topic, b"a", b"b", b"c")
+    producer.commit_transaction(PATIENCE_SECONDS)
+    _write(producer, topic, b"undone", b"undone")
+    producer.abort_transaction(PATIENCE_SECONDS)
+    kafka.until_stable(topic)
+    reader = kafka.consumer(kafka.name())
+    reader.assign([ClientPartition(topic, 0, 0)])
+    found = 0
+    while reader.position([ClientPartition(topic, 0)])[0].offset < 7:
+        found += len([m for m in reader.consume(10, 0.2) if m.error() is None])
+    assert found == 3
+    reader.close()
+
+
+@contract
+def test_offsets_in_doubt_are_waited_for_and_an_old_value_is_never_shown(kafka: Kafka) -> None:
+    """The tag in their metadata tells afterwards whether the transaction was committed, also where no offset moved."""
+    topic, group = kafka.topic(), kafka.name()
+    producer = kafka.producer(kafka.name())
+    assert kafka.committed(group, topic)[0] == confluent_kafka.OFFSET_INVALID
+    for number, (ends, seen) in enumerate([("commit", "tag:0"), ("abort", "tag:0"), ("commit", "tag:2")]):
+        _write(producer, topic, b"x")
+        _send_offset(kafka, producer, group, topic, 5, f"tag:{number}")
+        assert Refusal.of(lambda: kafka.committed(group, topic, seconds=0.5)) == Refusal(KafkaError._TIMED_OUT, "")
+        getattr(producer, f"{ends}_transaction")(PATIENCE_SECONDS)
+        assert kafka.committed(group, topic) == (5, seen)
+
+
+@contract
+def test_offsets_move_backwards_when_they_are_told_to(kafka: Kafka) -> None:
+    topic, group, producer = kafka.topic(), kafka.name(), kafka.producer(kafka.name())
+    for offset in (7, 3):
+        producer.begin_transaction()
+        _send_offset(kafka, producer, group, topic, offset, "tag")
+        producer.commit_transaction(PATIENCE_SECONDS)
+        assert kafka.committed(group, topic)[0] == offset
+
+
+@contract
+def test_a_second_producer_of_an_id_fences_the_first_and_frees_what_it_left_open(kafka: Kafka) -> None:
+    topic, owner = kafka.topic(), kafka.name()
+    dead = kafka.producer(owner, timeout_seconds=60)
+    _write(dead, topic, b"stale")
+    assert kafka.ends(topic) == (0, 0, 1)
+    successor = kafka.producer(owner)
+    kafka.until_stable(topic)
+    assert kafka.read(topic) == ([], 2)
+    assert Refusal.of(lambda: dead.commit_transaction(PATIENCE_SECONDS)) == FENCED
+    assert Refusal.of(dead.begin_transaction) == FENCED
+    _write(successor, topic, b"fresh")
+    successor.commit_transaction(PATIENCE_SECONDS)
+    kafka.until_stable(topic)
+    assert kafka.read(topic)[0] == [b"fresh"]
+
+
+@contract
+def test_a_transaction_that_timed_out_looks_as_if_it_were_fenced(kafka: Kafka) -> None:
+    """Its records are never seen; a new producer of the same id is usable at once."""
+    topic, group, owner = kafka.topic(), kafka.name(), kafka.name()
+    late = kafka.producer(owner, timeout_seconds=1.0)
+    _write(late, topic, b"late")
+    kafka.until_stable(topic)
+    assert Refusal.of(lambda: _send_offset(kafka, late, group, topic, 1, "tag")) == FENCED
+    assert Refusal.of(lambda: late.commit_transaction(PATIENCE_SECONDS)) == FENCED
+    assert Refusal.of(lambda: late.abort_transaction(PATIENCE_SECONDS)) == FENCED
+    assert Refusal.of(lambda: late.produce(topic, b"more")) in {
+        Refusal(KafkaError._FATAL, "F"), Refusal(KafkaError._FATAL, ""),
+    }  # fmt: skip
+    fresh = kafka.producer(owner)
+    _write(fresh, topic, b"fresh")
+    fresh.commit_transaction(PATIENCE_SECONDS)
+    kafka.until_stable(topic)
+    assert kafka.read(topic)[0] == [b"fresh"]
+
+
+@contract
+def test_calls_out_of_order_are_refused(kafka: Kafka) -> None:
+    producer = kafka.producer(kafka.name())
+    assert Refusal.of(lambda: producer.commit_transaction(1)) == Refusal(KafkaError._STATE, "")
+    producer.begin_transaction()
+    assert Refusal.of(producer.begin_transaction) == Refusal(KafkaError._STATE, "")
+    producer.commit_transaction(PATIENCE_SECONDS)
+    producer.begin_transaction()
+    producer.abort_transaction(PATIENCE_SECONDS)
+
+
+@contract
+def test_a_store_is_read_to_its_end_past_the_last_stable_offset(kafka: Kafka) -> None:
+    """The end of before is reached only when the open transaction has ended: then it was either seen or undone."""
+    topic, owner = kafka.topic(), kafka.name()
+    before = kafka.producer(kafka.name())
+    _write(before, topic, b"a")
+    before.commit_transaction(PATIENCE_SECONDS)
+    kafka.until_stable(topic)
+    dead = kafka.producer(owner, timeout_seconds=60)
+    _write(dead, topic, b"stale")
+    end = kafka.ends(topic)[2]
+    reader = kafka.consumer(kafka.name())
+    reader.assign([ClientPartition(topic, 0, 0)])
+    values: list[bytes | None] = []
+    stopped_at: list[int] = []
+    while not stopped_at or stopped_at[-1] < end:
+        for message in reader.consume(100, 0.1):
+            if message.error() is None:
+                values.append(message.value())
+                continue
+            stopped_at.append(message.offset() or 0)
+            if len(stopped_at) == 1:
+                kafka.producer(owner)
+    assert values == [b"a"]
+    assert stopped_at == [2, 4]
+    reader.close()
+
+
+def _write(producer: confluent_kafka.Producer, topic: str, *values: bytes) -> None:
+    """A transaction that is left open, with records that have arrived."""
+    producer.begin_transaction()
+    for value in values:
+        producer.produce(topic, value, partition=0)
+    assert producer.flush(PATIENCE_SECONDS) == 0
+
+
+def _send_offset(
+    kafka: Kafka, producer: confluent_kafka.Producer, group: str, topic: str, offset: int, tag: str
+) -> None:
+    """With metadata of a consumer that never joined: where a group has no members, nobody minds."""
+    consumer = kafka.consumer(group)
+    positions = [ClientPartition(topic, 0, offset, metadata=tag)]
+    try:
+        producer.send_offsets_to_transaction(positions, consumer.consumer_group_metadata(), PATIENCE_SECONDS)
+    finally:
+        consumer.close()
