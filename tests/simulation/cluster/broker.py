@@ -184,9 +184,14 @@ class SimKafka:
     # --- what befalls it ----------------------------------------------------------------------------------------------
 
     def outage(self, part: str, seconds: float) -> None:
-        """``part``: ``logs``, ``transactions`` or ``groups``, as when a coordinator moves; all of them: a broker is
-        away. Requests wait, as long as their clients have patience."""
+        """``part``: ``logs``, ``transactions`` or ``groups``, as when a leader or a coordinator moves.
+        Requests wait, as long as their clients have patience."""
         self._up_at[part] = max(self.up_at(part), self.now() + seconds)
+
+    def restart(self, seconds: float) -> None:
+        """All brokers are away for so long."""
+        for part in ("logs", "transactions", "groups"):
+            self.outage(part, seconds)
 
     def up_at(self, part: str) -> float:
         """When requests to this part are answered again."""

@@ -17,7 +17,6 @@ from confluent_kafka import KafkaError
 from bridge.core.coordinates import TopicPartition
 from tests.simulation.cluster.errors import Refused
 from tests.simulation.cluster.group import Addressee, Group, spread
-from tests.simulation.process import Process
 
 if TYPE_CHECKING:
     from tests.simulation.cluster.broker import SimKafka
@@ -36,6 +35,8 @@ class Joiner(Addressee, Protocol):
 
     def unknown(self, member_id: str) -> None: ...
 
+    def replaced(self, member_id: str) -> None: ...
+
 
 @dataclass(slots=True, eq=False)
 class _Member:
@@ -44,7 +45,6 @@ class _Member:
     topics: tuple[str, ...]
     owned: frozenset[TopicPartition] = frozenset()
     joining: bool = True
-    session: asyncio.TimerHandle | None = None
     static: str | None = None
 
 
@@ -87,22 +87,12 @@ class ClassicGroup(Group):
             return
         member = self.members.get(member_id) or self._new(client, topics, static)
         member.client, member.topics, member.owned, member.joining = client, topics, owned, True
+        self.begin_session(member.id, client)
         self._begin()
         self._complete()
 
     def leave(self, member_id: str) -> None:
         self._remove(member_id)
-
-    def silence(self, process: Process | None) -> None:
-        for member in self.members.values():
-            if member.client.process == process and member.session is None:
-                member.session = self.cluster.later(self.cluster.timing.session, partial(self._expire, member.id))
-
-    def hear(self, process: Process | None) -> None:
-        for member in self.members.values():
-            if member.client.process == process and member.session is not None:
-                member.session.cancel()
-                member.session = None
 
     # --- rounds -------------------------------------------------------------------------------------------------------
 
@@ -113,7 +103,8 @@ class ClassicGroup(Group):
             if static is not None and former.static == static:
                 # Whoever joins under an instance's name takes its place.
                 self.members.pop(former.id)
-                self._send(former.client, partial(former.client.unknown, former.id))
+                self.end_session(former.id)
+                self._send(former.client, partial(former.client.replaced, former.id))
         self.members[member.id] = member
         return member
 
@@ -147,22 +138,20 @@ class ClassicGroup(Group):
         """Members that have not joined again in time are out."""
         for member in [member for member in self.members.values() if not member.joining]:
             self.members.pop(member.id)
+            self.end_session(member.id)
             self._send(member.client, partial(member.client.unknown, member.id), self.cluster.timing.heartbeat)
         self._complete_or_end()
 
-    def _expire(self, member_id: str) -> None:
-        member = self.members.get(member_id)
+    def expired(self, member_id: str) -> None:
+        client = self.members[member_id].client
         self._remove(member_id)
-        if member is not None:
-            # Told at its next heartbeat: whoever stood still learns it only some time after waking up.
-            self._send(member.client, partial(member.client.unknown, member_id), self.cluster.timing.heartbeat)
+        # Told at its next heartbeat: whoever stood still learns it only some time after waking up.
+        self._send(client, partial(client.unknown, member_id), self.cluster.timing.heartbeat)
 
     def _remove(self, member_id: str) -> None:
-        member = self.members.pop(member_id, None)
-        if member is None:
+        if self.members.pop(member_id, None) is None:
             return
-        if member.session is not None:
-            member.session.cancel()
+        self.end_session(member_id)
         if self._round is None and self.members:
             self._begin()
         self._complete_or_end()

@@ -51,7 +51,6 @@ class Consumer(Client):
         self._member: GroupMember | None = None
         self._on: dict[Kind, Callback] = {}
         self._thread: Thread | None = None
-        self._closed = False
 
     # --- membership ---------------------------------------------------------------------------------------------------
 
@@ -100,8 +99,11 @@ class Consumer(Client):
             self.incremental_unassign(partitions)
         self._member.taken(change)
 
+    def fail(self, what: str) -> None:
+        self._queue.append(Message(error=KafkaError(KafkaError._FATAL, what)))
+        self.wake()
+
     def close(self) -> None:
-        self._closed = True
         self._drop(list(self._fetches))
         if self._member is not None:
             self._member.leave()
@@ -215,7 +217,7 @@ class Consumer(Client):
             self.wake()
 
     def _taken(self, limit: int) -> list[Message]:
-        found: list[Message] = []
+        found, self._queue = self._queue[:limit], self._queue[limit:]
         for partition, fetch in list(self._fetches.items()):
             if not fetch.is_due or fetch.paused:
                 continue

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.core.coordinates import TopicPartition
@@ -63,25 +65,69 @@ class Addressee(Protocol):
     """When the last thing that is on its way to it arrives: nothing overtakes."""
 
 
+@dataclass(slots=True, eq=False)
+class Session:
+    """How long a member may be silent. ``timer`` runs while nothing is heard of its process."""
+
+    client: Addressee
+    timer: asyncio.TimerHandle | None = None
+
+
 class Group(ABC):
-    """One consumer group at its coordinator. ``owners`` and ``members`` are for those who watch a run."""
+    """One consumer group at its coordinator."""
 
     def __init__(self, cluster: SimKafka, name: str) -> None:
         self.cluster = cluster
         self.name = name
         self.offsets = Offsets()
+        self._sessions: dict[str, Session] = {}
 
     @abstractmethod
     def check(self, member_id: str, generation: int, partitions: Iterable[TopicPartition]) -> None:
         """The fence of TxnOffsetCommit: membership and generation, never ownership. Raises Refused."""
 
     @abstractmethod
-    def silence(self, process: Process | None) -> None:
-        """Nothing is heard of a process from now on: its sessions run."""
+    def expired(self, member_id: str) -> None:
+        """Its session has ended."""
 
-    @abstractmethod
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    def begin_session(self, member_id: str, client: Addressee) -> None:
+        self.end_session(member_id)
+        self._sessions[member_id] = Session(client)
+        if client.process is not None and not client.process.runs:
+            self.silence(client.process)  # its request came after it
+
+    def end_session(self, member_id: str) -> None:
+        session = self._sessions.pop(member_id, None)
+        if session is not None and session.timer is not None:
+            session.timer.cancel()
+
+    def silence(self, process: Process | None) -> None:
+        """Nothing is heard of a process from now on."""
+        for member_id, session in self._sessions.items():
+            if session.client.process is process and session.timer is None:
+                self._run_out(member_id, session)
+
     def hear(self, process: Process | None) -> None:
         """The process is heard again, if its session has not ended yet."""
+        for session in self._sessions.values():
+            if session.client.process is process and session.timer is not None:
+                session.timer.cancel()
+                session.timer = None
+
+    def _run_out(self, member_id: str, session: Session) -> None:
+        # Where the coordinator moves, the next one counts from its own beginning.
+        away = max(0.0, self.cluster.up_at("groups") - self.cluster.now())
+        session.timer = self.cluster.later(away + self.cluster.timing.session, partial(self._expire, member_id))
+
+    def _expire(self, member_id: str) -> None:
+        session = self._sessions[member_id]
+        if self.cluster.now() < self.cluster.up_at("groups"):
+            self._run_out(member_id, session)
+            return
+        self.end_session(member_id)
+        self.expired(member_id)
 
 
 class NoGroup(Group):
@@ -90,10 +136,7 @@ class NoGroup(Group):
     def check(self, member_id: str, generation: int, partitions: Iterable[TopicPartition]) -> None:
         return None
 
-    def silence(self, process: Process | None) -> None:
-        return None
-
-    def hear(self, process: Process | None) -> None:
+    def expired(self, member_id: str) -> None:
         return None
 
 

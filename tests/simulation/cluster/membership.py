@@ -46,6 +46,10 @@ class Owner(Protocol):
         """There is something in the queue."""
         ...
 
+    def fail(self, what: str) -> None:
+        """For good."""
+        ...
+
 
 class GroupMember(ABC):
     """``id`` and ``epoch`` are what group metadata says, at once when the background learns it."""
@@ -153,6 +157,12 @@ class ClassicMember(GroupMember):
             self.queue(Kind.LOSE, self.owned, self.join)
         else:
             self.join()
+
+    def replaced(self, member_id: str) -> None:
+        if member_id == self.id and not self.is_leaving:
+            self.is_leaving = True
+            self.changes.clear()
+            self.owner.fail("another member has taken the instance's place")
 
 
 class ModernMember(GroupMember):

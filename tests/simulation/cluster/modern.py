@@ -6,7 +6,6 @@ epoch is taken for partitions that the member has had since then, and refused fo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +16,6 @@ from confluent_kafka import KafkaError
 from bridge.core.coordinates import TopicPartition
 from tests.simulation.cluster.errors import Refused
 from tests.simulation.cluster.group import Addressee, Group, spread
-from tests.simulation.process import Process
 
 if TYPE_CHECKING:
     from tests.simulation.cluster.broker import SimKafka
@@ -43,7 +41,6 @@ class _Member:
     """With the epoch since which it has them."""
     going: frozenset[TopicPartition] = frozenset()
     """It has been told to let go of these, and has not said that it has."""
-    session: asyncio.TimerHandle | None = None
     due: bool = False
 
 
@@ -72,6 +69,7 @@ class ModernGroup(Group):
         if member is None:
             member = self.members[member_id] = _Member(member_id, client, topics)
             self._retarget()
+        self.begin_session(member_id, client)
         self._answer(member, soon=True)
 
     def let_go(self, member_id: str, gone: frozenset[TopicPartition]) -> None:
@@ -87,23 +85,9 @@ class ModernGroup(Group):
                 self._answer(other)
 
     def leave(self, member_id: str) -> None:
-        member = self.members.pop(member_id, None)
-        if member is None:
-            return
-        if member.session is not None:
-            member.session.cancel()
-        self._retarget()
-
-    def silence(self, process: Process | None) -> None:
-        for member in self.members.values():
-            if member.client.process == process and member.session is None:
-                member.session = self.cluster.later(self.cluster.timing.session, partial(self._expire, member.id))
-
-    def hear(self, process: Process | None) -> None:
-        for member in self.members.values():
-            if member.client.process == process and member.session is not None:
-                member.session.cancel()
-                member.session = None
+        if self.members.pop(member_id, None) is not None:
+            self.end_session(member_id)
+            self._retarget()
 
     # --- reconciliation -----------------------------------------------------------------------------------------------
 
@@ -138,11 +122,10 @@ class ModernGroup(Group):
         member.assigned.update(dict.fromkeys(gained, member.epoch))
         self._send(client, partial(client.update, member.epoch, frozenset(gained)))
 
-    def _expire(self, member_id: str) -> None:
-        member = self.members.get(member_id)
+    def expired(self, member_id: str) -> None:
+        client = self.members[member_id].client
         self.leave(member_id)
-        if member is not None:
-            self.cluster.send(member.client, partial(member.client.unknown, member_id), self.cluster.timing.heartbeat)
+        self.cluster.send(client, partial(client.unknown, member_id), self.cluster.timing.heartbeat)
 
     def _send(self, client: Reconciled, call: Callable[[], None]) -> None:
         self.cluster.send(client, call)

@@ -148,7 +148,7 @@ class Producer(Client):
         if self._on_way is None or len(self._on_way.records) != len(batch):
             self._on_way = _Batch([(log, record) for log, record, _ in batch], self._write)
         try:
-            await self._asked("flush", self._on_way.take, seconds)
+            await self._asked("flush", self._on_way.take, seconds, part="logs")
         except KafkaException as raised:
             if raised.args[0].code() == KafkaError._TIMED_OUT:
                 return  # they stay in the queue

@@ -121,7 +121,10 @@ class Transactions:
         return transaction
 
     def _time_out(self, producer: _Producer, transaction: Transaction) -> None:
-        if transaction.state is State.OPEN:
+        away = self._cluster.up_at("transactions") - self._cluster.now()
+        if away > 0:
+            producer.timer = self._cluster.later(away, partial(self._time_out, producer, transaction))
+        elif transaction.state is State.OPEN:
             producer.epoch += 1
             self._decide(producer, transaction, commits=False)
 
@@ -133,12 +136,14 @@ class Transactions:
         markers += [partial(self._settle, transaction, group) for group in {g: None for g, _ in transaction.offsets}]
         random = self._cluster.random
         together = random.random() < 0.7
-        delay = random.uniform(0, _LONGEST_MARKER_SECONDS)
+        up_at = max(self._cluster.up_at("logs"), self._cluster.up_at("groups"))
+        away = max(0.0, up_at - self._cluster.now())
+        delay = away + random.uniform(0, _LONGEST_MARKER_SECONDS)
         if together or not markers:
             self._cluster.later(delay, partial(self._write_markers, transaction, markers, len(markers)))
             return
         left = len(markers)
-        delays = sorted(random.uniform(0, 2 * _LONGEST_MARKER_SECONDS) for _ in markers)
+        delays = sorted(away + random.uniform(0, 2 * _LONGEST_MARKER_SECONDS) for _ in markers)
         random.shuffle(markers)
         for marker, at in zip(markers, delays, strict=True):
             left -= 1
