@@ -61,6 +61,8 @@ class KafkaControl:
                 return said
 
     async def close(self) -> None:
+        """Let go of the client after the poll that is out."""
+        await self._worker.run(self._reader.let_go)
         self._worker.close()
 
 
@@ -68,7 +70,10 @@ def read_control(config: KafkaConfig, topic: str) -> Freeze:
     """What holds now. Blocks. Raises TemporaryError or ConfigurationError."""
     troubles: list[str] = []
     reader = _Reader(config, topic, lambda where, message: troubles.append(message))
-    return reader.read_whole()
+    try:
+        return reader.read_whole()
+    finally:
+        reader.let_go()
 
 
 def control_record(topic: str, value: bytes) -> OutRecord:
@@ -87,9 +92,11 @@ class _Reader:
         self._position = 0
         self._told_at = float("-inf")
 
-    def __del__(self) -> None:
-        if self._client is not None:
-            let_go(self._client)
+    def let_go(self) -> None:
+        """Never left to the collector: at the end of the process no thread can start, and it would wait for one."""
+        client, self._client = self._client, None
+        if client is not None:
+            let_go(client)
 
     def read_whole(self) -> Freeze:
         """Up to the end as it is now. Raises TemporaryError or ConfigurationError."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -118,3 +120,26 @@ async def test_it_works_on_the_embedded_broker() -> None:
         await desk.say(THAW)
         assert not (await said_next(reader)).frozen
         await reader.close()
+
+
+IN_A_PROCESS = """
+import asyncio, sys
+from bridge.kafka.config import KafkaConfig
+from bridge.kafka.control import KafkaControl, read_control
+
+config = KafkaConfig(bootstrap_servers=sys.argv[1], group_id="g")
+
+async def main(reader):
+    await reader.open()
+    await reader.close()
+
+read_control(config, sys.argv[2])
+kept_until_the_end = KafkaControl(config, sys.argv[2])
+asyncio.run(main(kept_until_the_end))
+"""
+
+
+async def test_a_process_that_has_read_it_can_end(desk: Desk) -> None:
+    """What is left to the end of the interpreter must start no thread there: it would wait for it for ever."""
+    done = subprocess.run([sys.executable, "-c", IN_A_PROCESS, desk.bootstrap, desk.topic], timeout=30, check=False)
+    assert done.returncode == 0
