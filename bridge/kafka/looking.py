@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import Birth, TopicPartition
@@ -30,6 +31,11 @@ OPEN_SECONDS = 5.0
 what it left."""
 STALLED_SECONDS = 30.0
 _BATCH = 5000
+_LEADER_SECONDS = 10.0
+_RETRY_SECONDS = 0.2
+_LEADERLESS = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +97,9 @@ def read_store(
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
     try:
         with failures("the store cannot be read"):
-            for partition, end in high_watermarks(connection, logs).items():
+            for partition, end in _led(lambda: high_watermarks(connection, logs)).items():
                 logs[partition].end = end
-            starts = log_starts(connection, logs)
+            starts = _led(lambda: log_starts(connection, logs))
             reader.assign([_client(partition, offset) for partition, offset in starts.items()])
             for partition, offset in starts.items():
                 logs[partition].reached(offset)
@@ -115,7 +121,8 @@ def record_at(config: KafkaConfig, at: Birth, *, seconds: float = 10.0) -> ReadR
     if connection.look().partitions(at.topic) <= at.partition:
         return None
     with failures(f"{at} cannot be read"):
-        end, start = high_watermarks(connection, [partition])[partition], log_starts(connection, [partition])[partition]
+        end = _led(lambda: high_watermarks(connection, [partition]))[partition]
+        start = _led(lambda: log_starts(connection, [partition]))[partition]
     if not start <= at.offset < end:
         return None
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
@@ -136,7 +143,7 @@ def ends_of(config: KafkaConfig, topics: Sequence[str]) -> dict[TopicPartition, 
     """Where these topics end now, open transactions included. Raises ConfigurationError or TemporaryError."""
     connection = Connection(config)
     with failures("the ends of topics cannot be learnt"):
-        return high_watermarks(connection, list(_partitions(connection, topics)))
+        return _led(lambda: high_watermarks(connection, list(_partitions(connection, topics))))
 
 
 def places_at(config: KafkaConfig, topic: str, moment: datetime) -> dict[TopicPartition, int]:
@@ -147,7 +154,19 @@ def places_at(config: KafkaConfig, topic: str, moment: datetime) -> dict[TopicPa
     connection = Connection(config)
     partitions = list(_partitions(connection, [topic]))
     with failures(f"{topic} cannot be read"):
-        return offsets_at(connection, partitions, moment)
+        return _led(lambda: offsets_at(connection, partitions, moment))
+
+
+def _led(ask: Callable[[], T]) -> T:
+    """The answer, once partitions that were just made, or just moved, have a leader. Raises KafkaException."""
+    deadline = time.monotonic() + _LEADER_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def _partitions(connection: Connection, topics: Sequence[str]) -> Iterator[TopicPartition]:

@@ -162,7 +162,7 @@ class Watched:
     def take_event(self, event: Mapping[str, Any]) -> None:
         if event["birth"] == str(self.sent):
             self.refusal = event
-        elif event["birth"] == str(self.target):
+        elif event["birth"] == str(self.target) and self.told is None:
             self.told = event
 
     def take_stored(self, record: ReadRecord) -> None:
