@@ -147,22 +147,33 @@ async def carried_out(journey: Journey, act: Callable[[], Result | Awaitable[Res
 
 
 def _begin(journey: Journey, act: Callable[[], Result | Awaitable[Result]], answer: asyncio.Future[Result]) -> None:
-    begin_in_world(_act(journey, act, answer))
-
-
-async def _act(journey: Journey, act: Callable[[], Result | Awaitable[Result]], answer: asyncio.Future[Result]) -> None:
     try:
         result = act()
-        if isinstance(result, Awaitable):
-            result = await result
     except AssertionError:
         raise
     except Exception as error:  # whatever it is, it is the answer
-        if journey.lost is None:
-            in_world(_fail, answer, error, after=journey.back)
-        return
+        _return(journey, _fail, answer, error)
+    else:
+        if isinstance(result, Awaitable):
+            begin_in_world(_finish(journey, result, answer))
+        else:
+            _return(journey, _answer, answer, result)
+
+
+async def _finish(journey: Journey, acting: Awaitable[Result], answer: asyncio.Future[Result]) -> None:
+    try:
+        result = await acting
+    except AssertionError:
+        raise
+    except Exception as error:
+        _return(journey, _fail, answer, error)
+    else:
+        _return(journey, _answer, answer, result)
+
+
+def _return(journey: Journey, arrive: Callable[..., None], answer: asyncio.Future[Result], told: object) -> None:
     if journey.lost is None:
-        in_world(_answer, answer, result, after=journey.back)
+        in_world(arrive, answer, told, after=journey.back)
 
 
 def _answer(answer: asyncio.Future[Result], result: Result) -> None:

@@ -16,7 +16,9 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 Result = TypeVar("Result")
 
-_STRETCH = 1.25
+_STRETCH = 1.4
+_FIRST_NAP = 8
+"""The power of the first stretch: some hundredths of a second where a loop waits for thousandths."""
 _LONGEST_NAP_SECONDS = 64.0
 
 
@@ -30,7 +32,7 @@ class Thread:
         self._greenlet.gr_context = self._context
         self._over = False
         self._nap: asyncio.Future[None] | None = None
-        self._naps = 0
+        self._naps = _FIRST_NAP
         _threads[self._greenlet] = self
 
     def start(self) -> None:
@@ -72,7 +74,7 @@ class Thread:
         """Until ``nudge``, or until time is up.
 
         Loops of real threads wake many times a second to see whether there is anything to do. Here whoever has
-        something for a thread nudges it, so each nap that brought nothing makes the next one longer by a quarter: hours
+        something for a thread nudges it, so each nap that brought nothing makes the next one longer: hours
         in which nothing happens cost some dozens of turns, and a deadline that such a loop watches is seen late by that
         much.
         """
@@ -91,7 +93,7 @@ class Thread:
 
     def nudge(self) -> None:
         """There is something for this thread."""
-        self._naps = 0
+        self._naps = _FIRST_NAP
         if self._nap is not None:
             _settle(self._nap)
 
