@@ -44,7 +44,7 @@ def _play(chosen: Sequence[Fault], hours: float | None) -> int:
         for number, fault in enumerate(chosen, 1):
             _say(f"{number}/{len(chosen)} {fault.name}: {fault.what}")
             place = directory / fault.name
-            line = play(fault, made, place, hours=hours)
+            line = play(fault, made.for_fault(fault), place, hours=hours)
             _say("")
             print(printed(line), flush=True)
             keep(line)

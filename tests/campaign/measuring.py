@@ -12,6 +12,7 @@ from tests.support.checker import Harm, Violation
 from tests.support.checker.evidence import Evidence, Place, place_of
 from tests.support.checker.joined import Joined
 from tests.support.decoding import decoded
+from tests.support.external import ExternalSite
 from tests.support.kafka import read
 
 
@@ -26,9 +27,9 @@ class Told:
 
 @dataclass(slots=True)
 class Progress:
-    """When requests were written to the input (by birth) and what was told of them, both in seconds since the epoch.
+    """When records were written to the inputs (by birth) and what was told of them, both in seconds since the epoch.
 
-    Requests that nothing was told of are left out: repeats are silent, and what is lost is the checker's affair.
+    Records that nothing was told of are left out: repeats are silent, and what is lost is the checker's affair.
     """
 
     asked: Mapping[str, float]
@@ -89,15 +90,18 @@ def _stall(moments: Sequence[tuple[float, int]]) -> float:
 
 
 def progress_of(site: Site) -> Progress:
-    """Of a site's action requests. External tasks are open as long as their owners like, so they tell of no stall."""
+    """Of a site's inputs. A ticket is over with its first event: its Task is open as long as its owner likes."""
+    inputs = (site.requests, site.external) if isinstance(site, ExternalSite) else (site.requests,)
     asked = {
-        f"{site.requests}/{one.partition()}/{one.offset()}": one.timestamp()[1] / 1000
-        for one in read(site.bootstrap, site.requests)
+        f"{topic}/{one.partition()}/{one.offset()}": one.timestamp()[1] / 1000
+        for topic in inputs
+        for one in read(site.bootstrap, topic)
     }
     told = []
     for one in read(site.bootstrap, site.events):
         event = decoded(one.value(), headers_of(one))
-        told.append(Told(event["birth"], one.timestamp()[1] / 1000, event["final"] or event["change"] == "parked"))
+        over = event["final"] or event["change"] == "parked" or event["external_key"] is not None
+        told.append(Told(event["birth"], one.timestamp()[1] / 1000, over))
     return Progress(asked, told)
 
 

@@ -32,6 +32,7 @@ class Clusters:
         self._number = 0
 
     def for_fault(self, fault: Fault) -> KafkaCluster:
+        """The one that is there, if it is right and whole; otherwise a new one."""
         wanted = (fault.nodes, tuple(sorted(fault.overrides.items())))
         if self._cluster is None or wanted != self._made_for or not _is_whole(self._cluster):
             self.close()
@@ -41,7 +42,10 @@ class Clusters:
             self._cluster = KafkaCluster(directory, fault.nodes, {**SETTINGS, **fault.overrides})
             self._cluster.start()
             self._made_for = wanted
-        return self._cluster
+        cluster = self._cluster
+        if fault.breaks:
+            self._made_for = None
+        return cluster
 
     def close(self) -> None:
         if self._cluster is not None:
@@ -67,10 +71,11 @@ def in_order(faults: Sequence[Fault]) -> list[Fault]:
     return sorted(faults, key=lambda one: (one.nodes, sorted(one.overrides.items()), one.breaks))
 
 
-def play(fault: Fault, made: Clusters, directory: Path, *, hours: float | None = None, timed: bool = True) -> Line:
-    """Play one fault; whatever goes wrong is in its line, the whole of it in ``directory``."""
+def play(
+    fault: Fault, cluster: KafkaCluster, directory: Path, *, hours: float | None = None, timed: bool = True
+) -> Line:
+    """Play one fault; whatever goes wrong is in its line, the whole of it in ``directory``, which is made."""
     directory.mkdir(parents=True)
-    cluster = made.for_fault(fault)
     stage = Stage(fault, cluster, directory, hours, timed)
     began = time.monotonic()
     try:
@@ -78,6 +83,4 @@ def play(fault: Fault, made: Clusters, directory: Path, *, hours: float | None =
     except Exception as failure:  # a fault that cannot be played is a line too
         (directory / "failure.txt").write_text(traceback.format_exc())
         stage.fail(f"{type(failure).__name__}: {str(failure).partition(chr(10))[0][:300]}")
-    if fault.breaks:
-        made.close()
     return line_of(stage, time.monotonic() - began)

@@ -33,7 +33,7 @@ class Supervisor:
             for bridge in list(self._site.processes):
                 if bridge not in self.restarted and _asks_for_another(bridge):
                     self.restarted.append(bridge)
-                    self._site.start(crash_at=None, **bridge.settings)
+                    self._site.start(crash_at=None, **dict(bridge.settings))
 
 
 def _asks_for_another(bridge: BridgeProcess) -> bool:

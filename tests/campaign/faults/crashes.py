@@ -27,7 +27,7 @@ def _lose_answers(site: Site) -> None:
 
 def _another_joins(site: Site) -> None:
     """Partitions are handed over to it; it leaves again with the one that dies, so that the next has some to give."""
-    site.processes[-1].wait_ready()
+    site.processes[-1].wait_logged("partition.assigned")
     site.start()
 
 
