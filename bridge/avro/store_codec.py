@@ -25,6 +25,8 @@ from bridge.errors import StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, StoredRecord
 
 _T = TypeVar("_T")
+_OPEN_HEADER = "vb_open"
+"""Of cursors. A header, not a field: a process of another version reads past it."""
 
 
 class StoreFormatNewer(StoreConflict):
@@ -165,10 +167,14 @@ class AvroStoreCodec:
     def encode_cursor(self, cursor: Cursor) -> tuple[bytes, Headers]:
         document = {"topic_id": cursor.topic_id, "next_offset": cursor.next_offset, "writer": cursor.writer}
         headers: Headers = (("vb_kind", b"cursor"), ("vb_format", str(cursor.format_version).encode()))
+        if cursor.open_lifecycles is not None:
+            headers = (*headers, (_OPEN_HEADER, str(cursor.open_lifecycles).encode()))
         return self._cursor.write(document, cursor.format_version), (*headers, *self._remembered)
 
     def decode_cursor(self, record: StoredRecord) -> Cursor:
-        return self._cursor.read(record, lambda document: Cursor(**document))
+        told = text_header(record.headers, _OPEN_HEADER) or ""
+        count = int(told) if told.isascii() and told.isdecimal() else None
+        return self._cursor.read(record, lambda document: Cursor(**document, open_lifecycles=count))
 
     def encode_ended(self, ended: Ended) -> tuple[bytes, Headers]:
         document = {

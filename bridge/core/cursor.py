@@ -20,8 +20,9 @@ def starting_offset(
     if cursor is None:
         if committed is None and not has_state:
             return low
+        known = f"work was committed (offset {committed})" if committed is not None else "it knows of requests"
         raise StoreConflict(
-            f"{partition}: the store has no cursor although work was committed (offset {committed})",
+            f"{partition}: the store has no cursor although {known}",
             hint="the changelog topic was lost or belongs to another group; restore it, or use a new group_id",
         )
     if cursor.format_version > FORMAT_VERSION:
@@ -46,6 +47,21 @@ def starting_offset(
             hint="set the group's offset back to the cursor or restore the changelog, or records between are skipped",
         )
     return max(cursor.next_offset, low)
+
+
+def require_whole(partition: str, *, cursor: Cursor | None, open_lifecycles: int) -> None:
+    """Raises StoreConflict when the store holds another number of open lifecycles than its cursor says.
+
+    A changelog that was made anew or has lost its beginning under a running process gets a cursor again with the next
+    commit; the lifecycles that did not change since are missing, and nothing else would tell.
+    """
+    if cursor is None or cursor.open_lifecycles is None or cursor.open_lifecycles == open_lifecycles:
+        return
+    raise StoreConflict(
+        f"{partition}: the store holds {open_lifecycles} open lifecycles, its cursor says {cursor.open_lifecycles}",
+        hint="the changelog was made anew or has lost records while work was open; restore it, or look after the open"
+        " requests by hand and use a new group_id",
+    )
 
 
 def offset_doubt(cursor: Cursor | None, *, committed: int | None, low: int) -> str | None:

@@ -285,13 +285,15 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """Position of a partition, written in every transaction that advances it.
+    """Position of a partition, written in every transaction that advances it or changes how many lifecycles are open.
 
     ``next_offset`` is the next input offset to read; ``topic_id`` Kafka's id of the input topic (a recreated topic has
-    another); ``writer`` the transactional id that wrote it.
+    another); ``writer`` the transactional id that wrote it; ``open_lifecycles`` how many the store holds, by which a
+    store that has lost some is known (None: not told).
     """
 
     topic_id: str
     next_offset: int
     format_version: int = FORMAT_VERSION
     writer: str = ""
+    open_lifecycles: int | None = None

@@ -68,8 +68,8 @@ class RecordWriter:
         records += self._states(work)
         records += self._endings(work)
         records += work.dead_letters
-        if work.next_offset != owned.stored_offset:
-            records.append(self._cursor(owned, work.next_offset))
+        if work.next_offset != owned.stored_offset or work.open_count != owned.open_count:
+            records.append(self._cursor(work))
         return PartitionEntries(
             partition=owned.partition, epoch=owned.epoch, next_offset=work.next_offset, records=tuple(records)
         )
@@ -166,9 +166,14 @@ class RecordWriter:
             records.append(OutRecord(topic, partition.partition, str(ended.birth).encode(), value, headers))
         return records
 
-    def _cursor(self, owned: OwnedPartition, next_offset: int) -> OutRecord:
-        partition = owned.partition
-        cursor = Cursor(topic_id=owned.topic_id, next_offset=next_offset, format_version=FORMAT_VERSION)
+    def _cursor(self, work: PartitionRound) -> OutRecord:
+        partition = work.owned.partition
+        cursor = Cursor(
+            topic_id=work.owned.topic_id,
+            next_offset=work.next_offset,
+            format_version=FORMAT_VERSION,
+            open_lifecycles=work.open_count,
+        )
         value, headers = self._store.encode_cursor(cursor)
         return OutRecord(self._names.changelog(partition.topic), partition.partition, CURSOR_KEY, value, headers)
 

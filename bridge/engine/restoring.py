@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.cursor import offset_doubt, starting_offset
+from bridge.core.cursor import offset_doubt, require_whole, starting_offset
 from bridge.core.inputs import Unreadable
 from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.restored import in_our_time
@@ -50,12 +50,13 @@ def build(
     offset = starting_offset(
         str(partition),
         cursor=contents.cursor,
-        has_state=bool(contents.lifecycles),
+        has_state=bool(contents.lifecycles or contents.ended),
         committed=restored.committed,
         low=restored.low,
         high=restored.high,
         topic_id=restored.topic_id,
     )
+    require_whole(str(partition), cursor=contents.cursor, open_lifecycles=len(contents.lifecycles))
     owned = OwnedPartition(
         partition, epoch, restored.topic_id, offset, restored.high,
         input_partitions=restored.input_partitions,

@@ -79,6 +79,13 @@ class PartitionRound:
         """Steps decided so far, for capping a transaction."""
         return len(self.taken_deliveries) + len(self.taken_inputs) + len(self.taken_found) + len(self.grants)
 
+    @property
+    def open_count(self) -> int:
+        """Lifecycles that the partition's store holds once this round is committed."""
+        kept = sum(1 for birth, one in self.changed.items() if one.is_open and birth not in self.owned.lifecycles)
+        gone = sum(1 for birth, one in self.changed.items() if not one.is_open and birth in self.owned.lifecycles)
+        return self.owned.open_count + kept - gone
+
     def current(self, birth: Birth) -> Lifecycle | None:
         """A lifecycle as this round sees it."""
         return self.changed.get(birth) or self.owned.lifecycles.get(birth)

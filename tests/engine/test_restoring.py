@@ -237,6 +237,11 @@ def test_reading_goes_on_where_the_work_stands(restored: RestoredPartition, offs
 CONFLICTS: dict[str, tuple[RestoredPartition, str]] = {
     "no cursor, but committed": (_restored(), "no cursor"),
     "no cursor, but state": (_restored(_state(), committed=None), "no cursor"),
+    "no cursor, but endings": (_restored(committed=None, ended=(_ended(1, 1),)), "no cursor although it knows"),
+    "open lifecycles are missing": (
+        _restored(_cursor(open_lifecycles=2), _state(1)),
+        "holds 1 open lifecycles.* says 2",
+    ),
     "cursor ahead of the topic": (_restored(_cursor(11)), "ahead of the topic"),
     "committed ahead of the cursor": (_restored(_cursor(), committed=7), "ahead of the store's cursor"),
     "another topic of the same name": (_restored(_cursor(topic_id="old")), "made again"),
@@ -250,6 +255,42 @@ def test_what_contradicts_itself_is_not_taken(restored: RestoredPartition, why: 
     with pytest.raises(StoreConflict, match=why) as refused:
         build(PARTITION, 1, restored, CODEC, EPOCH)
     assert refused.value.hint
+
+
+@virtually
+async def test_a_store_that_lost_its_past_under_a_running_owner_is_not_taken_by_the_next() -> None:
+    """The owner knows everything and goes on; what it wrote before is gone, and it writes a new cursor."""
+    site = Site()
+    site.vcd.session_ready = False
+    await site.start()
+    site.send(request("A"))
+    await asyncio.sleep(2)
+    for entry in site.kafka.logs[TopicPartition(CHANGELOG, 0)]:
+        entry.record = None
+    site.send(request("B", 2))
+    await asyncio.sleep(2)
+    await site.next_owner()
+    await asyncio.sleep(5)
+    assert site.engine.partitions == {}
+    [why] = site.engine.not_taken.values()
+    assert "holds 1 open lifecycles, its cursor says 2" in why
+
+
+@virtually
+async def test_every_end_is_counted_off() -> None:
+    """Also where no record is read meanwhile: the next owner finds as many as the cursor says."""
+    site = Site()
+    await site.start()
+    for number in (1, 2):
+        site.send(request(f"r{number}", number))
+        await asyncio.sleep(2)
+    site.vcd.finish(1)
+    await asyncio.sleep(30)
+    cursors = [record for record in site.committed(CHANGELOG) if record.key == CURSOR_KEY]
+    assert [dict(record.headers)["vb_open"] for record in cursors] == [b"1", b"2", b"1"]
+    await site.next_owner()
+    await asyncio.sleep(5)
+    assert site.engine.not_taken == {}
 
 
 # --- what memory holds ------------------------------------------------------------------------------------------------

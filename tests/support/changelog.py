@@ -20,8 +20,8 @@ def write_of(
     tombstone."""
     where: dict[str, Any] = {"topic": topic, "partition": partition, "offset": offset, "at": at, "writer": writer}
     if record.key == CURSOR_KEY:
-        next_offset = _CODEC.decode_cursor(record).next_offset
-        return CursorWrite(**where, next_offset=next_offset)
+        cursor = _CODEC.decode_cursor(record)
+        return CursorWrite(**where, next_offset=cursor.next_offset, open_lifecycles=cursor.open_lifecycles)
     birth, _, part = record.key.decode().rpartition("|")
     if part == "request":
         size = None if value is None else _CODEC.decode_request(record).size_bytes

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+import urllib.error
 import urllib.request
+from typing import Any
 
 
 def metric(address: str, name: str) -> float:
@@ -20,3 +23,15 @@ def wait_metric(address: str, name: str, wanted: float, seconds: float = 30.0) -
     while (value := metric(address, name)) < wanted:
         assert time.monotonic() < deadline, f"{name} is {value}"
         time.sleep(0.02)  # the metrics are polled: there is nothing to be woken by
+
+
+def probe(address: str, path: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of ``/live`` or ``/ready``; status 0 where nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
+    except OSError:
+        return 0, {}

@@ -300,9 +300,14 @@ class RequestWrite(Write):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CursorWrite(Write):
-    """The position of a partition."""
+    """The position of a partition, and how many lifecycles its writer counted as open; None: it does not say."""
 
     next_offset: int
+    open_lifecycles: int | None = None
+
+    def says_what(self, before: CursorWrite) -> bool:
+        """It tells nothing that the one before did not."""
+        return (self.next_offset, self.open_lifecycles) == (before.next_offset, before.open_lifecycles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,12 +105,13 @@ def _is_kept(request: RequestWrite | None) -> bool:
 
 
 def cursors_go_forward(joined: Joined) -> Iterator[Violation]:
-    """The position of a partition only advances, and is the group's committed offset."""
+    """The position of a partition only advances, and is the group's committed offset. Where it stands still, another
+    number of lifecycles is open."""
     last: dict[Place, CursorWrite] = {}
     for write in joined.evidence.writes:
         if isinstance(write, CursorWrite):
             before = last.get(write.place)
-            if before is not None and write.next_offset <= before.next_offset:
+            if before is not None and (write.next_offset < before.next_offset or write.says_what(before)):
                 where = f"{write.topic}/{write.partition}: {write.writer}"
                 yield disordered(f"I7 {where} moved the cursor from {before.next_offset} to {write.next_offset}")
             last[write.place] = write
@@ -124,17 +125,17 @@ def cursors_go_forward(joined: Joined) -> Iterator[Violation]:
 
 @dataclass(slots=True)
 class _Memory:
-    """What a partition's owner holds."""
+    """What a partition's owner holds. What waits for somebody's word rests, and has caps of its own."""
 
-    phases: dict[str, str] = field(default_factory=dict)
+    working: dict[str, bool] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
 
     def take(self, write: Write) -> None:
         if isinstance(write, StateWrite):
             if write.phase is None:
-                self.phases.pop(write.birth, None)
+                self.working.pop(write.birth, None)
             else:
-                self.phases[write.birth] = write.phase
+                self.working[write.birth] = not _rests(write)
         elif isinstance(write, RequestWrite):
             if write.size_bytes is None:
                 self.sizes.pop(write.birth, None)
@@ -143,11 +144,15 @@ class _Memory:
 
     @property
     def open(self) -> int:
-        return sum(phase != "parked" for phase in self.phases.values())
+        return sum(self.working.values())
 
     @property
     def waiting_bytes(self) -> int:
-        return sum(size for birth, size in self.sizes.items() if self.phases.get(birth) != "parked")
+        return sum(size for birth, size in self.sizes.items() if self.working.get(birth, True))
+
+
+def _rests(write: StateWrite) -> bool:
+    return write.phase == "parked" or (write.kind == "external_task" and write.phase == "following")
 
 
 def memory_is_bounded(joined: Joined) -> Iterator[Violation]:
@@ -156,7 +161,7 @@ def memory_is_bounded(joined: Joined) -> Iterator[Violation]:
     memory: dict[Place, _Memory] = defaultdict(_Memory)
     for write in evidence.writes:
         held = memory[write.place]
-        if isinstance(write, StateWrite) and write.kind != "control" and write.birth not in held.phases:
+        if isinstance(write, StateWrite) and write.kind != "control" and write.birth not in held.working:
             where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
             if write.phase is not None and evidence.max_open is not None and held.open >= evidence.max_open:
                 yield amiss(f"I8 {where} {held.open} open requests, the cap is {evidence.max_open}", write.birth)
