@@ -45,7 +45,7 @@ def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> N
         story.because("recovery_proven", "what the call wanted is so: nothing is left to do")
         reason = Reason("proven_by_state", "the answer was lost; the wanted state holds, whatever brought it about")
         story.end(Outcome.SUCCESS, reason=reason)
-    elif (why := _why_not_again(story, look, facts, rules)) is not None:
+    elif (why := _why_not_again(story, look, facts, rules) or _why_nobody_knows(story, look, facts)) is not None:
         story.because("recovery_parked", f"parked: {why}")
         park_unknown(story, f"no answer to attempt {story.lifecycle.attempt}, no Task of it found, and {why}")
     else:
@@ -86,6 +86,19 @@ def _nothing_happened(story: Story, facts: OperationFacts, rules: Rules) -> None
         )
         # A wait that a busy entity asked for is kept.
         story.become(phase=Phase.WAITING)
+
+
+def _is_unwanted(story: Story) -> bool:
+    """Nobody wants the call any more."""
+    lifecycle = story.lifecycle
+    return lifecycle.cancel_wanted or (lifecycle.start_by is not None and story.now >= lifecycle.start_by)
+
+
+def _why_nobody_knows(story: Story, look: Looked, facts: OperationFacts) -> str | None:
+    """Why what is not to be called again cannot be told as not called either, or None where it can."""
+    if facts.makes_task or look.happened is not None or not _is_unwanted(story):
+        return None
+    return "a call of this operation makes none: it may have been carried out, and nobody wants it again"
 
 
 def _why_not_again(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> str | None:
