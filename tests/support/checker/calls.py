@@ -112,7 +112,7 @@ def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall
     within = joined.evidence.repeat_within_seconds
     if within is not None and later.at > earlier.at + within + joined.evidence.travel_seconds:
         return doubled(f"I2 {name}: {later} repeats {earlier} {later.at - earlier.at:.0f} s later", birth)
-    looked = any(event["evidence"] for event in joined.stories[birth] if joined.told_at(event) >= later.at - 0.1)
+    looked = any(event["evidence"] for event in joined.stories[birth] if joined.told_at(event) >= earlier.at)
     over = joined.final(birth) is not None or not joined.evidence.allow_open
     if over and not looked:
         return doubled(f"I2 {name}: {later} repeats {earlier}, and the story tells of no look", birth)
