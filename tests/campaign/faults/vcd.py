@@ -30,6 +30,7 @@ QUICK: dict[str, Any] = {
 }
 ROUNDS, SPARED, MET = 4, 1, 2
 """Requests of each class; of the calls of each operation the first is spared, so many then meet the fault."""
+PATIENCE_SECONDS = 180.0
 LOOKS = r"^/api/(query|task/)"
 """How Tasks are found and followed."""
 
@@ -80,8 +81,9 @@ def _strike(wire: WireFault, stage: Stage) -> None:
             site.simulator.fault(**wire.fields, operation=operation, skip=SPARED, times=MET)
         site.simulator.fault(**wire.fields, method="GET", path=LOOKS, skip=SPARED, times=MET)
         sent = [name for _ in range(ROUNDS) for name in requests.send()]
-        events = site.wait_ended(sent)
-        site.wait_outcomes(*requests.tickets)
+        # So many failures in a row are an outage to the breaker: it tries one call at a time, ever more seldom.
+        events = site.wait_ended(sent, PATIENCE_SECONDS)
+        site.wait_outcomes(*requests.tickets, seconds=PATIENCE_SECONDS)
         requests.end()
         _count_met(stage, site)
         parked = [event for event in events if event["change"] == "parked"]
