@@ -88,7 +88,7 @@ class Restore:
     ended: Log
     wanted: Callable[[], bool]
     finish: Callable[[RestoredPartition | None, BaseException | None], None]
-    progress_at: float = field(default_factory=time.monotonic)
+    progress_at: float = 0.0
     started: bool = False
     topic_id: str = ""
     store_partitions: int = 0
@@ -131,6 +131,7 @@ class RestoreThread:
         self._thread.start()
 
     def submit(self, restore: Restore) -> None:
+        restore.progress_at = time.monotonic()
         with self._wake:
             self._new.append(restore)
             self._wake.notify()

@@ -1,7 +1,7 @@
 """One Kafka transaction after the other, in the producer's own thread. All calls here block.
 
 librdkafka has no KIP-890: a late EndTxn of a former transaction can end the next one. So whenever an outcome is in
-doubt, or a connection broke around a commit, the producer is replaced: ``init_transactions`` makes late requests void.
+doubt, or a connection broke, the next one has a new producer: ``init_transactions`` makes late requests void.
 """
 
 from __future__ import annotations
@@ -130,7 +130,6 @@ class TransactionalWriter:
         self._step = step
         self._reach = reach
         self._trouble = trouble
-        self._disconnects = 0
         self._suspect = False
         self._producer: Producer | None = None
 
@@ -292,7 +291,6 @@ class TransactionalWriter:
                 return
 
     def _commit(self, producer: Producer) -> Attempt:
-        disconnects = self._disconnects
         deadline = time.monotonic() + COMMIT_SECONDS
         while True:
             self._step("commit_transaction")
@@ -307,9 +305,6 @@ class TransactionalWriter:
                     continue
                 self._suspect = True
                 return Attempt(End.DOUBT, f"commit: {describe(error)}")
-            # A request of the broken connection may still be on its way to the broker and would end the next
-            # transaction with its own outcome.
-            self._suspect = self._disconnects != disconnects
             self._reach("commit_answered")
             return Attempt(End.COMMITTED)
 
@@ -353,6 +348,7 @@ class TransactionalWriter:
             self._step("init_transactions")
             try:
                 producer.init_transactions(self._timeout)
+                producer.poll(0)
             except KafkaException as raised:
                 error: KafkaError = raised.args[0]
                 if error.fatal() or not error.retriable() or time.monotonic() > deadline:
@@ -369,7 +365,9 @@ class TransactionalWriter:
         )
 
     def _client_error(self, error: KafkaError) -> None:
-        self._disconnects += 1
+        # A request of the broken connection may still be on its way to the broker, and would end the next transaction
+        # with its own outcome. An abort is the worst: what was produced is gone, and offsets sent after it are not.
+        self._suspect = True
         LOG.debug("producer: %s", error)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import partial
 from random import Random
 
@@ -37,6 +38,16 @@ class Timing:
     transaction_cleanup: float = 10.0
     fetch: float = 0.02
     travel: float = 0.005
+
+
+class Fate(Enum):
+    """What becomes of a request. All but the first are sent again."""
+
+    ANSWERED = auto()
+    LOST = auto()
+    ANSWER_LOST = auto()
+    LATE = auto()
+    SILENCE = auto()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +90,8 @@ class SimKafka:
     topics: dict[str, Topic] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     transactions: Transactions = field(init=False)
+    befalls: dict[str, list[Fate]] = field(default_factory=dict)
+    """What becomes of the next requests, by part; what comes after is drawn."""
     _up_at: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -196,6 +209,22 @@ class SimKafka:
     def up_at(self, part: str) -> float:
         """When requests to this part are answered again."""
         return self._up_at.get(part, 0.0)
+
+    def fate(self, part: str) -> Fate:
+        """What becomes of a request to this part."""
+        if self.befalls.get(part):
+            return self.befalls[part].pop(0)
+        faults, draw = self.faults, self.random.random()
+        for fate, chance in (
+            (Fate.LOST, faults.cut / 2),
+            (Fate.ANSWER_LOST, faults.cut / 2),
+            (Fate.LATE, faults.late),
+            (Fate.SILENCE, faults.silent),
+        ):
+            draw -= chance
+            if draw < 0:
+                return fate
+        return Fate.ANSWERED
 
     def silence(self, process: Process | None) -> None:
         """Nothing is heard of a process from now on: it is dead, stands still, or is cut off."""

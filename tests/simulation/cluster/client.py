@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from enum import Enum, auto
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError
 
-from tests.simulation.cluster.broker import SimKafka
+from tests.simulation.cluster.broker import Fate, SimKafka
 from tests.simulation.process import PROCESS, Journey, NoAnswer, carried_out, in_world
 
 Result = TypeVar("Result")
@@ -18,16 +17,6 @@ Settings = Mapping[str, Any]
 
 _LONGEST_LATENESS_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.1
-
-
-class Fate(Enum):
-    """What becomes of a request. All but the first are sent again."""
-
-    ANSWERED = auto()
-    LOST = auto()
-    ANSWER_LOST = auto()
-    LATE = auto()
-    SILENCE = auto()
 
 
 class Client:
@@ -53,7 +42,8 @@ class Client:
         while True:
             await self._until_up(part, deadline)
             left = deadline - cluster.now()
-            fate, out, back = self._fate()
+            fate = cluster.fate(part)
+            out, back = (cluster.random.uniform(0, cluster.timing.travel) for _ in range(2))
             if fate is Fate.ANSWERED:
                 return await carried_out(Journey(out=out, back=back, patience=left), act)
             if fate is Fate.ANSWER_LOST:
@@ -66,21 +56,6 @@ class Client:
             self._troubles.append(KafkaError(KafkaError._TRANSPORT, "the connection broke"))
             if cluster.now() >= deadline:
                 raise NoAnswer
-
-    def _fate(self) -> tuple[Fate, float, float]:
-        """What becomes of a request, and the seconds it takes there and back."""
-        random, faults, travel = self.cluster.random, self.cluster.faults, self.cluster.timing.travel
-        out, back, draw = random.uniform(0, travel), random.uniform(0, travel), random.random()
-        for fate, chance in (
-            (Fate.LOST, faults.cut / 2),
-            (Fate.ANSWER_LOST, faults.cut / 2),
-            (Fate.LATE, faults.late),
-            (Fate.SILENCE, faults.silent),
-        ):
-            draw -= chance
-            if draw < 0:
-                return fate, out, back
-        return Fate.ANSWERED, out, back
 
     async def _until_up(self, part: str, deadline: float) -> None:
         up_at = self.cluster.up_at(part)
