@@ -14,7 +14,7 @@ import pytest
 from tests.support import broken_externals, broken_steps, checker
 from tests.support.breaking import BREAKAGES, Break, said
 from tests.support.checker import Harm, Violation, violations
-from tests.support.checker.evidence import Absence, EndedRecord, InputRecord, VcdTask, story_id
+from tests.support.checker.evidence import Absence, EndedRecord, Freeze, InputRecord, VcdTask, story_id
 from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, Made, clean
 from tests.support.made_external import clean_with_externals
 
@@ -575,6 +575,13 @@ def a_call_of_one_that_knows(made: Made) -> None:
     made.absences.append(
         Absence(process=NEXT_WRITER, topic=TOPIC, partition=0, since=call.at - 0.05, until=call.at + 0.05)
     )
+
+
+@said("I6 .*late.*: call .* by group-two, which knew of a freeze since")
+def a_call_in_a_freeze(made: Made) -> None:
+    call = made.calls(birth(made, "late"))[0]
+    made.change(call, process=NEXT_WRITER)
+    made.settings["freezes"] = [Freeze(process=NEXT_WRITER, since=call.at - 2.0, until=call.at + 1.0)]
 
 
 @said("I6 store offset .* written at .* by group-one, which had no partition 0 since")

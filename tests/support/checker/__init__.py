@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tests.support.checker import accounting, atomic, calls, controls, lanes, owners, shown, store, stories, tasks
+from tests.support.checker import (
+    accounting,
+    atomic,
+    calls,
+    controls,
+    frozen,
+    lanes,
+    owners,
+    shown,
+    store,
+    stories,
+    tasks,
+)
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.joined import Joined
 from tests.support.checker.violation import Harm, Violation
@@ -32,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     calls.ends_match_calls,
     calls.answers_are_told,
     controls.cancels_reach_vcd,
+    frozen.nothing_is_called_in_a_freeze,
     tasks.tasks_belong_to_their_callers,
     tasks.ends_are_those_of_the_tasks,
     tasks.told_statuses_are_the_tasks,

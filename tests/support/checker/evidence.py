@@ -337,6 +337,15 @@ class Absence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """From ``since`` to ``until`` this process knew that the group was frozen."""
+
+    process: str
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tenure:
     """From ``since`` to ``until`` the group's coordinator had the partition assigned to this process."""
 
@@ -383,6 +392,7 @@ class Evidence:
     external_tasks: Sequence[ExternalTask] = ()
     """All of VCD's, in order of creation."""
     absences: Sequence[Absence] = ()
+    freezes: Sequence[Freeze] = ()
     tenures: Sequence[Tenure] = ()
     """Who owned what, where the coordinator's word is known."""
     event_times: Mapping[str, float] = field(default_factory=dict)
