@@ -110,6 +110,7 @@ def assemble(
         external=external,
         observer=ports.observer,
         reach=reach,
+        lease=policies.rounds.lease,
     )
     schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
     desks: dict[str, Desk[Any]] = {

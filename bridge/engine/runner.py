@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, assert_never
 
 from bridge.core.answering import FROZEN
@@ -61,8 +62,10 @@ class Runner:
         external: ExternalParts | None,
         observer: Observer,
         reach: Callable[[str], None],
+        lease: timedelta,
     ) -> None:
         self._clock = clock
+        self._lease = lease
         self._gateway = gateway
         self._permits = permits
         self._brake = brake
@@ -90,7 +93,7 @@ class Runner:
                 self._follow(owned, lifecycle)
             case SendCancel():
                 if lifecycle.phase is Phase.FOLLOWING:
-                    self._spawn(self._cancel(owned, lifecycle))
+                    self._spawn(self._cancel(owned, lifecycle, leave_by))
             case ReadTask():
                 self._external_parts().watch.hurry(lifecycle.birth)
             case ReadReferences():
@@ -175,24 +178,30 @@ class Runner:
 
     # --- cancel and look ------------------------------------------------------------------------------------------
 
-    async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
+    async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle, leave_by: float) -> None:
         failures = 0
         while self._still(owned, lifecycle, Phase.FOLLOWING) and not owned.draining:
             if self._brake.is_on:
                 await self._brake.until_off()
+                leave_by = self._leave_by(delay=0.0)
                 continue
             # Of its own, as every call has; two owners in a row do not know each other's number.
             unique = f"{int(self._clock.random() * 16**6):06x}"
             call_id = f"{lifecycle.birth.call_id(lifecycle.attempt)}-cancel-{unique}"
-            answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id)
+            answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id, leave_by=leave_by)
             if answer is not CancelAnswer.UNAVAILABLE:
                 self._reach("cancel_answered")
                 self._feed(owned, lifecycle, CancelAnswered(answer))
                 self._follower.hurry(lifecycle.birth)
                 return
-            delay = self._cancel_backoff.delay(failures, self._clock.random())
+            delay = self._cancel_backoff.delay(failures, self._clock.random()).total_seconds()
             failures += 1
-            await self._clock.sleep(delay.total_seconds())
+            leave_by = self._leave_by(delay)
+            await self._clock.sleep(delay)
+
+    def _leave_by(self, delay: float) -> float:
+        """The lease of what is due then. Counted from before the wait: who is stopped in it, is late for the call."""
+        return self._clock.monotonic() + delay + self._lease.total_seconds()
 
     async def _read_references(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         request = owned.requests.get(lifecycle.birth)

@@ -52,13 +52,15 @@ class Left:
 class ScriptedVcd:
     """``on_call`` answers a call, ``entity`` and ``query`` what a look asks; the defaults know nothing.
 
-    ``before_leaving``: seconds between the permit and the departure of a call (pool, connect).
+    ``before_leaving``: seconds between the permit and the departure of a call (pool, connect); ``before_cancel``: as
+    long takes a cancel.
     """
 
     session_ready: bool = True
     silence_seconds: float = 0.0
     travel_seconds: float = TRAVEL_SECONDS
     before_leaving: float = TRAVEL_SECONDS
+    before_cancel: float = 0.0
     clock_ahead: timedelta = timedelta()
     asked: int = 0
     """How often the engine wanted to call."""
@@ -131,7 +133,10 @@ class ScriptedVcd:
         found = self.tasks.get(task_id)
         return TaskRead(found) if found is not None else TaskVanished(403, "no access")
 
-    async def cancel_task(self, task_id: str, call_id: str) -> CancelAnswer:
+    async def cancel_task(self, task_id: str, call_id: str, *, leave_by: float) -> CancelAnswer:
+        await asyncio.sleep(self.before_cancel)
+        if self.now() >= leave_by:
+            return CancelAnswer.UNAVAILABLE
         await asyncio.sleep(self.travel_seconds)
         self.cancels.append((task_id, call_id))
         return self.on_cancel(task_id)

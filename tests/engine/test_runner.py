@@ -142,6 +142,23 @@ async def test_a_cancel_is_not_sent_for_a_task_that_has_ended() -> None:
     assert site.story("A") == ["accepted running", "finished success -> success"]
 
 
+@virtually
+async def test_a_cancel_that_is_held_up_past_its_lease_does_not_leave_but_another_does() -> None:
+    """Who was stopped may have lost the partition meanwhile, and the Task may have ended under its next owner."""
+    site = Site()
+    await site.start()
+    site.send(request("A"))
+    await asyncio.sleep(2)
+    site.vcd.before_cancel = LEASE + 0.5
+    site.send(control("cancel", "A"))
+    await asyncio.sleep(LEASE)
+    site.vcd.before_cancel = 0.0
+    assert site.vcd.cancels == []
+    await asyncio.sleep(60)
+    [(task_id, _)] = site.vcd.cancels
+    assert task_id == urn(1)
+
+
 # --- partitions that go -----------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Literal
 
 import pytest
@@ -202,10 +203,18 @@ async def test_queries_by_id_by_window_and_by_status(gateway: HttpGateway) -> No
 
 async def test_cancel(gateway: HttpGateway) -> None:
     task = await accepted(gateway, power_on())
-    assert await gateway.cancel_task(task.id, "vb-0-1-cancel") is CancelAnswer.REQUESTED
+    assert await gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=inf) is CancelAnswer.REQUESTED
     last = await ended(gateway, task)
     assert last.cancel_requested
-    assert await gateway.cancel_task(f"urn:vcloud:task:{ACME_ORG}", "vb-0-1-cancel") is CancelAnswer.REFUSED
+    unknown = f"urn:vcloud:task:{ACME_ORG}"
+    assert await gateway.cancel_task(unknown, "vb-0-1-cancel", leave_by=inf) is CancelAnswer.REFUSED
+
+
+async def test_a_cancel_whose_lease_is_over_does_not_leave(gateway: HttpGateway, cloud: Simulator) -> None:
+    task = await accepted(gateway, power_on())
+    late = await gateway.cancel_task(task.id, "vb-0-1-late", leave_by=time.monotonic() - 0.001)
+    assert late is CancelAnswer.UNAVAILABLE
+    assert [one for one in cloud.ledger() if one["client_request_id"] == "vb-0-1-late"] == []
 
 
 async def test_a_task_that_vanished(gateway: HttpGateway, cloud: Simulator) -> None:
@@ -295,7 +304,7 @@ async def test_cancels_that_vcd_does_not_answer_take_nothing_from_calls(cloud: S
     tasks = [await accepted(gateway, power_on()) for _ in range(2)]
     before = len(cloud.ledger())
     cloud.fault(do="hang", path="action/cancel", times=None)
-    cancels = [asyncio.ensure_future(gateway.cancel_task(task.id, "vb-0-1-cancel")) for task in tasks]
+    cancels = [asyncio.ensure_future(gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=inf)) for task in tasks]
     async with asyncio.timeout(5.0):
         while len(cloud.ledger()) < before + 2:
             await asyncio.sleep(0.01)

@@ -95,14 +95,14 @@ class Line:
         self._pace.call()
         return await self._answer(self._sent(self._calls, request, departure), paced=True)
 
-    async def read(self, operation: str, request: httpx.Request) -> Reply:
+    async def read(self, operation: str, request: httpx.Request, departure: Departure | None = None) -> Reply:
         """Anything that may be repeated, a cancel request too; waits for its turn. Raises TransportFault."""
         await self._pace.turn()
-        return await self._observed(operation, request, paced=True)
+        return await self._observed(operation, request, departure, paced=True)
 
     async def session(self, operation: str, request: httpx.Request) -> Reply:
         """What makes and keeps the session: waits for nobody. Raises TransportFault."""
-        return await self._observed(operation, request, paced=False)
+        return await self._observed(operation, request, None, paced=False)
 
     async def ask(self, base: str, request: httpx.Request) -> Reply:
         """The answer of this address alone; waits for nobody. Raises TransportFault."""
@@ -118,11 +118,13 @@ class Line:
         await self._calls.close()
         await self._reads.close()
 
-    async def _observed(self, operation: str, request: httpx.Request, *, paced: bool) -> Reply:
+    async def _observed(
+        self, operation: str, request: httpx.Request, departure: Departure | None, *, paced: bool
+    ) -> Reply:
         began = self._clock.monotonic()
         status: int | None = None
         try:
-            reply = await self._answer(self._sent(self._reads, request, None), paced=paced)
+            reply = await self._answer(self._sent(self._reads, request, departure), paced=paced)
             status = reply.status
             return reply
         except TransportFault as fault:
