@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,19 +102,23 @@ def _failover(protocol: str, point: str | None, stage: Stage) -> None:
         # A point is reached only by the one that owns the partition and commits.
         for bridge in [site.start(crash_at=point), site.start(crash_at=point)]:
             bridge.wait_ready()
-        for left in reversed(range(DEATHS)):
+        for number in range(1, DEATHS + 1):
             if point is None:
                 stage.wait_more(40)
                 site.processes[-2].kill()
-            _wait_dead(site, DEATHS - left)
+            _wait_dead(site, number)
             stage.strike()
             deaths.append(time.time())
             if point is None:
                 # Nobody else is there to become the owner.
                 site.wait_ended(stage.wait_more(1)[-1:], 60)
-            bridge = site.start(crash_at=point if left > 1 else None)
+            standby = site.start(crash_at=point if number < DEATHS else None)
             if point is None:
-                bridge.wait_ready()
+                standby.wait_ready()
+        for bridge in site.processes[:-1]:
+            if bridge.process.poll() is None:
+                # It would die once more.
+                bridge.process.send_signal(signal.SIGTERM)
     assert stage.evidence is not None
     took = first_calls(stage.evidence, deaths)
     stage.note(f"next owner's first call after {', '.join(f'{each:.1f} s' for each in took)}")
