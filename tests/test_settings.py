@@ -179,6 +179,7 @@ def test_every_problem_has_one_line_that_names_the_setting_and_where_it_came_fro
         ('[topics]\nticket_updates="vcd.external-tasks"', "name the same topic"),
         ('[topics]\nticket_updates="vcd-bridge.vcd.action-requests.changelog"', "belongs to the bridge's store"),
         ('[topics]\ntask_events="vcd-bridge.vcd.external-tasks.ended"', "belongs to the bridge's store"),
+        ('[topics]\ntask_events="vcd-bridge.control"', "belongs to the bridge's store"),
         ('[management]\nlisten="8085"', "host:port"),
         ('[registry]\nusername="u"', "go together"),
         ("[events]\nprogress_step_percent=101", "must be at most 100"),

@@ -21,15 +21,6 @@ _CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LONG = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
 
-class Brakes:
-    """What holds calls back."""
-
-    def __init__(self, gauge: Callable[[str, str], Gauge]) -> None:
-        self.call_limit = gauge("call_limit", "Calls that may be out at once, as VCD has answered so far.")
-        self.breaker_open = gauge("breaker_open", "1 while calls wait because VCD answers none, or one tries it.")
-        self.frozen = gauge("frozen", "1 while operators have frozen the group: nothing is called that changes VCD.")
-
-
 class Metrics:
     """The metrics on a registry of their own, so that several bridges can live in one process (tests)."""
 
@@ -85,7 +76,7 @@ class Metrics:
         self.calls = counter("vcd_calls_total", "Calls to VCD.", "operation", "result", "code")
         self.call_seconds = histogram("vcd_call_seconds", "Duration of calls to VCD.", _CALL, "operation")
 
-        self.brakes = Brakes(gauge)
+        self._make_brakes(gauge)
 
         self.commit_seconds = histogram("commit_seconds", "Duration of a group commit.", _SHORT)
         self.commit_steps = counter("committed_steps_total", "Lifecycle steps committed.")
@@ -98,6 +89,12 @@ class Metrics:
         self.waiting = gauge("schema_waiting_partitions", "Partitions whose intake waits for a schema of the registry.")
 
         self.build.labels(version).set(1)
+
+    def _make_brakes(self, gauge: Callable[[str, str], Gauge]) -> None:
+        """What holds calls back."""
+        self.call_limit = gauge("call_limit", "Calls that may be out at once, as VCD has answered so far.")
+        self.breaker_open = gauge("breaker_open", "1 while calls wait because VCD answers none, or one tries it.")
+        self.frozen = gauge("frozen", "1 while operators have frozen the group: nothing is called that changes VCD.")
 
     def render(self) -> bytes:
         """The Prometheus text format."""

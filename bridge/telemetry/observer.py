@@ -166,12 +166,12 @@ class Telemetry:
         self._observe(self.metrics.call_seconds, seconds, operation)
 
     def breaker_moved(self, state: str, reason: str, seconds: float) -> None:
-        self.metrics.brakes.breaker_open.set(float(state != "closed"))
+        self.metrics.breaker_open.set(float(state != "closed"))
         write = self._log.warning if state == "open" else self._log.info
         write(f"vcd.breaker_{state}", reason=reason, seconds=round(seconds, 3))
 
     def freeze_changed(self, freeze: Freeze) -> None:
-        self.metrics.brakes.frozen.set(float(freeze.frozen))
+        self.metrics.frozen.set(float(freeze.frozen))
         facts = {name: value for name, value in to_json(freeze).items() if name != "frozen"}
         (self._log.warning if freeze.frozen else self._log.info)(
             "bridge.frozen" if freeze.frozen else "bridge.thawed", **facts
@@ -278,7 +278,7 @@ class Telemetry:
 
     def report_call_limit(self, limit: Callable[[], int]) -> None:
         """Where the gauge ``vcdbridge_call_limit`` gets its value from."""
-        self.metrics.brakes.call_limit.set_function(lambda: float(limit()))
+        self.metrics.call_limit.set_function(lambda: float(limit()))
 
     def report_ready(self, ready: Callable[[], bool]) -> None:
         """Where the gauge ``vcdbridge_ready`` gets its value from."""

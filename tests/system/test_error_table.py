@@ -18,7 +18,8 @@ Document = dict[str, Any]
 HELD = {"HTTP_429"}
 """What those are told who wait because somebody else was asked to."""
 QUICK: dict[str, dict[str, Any]] = {
-    "vcd": {"answer_timeout_seconds": 0.7, "lease_seconds": 1},
+    # So many failures in a row would be an outage elsewhere.
+    "vcd": {"answer_timeout_seconds": 0.7, "lease_seconds": 1, "longest_pause_seconds": 0.1},
     "retry": {"base_delay_seconds": 0.1, "max_delay_seconds": 0.5, "busy_max_delay_seconds": 0.3},
     "following": {"interval_seconds": 0.1},
 }

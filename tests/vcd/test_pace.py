@@ -135,12 +135,14 @@ async def test_who_is_held_and_for_how_long(status: int, retry_after: str | None
     clock = ManualClock()
     pace = Pace(clock)
     pace.heard(Head(status, {} if retry_after is None else {"retry-after": retry_after}))
+    assert pace.silence_seconds == held
     if held:
         with pytest.raises(Held) as caught:
             await pace.turn()
         assert caught.value.retry_after == timedelta(seconds=held)
         assert caught.value.http_status == status
         clock.time += held
+    assert pace.silence_seconds == 0.0
     pace.call()
     await pace.turn()
 
@@ -173,6 +175,7 @@ TASK = f"urn:vcloud:task:{UUID}"
 async def test_while_it_lasts_nothing_leaves_and_everybody_is_told_until_when(setup: Setup) -> None:
     setup.answer(reply(429, retry_after="60"))
     first = await setup.gateway.read_task(TASK, None)
+    assert setup.gateway.silence_seconds == 60.0
     assert isinstance(first, Unavailable)
     asked = len(setup.reads.requests)
     setup.clock.time += 20.0
