@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external or simulator (bench)  SEEDS=count SEED=number (simulate)  FAULT=name or pattern or part HOURS=count (campaign)"
+	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external or simulator (bench)  SEEDS=count FIRST=number SEED=number (simulate)  FAULT=name or pattern or part HOURS=count (campaign)"
 
 setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
 
@@ -57,8 +57,8 @@ fidelity: kafka ## hold simulator and client to what others wrote; keeps the res
 	$(BIN)/python -m tools.prove_fidelity
 	$(BIN)/python -m tools.write_documents
 
-simulate: $(STAMP) ## the whole engine in virtual time under many seeds; SEED= runs one again
-	$(BIN)/python -m tools.simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED))
+simulate: $(STAMP) ## the whole bridge in virtual time under many seeds, on all cores; SEED= tells the story of one
+	$(BIN)/python -m tools.simulate $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
 
 campaign: kafka ## inject faults into real processes on a real Kafka, a line for each; keeps them for docs/faults.md
 	$(BIN)/python -m tests.campaign $(foreach one,$(FAULT),'$(one)') $(if $(HOURS),--hours $(HOURS)) $(if $(LIST),--list)

@@ -96,7 +96,15 @@ class ExternalTasks:
 
 
 def ledger_call(
-    number: int, at: float, call: HttpCall, status: int | None, kept: Kept | None, *, effect: bool
+    number: int,
+    at: float,
+    call: HttpCall,
+    status: int | None,
+    kept: Kept | None,
+    *,
+    effect: bool,
+    process: str,
+    delayed: bool,
 ) -> LedgerCall:
     """A call as the ledger has it, with the Task as it is after it."""
     return LedgerCall(
@@ -110,4 +118,7 @@ def ledger_call(
         task_status=kept.document["status"] if kept is not None else None,
         task_operation=kept.document["operation"] if kept is not None else None,
         body=json.dumps(call.body),
+        process=process,
+        delayed=delayed,
+        path=call.path,
     )

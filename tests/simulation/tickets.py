@@ -12,7 +12,7 @@ from typing import Any
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.ports import OutRecord
-from tests.simulation.kafka import SimKafka
+from tests.simulation.cluster.broker import SimKafka
 from tests.simulation.vcd import SimVcd
 from tests.support.checker.evidence import ExternalRecord
 
@@ -44,6 +44,7 @@ class Tickets:
     count: int
     seconds: float
     inputs: list[ExternalRecord] = field(default_factory=list)
+    sent_at: dict[str, float] = field(default_factory=dict)
 
     async def play(self) -> None:
         if not self.count:
@@ -107,7 +108,9 @@ class Tickets:
         partition = self._partition(key)
         record = OutRecord(EXTERNAL_TOPIC, partition, key.encode(), json.dumps(document).encode())
         offset = self.kafka.append(TopicPartition(EXTERNAL_TOPIC, partition), record)
-        self.inputs.append(ExternalRecord(EXTERNAL_TOPIC, partition, offset, document, key))
+        sent = ExternalRecord(EXTERNAL_TOPIC, partition, offset, document, key)
+        self.inputs.append(sent)
+        self.sent_at[sent.birth] = self.kafka.now()
 
     def _partition(self, key: str) -> int:
         return sum(key.encode()) % self.kafka.partitions

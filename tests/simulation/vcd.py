@@ -1,11 +1,14 @@
-"""A simulated Cloud Director behind the gateway port: Tasks in virtual time, a ledger, and every class of fault."""
+"""A simulated Cloud Director: entities, Tasks in virtual time, sessions, cells of different speed, and a ledger.
+
+Everything here happens in the world's context: what has reached VCD is carried out, whatever becomes of who sent it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from random import Random
 
 from bridge.core.answers import (
@@ -13,14 +16,13 @@ from bridge.core.answers import (
     Busy,
     CallAnswer,
     CancelAnswer,
+    Done,
+    EntityAbsent,
     EntityRead,
     EntityReading,
     HttpCall,
     Limited,
-    NeverSent,
     OutcomeUnknown,
-    ReferenceKind,
-    ReferenceReading,
     Refused,
     SessionExpired,
     TaskPage,
@@ -29,116 +31,172 @@ from bridge.core.answers import (
     TaskReading,
     TaskRecord,
     TaskVanished,
-    Unavailable,
 )
-from bridge.core.task import Task, empty_document, is_final
 from tests.simulation.external import ExternalTasks, ledger_call
-from tests.simulation.kafka import Process
+from tests.simulation.inventory import Inventory, Refusal, Work
 from tests.simulation.loop import EPOCH
+from tests.simulation.process import in_world
 from tests.simulation.references import References
+from tests.simulation.tasks import ODD_STATUSES, USER, SimTask
 from tests.support.checker.evidence import LedgerCall, VcdTask
 
-USER = "bridge"
-
-
-@dataclass(slots=True)
-class SimTask:
-    """One Task: its end is fixed when it begins."""
-
-    number: int
-    entity: str
-    began: float
-    ends: float
-    end_status: str
-    cancel_requested: bool = False
-    canceled_at: float | None = None
-
-    @property
-    def id(self) -> str:
-        return f"urn:vcloud:task:{self.number:08d}-0000-4000-8000-000000000000"
-
-    def status(self, now: float) -> str:
-        if self.canceled_at is not None and now >= self.canceled_at:
-            return "aborted"
-        if now >= self.ends:
-            return self.end_status
-        return "queued" if now - self.began < 0.2 else "running"
-
-    def read(self, now: float) -> Task:
-        document = empty_document()
-        status = self.status(now)
-        document["id"] = self.id
-        document["href"] = f"/api/task/{self.id.rsplit(':', 1)[-1]}"
-        document["name"] = "task"
-        document["status"] = status
-        document["operationName"] = "unlikeAnything"
-        document["startTime"] = int((EPOCH.timestamp() + self.began) * 1000)
-        document["progress"] = min(100, int(100 * (now - self.began) / max(0.001, self.ends - self.began)))
-        document["cancelRequested"] = self.cancel_requested
-        document["user"] = {"href": None, "id": None, "type": None, "name": USER}
-        document["owner"] = {"href": f"https://vcd/api{self.entity}", "id": None, "type": None, "name": None}
-        return Task(document)
+LONGEST_ROW_LATENESS_SECONDS = 4.0
+"""How late queries show what has happened; the followers' windows reach further back than that."""
+LONGEST_CELL_LATENESS_SECONDS = 1.0
+"""How far a cell may be behind the others."""
+WITHOUT_EFFECT = ("unauthorized", "limited", "operation_limits", "forbidden", "http_500", "http_503", "http_504")
+"""Faults of a call that VCD does nothing about, and says so, or fails before it does anything."""
+STATUS_AFTER = {"failed_after": 500, "bad_gateway": 502}
+"""Faults after the effect, and what is answered."""
+EXTERNAL = frozenset({"createExternalTask", "updateTask"})
 
 
 @dataclass(slots=True)
 class SimVcd:
-    """One Cloud Director, shared by all processes. ``fault_rate``: how often a call meets a fault."""
+    """One Cloud Director, shared by all processes."""
 
     random: Random
-    fault_rate: float
+    cells: int = 1
     tasks: list[SimTask] = field(default_factory=list)
     ledger: list[LedgerCall] = field(default_factory=list)
     external: ExternalTasks = field(default_factory=ExternalTasks)
+    heard: list[tuple[float, str, str, str]] = field(default_factory=list)
+    """What the senders of calls made of the answers: when, who, call id, what. For the story."""
     references: References = field(default_factory=References)
+    inventory: Inventory = field(default_factory=Inventory)
+    sessions: set[int] = field(default_factory=set)
+    down_until: float = 0.0
+    slow_until: float = 0.0
     calm: bool = False
     """Faults have stopped: from here on everything must end."""
+    _behind: list[float] = field(default_factory=list)
+    _logins: int = 0
+    _delayed: bool = False
+    """What is carried out now took long on its way."""
+    _by_id: dict[str, SimTask] = field(default_factory=dict)
+    _of_entity: dict[str, list[SimTask]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._behind = [0.0, *(self.random.uniform(0, LONGEST_CELL_LATENESS_SECONDS) for _ in range(1, self.cells))]
 
     def now(self) -> float:
         return asyncio.get_event_loop().time()
 
-    def running_on(self, entity: str) -> SimTask | None:
-        now = self.now()
-        return next((t for t in self.tasks if t.entity == entity and not is_final(t.status(now))), None)
+    @property
+    def is_down(self) -> bool:
+        return self.now() < self.down_until
 
-    def start(self, call: HttpCall, entity: str) -> SimTask:
+    @property
+    def is_slow(self) -> bool:
+        return self.now() < self.slow_until
+
+    def log_in(self) -> int:
+        self._logins += 1
+        self.sessions.add(self._logins)
+        return self._logins
+
+    def serve(
+        self, call: HttpCall, process: str, fault: str | None, session: int | None, *, delayed: bool
+    ) -> CallAnswer:
+        """A call has arrived."""
+        self._delayed = delayed
+        if session not in self.sessions:
+            fault = "unauthorized"
+        if fault in WITHOUT_EFFECT:
+            return self._refuse_now(call, fault, process)
+        answer = self._carry_out(call, process, STATUS_AFTER.get(fault or ""))
+        if fault in STATUS_AFTER and not isinstance(answer, Busy | Refused):
+            status = STATUS_AFTER[fault]
+            return OutcomeUnknown(code=f"HTTP_{status}", message="failed", http_status=status)
+        return answer
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def _refuse_now(self, call: HttpCall, fault: str, process: str) -> CallAnswer:
+        match fault:
+            case "unauthorized":
+                self._note(call, process, 401)
+                return SessionExpired(message="token expired")
+            case "limited":
+                self._note(call, process, 429)
+                return Limited(code="HTTP_429", message="slow down", http_status=429)
+            case "operation_limits":
+                self._note(call, process, 400)
+                return Limited(code="OPERATION_LIMITS_EXCEEDED", message="too many at a time", http_status=400)
+            case "forbidden":
+                self._note(call, process, 403)
+                return Refused(code="ACCESS_TO_RESOURCE_IS_FORBIDDEN", message="no right", http_status=403)
+            case _:
+                status = int(fault.removeprefix("http_"))
+                self._note(call, process, status)
+                return OutcomeUnknown(code=f"HTTP_{status}", message="failed", http_status=status)
+
+    def _carry_out(self, call: HttpCall, process: str, answered: int | None) -> CallAnswer:
+        """Do it. ``answered``: the status that VCD gives it for all that; None: the one that is due."""
+        if call.operation in EXTERNAL:
+            return self._carry_out_external(call, process, answered)
+        asked = self.inventory.asked(call)
+        if isinstance(asked, Refusal):
+            self._note(call, process, asked.http_status)
+            return Refused(code=asked.code, message=asked.message, http_status=asked.http_status)
+        if asked.at_once:
+            asked.begin()
+            self._note(call, process, answered or 204, effect=True)
+            return Done(http_status=204, vcd_request_id=f"{call.call_id}-r")
+        blocker = self._running_on(asked.path)
+        if blocker is not None:
+            self._note(call, process, 400)
+            return Busy(message="is busy", http_status=400, task_id=blocker.id)
+        task = self._start(asked)
+        self._note(call, process, answered or 202, task, effect=True)
+        return Accepted(task=task.read(self.now()), http_status=202, vcd_request_id=f"{call.call_id}-r")
+
+    def is_busy(self, entity: str) -> bool:
+        return self._running_on(entity) is not None
+
+    def _running_on(self, entity: str) -> SimTask | None:
         now = self.now()
-        status = self.random.choices(["success", "error", "canceled"], [8, 1, 1])[0]
-        task = SimTask(len(self.tasks) + 1, entity, now, now + self.random.uniform(0.0, 20.0), status)
-        self.tasks.append(task)
+        return next((task for task in self._of_entity.get(entity, ()) if task.runs(now)), None)
+
+    def _start(self, work: Work) -> SimTask:
+        random = self.random
+        status = random.choices(["success", "error", "aborted", "canceled"], [16, 2, 1, 1])[0]
+        seconds = random.uniform(60, 400) if random.random() < 0.04 else random.uniform(0.0, 20.0)
+        task = self.begin(work.path, seconds, status, name=work.name, operation=work.operation_name)
+        task.operation_key = work.operation_key if random.random() < 0.8 else None
+        if random.random() < 0.1:
+            since = task.began + random.uniform(0, seconds)
+            task.odd = (random.choice(ODD_STATUSES), since, since + random.uniform(0, seconds))
+        work.begin()
+        self._end_later(task, work)
         return task
 
-    def note(self, call: HttpCall, entity: str, status: int | None, task: SimTask | None) -> None:
-        self.ledger.append(
-            LedgerCall(
-                number=len(self.ledger) + 1,
-                at=EPOCH.timestamp() + self.now(),
-                call_id=call.call_id,
-                operation=call.operation,
-                status=status,
-                effect=task is not None,
-                task_id=task.id if task else None,
-            )
-        )
+    def _end_later(self, task: SimTask, work: Work) -> None:
+        def ended() -> None:
+            if task.ends <= self.now():
+                (work.succeed if task.end_status == "success" else work.fail)()
+            else:
+                in_world(ended, after=task.ends - self.now())
 
-    def note_cancel(self, call_id: str, task: SimTask, status: int) -> None:
-        self.ledger.append(
-            LedgerCall(
-                number=len(self.ledger) + 1,
-                at=EPOCH.timestamp() + self.now(),
-                call_id=call_id,
-                operation="cancelTask",
-                status=status,
-                effect=status == 204,
-                task_id=task.id,
-            )
-        )
+        in_world(ended, after=task.ends - self.now())
 
-    def truth(self) -> dict[str, VcdTask]:
+    def begin(
+        self, entity: str, seconds: float, end_status: str, *, name: str | None = None,
+        operation: str = "unlikeAnything", user: str = USER,
+    ) -> SimTask:  # fmt: skip
+        """A Task, whoever it is that has begun it."""
         now = self.now()
-        return {task.id: VcdTask(status=task.status(now)) for task in self.tasks} | self.external.truth()
+        task = SimTask(
+            len(self.tasks) + 1, entity, name or f"the {entity}", operation, None, user, now, now + seconds, end_status
+        )
+        if self.random.random() < 0.3:
+            task.rows_late = self.random.uniform(0, LONGEST_ROW_LATENESS_SECONDS)
+        self.tasks.append(task)
+        self._by_id[task.id] = task
+        self._of_entity.setdefault(entity, []).append(task)
+        return task
 
-    def carry_out(self, call: HttpCall) -> CallAnswer:
-        """A call for an external Task."""
+    def _carry_out_external(self, call: HttpCall, process: str, answered: int | None) -> CallAnswer:
         now, status, effect = self.now(), 200, True
         if call.method == "POST":
             kept = self.external.make(dict(call.body or {}), now)
@@ -151,157 +209,114 @@ class SimVcd:
             else:
                 self.external.change(kept, now, **dict(call.body or {}))
         at = EPOCH.timestamp() + now
-        self.ledger.append(ledger_call(len(self.ledger) + 1, at, call, status, kept, effect=effect))
+        told = answered or status if effect else status
+        self.ledger.append(
+            ledger_call(
+                len(self.ledger) + 1, at, call, told, kept, effect=effect, process=process, delayed=self._delayed
+            )
+        )
         if not effect:
             return Refused(code="BAD_REQUEST", message="the task has ended", http_status=400)
         return Accepted(task=kept.read(), http_status=200, vcd_request_id=f"{call.call_id}-r")
 
-
-class SimGateway:
-    """The gateway of one process."""
-
-    user_name = USER
-    api_version = "39.1"
-    is_provider = True
-    clock_ahead = timedelta()
-    silence_seconds = 0.0
-
-    def __init__(self, process: Process, vcd: SimVcd) -> None:
-        self.process = process
-        self.vcd = vcd
-        self.session_ready = True
-
-    async def open(self) -> None:
-        return None
-
-    async def close(self) -> None:
-        return None
-
-    async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
-        random, vcd = self.vcd.random, self.vcd
-        await self._travel()
-        if vcd.now() >= leave_by:
-            return NeverSent(code="lease_expired", message="too late to leave")
-        if not may_leave():
-            return NeverSent(code="held_back", message="held back")
-        entity = "/" + "/".join(call.path.strip("/").split("/")[:2])
-        fault = None if vcd.calm or random.random() >= vcd.fault_rate else random.choice(FAULTS)
-        if fault == "never_sent":
-            return NeverSent(code="connect_failed", message="refused")
-        if fault == "unauthorized":
-            vcd.note(call, entity, 401, None)
-            return SessionExpired(message="token expired")
-        if fault == "limited":
-            vcd.note(call, entity, 429, None)
-            return Limited(code="HTTP_429", message="slow", http_status=429, retry_after=timedelta(seconds=1))
-        if fault == "lost_before":
-            await asyncio.sleep(random.uniform(0, 5))
-            return OutcomeUnknown(code="no_answer", message="connection reset")
-        answer = vcd.carry_out(call) if call.operation in EXTERNAL else self._start(call, entity)
-        if isinstance(answer, Busy):
-            return answer
-        await self._travel()
-        if fault == "lost_after":
-            await asyncio.sleep(random.uniform(0, 5))
-            return OutcomeUnknown(code="no_answer", message="time-out")
-        if fault == "http_500":
-            return OutcomeUnknown(code="HTTP_500", message="internal", http_status=500)
-        return answer
-
-    def _start(self, call: HttpCall, entity: str) -> Accepted | Busy:
-        vcd = self.vcd
-        blocker = vcd.running_on(entity)
-        if blocker is not None:
-            vcd.note(call, entity, 400, None)
-            return Busy(message="is busy", http_status=400, task_id=blocker.id)
-        task = vcd.start(call, entity)
-        vcd.note(call, entity, 202, task)
-        return Accepted(task=task.read(vcd.now()), http_status=202, vcd_request_id=f"{call.call_id}-r")
-
-    async def read_task(self, task_id: str, href: str | None) -> TaskReading:
-        await self._travel()
-        if self._unavailable():
-            return Unavailable("no answer")
-        task = self._find(task_id)
-        kept = self.vcd.external.by_id(task_id)
-        if kept is not None:
-            return TaskRead(kept.read())
-        return TaskRead(task.read(self.vcd.now())) if task else TaskVanished(403, "no access")
-
-    async def cancel_task(self, task_id: str, call_id: str) -> CancelAnswer:
-        await self._travel()
-        if self._unavailable():
-            return CancelAnswer.UNAVAILABLE
-        task = self._find(task_id)
-        if task is None:
+    def cancel(self, task_id: str, call_id: str, process: str) -> CancelAnswer:
+        task, now = self._by_id.get(task_id), self.now()
+        if task is None or not task.is_shown(now):
             return CancelAnswer.REFUSED
-        if is_final(task.status(self.vcd.now())):
-            self.vcd.note_cancel(call_id, task, 400)
+        takes = task.runs(now)
+        self.ledger.append(
+            LedgerCall(
+                number=len(self.ledger) + 1, at=EPOCH.timestamp() + now, call_id=call_id, operation="cancelTask",
+                status=204 if takes else 400, effect=takes, task_id=task.id, process=process,
+            )
+        )  # fmt: skip
+        if not takes:
             return CancelAnswer.REFUSED
-        self.vcd.note_cancel(call_id, task, 204)
-        task.cancel_requested = True
-        if self.vcd.random.random() < 0.5 and task.canceled_at is None:
-            task.canceled_at = self.vcd.now() + 1.0
+        task.cancel_requested_at = task.cancel_requested_at or now
+        if self.random.random() < 0.5:
+            task.end(now + 1.0, self.random.choice(["aborted", "canceled"]))
         return CancelAnswer.REQUESTED
 
-    async def query_tasks(self, query: TaskQuery) -> TaskPage | Unavailable:
-        await self._travel()
-        if self._unavailable():
-            return Unavailable("no answer")
-        now = self.vcd.now()
-        shown = [_row(task, now) for task in self.vcd.tasks] + [one.row() for one in self.vcd.external.kept]
-        rows = [row for row in shown if _matches(row, query)]
+    def _note(
+        self, call: HttpCall, process: str, status: int | None, task: SimTask | None = None, *, effect: bool = False
+    ) -> None:
+        self.ledger.append(
+            LedgerCall(
+                number=len(self.ledger) + 1, at=EPOCH.timestamp() + self.now(), call_id=call.call_id,
+                operation=call.operation, status=status, effect=effect, task_id=task.id if task else None,
+                delayed=self._delayed,
+                process=process, path=call.path, body=json.dumps(call.body) if call.body is not None else None,
+            )
+        )  # fmt: skip
+
+    # --- reads, by the cell that happens to answer --------------------------------------------------------------------
+
+    def _cell_time(self) -> float:
+        return self.now() - (0.0 if self.calm else self.random.choice(self._behind))
+
+    def task(self, task_id: str) -> TaskReading:
+        kept = self.external.by_id(task_id)
+        if kept is not None:
+            return TaskRead(kept.read())
+        task, then = self._by_id.get(task_id), self._cell_time()
+        shown = task is not None and task.is_shown(then)
+        return TaskRead(task.read(then)) if task is not None and shown else TaskVanished(403, "no access")
+
+    def query(self, query: TaskQuery) -> TaskPage:
+        rows = [row for row in self._rows() if _matches(row, query)]
+        if query.sort_ascending in {"startDate", "endDate"}:
+            of_end = query.sort_ascending == "endDate"
+            rows.sort(key=lambda row: (row.end_date if of_end else row.start_date) or EPOCH)
         first = (query.page - 1) * query.page_size
         return TaskPage(tuple(rows[first : first + query.page_size]), query.page, len(rows), None)
 
-    async def read_entity(self, path: str, organization: str | None) -> EntityReading:
-        await self._travel()
-        if self._unavailable():
-            return Unavailable("no answer")
-        now = self.vcd.now()
-        recent = [t for t in self.vcd.tasks if t.entity == path and now - t.began < 3600]
+    def _rows(self) -> Iterator[TaskRecord]:
+        now = self.now()
+        yield from (row for task in self.tasks if (row := task.row(now)) is not None)
+        yield from (one.row() for one in self.external.kept)
+
+    def entity(self, path: str) -> EntityReading:
+        document = self.inventory.document(path)
+        if document is None:
+            return EntityAbsent(403, "no access")
+        now = self.now()
         # Recently completed Tasks may have left the list already: absence proves nothing.
-        shown = [t for t in recent if not is_final(t.status(now)) or self.vcd.random.random() < 0.7]
-        document: Mapping[str, None] = {}
-        return EntityRead(dict(document), tuple(task.read(now) for task in shown))
+        shown = [
+            task
+            for task in self._of_entity.get(path, ())
+            if task.is_shown(now) and (task.runs(now) or (now - task.began < 3600 and self.random.random() < 0.7))
+        ]
+        return EntityRead(document, tuple(task.read(now) for task in shown))
 
-    async def read_reference(self, kind: ReferenceKind, text: str | None) -> ReferenceReading:
-        await self._travel()
-        return Unavailable("no answer") if self._unavailable() else self.vcd.references.read(kind, text)
+    # --- what befalls it ----------------------------------------------------------------------------------------------
 
-    async def _travel(self) -> None:
-        await self.process.step(self.vcd.random, 0.05)
+    def restart(self) -> None:
+        """All sessions are lost."""
+        self.sessions.clear()
 
-    def _unavailable(self) -> bool:
-        return not self.vcd.calm and self.vcd.random.random() < self.vcd.fault_rate / 2
+    def running(self) -> list[SimTask]:
+        now = self.now()
+        return [task for task in self.tasks if task.runs(now) and task.is_shown(now)]
 
-    def _find(self, task_id: str) -> SimTask | None:
-        return next((task for task in self.vcd.tasks if task.id == task_id), None)
-
-
-EXTERNAL = frozenset({"createExternalTask", "updateTask"})
-FAULTS = ("never_sent", "unauthorized", "limited", "lost_before", "lost_after", "http_500")
+    def truth(self) -> dict[str, VcdTask]:
+        now = self.now()
+        return {task.id: task.truth(now) for task in self.tasks} | self.external.truth()
 
 
-def _row(task: SimTask, now: float) -> TaskRecord:
-    status = task.status(now)
-    return TaskRecord(
-        id=task.id,
-        status=status,
-        progress=task.read(now).progress,
-        operation_name="unlikeAnything",
-        operation=None,
-        object_href=f"https://vcd/api{task.entity}",
-        object_name=None,
-        owner_name=USER,
-        service_namespace="com.vmware.vcloud",
-        start_date=EPOCH + timedelta(seconds=task.began),
-        end_date=EPOCH + timedelta(seconds=min(task.ends, task.canceled_at or task.ends)) if is_final(status) else None,
-    )
+def end_by_others(vcd: SimVcd, task: SimTask) -> None:
+    """An administrator ends a Task."""
+    task.end(vcd.now(), vcd.random.choice(["aborted", "canceled"]))
+
+
+def hide(vcd: SimVcd, task: SimTask) -> None:
+    """VCD shows the Task to nobody any more; it goes on."""
+    task.gone_at = vcd.now()
 
 
 def _matches(row: TaskRecord, query: TaskQuery) -> bool:
     if query.ids and row.id not in query.ids:
+        return False
+    if query.own_only and row.owner_name != USER:
         return False
     wanted = query.service_namespace
     if wanted is not None and (row.service_namespace or "").casefold() != wanted.casefold():

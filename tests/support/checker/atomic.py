@@ -27,6 +27,8 @@ def steps_are_whole(joined: Joined) -> Iterator[Violation]:
 
 
 def _events(joined: Joined, birth: str, before: StateWrite | None, after: StateWrite) -> Iterator[Violation]:
+    if before is not None and before.kind == "control":
+        return  # it took effect, and what it was about refuses it later
     story = joined.stories.get(birth, [])
     first = before.sequence if before is not None else 0
     last = after.sequence if after.phase is not None else len(story)

@@ -15,7 +15,7 @@ def calls_leave_within_their_lease(joined: Joined) -> Iterator[Violation]:
     evidence = joined.evidence
     if evidence.lease_seconds is None:
         return
-    longest = evidence.lease_seconds + evidence.travel_seconds
+    longest = evidence.lease_seconds + evidence.travel_seconds + evidence.host_clock_seconds
     for birth, call, intent in _with_intents(joined):
         age = call.at - (intent.intent_at or intent.at)
         if age > longest and not call.delayed:

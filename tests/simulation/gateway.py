@@ -1,0 +1,219 @@
+"""The gateway of one simulated process, and what becomes of its requests between it and Cloud Director."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from bridge.core.answers import (
+    Accepted,
+    CallAnswer,
+    CancelAnswer,
+    EntityReading,
+    HttpCall,
+    NeverSent,
+    OutcomeUnknown,
+    ReadRefused,
+    ReferenceKind,
+    ReferenceReading,
+    SessionExpired,
+    TaskPage,
+    TaskQuery,
+    TaskReading,
+    Unavailable,
+)
+from tests.simulation.loop import VirtualClock
+from tests.simulation.process import Journey, NoAnswer, carried_out
+from tests.simulation.tasks import USER
+from tests.simulation.vcd import STATUS_AFTER, WITHOUT_EFFECT, SimVcd
+
+Answer = TypeVar("Answer")
+
+ANSWER_SECONDS = 10.0
+"""The clients' time-out. What leaves is carried out within it, or never: a look relies on that."""
+LONGEST_WAY_SECONDS = 5.0
+"""From a process to where VCD carries a call out; with the lateness of VCD's lists it stays within the time-out."""
+TRAVEL_SECONDS = 0.05
+
+UNSENT = ("connect_failed", "late")
+UNHEARD = ("lost", "lost_answer", "gave_up")
+FAULTS = (*UNSENT, *WITHOUT_EFFECT, *UNHEARD, *UNHEARD, *STATUS_AFTER)
+
+
+class _Unauthorized(Exception):
+    """VCD does not know the session."""
+
+
+class _NotReached(Exception):
+    """VCD is down."""
+
+
+class SimGateway:
+    """``fault_rate``: how often a request meets a fault."""
+
+    user_name = USER
+    api_version = "39.1"
+    is_provider = True
+    silence_seconds = 0.0
+
+    def __init__(self, name: str, vcd: SimVcd, clock: VirtualClock, fault_rate: float) -> None:
+        self.vcd = vcd
+        self._name = name
+        self._clock = clock
+        self._fault_rate = fault_rate
+        self._session: int | None = None
+        self._logging_in: asyncio.Task[None] | None = None
+        self._ahead = timedelta()
+
+    async def open(self) -> None:
+        await self._log_in()
+
+    async def close(self) -> None:
+        if self._logging_in is not None:
+            self._logging_in.cancel()
+
+    @property
+    def session_ready(self) -> bool:
+        return self._session is not None
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """As the last answer told it, to the second."""
+        return self._ahead
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
+        answer = await self._call(call, leave_by, may_leave)
+        self.vcd.heard.append((self.vcd.now(), self._name, call.call_id, _shown(answer)))
+        return answer
+
+    async def _call(self, call: HttpCall, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
+        random, vcd = self.vcd.random, self.vcd
+        fault = random.choice(FAULTS) if self._meets_fault() else None
+        # A pool that is full, a connection that has to be made.
+        await self._clock.sleep(random.uniform(0.5, 8.0) if fault == "late" else random.uniform(0, 0.02))
+        if fault == "connect_failed" or vcd.is_down:
+            return NeverSent(code="connect_failed", message="refused")
+        if self._session is None:
+            return NeverSent(code="no_session", message="there is no session")
+        if not may_leave():
+            return NeverSent(code="held_back", message="held back")
+        if self._clock.monotonic() >= leave_by:
+            return NeverSent(code="lease_expired", message="too late to leave")
+        return await self._send(call, fault)
+
+    async def _send(self, call: HttpCall, fault: str | None) -> CallAnswer:
+        random, vcd, session = self.vcd.random, self.vcd, self._session
+        slow = vcd.is_slow or fault == "gave_up"
+        out = random.uniform(0, LONGEST_WAY_SECONDS) if slow else random.uniform(0, TRAVEL_SECONDS)
+        back = random.uniform(0, 2 * ANSWER_SECONDS) if slow else random.uniform(0, TRAVEL_SECONDS)
+        # A connection that breaks is noticed at once, which says nothing of where the request is by then.
+        patience = random.uniform(0, ANSWER_SECONDS) if fault in {"lost", "lost_answer"} else ANSWER_SECONDS
+        lost = {"lost": "out", "lost_answer": "back"}.get(fault or "")
+        journey = Journey(out=out, back=back, lost=lost, patience=patience)
+        arrive = partial(self._arrive, call, fault, session, delayed=out > TRAVEL_SECONDS)
+        try:
+            answer: CallAnswer = await carried_out(journey, arrive)
+        except NoAnswer:
+            return OutcomeUnknown(code="no_answer", message="no answer")
+        except _NotReached:
+            return OutcomeUnknown(code="no_answer", message="connection reset")
+        self._heard()
+        if isinstance(answer, SessionExpired):
+            self._lose_session(session)
+        return answer
+
+    def _arrive(self, call: HttpCall, fault: str | None, session: int | None, *, delayed: bool) -> CallAnswer:
+        if self.vcd.is_down:
+            raise _NotReached
+        return self.vcd.serve(call, self._name, fault, session, delayed=delayed)
+
+    async def cancel_task(self, task_id: str, call_id: str, *, leave_by: float) -> CancelAnswer:
+        if self._clock.monotonic() >= leave_by:
+            return CancelAnswer.UNAVAILABLE
+        answer = await self._ask(lambda: self.vcd.cancel(task_id, call_id, self._name))
+        return CancelAnswer.UNAVAILABLE if isinstance(answer, Unavailable) else answer
+
+    # --- reads --------------------------------------------------------------------------------------------------------
+
+    async def read_task(self, task_id: str, href: str | None) -> TaskReading:
+        return await self._ask(lambda: self.vcd.task(task_id))
+
+    async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
+        return await self._ask(lambda: self.vcd.query(query))
+
+    async def read_entity(self, path: str, organization: str | None) -> EntityReading:
+        return await self._ask(lambda: self.vcd.entity(path))
+
+    async def read_reference(self, kind: ReferenceKind, text: str | None) -> ReferenceReading:
+        return await self._ask(lambda: self.vcd.references.read(kind, text))
+
+    async def _ask(self, act: Callable[[], Answer]) -> Answer | Unavailable:
+        random, vcd, session = self.vcd.random, self.vcd, self._session
+        if session is None:
+            await self._clock.sleep(random.uniform(0, TRAVEL_SECONDS))
+            return Unavailable("there is no session")
+        slowest = 0.3 if vcd.is_slow else TRAVEL_SECONDS
+        fault = self._meets_fault(0.5)
+        journey = Journey(
+            out=random.uniform(0, slowest),
+            back=random.uniform(0, slowest),
+            lost=random.choice(["out", "back"]) if fault else None,
+            patience=random.uniform(0, 2.0) if fault else ANSWER_SECONDS,
+        )
+
+        def arrive() -> Answer:
+            if vcd.is_down:
+                raise _NotReached
+            if session not in vcd.sessions:
+                raise _Unauthorized
+            return act()
+
+        try:
+            answer = await carried_out(journey, arrive)
+        except _Unauthorized:
+            self._lose_session(session)
+            return Unavailable("the session is over")
+        except (NoAnswer, _NotReached):
+            return Unavailable("no answer")
+        self._heard()
+        return answer
+
+    def _meets_fault(self, share: float = 1.0) -> bool:
+        return not self.vcd.calm and self.vcd.random.random() < self._fault_rate * share
+
+    def _heard(self) -> None:
+        ahead = -self._clock.ahead.total_seconds()
+        self._ahead = timedelta(seconds=round(ahead))
+
+    # --- the session --------------------------------------------------------------------------------------------------
+
+    def _lose_session(self, session: int | None) -> None:
+        if self._session == session and session is not None:
+            self._session = None
+            self._logging_in = asyncio.ensure_future(self._log_in())
+
+    async def _log_in(self) -> None:
+        while True:
+            try:
+                self._session = await carried_out(Journey(out=0.05, back=0.05, patience=5.0), self._logged_in)
+            except (NoAnswer, _NotReached):
+                await self._clock.sleep(1.0)
+            else:
+                self._heard()
+                return
+
+    def _logged_in(self) -> int:
+        if self.vcd.is_down:
+            raise _NotReached
+        return self.vcd.log_in()
+
+
+def _shown(answer: CallAnswer) -> str:
+    code = getattr(answer, "code", "")
+    task = answer.task.id if isinstance(answer, Accepted) else ""
+    return " ".join(part for part in (type(answer).__name__, code, task) if part)

@@ -1,0 +1,114 @@
+"""What a run contains. A plan is drawn from its seed; tests may give any part of it instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """How often something befalls the processes and what they work with, over the whole storm."""
+
+    pauses: int = 1
+    """SIGSTOP, some for longer than a session."""
+    restarts: int = 0
+    """Stopped in order, and started again."""
+    joins: int = 1
+    """A further process for some seconds."""
+    clock_jumps: int = 0
+    kafka_outages: int = 1
+    """A coordinator moves, or brokers are away."""
+    vcd_outages: int = 1
+    lost_sessions: int = 1
+    slow_times: int = 1
+    """VCD's cells are slow and late for some time."""
+    vanished: int = 0
+    """Tasks that VCD shows to nobody any more."""
+    ended_by_others: int = 1
+    strangers: int = 2
+    """Tasks of others on the entities that requests are about."""
+    freezes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """``seed`` decides everything that is not given here."""
+
+    seed: int
+    partitions: int = 3
+    processes: int = 2
+    protocol: str = "classic"
+    """``classic``, ``consumer`` (KIP-848) or ``static``: classic with a name for each process."""
+    requests: int = 40
+    tickets: int = 0
+    """External tasks; 0: they are off, and their topic is not read."""
+    entities: int = 8
+    operators: bool = True
+    """People settle what is parked."""
+    fault_rate: float = 0.15
+    """How often a call of VCD meets a fault."""
+    abort_rate: float = 0.05
+    """How often a request to Kafka does."""
+    skew_seconds: float = 0.0
+    """How far the processes' wall clocks may be off."""
+    max_open: int = 5_000
+    max_waiting_bytes: int = 64 * 1024 * 1024
+    concurrent: tuple[int, ...] = (2, 16)
+    """Calls that a process may have out at a time, one of these."""
+    cells: int = 2
+    crashes: int = 4
+    """kill -9, at any step."""
+    trouble: Trouble = field(default_factory=Trouble)
+    storm_seconds: float = 90.0
+    calm_seconds: float = 4000.0
+
+    @property
+    def jump_seconds(self) -> float:
+        """The furthest that a clock jumps."""
+        return self.skew_seconds or 10.0
+
+    @property
+    def clock_error_seconds(self) -> float:
+        """How far two processes' wall clocks can be apart."""
+        return 2 * (self.skew_seconds + self.trouble.clock_jumps * self.jump_seconds)
+
+    @classmethod
+    def from_seed(cls, seed: int) -> Plan:
+        """A plan in which everything is drawn."""
+        random = Random(f"plan {seed}")  # a seed, not a secret
+        tickets = random.choice([0, 0, random.randrange(4, 16)])
+        small = random.random() < 0.25
+        return cls(
+            seed=seed,
+            partitions=random.choice([1, 2, 3, 3, 4]),
+            processes=random.choice([1, 2, 2, 3]),
+            protocol=random.choice(["classic", "classic", "consumer", "static"]),
+            requests=random.randrange(4, 16) if tickets else random.randrange(14, 44),
+            tickets=tickets,
+            entities=random.choice([2, 5, 8, 20]),
+            operators=random.random() < 0.8,
+            fault_rate=random.choice([0.0, 0.05, 0.15, 0.3]),
+            abort_rate=random.choice([0.0, 0.02, 0.05, 0.15]),
+            skew_seconds=random.choice([0.0, 0.0, 5.0, 25.0]),
+            max_open=random.choice([3, 6]) if small else 5_000,
+            max_waiting_bytes=random.choice([400, 5_000]) if random.random() < 0.15 else 64 * 1024 * 1024,
+            concurrent=random.choice([(1,), (2, 16), (16,)]),
+            cells=random.choice([1, 2, 3]),
+            crashes=random.choice([0, 1, 2, 4, 6]),
+            trouble=_trouble(random),
+            storm_seconds=random.choice([45.0, 90.0, 180.0]),
+        )
+
+
+def _trouble(random: Random) -> Trouble:
+    """A few kinds at a time: what hides behind another fault shows in a run without it."""
+
+    def some(most: int, chance: float = 0.5) -> int:
+        return random.randint(1, most) if random.random() < chance else 0
+
+    return Trouble(
+        pauses=some(3), restarts=some(3, 0.3), joins=some(4, 0.4), clock_jumps=some(2, 0.25),
+        kafka_outages=some(2, 0.4), vcd_outages=some(2, 0.3), lost_sessions=some(3, 0.3), slow_times=some(2, 0.4),
+        vanished=some(2, 0.2), ended_by_others=some(3, 0.3), strangers=some(6, 0.4), freezes=some(2, 0.2),
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""Those who send action requests, and the operators who settle what is parked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from bridge.core.coordinates import TopicPartition
+from bridge.ports import OutRecord
+from tests.simulation.cluster.broker import SimKafka
+from tests.simulation.inventory import draw_request
+from tests.simulation.loop import EPOCH
+from tests.simulation.outside import Outsider
+from tests.simulation.plan import Plan
+from tests.simulation.vcd import SimVcd
+from tests.support.checker.evidence import InputRecord, story_id
+
+TOPIC = "vcd.action-requests"
+_OPERATORS_LOOK_SECONDS = 15.0
+
+Document = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Requests:
+    """``inputs`` is what was sent, in order."""
+
+    plan: Plan
+    random: Random
+    kafka: SimKafka
+    inputs: list[InputRecord] = field(default_factory=list)
+    sent_at: dict[str, float] = field(default_factory=dict)
+    _by_request: dict[str, InputRecord] = field(default_factory=dict)
+
+    async def play(self) -> None:
+        """Requests of all kinds, over the storm; some of them in bursts."""
+        mean = self.plan.storm_seconds / max(1, self.plan.requests)
+        for number in range(self.plan.requests):
+            if self.random.random() < 0.8:
+                await asyncio.sleep(self.random.uniform(0, 2.5 * mean))
+            self._send_one(number)
+
+    def _send_one(self, number: int) -> None:
+        random, draw = self.random, self.random.random()
+        known = list(self._by_request.values())
+        if draw < 0.04:
+            self.send(random.choice([b"\x00rubbish", b"[]", b'{"request_id": 5}']), random.randrange(10))
+        elif draw < 0.06:
+            self.send({"request_id": f"r{number}", "operation": "noSuchOperation"}, random.randrange(10))
+        elif draw < 0.15 and known:
+            self._send_again(random.choice(known))
+        elif draw < 0.27:
+            target = f"r{max(0, number + random.randrange(-6, 3))}"
+            self.control({"kind": random.choice(["cancel", "cancel", "cancel", "retry", "resolve"])}, target)
+        else:
+            self._send_new(number)
+
+    def _send_new(self, number: int) -> None:
+        random = self.random
+        document = draw_request(random, number, self.plan.entities)
+        if random.random() < 0.1:
+            document["start_by"] = self._time_in(random.uniform(2, 60))
+        if random.random() < 0.1:
+            document["watch_until"] = self._time_in(random.uniform(5, 200))
+        if random.random() < 0.3:
+            document["correlation_id"] = f"CHG{number}"
+        if random.random() < 0.3:
+            document["requested_by"] = "somebody"
+        entity = document["parameters"]["id"]
+        makes_new = document["operation"] in {"createMedia", "createDisk"}
+        self.send(document, number if makes_new else sum(entity.encode()))
+
+    def _send_again(self, earlier: InputRecord) -> None:
+        """The same once more, perhaps of another ticket, or another request by the same id."""
+        document, draw = dict(earlier.document or {}), self.random.random()
+        if draw < 0.3:
+            document["correlation_id"] = "another"
+        elif draw < 0.5:
+            document["operation"] = "rebootVApp"
+            document.pop("body", None)
+        self.send(document, earlier.partition)
+
+    def _time_in(self, seconds: float) -> str:
+        return (EPOCH + timedelta(seconds=asyncio.get_event_loop().time() + seconds)).isoformat()
+
+    def control(self, document: Document, target: str) -> None:
+        """About another request, mostly with its key."""
+        document["target_request_id"] = target
+        if document["kind"] == "resolve" and "resolution" not in document:
+            document["resolution"] = {"outcome": "success", "reason": "looked at it", "decided_by": "op"}
+        known = self._by_request.get(target)
+        astray = known is None or self.random.random() < 0.05
+        self.send(document, self.random.randrange(10) if known is None or astray else known.partition)
+
+    def send(self, document: Document | bytes, key: int) -> None:
+        number = key % self.plan.partitions
+        value = document if isinstance(document, bytes) else json.dumps(document).encode()
+        offset = self.kafka.append(TopicPartition(TOPIC, number), OutRecord(TOPIC, number, b"key", value))
+        record = InputRecord(TOPIC, number, offset, None if isinstance(document, bytes) else document)
+        if document in (b"[]", b'{"request_id": 5}'):
+            record = InputRecord(TOPIC, number, offset, None)
+        self.inputs.append(record)
+        self.sent_at[record.birth] = self.kafka.now()
+        if record.opens and record.request_id is not None:
+            self._by_request.setdefault(record.request_id, record)
+
+
+@dataclass(slots=True)
+class Operators:
+    """They look at what is parked from time to time, and say one thing or another about it."""
+
+    random: Random
+    requests: Requests
+    outsider: Outsider
+    vcd: SimVcd
+    _asked: set[str] = field(default_factory=set)
+
+    async def play(self, until: Callable[[], bool]) -> None:
+        while not until():
+            await asyncio.sleep(self.random.uniform(1, 2 * _OPERATORS_LOOK_SECONDS))
+            self.outsider.look()
+            for birth, event in self.outsider.parked().items():
+                if event["event_id"] not in self._asked and event.get("request_id") is not None:
+                    self._asked.add(event["event_id"])
+                    self._settle(birth, event["request_id"])
+
+    def _settle(self, birth: str, request_id: str) -> None:
+        draw = self.random.random()
+        if draw < 0.35:
+            self.requests.control({"kind": "retry"}, request_id)
+        elif draw < 0.55:
+            self.requests.control({"kind": "cancel"}, request_id)
+        elif draw < 0.95:
+            self.requests.control({"kind": "resolve", "resolution": self._resolution(birth)}, request_id)
+
+    def _resolution(self, birth: str) -> Document:
+        """Whoever finds a Task of it in VCD names that."""
+        started = [call for call in self.vcd.ledger if call.story == story_id(birth) and call.started]
+        said: Document = {"reason": "looked at it", "decided_by": "op"}
+        if started and self.random.random() < 0.7:
+            uuid = (started[-1].task_id or "").rsplit(":", 1)[-1]
+            return {**said, "task_href": f"https://vcd/api/task/{uuid}"}
+        return {**said, "outcome": self.random.choice(["success", "error", "aborted"])}
