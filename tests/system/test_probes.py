@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ import httpx
 import pytest
 
 from bridge import app
+from bridge.core.freeze import Freeze, to_json, write_freeze
+from bridge.kafka.clients import send
+from bridge.kafka.control import control_record
 from bridge.kafka.journal import TransactionalJournal
 from bridge.ports import Committed, NotCommitted, PartitionEntries
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
+from bridge.wiring import kafka_config
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode, free_ports
 from tests.support.proxy import KafkaProxy
@@ -123,3 +128,18 @@ async def test_who_has_lost_its_group_is_not_ready_until_it_is_given_partitions_
             proxy.heal()
             again = await probes.until("/ready", lambda status, _: status == 200)
             assert again["partitions"] in (given, {f"{site.requests}/0": "admitting"})
+
+
+async def test_a_frozen_process_is_ready_and_says_why_it_calls_nothing(kafka: KafkaNode, tmp_path: Path) -> None:
+    said = Freeze(frozen=True, reason="upgrade", requested_by="jo", at=datetime(2026, 1, 1, 20, tzinfo=UTC))
+    with running_site(kafka.bootstrap, tmp_path, partitions=1) as site:
+        async with bridge(site) as probes:
+            ready = await probes.until("/ready", lambda status, _: status == 200)
+            assert (ready["frozen"], ready["calls"]) == (None, {"limit": 32, "breaker": "closed"})
+            record = control_record(site.control, write_freeze(said))
+            await asyncio.to_thread(send, kafka_config(site.effective()), [record])
+            frozen = await probes.until("/ready", lambda _, body: body["frozen"] is not None)
+            assert (frozen["ready"], frozen["frozen"]) == (True, to_json(said))
+            thawed = control_record(site.control, write_freeze(Freeze(frozen=False)))
+            await asyncio.to_thread(send, kafka_config(site.effective()), [thawed])
+            await probes.until("/ready", lambda status, body: status == 200 and body["frozen"] is None)
