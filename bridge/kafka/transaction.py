@@ -131,6 +131,7 @@ class TransactionalWriter:
         self._reach = reach
         self._trouble = trouble
         self._suspect = False
+        self._log = _BrokenConnections()
         self._producer: Producer | None = None
 
     def open(self) -> None:
@@ -142,9 +143,7 @@ class TransactionalWriter:
 
     def attempt(self, work: Work) -> Attempt:
         """Begin, produce, flush, send offsets, commit; or abort."""
-        producer = self._producer
-        if producer is None or self._suspect:
-            producer = self.replace()
+        producer = self._usable()
         failures: list[tuple[TopicPartition, KafkaError]] = []
         try:
             self._write(producer, work, failures)
@@ -172,9 +171,7 @@ class TransactionalWriter:
         """
         refused: dict[TopicPartition, str] = {}
         for one in entries:
-            producer = self._producer
-            if producer is None or self._suspect:
-                producer = self.replace()
+            producer = self._usable()
             failures: list[tuple[TopicPartition, KafkaError]] = []
             try:
                 self._produce_all(producer, [one], failures)
@@ -337,12 +334,24 @@ class TransactionalWriter:
 
     # --- producers ----------------------------------------------------------------------------------------------------
 
+    def _usable(self) -> Producer:
+        """The producer for the next transaction.
+
+        A request of a broken connection may still be on its way to the broker, and would end that transaction with its
+        own outcome. An abort is the worst: what was produced is gone, and offsets sent after it are not.
+        """
+        producer = self._producer
+        if producer is None or self._suspect or self._log.broken:
+            return self.replace()
+        return producer
+
     def _renew(self, seconds: float) -> Producer | KafkaError:
         """A producer ready for transactions, or why there is none."""
         self.close()
         deadline = time.monotonic() + seconds
+        self._log = log = _BrokenConnections()
         producer: Producer = make(
-            lambda settings: Producer(settings, logger=LOG, error_cb=self._client_error), self._settings
+            lambda settings: Producer(settings, logger=log, error_cb=_already_logged), self._settings
         )
         while True:
             self._step("init_transactions")
@@ -364,11 +373,27 @@ class TransactionalWriter:
             self._id, largest_record_bytes=max(limits.values()), batch_bytes=min(1_000_000, *limits.values())
         )
 
-    def _client_error(self, error: KafkaError) -> None:
-        # A request of the broken connection may still be on its way to the broker, and would end the next transaction
-        # with its own outcome. An abort is the worst: what was produced is gone, and offsets sent after it are not.
-        self._suspect = True
-        LOG.debug("producer: %s", error)
+
+class _BrokenConnections:
+    """The producer's logger, which alone is told of every connection that breaks: the error callback hears nothing of
+    those that the other side closes (rdkafka_broker.c, rd_kafka_broker_conn_closed: logged as information; measured).
+
+    The client repeats itself every 30 s at most, so a producer is replaced after the first one.
+    """
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def log(self, level: int, text: str, *arguments: object) -> None:
+        """As ``logging.Logger.log``; ``arguments`` begin with the line's facility and end with what it says."""
+        facility, told = str(arguments[:1]), str(arguments[-1:])
+        # One that never came up has carried nothing: that a node is down must not cost each transaction a producer.
+        self.broken = self.broken or ("FAIL" in facility and (" in state UP" in told or " in state " not in told))
+        LOG.log(level, text, *arguments)
+
+
+def _already_logged(error: KafkaError) -> None:
+    """Without a callback the client would log its errors twice."""
 
 
 def _reporting(call: Callable[..., Result], *arguments: float) -> Result:

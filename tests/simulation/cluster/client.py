@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -20,15 +21,22 @@ _RECONNECT_SECONDS = 0.1
 
 
 class Client:
-    """Belongs to the process that makes it. ``serve`` calls ``error_cb``, as the library does it in its polls."""
+    """Belongs to the process that makes it. ``serve`` calls ``error_cb`` and ``logger``, as the library does it in its
+    polls: of a connection that breaks only the latter hears."""
 
-    def __init__(self, settings: Settings, error_cb: Callable[[KafkaError], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        error_cb: Callable[[KafkaError], None] | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
         self.cluster = SimKafka.at(settings["bootstrap.servers"])
         self.settings = settings
         self.process = PROCESS.get()
         self.context = copy_context()
         self.hears_until = 0.0
         self._error_cb = error_cb or settings.get("error_cb")
+        self._logger = logger
         self._troubles: list[KafkaError] = []
         self._socket_seconds = float(settings.get("socket.timeout.ms", 60_000)) / 1000
 
@@ -69,8 +77,12 @@ class Client:
     def serve(self) -> None:
         """Tell the application what has happened meanwhile."""
         troubles, self._troubles = self._troubles, []
-        if self._error_cb is not None:
-            for trouble in troubles:
+        for trouble in troubles:
+            if trouble.code() == KafkaError._TRANSPORT:
+                if self._logger is not None:
+                    said = f"[thrd:broker]: broker: {trouble.str()} (after 10ms in state UP)"
+                    self._logger.log(logging.INFO, "%s [%s] %s", "FAIL", "client", said)
+            elif self._error_cb is not None:
                 self._error_cb(trouble)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,10 +40,10 @@ class Consumer(Client):
         self,
         settings: Settings,
         *,
-        logger: object = None,
+        logger: logging.Logger | None = None,
         error_cb: Callable[[KafkaError], None] | None = None,
     ) -> None:
-        super().__init__(settings, error_cb)
+        super().__init__(settings, error_cb, logger)
         self._group: str = settings["group.id"]
         self._committed_only = settings.get("isolation.level", "read_committed") == "read_committed"
         self._reset: str = settings.get("auto.offset.reset", "latest")

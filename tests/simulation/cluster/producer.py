@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -51,10 +52,10 @@ class Producer(Client):
         self,
         settings: Settings,
         *,
-        logger: object = None,
+        logger: logging.Logger | None = None,
         error_cb: Callable[[KafkaError], None] | None = None,
     ) -> None:
-        super().__init__(settings, error_cb)
+        super().__init__(settings, error_cb, logger)
         self._id: str = settings.get("transactional.id", "")
         self._transaction_seconds = float(settings.get("transaction.timeout.ms", 60_000)) / 1000
         self._largest = int(settings.get("message.max.bytes", 1_000_000))
