@@ -271,9 +271,11 @@ class Engine:
         began = p.clock.monotonic()
         try:
             restored = await p.store.restore(partition, epoch)
-            if restored is None or self._restoring.get(partition) is not asyncio.current_task():
+            if restored is None:
                 return
-            owned = build(partition, epoch, restored, p.store_codec, p.clock.now())
+            owned = await build(partition, epoch, restored, p.store_codec, p.clock.now())
+            if self._restoring.get(partition) is not asyncio.current_task():
+                return
             p.rounds.adopt(owned)
             p.reach("restored")
             p.inbox.begin(partition, epoch, owned.next_offset)

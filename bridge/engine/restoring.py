@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +16,9 @@ from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY
 from bridge.errors import StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, RestoredPartition, StoreCodec, StoredRecord
+
+SLICE = 200
+"""Records that are decoded in one go: some milliseconds, in which nothing else of the process moves."""
 
 
 @dataclass(slots=True)
@@ -34,19 +38,22 @@ class Contents:
     remarks: list[str] = field(default_factory=list)
 
 
-def build(
+async def build(
     partition: TopicPartition, epoch: int, restored: RestoredPartition, codec: StoreCodec, now: datetime
 ) -> OwnedPartition:
     """The memory of a restored partition, ready to be read from where its work stands.
 
-    Raises StoreConflict when the partition must not be taken.
+    A large store takes seconds; the other partitions and the probes are served meanwhile. Raises StoreConflict when the
+    partition must not be taken.
     """
     if partition.partition >= restored.store_partitions:
         raise StoreConflict(
             f"{partition}: the store has {restored.store_partitions} partitions, too few for this one",
             hint="run `vcd-bridge topics apply`: partition counts of input and store must match",
         )
-    contents = contents_of(restored.changelog, restored.ended, codec, now)
+    contents = Contents()
+    for _ in _reading(contents, restored.changelog, restored.ended, codec, now):
+        await asyncio.sleep(0)
     offset = starting_offset(
         str(partition),
         cursor=contents.cursor,
@@ -62,8 +69,10 @@ def build(
         input_partitions=restored.input_partitions,
         stored_offset=contents.cursor.next_offset if contents.cursor is not None else None,
     )  # fmt: skip
-    for ended in contents.ended:
+    for number, ended in enumerate(contents.ended):
         owned.remember(ended)
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
     # Of two with one name it belongs to the one that a record opened; the other was found running without one.
     for birth in sorted(contents.lifecycles, key=lambda birth: (birth.offset < 0, birth)):
         owned.put(contents.lifecycles[birth])
@@ -85,26 +94,46 @@ def contents_of(
     Raises StoreConflict for what a newer version or somebody else has written.
     """
     contents = Contents()
-    for record in changelog:
-        if record.key == CURSOR_KEY:
-            contents.cursor = _cursor(record, codec)
-            continue
-        birth, part = _named(record.key)
-        if part == "state":
-            _read_state(contents, birth, record, codec, now)
-        else:
-            _read_request(contents, birth, record, codec)
-    for record in ended:
+    for _ in _reading(contents, changelog, ended, codec, now):
+        pass
+    return contents
+
+
+def _reading(
+    contents: Contents,
+    changelog: Sequence[StoredRecord],
+    ended: Sequence[StoredRecord],
+    codec: StoreCodec,
+    now: datetime,
+) -> Iterator[None]:
+    """Fills ``contents``, a slice of the records at each step."""
+    for number, record in enumerate(changelog):
+        _take(contents, record, codec, now)
+        if number % SLICE == 0:
+            yield
+    for number, record in enumerate(ended):
         try:
             contents.ended.append(codec.decode_ended(record))
         except StoreRecordUnreadable as error:
             # It only shortens the dedupe window of one id; it must not stop a partition.
             contents.remarks.append(f"an ending is forgotten, and a repeat of it would be called: {error.message}")
+        if number % SLICE == 0:
+            yield
     if contents.moved:
         told = f"{len(contents.moved)} lifecycles bear times of a clock that was ahead of ours"
         contents.remarks.append(f"{told}, {contents.moved[0]} for one: they are moved back")
     contents.ended.sort(key=lambda one: one.ended_at)
-    return contents
+
+
+def _take(contents: Contents, record: StoredRecord, codec: StoreCodec, now: datetime) -> None:
+    if record.key == CURSOR_KEY:
+        contents.cursor = _cursor(record, codec)
+        return
+    birth, part = _named(record.key)
+    if part == "state":
+        _read_state(contents, birth, record, codec, now)
+    else:
+        _read_request(contents, birth, record, codec)
 
 
 def _named(key: bytes) -> tuple[Birth, str]:

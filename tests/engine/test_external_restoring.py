@@ -127,7 +127,7 @@ class _Storm:
         partition = TopicPartition(TICKETS, 0)
         while (owned := site.engine.partitions.get(partition)) is None or owned.committing:
             await asyncio.sleep(0.001)
-        restored = build(partition, 2, _as_stored(site), CODEC, EPOCH + timedelta(seconds=site.vcd.now()))
+        restored = await build(partition, 2, _as_stored(site), CODEC, EPOCH + timedelta(seconds=site.vcd.now()))
         self.phases |= {one.phase.value for one in owned.lifecycles.values()}
         assert _states(restored) == _states(owned)
         assert restored.requests == owned.requests

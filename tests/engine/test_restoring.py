@@ -14,13 +14,14 @@ from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Ended, Lifecycle, Phase, StoredRequest
+from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY, request_key, state_key
-from bridge.engine.restoring import build
+from bridge.engine.restoring import SLICE, build
 from bridge.errors import StoreConflict
 from bridge.ports import RestoredPartition, StoredRecord
 from tests.engine.harness import CHANGELOG, NAMES, TOPIC, Document, Site, control, request, virtually
+from tests.engine.scripted_kafka import SimStore
 from tests.engine.scripted_vcd import NO_ANSWER
-from tests.simulation.kafka import SimStore
 from tests.simulation.loop import EPOCH
 
 CODEC = AvroStoreCodec()
@@ -182,6 +183,10 @@ async def test_an_unreadable_cursor_stops_its_partition_only() -> None:
 # --- where to go on ---------------------------------------------------------------------------------------------------
 
 
+def built(restored: RestoredPartition, epoch: int = 1) -> OwnedPartition:
+    return asyncio.run(build(PARTITION, epoch, restored, CODEC, EPOCH))
+
+
 def _restored(*records: StoredRecord, **more: Any) -> RestoredPartition:
     facts: dict[str, Any] = {
         "changelog": records, "ended": (), "committed": 5, "low": 0, "high": 10, "topic_id": "id",
@@ -231,7 +236,23 @@ STARTS: dict[str, tuple[RestoredPartition, int]] = {
 
 @pytest.mark.parametrize(("restored", "offset"), STARTS.values(), ids=STARTS)
 def test_reading_goes_on_where_the_work_stands(restored: RestoredPartition, offset: int) -> None:
-    assert build(PARTITION, 1, restored, CODEC, EPOCH).next_offset == offset
+    assert built(restored).next_offset == offset
+
+
+def test_a_large_store_is_read_in_slices_between_which_everything_else_goes_on() -> None:
+    slices = 5
+
+    async def turns_meanwhile() -> int:
+        endings = tuple(_ended(number, 1, request_id=f"r{number}") for number in range(slices * SLICE))
+        building = asyncio.ensure_future(build(PARTITION, 1, _restored(_cursor(), ended=endings), CODEC, EPOCH))
+        turns = 0
+        while not building.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert building.result().known(f"r{slices * SLICE - 1}") is not None
+        return turns
+
+    assert asyncio.run(turns_meanwhile()) > 2 * slices, "it is decoded in slices, and remembered in slices"
 
 
 CONFLICTS: dict[str, tuple[RestoredPartition, str]] = {
@@ -253,7 +274,7 @@ CONFLICTS: dict[str, tuple[RestoredPartition, str]] = {
 @pytest.mark.parametrize(("restored", "why"), CONFLICTS.values(), ids=CONFLICTS)
 def test_what_contradicts_itself_is_not_taken(restored: RestoredPartition, why: str) -> None:
     with pytest.raises(StoreConflict, match=why) as refused:
-        build(PARTITION, 1, restored, CODEC, EPOCH)
+        built(restored)
     assert refused.value.hint
 
 
@@ -298,7 +319,7 @@ async def test_every_end_is_counted_off() -> None:
 
 def test_lifecycles_requests_and_endings_come_back() -> None:
     records = (_cursor(), _state(2, lane="/l"), _state(1, lane="/l", task_id="t1"), _request(1), _request(9))
-    owned = build(PARTITION, 7, _restored(*records, ended=(_ended(3, 1, task_id="t3"),)), CODEC, EPOCH)
+    owned = built(_restored(*records, ended=(_ended(3, 1, task_id="t3"),)), epoch=7)
     assert sorted(owned.lifecycles) == [Birth("t", 0, 1), Birth("t", 0, 2)]
     assert list(owned.requests) == [Birth("t", 0, 1)], "a request without a lifecycle is nobody's"
     assert owned.claimed == {"t1", "t3"}
@@ -310,7 +331,7 @@ def test_lifecycles_requests_and_endings_come_back() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_endings_of_one_id_the_later_counts(order: int) -> None:
     endings = (_ended(1, 1, outcome=Outcome.REJECTED), _ended(2, 2))[::order]
-    owned = build(PARTITION, 1, _restored(_cursor(), ended=endings), CODEC, EPOCH)
+    owned = built(_restored(_cursor(), ended=endings))
     known = owned.known("r")
     assert isinstance(known, Ended)
     assert known.outcome is Outcome.SUCCESS
@@ -318,12 +339,12 @@ def test_of_two_endings_of_one_id_the_later_counts(order: int) -> None:
 
 def test_an_open_one_counts_more_than_an_ending_of_its_id() -> None:
     restored = _restored(_cursor(), _state(4, request_id="r"), ended=(_ended(1, 1),))
-    assert isinstance(build(PARTITION, 1, restored, CODEC, EPOCH).known("r"), Lifecycle)
+    assert isinstance(built(restored).known("r"), Lifecycle)
 
 
 def test_an_unreadable_ending_costs_its_id_alone() -> None:
     broken = replace(_ended(1, 1, request_id="lost"), value=b"\xff")
-    owned = build(PARTITION, 1, _restored(_cursor(), ended=(broken, _ended(2, 2))), CODEC, EPOCH)
+    owned = built(_restored(_cursor(), ended=(broken, _ended(2, 2))))
     assert owned.known("lost") is None
     assert owned.known("r") is not None
 
@@ -350,7 +371,7 @@ async def test_what_was_committed_is_what_the_next_owner_has() -> None:
     assert {one.phase.value for one in before.values()} == {*answers, "received", "pending"}
     restored = await SimStore(site.process, site.kafka, NAMES.group_id).restore(site.owned().partition, 2)
     assert restored is not None
-    owned = build(site.owned().partition, 2, restored, CODEC, EPOCH + timedelta(seconds=site.vcd.now()))
+    owned = await build(site.owned().partition, 2, restored, CODEC, EPOCH + timedelta(seconds=site.vcd.now()))
     # The store keeps times to the millisecond.
     assert {b: CODEC.encode_state(one) for b, one in owned.lifecycles.items()} == {
         b: CODEC.encode_state(one) for b, one in before.items()
