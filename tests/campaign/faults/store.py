@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
+import urllib.request
 from typing import Any
 
 from confluent_kafka.admin import AdminClient
@@ -11,12 +14,15 @@ from bridge.core.coordinates import Birth
 from bridge.engine.records import CURSOR_KEY, request_key, state_key
 from bridge.kafka.admin import NewPartitions
 from tests.campaign.fault import Verdict, fault
+from tests.campaign.large_store import LargeSite, Size, fill, old_request
 from tests.campaign.next_version import make_next_version
 from tests.campaign.odd_store import OddSite, damage, mend
 from tests.campaign.stage import Stage
+from tests.campaign.trend import Watch
 from tests.support.bridge import Site
 from tests.support.checker.evidence import InputRecord
-from tests.support.kafka import set_topic
+from tests.support.kafka import free_ports, set_topic
+from tests.support.scraping import metric
 from tests.system.load import Load
 
 VICTIM = "vapp-00000000-0000-4000-8000-0000000000ff"
@@ -218,3 +224,49 @@ def store_rolling_versions(stage: Stage) -> None:
         stage.figure("times that the older version refused a partition", said, "times")
         if not said:
             stage.fail("the older version has never met what the newer wrote")
+
+
+# --- size ---------------------------------------------------------------------------------------------------------
+
+MILLION = Size(ended=230_000, lived=16_700, parked=1_600)
+REPEATED = range(0, MILLION.ended, 1_000)
+
+
+@fault("store_million_records", "store", minutes=5)
+def store_million_records(stage: Stage) -> None:
+    """A process restores 1,000,000 records: open requests, ended ones, and the lives of those that ended last."""
+    management = f"127.0.0.1:{free_ports(1)[0]}"
+    with stage.site(
+        processes=0, load=False, kind=LargeSite, management={"listen": management}, patience_seconds=180
+    ) as site:
+        assert isinstance(site, LargeSite)
+        records = fill(site, MILLION)
+        with stage.injecting():
+            took, silence, peak = _restore(site, management)
+        stage.figure(f"{records:,} records restored in", took, at_most=180)
+        stage.figure("resident memory at its peak", peak, "MB", at_most=4000)
+        stage.figure("longest silence of /live meanwhile", silence, at_most=5)
+        parked = site.partitions * MILLION.parked
+        stage.figure("open lifecycles missing", parked - metric(management, "vcdbridge_open_lifecycles"), "", at_most=0)
+        site.send(*map(old_request, REPEATED))
+        load = Load(site, 3)
+        load.wait_sent(100)
+        site.wait_ended(load.finish())
+        site.wait_taken()
+        forgotten = len(REPEATED) - metric(management, "vcdbridge_repeats_total")
+        stage.figure("remembered ids called again", max(0.0, forgotten), "", at_most=0)
+
+
+def _restore(site: Site, management: str) -> tuple[float, float, float]:
+    """Seconds until it is ready; the longest that its management port was silent; its largest resident memory in MB."""
+    bridge, began = site.start(), time.monotonic()
+    watch = Watch(lambda: [bridge.process.pid], every_seconds=0.2)
+    heard, silence = None, 0.0
+    with watch.watching():
+        while not bridge.ready.wait(0.1):
+            assert bridge.process.poll() is None, bridge.told()
+            assert time.monotonic() < began + 600, bridge.told()
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{management}/live", timeout=60):
+                now = time.monotonic()
+                silence, heard = max(silence, now - heard if heard is not None else 0.0), now
+    return time.monotonic() - began, silence, watch.peak_megabytes
