@@ -84,6 +84,8 @@ class Parts:
     drain: DrainTimes
 
 
+CONFLICT_SECONDS = 15.0
+"""After so long a partition that was not taken is looked at again."""
 _TO_GO_ON_WITH = frozenset({Phase.RESOLVING, Phase.INTENT, Phase.UNSURE})
 """Phases in which something was under way that is taken up again."""
 
@@ -267,36 +269,51 @@ class Engine:
     # --- partitions come ------------------------------------------------------------------------------------------
 
     async def _restore(self, partition: TopicPartition, epoch: int) -> None:
-        p = self._p
-        began = p.clock.monotonic()
+        """Until it is taken over. What contradicts itself is looked at again: a person may have set it right."""
         try:
-            restored = await p.store.restore(partition, epoch)
-            if restored is None:
-                return
-            owned = await build(partition, epoch, restored, p.store_codec, p.clock.now())
-            if self._restoring.get(partition) is not asyncio.current_task():
-                return
-            p.rounds.adopt(owned)
-            p.reach("restored")
-            p.inbox.begin(partition, epoch, owned.next_offset)
-            p.observer.restored(partition, Counter(one.phase.value for one in owned.lifecycles.values()), owned.remarks)
-            p.observer.assigned(partition, owned.open_count, p.clock.monotonic() - began)
-            self._follow_on(owned)
-            self._applied(owned)
-        except StoreConflict as conflict:
-            self.not_taken[partition] = f"{conflict.message}; {conflict.hint}"
-            p.observer.partition_stopped(partition, self.not_taken[partition])
+            while (conflict := await self._take_over(partition, epoch)) is not None:
+                self._refuse(partition, f"{conflict.message}; {conflict.hint}")
+                await self._p.clock.sleep(CONFLICT_SECONDS)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever breaks a restore breaks the process: it must not own blindly
-            p.rounds.fail(error)
+            self._p.rounds.fail(error)
         finally:
             if self._restoring.get(partition) is asyncio.current_task():
                 del self._restoring[partition]
                 self._check_ready()
 
+    async def _take_over(self, partition: TopicPartition, epoch: int) -> StoreConflict | None:
+        """Restore a partition and begin with it; None also where it is not ours any more."""
+        p = self._p
+        began = p.clock.monotonic()
+        try:
+            restored = await p.store.restore(partition, epoch)
+            if restored is None:
+                return None
+            owned = await build(partition, epoch, restored, p.store_codec, p.clock.now())
+        except StoreConflict as conflict:
+            return conflict
+        if self._restoring.get(partition) is not asyncio.current_task():
+            return None
+        self.not_taken.pop(partition, None)
+        p.rounds.adopt(owned)
+        p.reach("restored")
+        p.inbox.begin(partition, epoch, owned.next_offset)
+        p.observer.restored(partition, Counter(one.phase.value for one in owned.lifecycles.values()), owned.remarks)
+        p.observer.assigned(partition, owned.open_count, p.clock.monotonic() - began)
+        self._follow_on(owned)
+        self._applied(owned)
+        return None
+
+    def _refuse(self, partition: TopicPartition, reason: str) -> None:
+        if self.not_taken.get(partition) != reason:
+            self.not_taken[partition] = reason
+            self._p.observer.partition_stopped(partition, reason)
+        self._check_ready()
+
     def _check_ready(self) -> None:
-        if self._joined and not self._restoring:
+        if self._joined and self._restoring.keys() <= self.not_taken.keys():
             self._ready.set()
 
     def _applied(self, owned: OwnedPartition) -> None:

@@ -190,6 +190,7 @@ class Telemetry:
 
     def assigned(self, partition: TopicPartition, lifecycles: int, seconds: float) -> None:
         self._partitions.add(partition)
+        self._stopped.discard(partition)
         self._count(self.metrics.rebalances, "assigned")
         self.metrics.restore_seconds.observe(seconds)
         self._log.info("partition.assigned", partition=str(partition), lifecycles=lifecycles, seconds=round(seconds, 3))

@@ -14,6 +14,7 @@ from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Ended, Lifecycle, Phase, StoredRequest
+from bridge.engine.engine import CONFLICT_SECONDS
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY, request_key, state_key
 from bridge.engine.restoring import SLICE, build
@@ -276,6 +277,27 @@ def test_what_contradicts_itself_is_not_taken(restored: RestoredPartition, why: 
     with pytest.raises(StoreConflict, match=why) as refused:
         built(restored)
     assert refused.value.hint
+
+
+@virtually
+async def test_what_a_person_has_set_right_is_taken_without_a_rebalance() -> None:
+    site = Site()
+    await site.start()
+    site.send(request("A"))
+    await asyncio.sleep(2)
+    log = site.kafka.logs[TopicPartition(CHANGELOG, 0)]
+    whole = [entry.record for entry in log]
+    site.damage("cursor")
+    await site.next_owner()
+    await asyncio.sleep(CONFLICT_SECONDS + 1)
+    assert list(site.engine.not_taken) == [TopicPartition(TOPIC, 0)]
+    for entry, record in zip(log, whole, strict=False):
+        entry.record = record
+    await asyncio.sleep(CONFLICT_SECONDS)
+    assert (site.engine.not_taken, site.engine.is_ready) == ({}, True)
+    site.vcd.finish(1)
+    await asyncio.sleep(5)
+    assert site.story("A")[-1] == "finished success -> success"
 
 
 @virtually
