@@ -123,21 +123,30 @@ class Site:
     """Several threads may send, and start processes."""
     documents: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     """What was sent, by its bytes."""
+    source: str | None = None
+    """The input, made by somebody else; None: one of its own."""
     sources: Path = REPOSITORY
     """Holds the package of the bridges that are started, which may be another version's."""
     _started: int = 0
 
     def __post_init__(self) -> None:
-        self.producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random"})
+        self.producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random",
+                "reconnect.backoff.max.ms": 1000,
+            }
+        )  # fmt: skip
         store = dict.fromkeys((self.changelog, self.ended), self.partitions)
-        shown = dict.fromkeys((self.requests, self.events, self.dead_letters), self.partitions)
-        configs = dict.fromkeys((self.changelog, self.control), {"cleanup.policy": "compact"})
+        shown = dict.fromkeys((self.events, self.dead_letters), self.partitions)
+        if self.source is None:
+            shown[self.requests] = self.partitions
+        configs = {topic: {"cleanup.policy": "compact"} for topic in (self.changelog, self.control)}
         topics = {**store, **shown, self.control: 1}
         create_topics(self.bootstrap, topics, replication=self.replication, configs=configs)
 
     @property
     def requests(self) -> str:
-        return f"{self.group}.requests"
+        return self.source or f"{self.group}.requests"
 
     @property
     def events(self) -> str:
@@ -244,7 +253,7 @@ class Site:
                 self.documents[value] = parsed
             whose = key if key is not None else _key(parsed)
             self.producer.produce(self.requests, value, whose, headers=list(headers), on_delivery=acknowledged(parsed))
-        assert self.producer.flush(20) == 0
+        assert self.producer.flush(60) == 0, "records were not acknowledged"
         sent.sort(key=_place)
         with self.sending:
             self.inputs = sorted([*self.inputs, *sent], key=_place)
