@@ -71,6 +71,17 @@ class Chaos:
         victim.resume()
         self.note(f"{victim.name} goes on")
 
+    async def _unheard(self) -> None:
+        victim = self._one()
+        if victim is None or victim.process.paused:
+            return
+        seconds = self.random.uniform(1, 15)
+        self.note(f"the group's coordinator does not hear {victim.name} for {seconds:.1f} s")
+        self.world.kafka.silence(victim.process)
+        await asyncio.sleep(seconds)
+        if victim.process.runs:
+            self.world.kafka.hear(victim.process)
+
     async def _restarts(self) -> None:
         victim = self._one()
         if victim is not None:

@@ -133,6 +133,7 @@ class SimGateway:
         return self.vcd.serve(call, self._name, fault, session, delayed=delayed)
 
     async def cancel_task(self, task_id: str, call_id: str, *, leave_by: float) -> CancelAnswer:
+        await self._clock.sleep(self.vcd.random.uniform(0, 0.02))
         if self._clock.monotonic() >= leave_by:
             return CancelAnswer.UNAVAILABLE
         answer = await self._ask(lambda: self.vcd.cancel(task_id, call_id, self._name))

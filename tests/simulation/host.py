@@ -41,7 +41,7 @@ PARKED_LANE_RELEASE_SECONDS = 60.0
 
 
 class Witness(SilentObserver):
-    """Notes what the engine told: which partitions it knew to be its own, and what stopped."""
+    """Notes what the engine told: which partitions it knew to be its own, what stopped, when it knew of a freeze."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -65,6 +65,7 @@ class Witness(SilentObserver):
         self.stopped.append(f"{partition}: {reason}")
 
     def ended(self, at: float) -> None:
+        """The process is no more, or the run is over."""
         self._thaw(at)
         for partition in list(self._gone):
             self._close(partition, at)

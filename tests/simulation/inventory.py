@@ -12,6 +12,7 @@ from bridge.core.answers import HttpCall
 VDC = "00000000-0000-4000-8000-0000000000dc"
 _VAPP = "vapp-00000000-0000-4000-8000-{:012d}"
 _BLOCKING = "00000000-0000-4000-8000-{:012d}"
+_MADE = "00000000-0000-4000-a000-{:012d}"
 _CREATED = "20000000-0000-4000-8000-{:012d}"
 """No two entities have one uuid."""
 _KEYS = ("owner", "cost", "tier")

@@ -13,7 +13,7 @@ from tests.simulation.cluster.broker import SimKafka
 from tests.simulation.cluster.log import Entry
 from tests.simulation.loop import EPOCH
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker.evidence import EndedRecord, Event, StateWrite, Write
+from tests.support.checker.evidence import EndedRecord, Event, StateWrite, Write, place_of
 from tests.support.decoding import decoded
 
 
@@ -33,7 +33,6 @@ class Outsider:
     phases: dict[str, str] = field(default_factory=dict)
     """Open lifecycles as the store has them, by birth."""
     _positions: dict[TopicPartition, int] = field(default_factory=dict)
-    _markers: dict[tuple[TopicPartition, int], float] = field(default_factory=dict)
 
     def look(self) -> None:
         for topic in self.names.inputs:
@@ -53,6 +52,10 @@ class Outsider:
     def standing(self) -> Sequence[str]:
         """Births of lifecycles that are open and not parked."""
         return [birth for birth, phase in self.phases.items() if phase != "parked"]
+
+    def in_phase(self, phase: str, topic: str) -> Sequence[str]:
+        """Births on an input's topic."""
+        return [birth for birth, found in self.phases.items() if found == phase and place_of(birth)[0] == topic]
 
     def parked(self) -> dict[str, Event]:
         """Stories whose last word is that they are parked, with that event."""

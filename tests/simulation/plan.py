@@ -12,6 +12,8 @@ class Trouble:
 
     pauses: int = 1
     """SIGSTOP, some for longer than a session."""
+    unheard: int = 0
+    """Heartbeats get lost: the group may go on without a process that runs."""
     restarts: int = 0
     """Stopped in order, and started again."""
     joins: int = 1
@@ -108,7 +110,7 @@ def _trouble(random: Random) -> Trouble:
         return random.randint(1, most) if random.random() < chance else 0
 
     return Trouble(
-        pauses=some(3), restarts=some(3, 0.3), joins=some(4, 0.4), clock_jumps=some(2, 0.25),
+        pauses=some(3), unheard=some(2, 0.3), restarts=some(3, 0.3), joins=some(4, 0.4), clock_jumps=some(2, 0.25),
         kafka_outages=some(2, 0.4), vcd_outages=some(2, 0.3), lost_sessions=some(3, 0.3), slow_times=some(2, 0.4),
         vanished=some(2, 0.2), ended_by_others=some(3, 0.3), strangers=some(6, 0.4), freezes=some(2, 0.2),
     )  # fmt: skip

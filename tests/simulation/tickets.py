@@ -45,6 +45,7 @@ class Tickets:
     seconds: float
     inputs: list[ExternalRecord] = field(default_factory=list)
     sent_at: dict[str, float] = field(default_factory=dict)
+    _finished: set[str] = field(default_factory=set)
 
     async def play(self) -> None:
         if not self.count:
@@ -99,10 +100,17 @@ class Tickets:
             self._send(key, document)
 
     def _finish(self, key: str) -> None:
+        self._finished.add(key)
         status = self.random.choice(["success", "error", "aborted"])
         self._send(key, {"command": "finish", "status": status, "details": "over", "command_id": f"{key}-over"})
         if self.random.random() < 0.3:
             self._send(key, {"command": "finish", "status": "aborted"})
+
+    def finish_again(self, birth: str) -> None:
+        """Its finish was refused, by VCD or by what came before it: whoever sent it does so once more."""
+        key = next(sent.key for sent in self.inputs if sent.birth == birth)
+        if key in self._finished:
+            self._send(key, {"command": "finish", "status": "aborted", "details": "once more"})
 
     def _send(self, key: str, document: Document) -> None:
         partition = self._partition(key)

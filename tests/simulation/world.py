@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from bridge.core.rules import Rules
 from bridge.errors import ProcessMustEnd, TemporaryError
 from bridge.ports import TopicNames
 from tests.simulation import host
@@ -23,7 +24,7 @@ from tests.simulation.senders import TOPIC, Operators, Requests
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets
 from tests.simulation.vcd import SimVcd
 from tests.support.checker import Violation, violations
-from tests.support.checker.evidence import Absence, Evidence, InputRecord, operation_facts
+from tests.support.checker.evidence import Evidence, InputRecord, operation_facts
 
 __all__ = ["Plan", "Run", "Trouble", "World", "play", "run"]
 
@@ -35,6 +36,8 @@ _SUPERVISOR_SECONDS = 5.0
 """Longest until whoever looks after a process starts it again."""
 _LOOKS = (1.0, 5.0, 20.0, 20.0, 60.0)
 """Seconds between looks at whether everything has ended, the last one again and again."""
+_LOOKS_AT_TICKETS = 6
+"""After so many of them the ticketing system looks after what it has finished and what runs on."""
 
 
 @dataclass(slots=True)
@@ -140,13 +143,20 @@ class World:
             looks += 1
             if self.failures:
                 raise self.failures[0]
+            stopped = [reason for running in self.started for reason in running.witness.stopped]
+            assert not stopped, f"partitions cannot go on: {stopped}"
             self.outsider.look()
             read = sum(offset for offset, _ in self.kafka.committed.values())
             if read >= len(self.inputs) and not self.outsider.standing():
                 return
+            if looks % _LOOKS_AT_TICKETS == 0:
+                for birth in self.outsider.in_phase("following", EXTERNAL_TOPIC):
+                    self.tickets.finish_again(birth)
 
     def evidence(self) -> Evidence:
         self.outsider.look()
+        for running in self.running:
+            running.witness.ended(asyncio.get_event_loop().time())
         plan, outside = self.plan, self.outsider
         return Evidence(
             inputs=self.inputs,
@@ -160,7 +170,7 @@ class World:
             tasks=self.vcd.truth(),
             group=NAMES.group_id,
             external_tasks=self.vcd.external.evidence(),
-            absences=self._absences(),
+            absences=[one for running in self.started for one in running.witness.absences],
             freezes=[freeze for running in self.started for freeze in running.witness.freezes],
             event_times=outside.event_times,
             event_transactions=outside.event_transactions,
@@ -171,14 +181,10 @@ class World:
             host_clock_seconds=plan.clock_error_seconds,
             patience_seconds=60.0 + (400.0 if plan.trouble.vcd_outages or plan.trouble.freezes else 0.0),
             parked_lane_release_seconds=host.PARKED_LANE_RELEASE_SECONDS,
+            repeat_within_seconds=Rules().repeat_within.total_seconds(),
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,
         )
-
-    def _absences(self) -> list[Absence]:
-        for running in self.running:
-            running.witness.ended(asyncio.get_event_loop().time())
-        return [absence for running in self.started for absence in running.witness.absences]
 
 
 def _kafka_faults(rate: float) -> Faults:
