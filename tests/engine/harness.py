@@ -1,4 +1,4 @@
-"""The whole engine on the simulated Kafka, with a scripted Cloud Director, in virtual time.
+"""The whole engine between a scripted Kafka and a scripted Cloud Director, in virtual time.
 
 One process at a time has one ``Site``: ``start`` it, ``send`` records, let time pass (``asyncio.sleep``), read what was
 told. ``crash`` is kill -9; a ``start`` after it is the next owner.
@@ -30,9 +30,9 @@ from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits
 from bridge.engine.records import record_bytes
 from bridge.ports import Committed, Headers, NotCommitted, OutRecord, PartitionEntries, StoredRecord, TopicNames
+from tests.engine.scripted_kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
 from tests.engine.scripted_vcd import ScriptedVcd
 from tests.simulation.control import SimControl, SimControlTopic
-from tests.simulation.kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
 from tests.simulation.loop import VirtualClock, run_virtually
 from tests.support.decoding import decoded
 from tests.support.observer import SilentObserver

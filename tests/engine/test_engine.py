@@ -11,7 +11,7 @@ from bridge.core.coordinates import TopicPartition
 from bridge.engine.flow import HIGH_WATER_BYTES
 from bridge.ports import Headers, NotCommitted, OutRecord, RestoredPartition
 from tests.engine.harness import NAMES, TOPIC, Site, request, vapp, virtually
-from tests.simulation.kafka import SimStore
+from tests.engine.scripted_kafka import SimStore
 
 SECOND = TopicPartition(TOPIC, 1)
 

@@ -1,5 +1,6 @@
-"""A simulated Kafka with the traps of the real one: transactions with a last stable offset, group generations,
-a fence that checks membership and not ownership, unknown commit outcomes, a dead owner's open transaction.
+"""Kafka behind the engine's ports, as a test wants it: partitions are given and taken at its word.
+
+It is no simulation of Kafka: that is ``tests/simulation/cluster``, where the bridge's own adapters run.
 """
 
 from __future__ import annotations
