@@ -258,6 +258,7 @@ def _unreadable(story: Story, message: str) -> None:
     """Told once; what a restore made of headers alone is parked already, but was not told (``parked_from`` is None)."""
     lifecycle = story.lifecycle
     if lifecycle.parked_reason != "state_unreadable" or lifecycle.parked_from is None:
+        story.because("recovery_parked", f"parked: {message}")
         story.park(Reason("state_unreadable", message))
 
 

@@ -177,6 +177,7 @@ def _waited_too_long(
 
 def _give_up(story: Story, message: str, error: ErrorDocument | None, http_status: int | None) -> None:
     if story.lifecycle.unsure_code is not None:
+        story.because("recovery_parked", f"parked: {message}")
         park_unknown(story, f"an earlier call's outcome is unknown, and now: {message}", vcd_error=error)
         return
     reason = Reason("retries_exhausted", message)

@@ -248,7 +248,9 @@ def _is_of_recovery(step: Step) -> bool:
     if step.after == step.before or _of_another(step):
         return False
     begins = step.after.phase is Phase.UNSURE and step.before.phase is not Phase.UNSURE
-    return begins or isinstance(step.event, Looked | Vanished | CancelWanted | RetryWanted | ResolveWanted)
+    parks = step.after.phase is Phase.PARKED and step.before.phase is not Phase.PARKED
+    words = CancelWanted | RetryWanted | ResolveWanted
+    return begins or parks or isinstance(step.event, Looked | words)
 
 
 def _is_plain_refusal(event: Input) -> bool:

@@ -10,10 +10,11 @@ from confluent_kafka import Producer
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.errors import ConfigurationError
 from bridge.kafka import looking
-from bridge.kafka.clients import tail
+from bridge.kafka.clients import send, tail
 from bridge.kafka.config import KafkaConfig
+from bridge.kafka.embedded import EmbeddedBroker
 from bridge.kafka.looking import ends_of, places_at, read_store, record_at
-from bridge.ports import TopicNames
+from bridge.ports import OutRecord, TopicNames
 from tests.support.kafka import KafkaNode, create_topics, produce, unique
 
 
@@ -101,3 +102,18 @@ def test_a_store_that_is_not_there(kafka: KafkaNode) -> None:
     names = TopicNames(action_requests="a", task_events="e", dead_letters="d", group_id=unique("nobody"))
     with pytest.raises(ConfigurationError, match="no store"):
         read_store(_config(kafka, names), names, ended=False)
+
+
+def test_the_embedded_broker_can_be_looked_at_too() -> None:
+    names = TopicNames(action_requests="in", task_events="events", dead_letters="dead", group_id="g")
+    with EmbeddedBroker(dict.fromkeys((*names.inputs, *names.stores, "events"), 1)) as broker:
+        config = KafkaConfig(bootstrap_servers=broker.bootstrap, group_id="g")
+        changelog, _ = names.stores
+        (at, _) = send(config, [OutRecord("events", 0, b"k", b"event"), OutRecord(changelog, 0, b"a", b"1")])
+        (stored,) = read_store(config, names, ended=True)
+        assert [record.value for record in stored.changelog] == [b"1"]
+        # It cannot find a record by its time.
+        assert places_at(config, "events", datetime.now(UTC)) == {at.topic_partition: 0}
+        found = record_at(config, at)
+    assert found is not None
+    assert found.value == b"event"
