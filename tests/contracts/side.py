@@ -33,7 +33,7 @@ from tests.support.kafka import KafkaNode, create_topics, unique
 PATIENCE_SECONDS = 20.0
 PROTOCOLS: dict[str, dict[str, str]] = {
     "classic": {
-        "session.timeout.ms": "3000",
+        "session.timeout.ms": "10000",
         "heartbeat.interval.ms": "200",
         "partition.assignment.strategy": "cooperative-sticky",
     },
@@ -42,6 +42,9 @@ PROTOCOLS: dict[str, dict[str, str]] = {
 
 Client = Any
 """The library's, or its double."""
+_READY: dict[tuple[str, int], list[str]] = {}
+"""Real topics that nobody has used, by cluster and number of partitions: made several at once, they cost little."""
+_AT_ONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +234,11 @@ class RealKafka(Kafka):
             let_go(client)
 
     def topic(self, partitions: int = 1) -> str:
-        name = self.name()
-        create_topics(self.bootstrap, {name: partitions})
-        return name
+        ready = _READY.setdefault((self.bootstrap, partitions), [])
+        if not ready:
+            ready += [self.name() for _ in range(_AT_ONCE)]
+            create_topics(self.bootstrap, dict.fromkeys(ready, partitions))
+        return ready.pop()
 
     def make_producer(self, settings: dict[str, Any]) -> Client:
         self._clients.append(confluent_kafka.Producer(settings))
