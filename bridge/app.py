@@ -118,7 +118,7 @@ async def run(
         observer=telemetry,
     )
     engine = assemble(ports, policies(settings), load_catalogue(), lambda: admission_context(settings, gateway), reach)
-    health = EngineHealth(engine, lambda: inbox.last_progress, clock, longest_read_seconds(settings))
+    health = EngineHealth(engine, inbox, clock, longest_read_seconds(settings))
     telemetry.count_open(lambda: open_by_phase(engine))
     telemetry.report_call_limit(lambda: engine.call_limit)
     telemetry.report_ready(lambda: health.ready()[0])
@@ -135,15 +135,15 @@ async def run(
 class EngineHealth:
     """What the probes report of the engine."""
 
-    def __init__(self, engine: Engine, polled_at: Callable[[], float], clock: Clock, read_seconds: float) -> None:
+    def __init__(self, engine: Engine, inbox: KafkaInbox, clock: Clock, read_seconds: float) -> None:
         self._engine = engine
+        self._inbox = inbox
         self._stalled_seconds = STALLED_SECONDS + read_seconds
-        self._polled_at = polled_at
         self._clock = clock
 
     def live(self) -> tuple[bool, Mapping[str, object]]:
         stalled = self._engine.stalled(self._stalled_seconds)
-        polled_at = self._polled_at()
+        polled_at = self._inbox.last_progress
         if polled_at and self._clock.monotonic() - polled_at > STALLED_SECONDS:
             stalled = [*stalled, "kafka polling"]
         return not stalled, {"stalled": stalled}
@@ -154,10 +154,11 @@ class EngineHealth:
         not_taken = {str(partition): reason for partition, reason in engine.not_taken.items()}
         details = {
             "partitions": partitions, "not_taken": not_taken, "vcd_session": engine.session_ready,
+            "kafka": "silent" if self._inbox.is_silent else "heard",
             "frozen": None if engine.freeze is None else to_json(engine.freeze),
             "calls": {"limit": engine.call_limit, "breaker": engine.breaker},
         }  # fmt: skip
-        return engine.is_ready, details
+        return engine.is_ready and not self._inbox.is_silent, details
 
 
 def _state(owned: OwnedPartition) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaException
 
 from bridge.errors import ConfigurationError
+from bridge.kafka.hearing import INTERVAL_MS
 from bridge.kafka.properties import (
     BROKER_SIDE_WITH_KIP_848,
     CONSUMERS_ONLY,
@@ -96,6 +97,7 @@ class KafkaConfig:
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "error",
+            "statistics.interval.ms": INTERVAL_MS,
             "allow.auto.create.topics": False,
         }
         if self.uses_kip_848:

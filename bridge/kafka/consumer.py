@@ -136,6 +136,11 @@ class KafkaInbox:
         """Monotonic time at which the polling thread last went round; 0 before ``open``."""
         return self._thread.last_progress if self._thread is not None else 0.0
 
+    @property
+    def is_silent(self) -> bool:
+        """Kafka has not been heard for longer than a session lasts."""
+        return self._thread is not None and self._thread.hearing.is_silent
+
     async def close(self) -> None:
         """Leave the group. ``next`` still delivers the ``Revoking`` this causes, so keep reading until it returns."""
         if self._thread is None:

@@ -18,6 +18,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import describe
+from bridge.kafka.hearing import Hearing
 from bridge.kafka.membership import Identity, Membership
 from bridge.kafka.watchdog import Watchdog
 from bridge.ports import Assigned, AtEnd, Delivery, InboxEvent, Lost, Records, Revoking
@@ -96,8 +97,10 @@ class PollingThread:
         self._fatal: KafkaError | None = None
         self.last_progress = time.monotonic()
         """When the thread last went round its loop; for liveness."""
+        self.hearing = hearing = Hearing(config.session_timeout_seconds)
         self._consumer: Consumer = make(
-            lambda settings: Consumer(settings, logger=LOG, error_cb=self._client_error), config.consumer()
+            lambda settings: Consumer(settings, logger=LOG, error_cb=self._client_error),
+            {**config.consumer(), "stats_cb": hearing.take},
         )
         self._watchdog = Watchdog("kafka-polling", bound_seconds=HUNG_SECONDS, on_hung=on_hung)
         self._thread = threading.Thread(target=self._run, name="kafka-polling", daemon=True)

@@ -130,6 +130,22 @@ async def test_who_has_lost_its_group_is_not_ready_until_it_is_given_partitions_
             assert again["partitions"] in (given, {f"{site.requests}/0": "admitting"})
 
 
+async def test_an_idle_member_whom_no_broker_answers_is_not_ready(kafka: KafkaNode, tmp_path: Path) -> None:
+    """A KIP-848 member is told of no loss by its client, for as long as the brokers are silent."""
+    with running_site(kafka.bootstrap, tmp_path, partitions=1) as site:
+        member = {"session_timeout_seconds": 2, "properties": {"group.protocol": "consumer"}}
+        async with (
+            KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy,
+            bridge(site, kafka={"bootstrap_servers": kafka.proxied_bootstrap, **member}) as probes,
+        ):
+            assert (await probes.until("/ready", lambda status, _: status == 200))["kafka"] == "heard"
+            proxy.silent = True
+            silent = await probes.until("/ready", lambda status, _: status == 503)
+            assert silent["kafka"] == "silent"
+            proxy.heal()
+            await probes.until("/ready", lambda status, _: status == 200)
+
+
 async def test_a_frozen_process_is_ready_and_says_why_it_calls_nothing(kafka: KafkaNode, tmp_path: Path) -> None:
     said = Freeze(frozen=True, reason="upgrade", requested_by="jo", at=datetime(2026, 1, 1, 20, tzinfo=UTC))
     with running_site(kafka.bootstrap, tmp_path, partitions=1) as site:

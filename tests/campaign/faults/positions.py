@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from tests.campaign.fault import Verdict, fault
 from tests.campaign.stage import Stage
 from tests.support.bridge import BridgeProcess, Site
-from tests.support.gathering import offsets_of
+from tests.support.gathering import endings_of, offsets_of
 from tests.support.kafka import delete_records, produce
 from tests.support.positions import add_partitions, ends_of, forget_offsets, recreate_topic, set_offsets
 from tests.support.simulator import running_simulator
@@ -26,14 +26,18 @@ REQUESTS = 60
 
 def _offsets_moved(stage: Stage, move: Callable[[Site], None], told: str) -> None:
     """While no process runs; all that was done is known by the store and not done again."""
-    with stage.site(load=False) as site:
+    judged: dict[str, Any] = {}
+    with stage.site(load=False, judged_as=judged) as site:
         _worked(site, 0)
         _stopped(site)
+        ended = endings_of(site.bootstrap, site.ended)
         with stage.injecting():
             move(site)
         bridges = [site.start().wait_ready(), site.start().wait_ready()]
         assert any(told in bridge.log.read_text() for bridge in bridges), f"nobody says {told!r}"
         _worked(site, 1)
+        later = [one for one in endings_of(site.bootstrap, site.ended) if one not in ended]
+        judged["ended"] = [*ended, *later]
 
 
 def _to_the_beginning(site: Site) -> None:
