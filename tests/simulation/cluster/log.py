@@ -50,8 +50,8 @@ class Entry:
     record: OutRecord | None
     transaction: Transaction | None
     timestamp_ms: int
-    gone: bool = False
-    """Cleaning takes it away: a later record has its key, or it is of no use any more."""
+    useless_by: int | None = None
+    """Offset of what makes it so: a later record of its key, or a marker. Cleaning that gets so far takes it away."""
 
 
 class Watcher(Protocol):
@@ -111,13 +111,14 @@ class PartitionLog:
 
     def mark(self, transaction: Transaction, now_ms: int) -> None:
         """The marker of a transaction that has ended."""
-        self._append(None, transaction, now_ms).gone = self.compacted
+        marker = self._append(None, transaction, now_ms)
+        marker.useless_by = marker.offset if self.compacted else None
         self._open.pop(transaction, None)
         for entry in self._unsettled.pop(transaction, ()):
             if transaction.commits:
                 self._supersede(entry)
             elif self.compacted:
-                entry.gone = True
+                entry.useless_by = marker.offset
                 self._dirty += 1
         if self._dirty >= _CLEAN_EVERY:
             self.clean(now_ms)
@@ -135,9 +136,9 @@ class PartitionLog:
         for key, entry in list(self._latest.items()):
             is_tombstone = entry.record is not None and entry.record.value is None
             if is_tombstone and now_ms - entry.timestamp_ms > self.tombstone_ms and entry.offset < stable:
-                entry.gone = True
+                entry.useless_by = entry.offset
                 del self._latest[key]
-        self._entries = [entry for entry in self._entries if not (entry.gone and entry.offset < stable)]
+        self._entries = [one for one in self._entries if one.useless_by is None or one.useless_by >= stable]
         self._dirty = 0
 
     def _append(self, record: OutRecord | None, transaction: Transaction | None, now_ms: int) -> Entry:
@@ -153,12 +154,12 @@ class PartitionLog:
         key = entry.record.key
         former = self._latest.get(key)
         if former is not None and former.offset > entry.offset:
-            entry.gone = True
+            entry.useless_by = former.offset
         else:
             self._latest[key] = entry
             if former is None:
                 return
-            former.gone = True
+            former.useless_by = entry.offset
         self._dirty += 1
 
     def _expire(self, now_ms: int) -> None:
