@@ -65,15 +65,14 @@ def latency_2_seconds(stage: Stage) -> None:
 def latency_2_seconds_allowed_for(stage: Stage) -> None:
     """Each request and each answer travels 2 s, and transactions and leases are given the time (60 s): work goes on."""
     kafka = {"session_timeout_seconds": 30, "properties": {"transaction.timeout.ms": "60000"}}
-    with networked(stage, load=False, kafka=kafka, vcd={"lease_seconds": 60}) as (site, network):
-        with stage.injecting():
-            network.slow_down(SLOW_SECONDS)
-            load = Load(site, 0)
-            load.wait_sent(20)
-            began = time.monotonic()
-            site.wait_ended(load.finish(), 300)
-            stage.figure("the last of 20 requests ended after", time.monotonic() - began)
-            network.heal()
+    with networked(stage, load=False, kafka=kafka, vcd={"lease_seconds": 60}) as (site, network), stage.injecting():
+        network.slow_down(SLOW_SECONDS)
+        load = Load(site, 0)
+        load.wait_sent(20)
+        began = time.monotonic()
+        site.wait_ended(load.finish(), 300)
+        stage.figure("the last of 20 requests ended after", time.monotonic() - began)
+        network.heal()
 
 
 @fault("commit_request_lost", "network")
