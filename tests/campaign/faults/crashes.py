@@ -21,8 +21,9 @@ def _nothing(site: Site) -> None:
 
 
 def _lose_answers(site: Site) -> None:
-    """Calls whose outcome is unknown have to be looked into."""
-    site.simulator.fault(do="drop", effect=True, path="/action/", times=15)
+    """Calls whose outcome is unknown have to be looked into: some of its own, once it owns something."""
+    site.processes[-1].wait_logged("partition.assigned")
+    site.simulator.fault(do="drop", effect=True, path="/action/", times=30)
 
 
 def _another_joins(site: Site) -> None:
@@ -35,18 +36,20 @@ def _another_joins(site: Site) -> None:
 class Reached:
     """How a point is reached. ``times``: one process after the other dies there, at the so-manieth time.
 
-    ``disturb``: what has to happen beside the load, once each process was started.
+    ``disturb``: what has to happen beside the load, once each process was started. ``external``: with tickets; without
+    them, whoever joins surely owns requests.
     """
 
     times: Sequence[int] = (2, 12, 40)
     disturb: Callable[[Site], None] = _nothing
     simulator: Mapping[str, Any] = field(default_factory=dict)
+    external: bool = True
 
 
 REACHED: dict[str, Reached] = {
     **dict.fromkeys(CRASH_POINTS, Reached()),
-    "looked": Reached((1, 2, 3), _lose_answers),
-    "cancel_answered": Reached((1, 2, 4), simulator={"task_seconds": 2.0}),
+    "looked": Reached((1, 2, 3), _lose_answers, external=False),
+    "cancel_answered": Reached((1, 2, 4), simulator={"task_seconds": 2.0}, external=False),
     "command_committed": Reached((1, 8, 20)),
     "references_read": Reached((1, 2, 4)),
     "restoring": Reached((1, 2, 3)),
@@ -59,7 +62,7 @@ TOKENS = {name: CRASH_POINTS[name] for name in ("token_rotated", "token_saved")}
 
 def _kill_at(point: str, stage: Stage) -> None:
     reached = REACHED[point]
-    with stage.site(processes=1, external=True, simulator=reached.simulator) as site:
+    with stage.site(processes=1, external=reached.external, simulator=reached.simulator) as site:
         for time in reached.times:
             victim = site.start(crash_at=f"{point}:{time}")
             reached.disturb(site)
