@@ -129,7 +129,10 @@ class Chaos:
         vcd.slow_until = vcd.now() + seconds
 
     async def _vanished(self) -> None:
-        running = self.world.vcd.running()
+        # Of a Task that nobody was told of nobody could know that it has vanished.
+        self.world.outsider.look()
+        told = {(event.get("task") or {}).get("id") for event in self.world.outsider.events}
+        running = [task for task in self.world.vcd.running() if task.id in told]
         if running:
             task = self.random.choice(running)
             self.note(f"VCD shows {task.id} to nobody any more")

@@ -109,7 +109,7 @@ def _releases(joined: Joined, birth: str) -> list[float]:
             parked = joined.told_at(event)
             # By the owner's clock, from when it decided that: earlier than it was told.
             since = min(parked, seconds(event)) - joined.evidence.host_clock_seconds
-            moment = since + joined.evidence.parked_lane_release_seconds
+            moment = max(parked, since + joined.evidence.parked_lane_release_seconds)
             if not any(parked <= back < moment for back in resumed):
                 moments.append(moment)
     return moments

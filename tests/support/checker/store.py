@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -156,16 +157,37 @@ def _rests(write: StateWrite) -> bool:
 
 
 def memory_is_bounded(joined: Joined) -> Iterator[Violation]:
-    """I8: no request is opened while a cap is reached. What an operator puts back is not refused."""
-    evidence = joined.evidence
+    """I8: no request is opened while a cap is reached. What an operator puts back is not refused, nor is a command
+    about a task that there is; and what one step brings is judged by what was there before it."""
     memory: dict[Place, _Memory] = defaultdict(_Memory)
-    for write in evidence.writes:
-        held = memory[write.place]
-        if isinstance(write, StateWrite) and write.kind != "control" and write.birth not in held.working:
-            where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
-            if write.phase is not None and evidence.max_open is not None and held.open >= evidence.max_open:
-                yield amiss(f"I8 {where} {held.open} open requests, the cap is {evidence.max_open}", write.birth)
-            cap = evidence.max_waiting_bytes
-            if write.phase is not None and cap is not None and held.waiting_bytes >= cap:
-                yield amiss(f"I8 {where} {held.waiting_bytes} bytes, the cap is {cap}", write.birth)
-        held.take(write)
+    for place, step in _steps(joined.evidence.writes):
+        held = memory[place]
+        yield from _opened_beyond_caps(joined, held, step)
+        for write in step:
+            held.take(write)
+
+
+def _steps(writes: Sequence[Write]) -> Iterator[tuple[Place, list[Write]]]:
+    """Writes of one transaction in one partition; where transactions are not known, each by itself."""
+    numbers = itertools.count(-1, -1)
+    keyed = ((w.place, w.transaction if w.transaction is not None else next(numbers), w) for w in writes)
+    for (place, _), step in itertools.groupby(keyed, key=lambda entry: entry[:2]):
+        yield place, [write for *_, write in step]
+
+
+def _opened_beyond_caps(joined: Joined, held: _Memory, step: Sequence[Write]) -> Iterator[Violation]:
+    evidence = joined.evidence
+    opened, opened_bytes = set[str](), 0
+    for write in step:
+        if isinstance(write, RequestWrite) and write.birth in opened:
+            opened_bytes += write.size_bytes or 0
+        opens = isinstance(write, StateWrite) and write.kind != "control" and write.phase is not None
+        if not isinstance(write, StateWrite) or not opens or write.birth in held.working or write.birth in opened:
+            continue
+        where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
+        count, size = held.open + len(opened), held.waiting_bytes + opened_bytes
+        if evidence.max_open is not None and count >= evidence.max_open:
+            yield amiss(f"I8 {where} {count} open requests, the cap is {evidence.max_open}", write.birth)
+        if evidence.max_waiting_bytes is not None and size >= evidence.max_waiting_bytes:
+            yield amiss(f"I8 {where} {size} bytes, the cap is {evidence.max_waiting_bytes}", write.birth)
+        opened.add(write.birth)
