@@ -126,7 +126,6 @@ def input_truncated(stage: Stage) -> None:
         bridge = site.start().wait_ready()
         judged["inputs"] = list(site.inputs)
         assert "were deleted before they were read (retention)" in bridge.log.read_text()
-        site.wait_over(*[one for one in site.inputs if one.opens])
 
 
 @fault("partitions_added", "positions", expects=Verdict.REFUSES, minutes=1)
