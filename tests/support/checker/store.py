@@ -129,13 +129,18 @@ class _Memory:
     """What a partition's owner holds. What waits for somebody's word rests, and has caps of its own."""
 
     working: dict[str, bool] = field(default_factory=dict)
+    controls: set[str] = field(default_factory=set)
+    """Records that wait for the one they are about."""
     sizes: dict[str, int] = field(default_factory=dict)
 
     def take(self, write: Write) -> None:
         if isinstance(write, StateWrite):
             if write.phase is None:
                 self.working.pop(write.birth, None)
+                self.controls.discard(write.birth)
             else:
+                if write.kind == "control":
+                    self.controls.add(write.birth)
                 self.working[write.birth] = not _rests(write)
         elif isinstance(write, RequestWrite):
             if write.size_bytes is None:
@@ -178,6 +183,8 @@ def _steps(writes: Sequence[Write]) -> Iterator[tuple[Place, list[Write]]]:
 def _opened_beyond_caps(joined: Joined, held: _Memory, step: Sequence[Write]) -> Iterator[Violation]:
     evidence = joined.evidence
     opened, opened_bytes = set[str](), 0
+    # A create takes the place of what has waited for it.
+    gone = sum(isinstance(one, StateWrite) and one.phase is None and one.birth in held.controls for one in step)
     for write in step:
         if isinstance(write, RequestWrite) and write.birth in opened:
             opened_bytes += write.size_bytes or 0
@@ -185,7 +192,7 @@ def _opened_beyond_caps(joined: Joined, held: _Memory, step: Sequence[Write]) ->
         if not isinstance(write, StateWrite) or not opens or write.birth in held.working or write.birth in opened:
             continue
         where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
-        count, size = held.open + len(opened), held.waiting_bytes + opened_bytes
+        count, size = held.open + len(opened) - gone, held.waiting_bytes + opened_bytes
         if evidence.max_open is not None and count >= evidence.max_open:
             yield amiss(f"I8 {where} {count} open requests, the cap is {evidence.max_open}", write.birth)
         if evidence.max_waiting_bytes is not None and size >= evidence.max_waiting_bytes:
