@@ -163,4 +163,4 @@ def _path(number: int) -> str:
 
 def _hash(number: int) -> str:
     parameters = {"id": _path(number).rpartition("/")[2]}
-    return Content(operation="deployVApp", parameters=parameters, query={}, body=None, organization=None).hash
+    return Content(operation="deployVApp", parameters=parameters, query={}, body={}, organization=None).hash
