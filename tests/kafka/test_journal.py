@@ -294,3 +294,16 @@ async def test_a_producer_that_is_fenced_with_records_on_their_way_is_replaced(k
         assert await member.commit(event=b"second") == NotCommitted()
         assert await member.commit(event=b"second") == Committed()
     assert read_committed(kafka.bootstrap, stage.changelog) == [b"first", b"second"]
+
+
+def test_a_connection_that_never_came_up_puts_no_producer_in_doubt() -> None:
+    """While a node is down the client says so again and again; nothing of ours can be on its way there."""
+    for said, broken in (
+        ("n1: Connect to ipv4#n1 failed: Connection refused (after 0ms in state CONNECT)", False),
+        ("TxnCoordinator: n1: Disconnected: connection closed by peer (after 60ms in state UP)", True),
+        ("n1: 1 request(s) timed out: disconnect (after 2000ms in state UP, 1 identical error(s) suppressed)", True),
+        ("n1: something new", True),
+    ):
+        connections = transaction._BrokenConnections()
+        connections.log(6, "%s [%s] %s", "FAIL", "vcd-bridge#producer-1", f"[thrd:n1]: {said}")
+        assert connections.broken is broken, said

@@ -128,6 +128,7 @@ def transaction_timed_out(stage: Stage) -> None:
                 time.sleep(4.0)  # the time-out itself, and the broker's clean-up interval
                 member.resume()
             stage.wait_more(30)
+        assert _said(site, "was in doubt")
 
 
 @fault("producer_fenced", "broker")
@@ -141,6 +142,7 @@ def producer_fenced(stage: Stage) -> None:
                     impostor = Producer({"bootstrap.servers": site.bootstrap, "transactional.id": writer})
                     impostor.init_transactions(20)
             stage.wait_more(30)
+        assert _said(site, "fenced by a newer instance")
 
 
 @fault(
@@ -166,6 +168,11 @@ def transactional_id_expired(stage: Stage) -> None:
 def writers(site: Site) -> list[str]:
     """Transactional ids of the processes that have written to the store."""
     return sorted({write.writer for write in site.read_changelog()})
+
+
+def _said(site: Site, words: str) -> bool:
+    """A process has met the fault."""
+    return any(words in bridge.log.read_text() for bridge in site.processes)
 
 
 def _moved(stage: Stage, *places: tuple[str, int]) -> None:
