@@ -156,8 +156,8 @@ class VcdSettings(Section):
     """After 8 calls in a row that VCD did not answer or failed at, no more is called; reads try it after 2 s, then
     later and later, up to this. 30 s: short beside what an outage takes, and a cell that starts is left alone."""
     max_concurrent_reads: Count = 16
-    """Connections per process for everything else: reads, queries, cancels, logins. Calls that VCD answers slowly do
-    not hold these up."""
+    """Connections per process for everything else: reads, queries, logins; and as many again for cancels. Calls that
+    VCD answers slowly do not hold these up."""
     max_calls_per_second: Rate = 100.0
     """Requests to VCD per second and process, calls and reads together, logins apart. Calls go first and get four
     fifths at most, so that Tasks are followed under any load. A VCD behind a gateway with a quota needs less."""

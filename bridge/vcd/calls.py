@@ -84,7 +84,7 @@ class Calls:
         headers = {**session.headers(), CLIENT_REQUEST_ID: call_id}
         request = self._line.request("POST", f"/api/task/{uuid}/action/cancel", headers)
         try:
-            reply = await self._line.read("cancelTask", request, Departure(leave_by, lambda: True))
+            reply = await self._line.cancel(request, Departure(leave_by, lambda: True))
         except TransportFault:
             return CancelAnswer.UNAVAILABLE
         if reply.status == 401:

@@ -138,4 +138,5 @@ def open_line(config: VcdConfig, clock: Clock, observer: CallObserver | None, lo
     """Raises ConfigurationError."""
     pace = Pace(clock, config.max_per_second, log)
     addresses = Addresses(config.urls, clock, log)
-    return Line(config.url, *open_transports(config, clock), clock, observer, pace, Reach(clock, log), addresses)
+    calls, reads, cancels = open_transports(config, clock)
+    return Line(config.url, calls, reads, clock, observer, pace, Reach(clock, log), addresses, cancels=cancels)

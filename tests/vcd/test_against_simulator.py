@@ -210,6 +210,20 @@ async def test_cancel(gateway: HttpGateway) -> None:
     assert await gateway.cancel_task(unknown, "vb-0-1-cancel", leave_by=inf) is CancelAnswer.REFUSED
 
 
+@pytest.mark.parametrize("transport", ["fast", "httpx"])
+async def test_a_cancel_leaves_within_its_lease_however_long_reads_may_wait(
+    cloud: Simulator, transport: Literal["fast", "httpx"]
+) -> None:
+    cloud.clear_faults()
+    given = replace(config(cloud, transport), answer_timeout=30.0, connect_timeout=5.0)
+    gateway = HttpGateway(given, RealClock())
+    await gateway.open()
+    task = await accepted(gateway, power_on())
+    asked = await gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=time.monotonic() + given.lease)
+    assert asked is CancelAnswer.REQUESTED
+    await gateway.close()
+
+
 async def test_a_cancel_whose_lease_is_over_does_not_leave(gateway: HttpGateway, cloud: Simulator) -> None:
     task = await accepted(gateway, power_on())
     late = await gateway.cancel_task(task.id, "vb-0-1-late", leave_by=time.monotonic() - 0.001)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -30,8 +31,8 @@ BELIEVABLE_SKEW = timedelta(days=1)
 """A clock further off than this is a mistake in an answer: logins and certificates would not work with it."""
 
 
-def open_transports(config: VcdConfig, clock: Clock) -> tuple[Transport, Transport]:
-    """The transports for calls and for reads. Raises ConfigurationError."""
+def open_transports(config: VcdConfig, clock: Clock) -> tuple[Transport, Transport, Transport]:
+    """The transports for calls, for reads and for cancels. Raises ConfigurationError."""
     kind = FastTransport if config.transport == "fast" else HttpxTransport
     tls = TlsFiles(authorities=config.ca_file, client=config.client_certificate_file)
     calls = TransportLimits(
@@ -46,7 +47,9 @@ def open_transports(config: VcdConfig, clock: Clock) -> tuple[Transport, Transpo
         pool=config.answer_timeout,
         answer=config.answer_timeout,
     )
-    return kind(calls, tls, clock.monotonic), kind(reads, tls, clock.monotonic)
+    # Connections of their own, as many as reads have; but who waits for one as long as reads may is past any lease.
+    cancels = replace(calls, connections=config.max_concurrent_reads)
+    return kind(calls, tls, clock.monotonic), kind(reads, tls, clock.monotonic), kind(cancels, tls, clock.monotonic)
 
 
 class Line:
@@ -62,12 +65,16 @@ class Line:
         pace: Pace | None = None,
         reach: Reach | None = None,
         addresses: Addresses | None = None,
+        *,
+        cancels: Transport | None = None,
     ) -> None:
-        """``base_url``: the address that stands for VCD; ``addresses``: all of its cells, it alone if left out."""
+        """``base_url``: the address that stands for VCD; ``addresses``: all of its cells, it alone if left out.
+        ``cancels``: what cancels leave by, as reads do if left out."""
         self.base_url = base_url
         self._addresses = addresses or Addresses((base_url,), clock)
         self._calls = calls
         self._reads = reads
+        self._cancels = cancels or reads
         self._clock = clock
         self._observer = observer
         self._pace = pace or Pace(clock)
@@ -95,14 +102,19 @@ class Line:
         self._pace.call()
         return await self._answer(self._sent(self._calls, request, departure), paced=True)
 
-    async def read(self, operation: str, request: httpx.Request, departure: Departure | None = None) -> Reply:
-        """Anything that may be repeated, a cancel request too; waits for its turn. Raises TransportFault."""
+    async def read(self, operation: str, request: httpx.Request) -> Reply:
+        """Anything that may be repeated; waits for its turn. Raises TransportFault."""
         await self._pace.turn()
-        return await self._observed(operation, request, departure, paced=True)
+        return await self._observed(operation, self._sent(self._reads, request, None), paced=True)
+
+    async def cancel(self, request: httpx.Request, departure: Departure) -> Reply:
+        """A cancel request: it waits for its turn as reads do, and leaves within its lease. Raises TransportFault."""
+        await self._pace.turn()
+        return await self._observed("cancelTask", self._sent(self._cancels, request, departure), paced=True)
 
     async def session(self, operation: str, request: httpx.Request) -> Reply:
         """What makes and keeps the session: waits for nobody. Raises TransportFault."""
-        return await self._observed(operation, request, None, paced=False)
+        return await self._observed(operation, self._sent(self._reads, request, None), paced=False)
 
     async def ask(self, base: str, request: httpx.Request) -> Reply:
         """The answer of this address alone; waits for nobody. Raises TransportFault."""
@@ -115,16 +127,14 @@ class Line:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._calls.close()
-        await self._reads.close()
+        for transport in (self._calls, self._reads, self._cancels):
+            await transport.close()
 
-    async def _observed(
-        self, operation: str, request: httpx.Request, departure: Departure | None, *, paced: bool
-    ) -> Reply:
+    async def _observed(self, operation: str, sending: Coroutine[Any, Any, Reply], *, paced: bool) -> Reply:
         began = self._clock.monotonic()
         status: int | None = None
         try:
-            reply = await self._answer(self._sent(self._reads, request, departure), paced=paced)
+            reply = await self._answer(sending, paced=paced)
             status = reply.status
             return reply
         except TransportFault as fault:
