@@ -156,10 +156,10 @@ class Stage:
 
     def figure(self, what: str, value: float, unit: str = "s", *, at_most: float | None = None) -> None:
         """A figure for the line; above ``at_most`` the fault has failed."""
-        bound = f" (at most {at_most:g})" if at_most is not None else ""
-        self.note(f"{what} {value:.3g} {unit}{bound}")
+        told = f"{value:.3g} {unit}".strip()
+        self.note(f"{what} {told}" + (f" (at most {at_most:g})" if at_most is not None else ""))
         if at_most is not None and value > at_most and self.timed:
-            self.fail(f"{what} is {value:.3g} {unit}, {at_most:g} are allowed")
+            self.fail(f"{what} is {told}, {at_most:g} are allowed")
 
     def fail(self, why: str) -> None:
         self.failures.append(why)
