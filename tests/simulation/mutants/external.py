@@ -1,0 +1,97 @@
+"""Bugs in how work done elsewhere is shown in VCD."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.core.coordinates import Birth
+from bridge.core.events import Outcome
+from bridge.core.external import answering, looking, marks, showing
+from bridge.core.external import lifecycle as external_lifecycle
+from bridge.core.external_commands import ExternalCommand
+from bridge.core.lifecycle import Ended, Lifecycle
+from bridge.core.task import normal_status
+from bridge.engine.external_desk import ExternalDesk
+from bridge.engine.orphans import Orphans
+from bridge.engine.records import RecordWriter
+from bridge.engine.round import PartitionRound
+from tests.simulation.mutants.plans import tickets
+from tests.simulation.mutants.table import mutant
+
+
+@mutant("I2", tickets)
+def blind_second_post(patch: pytest.MonkeyPatch) -> None:
+    """A POST whose answer was lost leaves again though a Task bears its mark."""
+    patch.setattr(marks.Marker, "bears", lambda *_: False)
+
+
+@mutant("I9", tickets)
+def stranger_taken_for_an_orphan(patch: pytest.MonkeyPatch) -> None:
+    """Whatever runs in the namespace is taken over, whosever mark it bears."""
+    patch.setattr(marks.Marker, "key_in", lambda self, operation: "K0")
+
+
+@mutant("I9", tickets)
+def orphan_left_alone(patch: pytest.MonkeyPatch) -> None:
+    """A Task that nobody has runs for ever: the second one of a POST that was carried out twice."""
+    patch.setattr(Orphans, "begin", lambda self, owned: None)
+    patch.setattr(marks.Marker, "bears", lambda *_: False)
+
+
+@mutant("I1", tickets)
+def command_swallowed(patch: pytest.MonkeyPatch) -> None:
+    """Every other update and finish changes nothing, and nobody is told."""
+    act = ExternalDesk._act
+
+    def some(
+        self: ExternalDesk, work: PartitionRound, command: ExternalCommand, birth: Birth, known: Lifecycle | Ended
+    ) -> Any:
+        return None if birth.offset % 2 == 0 else act(self, work, command, birth, known)
+
+    patch.setattr(ExternalDesk, "_act", some)
+
+
+@mutant("I1", tickets)
+def waiting_command_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """What came before its create is not applied to it."""
+    patch.setattr(ExternalDesk, "_let_waiting_act", lambda self, work, key: None)
+
+
+@mutant("I9", tickets)
+def older_document_after_newer(patch: pytest.MonkeyPatch) -> None:
+    """The store keeps the document that a create asked for: the next owner sends that."""
+    states = RecordWriter._states
+
+    def frozen(self: RecordWriter, work: PartitionRound) -> Any:
+        for birth in [b for b in work.requests if b in work.owned.lifecycles]:
+            request = work.owned.requests.get(birth)
+            if request is not None and request.body is not None and work.changed[birth].kind == "external_task":
+                work.requests[birth] = request
+        return states(self, work)
+
+    patch.setattr(RecordWriter, "_states", frozen)
+
+
+@mutant("I1", tickets)
+def silence_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at the clock of an owner who has fallen silent."""
+    patch.setattr(external_lifecycle, "_is_silent", lambda story: False)
+
+
+@mutant("I9", tickets)
+def mark_left_out(patch: pytest.MonkeyPatch) -> None:
+    """The operation text is sent without the mark."""
+    patch.setattr(marks.Marker, "marked", lambda self, operation, key: operation or "")
+
+
+@mutant("I9", tickets)
+def end_of_others_is_ours(patch: pytest.MonkeyPatch) -> None:
+    """That somebody else has ended the Task is told as if it had been wanted."""
+
+    def plain(story: Any, task: Any) -> None:
+        story.end(Outcome(normal_status(task.status or "")), task=task)
+
+    for module in (answering, looking, external_lifecycle, showing):
+        patch.setattr(module, "ended_in_vcd", plain)

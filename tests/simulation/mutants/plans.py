@@ -1,0 +1,58 @@
+"""The runs in which mutants are looked for: short, and dense with what they get wrong."""
+
+from __future__ import annotations
+
+from tests.simulation.plan import Plan, Trouble
+
+_QUIET = Trouble(
+    pauses=0, joins=0, kafka_outages=0, vcd_outages=0, lost_sessions=0, slow_times=0, ended_by_others=0, strangers=0
+)
+_CALM_SECONDS = 700.0
+"""More than what is well needs to end; what a mutant leaves open is not waited for any longer."""
+
+
+def requests(seed: int) -> Plan:
+    """Action requests, and nothing but a crash."""
+    return Plan(seed=seed, requests=25, crashes=1, trouble=_QUIET, storm_seconds=60.0, calm_seconds=_CALM_SECONDS)
+
+
+def stormy(seed: int) -> Plan:
+    """Owners that come and go: killed, stopped and woken, joining and leaving."""
+    trouble = Trouble(pauses=5, restarts=1, joins=2, kafka_outages=1, vcd_outages=0, lost_sessions=0, strangers=0)
+    return Plan(
+        seed=seed, requests=30, crashes=5, trouble=trouble, protocol=("classic", "consumer", "static")[seed % 3],
+        storm_seconds=90.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def doubtful(seed: int) -> Plan:
+    """Many answers of VCD are lost or late, on few entities."""
+    trouble = Trouble(pauses=0, joins=0, kafka_outages=0, vcd_outages=0, slow_times=2, strangers=3)
+    return Plan(
+        seed=seed, requests=30, entities=3, fault_rate=0.4, crashes=1, trouble=trouble, storm_seconds=90.0,
+        calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def tickets(seed: int) -> Plan:
+    """External tasks, with a few requests beside."""
+    return Plan(
+        seed=seed, requests=4, tickets=10, crashes=2, trouble=_QUIET, storm_seconds=60.0, calm_seconds=_CALM_SECONDS
+    )
+
+
+def undecided(seed: int) -> Plan:
+    """Many answers of Kafka are lost."""
+    return Plan(
+        seed=seed, requests=25, crashes=0, abort_rate=0.3, trouble=_QUIET, storm_seconds=60.0,
+        calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def unsettled(seed: int) -> Plan:
+    """Partitions that move all the time, and calls that take long to leave."""
+    trouble = Trouble(pauses=5, restarts=3, joins=6, kafka_outages=0, vcd_outages=0, lost_sessions=0, strangers=0)
+    return Plan(
+        seed=seed, requests=40, entities=30, fault_rate=0.6, crashes=1, trouble=trouble, storm_seconds=90.0,
+        calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip

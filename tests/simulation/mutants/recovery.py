@@ -1,0 +1,139 @@
+"""Bugs in what is done after a doubt, and in the lanes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bridge.catalogue.operation import Recovery
+from bridge.core import action_request, reconciling
+from bridge.core.inputs import RetryWanted
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.rules import OperationFacts
+from bridge.core.story import Story
+from bridge.engine import claims, lanes, recovery
+from tests.simulation.mutants.plans import doubtful, requests
+from tests.simulation.mutants.table import mutant
+
+# --- doubt --------------------------------------------------------------------------------------------------------
+
+
+@mutant("I2", doubtful)
+def blind_second_call(patch: pytest.MonkeyPatch) -> None:
+    """A call whose answer was lost leaves again without a look."""
+    patch.setattr(recovery, "narrowed", lambda *_: ())
+    patch.setattr(reconciling, "_why_not_again", lambda *_: None)
+
+
+@mutant("I2", doubtful)
+def recovery_class_ignored(patch: pytest.MonkeyPatch) -> None:
+    """After a look that found nothing every operation is called again, also one that never may."""
+    patch.setattr(reconciling, "_why_class_forbids", lambda look, facts: None)
+
+
+@mutant("I2", doubtful)
+def retry_of_what_is_never_retried(patch: pytest.MonkeyPatch) -> None:
+    """An operator's retry puts back an operation that is never called twice."""
+    retry = action_request._retry_wanted
+
+    def willing(story: Story, event: RetryWanted, facts: OperationFacts) -> str | None:
+        return retry(story, event, replace(facts, recovery=Recovery.IDEMPOTENT))
+
+    patch.setattr(action_request, "_retry_wanted", willing)
+
+
+@mutant("I2", doubtful)
+def claimed_task_is_adopted(patch: pytest.MonkeyPatch) -> None:
+    """A look takes a Task for its own that belongs to another request."""
+    patch.setattr(claims.Claims, "__contains__", lambda self, task_id: False)
+    patch.setattr(claims.Claims, "settle", lambda self, look, lifecycle, rounds: look)
+
+
+@mutant("I2", doubtful)
+def lost_answer_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    """An unanswered call is taken for one that was refused."""
+    from bridge.core import answering
+    from bridge.core.answers import OutcomeUnknown, Refused
+
+    def refused(story: Story, answer: OutcomeUnknown) -> None:
+        answering._refused(story, Refused(code=answer.code, message=answer.message, http_status=400))
+
+    patch.setattr(answering, "_unknown", refused)
+
+
+# --- lanes --------------------------------------------------------------------------------------------------------
+
+
+@mutant("I5", requests)
+def lanes_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for those before it in its lane."""
+
+    def first(self: lanes.Lanes, lane: str) -> object:
+        return next(iter(self._waiting.get(lane, ())), None)
+
+    patch.setattr(lanes.Lanes, "head", first)
+
+
+@mutant("I5", requests)
+def last_comes_first(patch: pytest.MonkeyPatch) -> None:
+    """The newest of a lane starts first."""
+
+    def last(self: lanes.Lanes, lane: str) -> object:
+        waiting = self._waiting.get(lane)
+        return waiting[-1] if waiting and not self._started.get(lane) else None
+
+    patch.setattr(lanes.Lanes, "head", last)
+
+
+def _released_in(patch: pytest.MonkeyPatch, *phases: Phase) -> None:
+    holds = vars(Lifecycle)["holds_lane"].fget
+    patch.setattr(Lifecycle, "holds_lane", property(lambda self: holds(self) and self.phase not in phases))
+
+
+@mutant("I5", doubtful)
+def lane_given_back_in_doubt(patch: pytest.MonkeyPatch) -> None:
+    """A request whose call is in doubt lets the next one of its entity start."""
+    _released_in(patch, Phase.UNSURE)
+
+
+@mutant("I5", doubtful)
+def lane_given_back_when_parked(patch: pytest.MonkeyPatch) -> None:
+    """A parked request lets the next one of its entity start at once."""
+    _released_in(patch, Phase.PARKED)
+
+
+@mutant("I5", requests)
+def lane_given_back_when_accepted(patch: pytest.MonkeyPatch) -> None:
+    """A request whose Task runs lets the next one of its entity start."""
+    _released_in(patch, Phase.FOLLOWING)
+
+
+@mutant("I1", requests)
+def lane_never_given_back(patch: pytest.MonkeyPatch) -> None:
+    """Who has ended still holds its lane."""
+    patch.setattr(lanes.Lanes, "_leave", lambda self, lane, birth: None)
+
+
+# --- cancels ------------------------------------------------------------------------------------------------------
+
+
+@mutant("I1", requests)
+def cancel_swallowed(patch: pytest.MonkeyPatch) -> None:
+    """A cancel changes nothing."""
+    patch.setattr(action_request, "_cancel_wanted", lambda story, event: None)
+
+
+@mutant("I1", requests)
+def waiting_cancel_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A cancel that came before its request does not wait for it."""
+    from bridge.engine import controls
+
+    patch.setattr(controls, "open_control", lambda *args: replace(_open(*args), phase=Phase.ENDED))
+
+
+def _open(*args: Any) -> Lifecycle:
+    from bridge.core.opening import open_control
+
+    return open_control(*args)

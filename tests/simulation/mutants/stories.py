@@ -1,0 +1,101 @@
+"""Bugs in what is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.core import observing, repeats
+from bridge.core.events import Outcome
+from bridge.core.lifecycle import Phase
+from bridge.core.repeats import Known
+from bridge.core.story import Story
+from bridge.core.task import Task
+from bridge.engine import action_desk
+from bridge.engine.records import RecordWriter
+from tests.simulation.mutants.plans import doubtful, requests
+from tests.simulation.mutants.table import mutant
+
+
+@mutant("I4", requests)
+def final_event_twice(patch: pytest.MonkeyPatch) -> None:
+    """The end is told twice."""
+    finish = observing.finish
+
+    def twice(story: Story, task: Task) -> None:
+        finish(story, task)
+        finish(story, task)
+
+    patch.setattr(observing, "finish", twice)
+
+
+@mutant("I4", requests)
+def status_goes_backward(patch: pytest.MonkeyPatch) -> None:
+    """What a reading shows is told though it is older than what was told before."""
+    patch.setattr(observing, "is_regression", lambda lifecycle, task: False)
+    patch.setattr(observing, "_is_news", lambda lifecycle, task, rules: task.status != lifecycle.status)
+
+
+@mutant("I4", requests)
+def unknown_end_is_success(patch: pytest.MonkeyPatch) -> None:
+    """A Task that ended in any way is told as success."""
+    end = Story.end
+
+    def fine(self: Story, outcome: Outcome, **told: Any) -> None:
+        end(self, Outcome.SUCCESS if told.get("task") is not None else outcome, **told)
+
+    patch.setattr(Story, "end", fine)
+
+
+@mutant("I1", doubtful)
+def parked_in_silence(patch: pytest.MonkeyPatch) -> None:
+    """A request is parked, and nobody is told."""
+
+    def silent(self: Story, reason: Any, **more: Any) -> None:
+        self.become(phase=Phase.PARKED, parked_reason=reason.code, parked_from=self.lifecycle.phase,
+                    parked_at=self.now, wake_at=None)  # fmt: skip
+
+    patch.setattr(Story, "park", silent)
+
+
+@mutant("I4", requests)
+def ticket_is_told_nothing(patch: pytest.MonkeyPatch) -> None:
+    """An end has no ticket update."""
+
+    def events_only(self: RecordWriter, work: Any, event: Any) -> Any:
+        yield self.event(event)
+
+    patch.setattr(RecordWriter, "_told", events_only)
+
+
+@mutant("I1", requests)
+def other_content_is_a_repeat(patch: pytest.MonkeyPatch) -> None:
+    """Another request under a known id is taken for a repeat."""
+    recognise = repeats.recognise
+
+    def careless(known: Any, content_hash: str | None) -> Known:
+        found = recognise(known, content_hash)
+        return Known.REPEAT if found is Known.CONFLICT else found
+
+    patch.setattr(action_desk, "recognise", careless)
+
+
+@mutant("I3", requests)
+def repeat_is_a_conflict(patch: pytest.MonkeyPatch) -> None:
+    """The same request sent again is refused."""
+    recognise = repeats.recognise
+
+    def strict(known: Any, content_hash: str | None) -> Known:
+        found = recognise(known, content_hash)
+        return Known.CONFLICT if found is Known.REPEAT else found
+
+    patch.setattr(action_desk, "recognise", strict)
+
+
+@mutant("I1", requests)
+def task_is_not_followed(patch: pytest.MonkeyPatch) -> None:
+    """A Task that VCD has accepted is not looked at any more."""
+    from bridge.engine.follower import Follower
+
+    patch.setattr(Follower, "add", lambda self, owned, lifecycle: None)
