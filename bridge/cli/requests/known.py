@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,8 +18,48 @@ if TYPE_CHECKING:
     from bridge.ports import StoredRecord, TopicNames
     from bridge.settings import Settings
 
+Takes = Callable[["StoredRecord"], bool]
+Choose = Callable[[Sequence["StoredRecord"]], Takes]
 REQUEST_PART = b"|request"
 """How keys of stored requests end."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Of the store what one lifecycle needs to be told, judged before anything is decoded: its own records, those of
+    its lane, and whoever has a certain Task."""
+
+    name: str
+    task_id: str | None = None
+
+    def choose(self, records: Sequence[StoredRecord]) -> Takes:
+        """Judges the records of one partition: lanes do not reach beyond it."""
+        from bridge.avro.framing import text_header
+
+        named = [record for record in records if self._is_named(record)]
+        own = {_birth(record) for record in named}
+        lanes = {lane for record in named if (lane := text_header(record.headers, "vb_lane")) is not None}
+        return lambda record: (
+            _birth(record) in own
+            or (bool(lanes) and text_header(record.headers, "vb_lane") in lanes)
+            or self._has_task(record)
+        )
+
+    def takes_ended(self, record: StoredRecord) -> bool:
+        return self.name.encode() in record.value or record.key == self.name.encode() or self._has_task(record)
+
+    def _is_named(self, record: StoredRecord) -> bool:
+        from bridge.avro.framing import text_header
+
+        names = (text_header(record.headers, "vb_request_id"), text_header(record.headers, "vb_external_key"))
+        return self.name in names or _birth(record) == self.name.encode()
+
+    def _has_task(self, record: StoredRecord) -> bool:
+        return self.task_id is not None and self.task_id.encode() in record.value
+
+
+def _birth(record: StoredRecord) -> bytes:
+    return record.key.rpartition(b"|")[0]
 
 
 @dataclass(slots=True)
@@ -72,9 +112,10 @@ def read_known(
     *,
     ended: bool,
     requests: bool = False,
-    takes: Callable[[StoredRecord], bool] = lambda record: True,
+    choose: Choose = lambda records: lambda record: True,
+    takes_ended: Takes = lambda record: True,
 ) -> Known:
-    """Everything in the store, or what ``takes`` says of its records before they are decoded.
+    """Everything in the store, or what ``choose``, given a partition's records, takes of them before they are decoded.
 
     ``ended``: also what ended within the dedupe window. ``requests``: also the calls, whose bodies are large.
     What is missing from it is told on standard error. Raises ConfigurationError or TemporaryError.
@@ -95,17 +136,20 @@ def read_known(
                 f"{partition.partition}: a transaction is open at offset {partition.held_up_at} of its changelog, and "
                 "does not end; what it holds is not shown"
             )
-        _take(known, partition, takes)
+        kept = [record for record in partition.ended if takes_ended(record)]
+        _take(known, partition, _chosen(partition.changelog, choose(partition.changelog)), kept)
     return known
 
 
-def _take(known: Known, stored: StoredPartition, takes: Callable[[StoredRecord], bool]) -> None:
+def _take(
+    known: Known, stored: StoredPartition, changelog: Sequence[StoredRecord], ended: Sequence[StoredRecord]
+) -> None:
     from bridge.avro.store_codec import AvroStoreCodec
     from bridge.engine.restoring import contents_of
 
     partition = stored.partition
     try:
-        contents = contents_of(_chosen(stored.changelog, takes), stored.ended, AvroStoreCodec(), known.now)
+        contents = contents_of(changelog, ended, AvroStoreCodec(), known.now)
     except StoreConflict as conflict:
         known.unreadable[partition] = conflict.message
         note(f"{partition} is not shown: {conflict.message} ({conflict.hint})")
@@ -118,7 +162,7 @@ def _take(known: Known, stored: StoredPartition, takes: Callable[[StoredRecord],
     known.cursors[partition] = contents.cursor
 
 
-def _chosen(records: Iterable[StoredRecord], takes: Callable[[StoredRecord], bool]) -> list[StoredRecord]:
+def _chosen(records: Iterable[StoredRecord], takes: Takes) -> list[StoredRecord]:
     from bridge.engine.records import CURSOR_KEY
 
     return [record for record in records if record.key == CURSOR_KEY or takes(record)]

@@ -69,7 +69,7 @@ def list_(
         received_before=now - span(older_than, "--older-than") if older_than is not None else None,
         ended_since=moment(since, "--since", now) if since is not None else None,
     )
-    known = read_known(load_settings(config).settings, ended=ended, takes=wanted.takes_record)
+    known = read_known(load_settings(config).settings, ended=ended, choose=lambda _: wanted.takes_record)
     found = in_order([one for one in known.lifecycles.values() if wanted.takes(one)])
     endings = sorted((one for one in known.ended if wanted.takes_ended(one)), key=lambda one: one.ended_at)
     endings.reverse()
@@ -89,14 +89,15 @@ def show(name: NameArgument, config: ConfigOption = None, json: JsonOption = Fal
     Bodies and queries are never shown. Exit code 1 when nothing of that name is known.
     """
     from bridge.cli.connections import kafka_config
-    from bridge.cli.requests.known import read_known
+    from bridge.cli.requests.known import About, read_known
     from bridge.cli.requests.showing import Shown, document, write_shown
     from bridge.cli.requests.story import told_of
     from bridge.core.lifecycle import Lifecycle
     from bridge.engine.lanes import ahead_in_lane
 
     settings = load_settings(config).settings
-    known = read_known(settings, ended=True, requests=True)
+    about = About(name)
+    known = read_known(settings, ended=True, requests=True, choose=about.choose, takes_ended=about.takes_ended)
     one = known.one(name)
     if one is None:
         note(f"nothing called {name!r} is open, or ended within {settings.intake.dedupe_window_days:g} days")
@@ -187,12 +188,13 @@ def _speak(
         send_word,
         watch_word,
     )
-    from bridge.cli.requests.known import read_known
+    from bridge.cli.requests.known import About, read_known
 
     word = _word(verb, name, said)
     settings = load_settings(config).settings
     connection = kafka_config(settings)
-    known = read_known(settings, ended=True)
+    about = About(name, word.task_id)
+    known = read_known(settings, ended=True, choose=about.choose, takes_ended=about.takes_ended)
     target = known.one(name)
     refuse_external(word, target)
     objection = _judge(settings, known.now).objection(target, name, word.wanted)
