@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -114,7 +115,7 @@ def topic_recreated(stage: Stage) -> None:
 def input_truncated(stage: Stage) -> None:
     """Retention deletes requests that nobody has read, while no process runs: the rest is done, and it is told."""
     judged: dict[str, Any] = {}
-    with stage.site(load=False, judged_as=judged) as site:
+    with stage.site(load=False, judged_as=judged, intake={"unknown_cancel_wait_seconds": 2}) as site:
         _worked(site, 0)
         _stopped(site)
         read = _ends(site)
@@ -126,6 +127,11 @@ def input_truncated(stage: Stage) -> None:
         bridge = site.start().wait_ready()
         judged["inputs"] = list(site.inputs)
         assert "were deleted before they were read (retention)" in bridge.log.read_text()
+        site.wait_ended(sorted({one.request_id for one in site.inputs if one.opens and one.request_id}))
+        deadline = time.monotonic() + 30
+        while "pending" in site.store().values():
+            assert time.monotonic() < deadline, "cancels of what was deleted are not over"
+            time.sleep(0.2)  # the store is read again: there is nothing to be woken by
 
 
 @fault("partitions_added", "positions", expects=Verdict.REFUSES, minutes=1)
