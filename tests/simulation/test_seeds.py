@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
-from bridge.core import reconciling
 from bridge.core.answers import CallAnswer
-from bridge.core.external import marks
-from bridge.engine import external_desk, lanes, partition, recovery
+from bridge.engine import partition
 from tests.simulation.inventory import OPERATIONS
 from tests.simulation.story import story
-from tests.simulation.world import Plan, play, run
+from tests.simulation.world import Plan, play
 
 _AT_ONCE = 10
 
@@ -78,66 +75,3 @@ def test_a_failing_seed_has_a_story(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line for line in told if "***" in line]
     times = [float(line.split()[0]) for line in told]
     assert times == sorted(times)
-
-
-# --- tests of the tester: deliberate bugs that it has to see ----------------------------------------------------------
-
-
-def _is_caught(seeds: int = 12) -> bool:
-    return any(run(Plan(seed=seed))[1] for seed in range(seeds))
-
-
-def _is_caught_on_tickets(seeds: int = 12) -> bool:
-    return any(run(_both(seed))[1] for seed in range(seeds))
-
-
-def _both(seed: int) -> Plan:
-    """Action requests and external tasks in one group."""
-    return Plan(seed=seed, requests=15, tickets=20)
-
-
-def test_forgotten_dedupe_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition.OwnedPartition, "known", lambda self, request_id: None)
-    assert _is_caught()
-
-
-def test_forgotten_endings_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition.OwnedPartition, "remember", lambda self, ended: None)
-    assert _is_caught()
-
-
-def test_ignored_lanes_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def first(self: lanes.Lanes, lane: str) -> object:
-        return next(iter(self._waiting.get(lane, ())), None)
-
-    monkeypatch.setattr(lanes.Lanes, "head", first)
-    assert _is_caught()
-
-
-def test_a_blind_second_call_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "narrowed", lambda *_: ())
-    monkeypatch.setattr(reconciling, "_why_not_again", lambda *_: None)
-    assert _is_caught()
-
-
-def test_a_blind_second_post_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks.Marker, "bears", lambda *_: False)
-    assert _is_caught_on_tickets()
-
-
-def test_a_stranger_that_is_taken_for_an_orphan_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks.Marker, "key_in", lambda self, operation: "K0")
-    assert _is_caught_on_tickets()
-
-
-def test_a_swallowed_command_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    act = external_desk.ExternalDesk._act
-    # What is swallowed is never ended: the run would go on to its last second, with nothing more to see.
-    plan = replace(_both(0), calm_seconds=1000.0)
-    assert run(plan)[1] == []
-
-    def some(self: external_desk.ExternalDesk, work: Any, command: Any, birth: Any, known: Any) -> Any:
-        return None if birth.offset % 2 == 0 else act(self, work, command, birth, known)
-
-    monkeypatch.setattr(external_desk.ExternalDesk, "_act", some)
-    assert [one for one in run(plan)[1] if "swallowed" in one]

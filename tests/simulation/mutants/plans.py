@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.simulation.plan import Plan, Trouble
 
 _QUIET = Trouble(
@@ -14,6 +16,11 @@ _CALM_SECONDS = 700.0
 def requests(seed: int) -> Plan:
     """Action requests, and nothing but a crash."""
     return Plan(seed=seed, requests=25, crashes=1, trouble=_QUIET, storm_seconds=60.0, calm_seconds=_CALM_SECONDS)
+
+
+def alone(seed: int) -> Plan:
+    """One process that lives on: nobody restores what it has written."""
+    return replace(requests(seed), processes=1, crashes=0)
 
 
 def stormy(seed: int) -> Plan:

@@ -15,7 +15,7 @@ from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
 from bridge.engine.rounds import Rounds
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
-from tests.simulation.mutants.plans import requests, stormy
+from tests.simulation.mutants.plans import alone, requests, stormy
 from tests.simulation.mutants.table import mutant
 
 
@@ -124,7 +124,7 @@ def _part_of(records: Sequence[OutRecord], mine: bool) -> tuple[OutRecord, ...]:
     return tuple(record for record in records if record.topic.endswith("task-events") is mine)
 
 
-@mutant("I1", requests)
+@mutant("I1", alone)
 def cursor_not_written(patch: pytest.MonkeyPatch) -> None:
     """The cursor is not written with the records that it passes."""
     entries = RecordWriter.entries
