@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from bridge.core.coordinates import TopicPartition
+from bridge.engine.engine import Engine
 from bridge.engine.rounds import Rounds
 from bridge.engine.runner import Runner
+from bridge.kafka import journal
+from bridge.kafka.consumer import KafkaInbox
+from bridge.kafka.journal import TransactionalJournal
+from bridge.kafka.transaction import Work
+from bridge.ports import Committed, NotCommitted, PartitionEntries
 from tests.simulation.mutants.plans import unsettled
 from tests.simulation.mutants.table import mutant
 
@@ -26,3 +37,27 @@ def handover_without_draining(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(Rounds, "quiet", at_once)
     patch.setattr(Runner, "_held_back", lambda self, owned, birth: None)
+
+
+@mutant("I6", unsettled)
+def commits_for_lost_partitions(patch: pytest.MonkeyPatch) -> None:
+    """A partition that was handed over is worked on all the same, and the journal does not look who owns it."""
+
+    async def keep(self: Engine, partitions: frozenset[TopicPartition]) -> None:
+        self._stop_restoring(partitions)
+        self._p.inbox.release(partitions)
+
+    patch.setattr(Engine, "_hand_over", keep)
+    commit, asked = TransactionalJournal.commit, KafkaInbox.snapshot
+    epochs: dict[TopicPartition, int] = {}
+
+    async def careless(self: TransactionalJournal, entries: Sequence[PartitionEntries]) -> Committed | NotCommitted:
+        epochs.update({entry.partition: entry.epoch for entry in entries})
+        return await commit(self, entries)
+
+    async def all_are_ours(self: KafkaInbox) -> Any:
+        return replace(await asked(self), epochs=epochs)
+
+    patch.setattr(TransactionalJournal, "commit", careless)
+    patch.setattr(KafkaInbox, "snapshot", all_are_ours)
+    patch.setattr(journal, "Work", lambda **parts: Work(**{**parts, "still_owned": lambda: True}))

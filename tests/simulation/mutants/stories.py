@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge.core import observing, repeats
+from bridge.core import action_request, observing, repeats
 from bridge.core.events import Outcome
+from bridge.core.inputs import ResolveWanted
 from bridge.core.lifecycle import Phase
 from bridge.core.repeats import Known
 from bridge.core.story import Story
@@ -46,6 +47,17 @@ def unknown_end_is_success(patch: pytest.MonkeyPatch) -> None:
         end(self, Outcome.SUCCESS if told.get("task") is not None else outcome, **told)
 
     patch.setattr(Story, "end", fine)
+
+
+@mutant("I1", doubtful)
+def resolve_tells_no_end(patch: pytest.MonkeyPatch) -> None:
+    """An operator's resolve ends a request without an event."""
+
+    def silent(story: Story, event: ResolveWanted) -> str | None:
+        story.become(phase=Phase.ENDED, outcome=Outcome.SUCCESS, ended_at=story.now)
+        return None
+
+    patch.setattr(action_request, "_resolve_wanted", silent)
 
 
 @mutant("I1", doubtful)
