@@ -17,7 +17,7 @@ def test_a_fault_that_is_played_makes_a_line(kafka: KafkaNode, tmp_path: Path) -
     assert (line.injected, line.lost, line.doubled, line.gaps, line.out_of_order, line.other) == (1, 0, 0, 0, 0, 0)
     assert line.requests >= 30
     assert line.recovered is not None
-    assert 0 < line.recovered <= (line.stall or 0)
+    assert line.recovered > 0
 
 
 def test_a_fault_that_cannot_be_played_is_a_bad_line(kafka: KafkaNode, tmp_path: Path) -> None:
