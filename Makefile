@@ -66,12 +66,13 @@ campaign: kafka ## inject faults into real processes on a real Kafka, a line for
 bench: kafka ## the bridge against a hand-written loop on the real Kafka, and the simulator
 	$(BIN)/python -m benchmarks $(ONLY)
 
-check: $(STAMP) ## format, lint, types, import contracts, purity of the core, lengths, generated documents
+check: $(STAMP) ## format, lint, types, import contracts, purity of the core, lengths, named proofs, generated documents
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy bridge tests tools examples $(wildcard benchmarks)
 	$(BIN)/lint-imports --cache-dir .cache/import_linter
 	$(BIN)/python -m tools.check_code
+	$(BIN)/python -m tools.check_proofs
 	$(BIN)/python -m tools.write_documents --check
 
 format: $(STAMP) ## rewrite the code as `make check` wants it
