@@ -410,7 +410,7 @@ class Evidence:
     clock_seconds: float = 0.1
     """How far the clocks of ledger, events and records may be apart."""
     host_clock_seconds: float = 0.0
-    """How far the wall clocks of the bridges' hosts may be off: what they decided by them is judged by that much less."""
+    """How far the wall clocks of the bridges' hosts may be off; what they decided by them is judged by that less."""
     patience_seconds: float = 10.0
     """How long something that nothing holds up may take: a cancel call, an overdue event."""
     parked_lane_release_seconds: float = 3600.0
