@@ -175,7 +175,8 @@ class Kafka(ABC):
 
 @dataclass(slots=True)
 class Member:
-    """Of a group, as the bridge is one. ``owned``: partitions of its topic; ``calls``: its callbacks, in order."""
+    """Of a group, as the bridge is one. ``owned``: partitions of its topic; ``calls``: its callbacks, in order;
+    ``in_revoke`` is called once, in the first revoke that takes something."""
 
     kafka: Kafka
     group: str
@@ -184,6 +185,7 @@ class Member:
     owned: set[int] = field(default_factory=set)
     calls: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     client: Client = None
+    in_revoke: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.client = self.kafka.consumer(self.group, **PROTOCOLS[self.protocol])
@@ -207,6 +209,9 @@ class Member:
 
     def _revoke(self, client: Client, partitions: Sequence[ClientPartition]) -> None:
         self._called("revoke", partitions)
+        if partitions and self.in_revoke is not None:
+            self.in_revoke, call = None, self.in_revoke
+            call()
         self.owned -= {p.partition for p in partitions}
         client.incremental_unassign(partitions)
 

@@ -123,6 +123,24 @@ def test_what_a_member_is_told_when_another_joins(kafka: Kafka, protocol: str) -
 
 
 @contract_of_groups
+def test_a_member_that_joins_while_another_lets_go_leaves_no_partition_behind(kafka: Kafka, protocol: str) -> None:
+    """The revoke that is running is answered first, and the round that has begun meanwhile after that."""
+    topic, group = kafka.topic(3), kafka.name()
+    members = [_sole_member(kafka, group, topic, protocol)]
+
+    def join_and_dawdle() -> None:
+        members.append(kafka.member(group, topic, protocol))
+        kafka.sleep(1.0)  # several heartbeats
+
+    members[0].in_revoke = join_and_dawdle
+    members.append(kafka.member(group, topic, protocol))
+    kafka.settle(members, lambda: len(members) == 3 and all(len(member.owned) == 1 for member in members))
+    assert {number for member in members for number in member.owned} == {0, 1, 2}
+    for member in members:
+        member.leave()
+
+
+@contract_of_groups
 def test_a_new_owner_waits_for_offsets_that_a_dead_one_left_in_doubt(kafka: Kafka, protocol: str) -> None:
     """Until somebody takes its transactional id, which ends its transaction at once."""
     topic, group, owner = kafka.topic(), kafka.name(), kafka.name()

@@ -182,8 +182,8 @@ class Consumer(Client):
         deadline = None if timeout < 0 else self.cluster.now() + timeout
         while True:
             self.serve()
-            while self._member is not None and self._member.changes:
-                self._serve_change(self._member.changes.popleft())
+            while self._member is not None and (change := self._member.next_change()) is not None:
+                self._serve_change(change)
             found = self._taken(num_messages)
             now = self.cluster.now()
             if found or timeout == 0 or (deadline is not None and now >= deadline):

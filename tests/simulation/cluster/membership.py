@@ -63,6 +63,8 @@ class GroupMember(ABC):
         self.epoch = -1
         self.owned: Partitions = NOTHING
         self.changes: deque[Change] = deque()
+        self.is_answering = False
+        """A callback is running."""
         self.is_leaving = False
         self.process, self.context, self.hears_until = owner.process, owner.context, 0.0
 
@@ -83,8 +85,14 @@ class GroupMember(ABC):
         self.changes.append(Change(kind, partitions, then))
         self.owner.wake()
 
+    def next_change(self) -> Change | None:
+        """Its callback is about to be called; None: nothing waits."""
+        self.is_answering = bool(self.changes)
+        return self.changes.popleft() if self.changes else None
+
     def taken(self, change: Change) -> None:
         """Its callback has returned."""
+        self.is_answering = False
         if change.kind is Kind.ASSIGN:
             self.owned |= change.partitions
         else:
@@ -102,6 +110,8 @@ class ClassicMember(GroupMember):
         self._cooperative = cooperative
         self._static = static
         self._joining = False
+        self._is_behind = False
+        """A round has begun while a callback was running."""
         self._group = self.cluster.classic_group(group)
 
     def join(self) -> None:
@@ -115,12 +125,21 @@ class ClassicMember(GroupMember):
         if self._static is None and self.id:
             self.tell(partial(self._group.leave, self.id))
 
+    def taken(self, change: Change) -> None:
+        super().taken(change)
+        behind, self._is_behind = self._is_behind, False
+        if behind:
+            self.rebalancing()
+
     # --- heard from the coordinator -----------------------------------------------------------------------------------
 
     def rebalancing(self) -> None:
         if self._joining or self.is_leaving:
             return
-        if self.changes:
+        if self.is_answering:
+            # Its heartbeats say so again when the callback has returned: only then it is known what it still has.
+            self._is_behind = True
+        elif self.changes:
             # It joins again when the application has answered what waits for it.
             last = self.changes.pop()
             self.changes.append(Change(last.kind, last.partitions, _both(last.then, self.join)))
