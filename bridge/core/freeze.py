@@ -39,7 +39,7 @@ def read_freeze(value: bytes | None, written_at: datetime | None) -> Freeze:
         return Freeze(frozen=False, at=written_at)
     try:
         document = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: nested without end
         raise UnreadableFreezeError(f"no JSON: {error}") from None
     if not isinstance(document, Mapping) or not isinstance(document.get("frozen"), bool):
         raise UnreadableFreezeError('no JSON object with "frozen": true or false')
@@ -52,8 +52,8 @@ def read_freeze(value: bytes | None, written_at: datetime | None) -> Freeze:
 
 
 def write_freeze(freeze: Freeze) -> bytes:
-    """The record's value."""
-    return json.dumps(to_json(freeze), ensure_ascii=False).encode()
+    """The record's value, in ASCII: a reason typed in another encoding has characters that no UTF-8 has."""
+    return json.dumps(to_json(freeze)).encode()
 
 
 def to_json(freeze: Freeze) -> dict[str, object]:
@@ -72,6 +72,6 @@ def _time(value: object) -> datetime | None:
     """The rest of the record counts, however its time is written."""
     try:
         told = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        return told.astimezone(UTC) if told is not None and told.tzinfo is not None else None
+    except (ValueError, OverflowError):  # the latter: in UTC it lies before the first year, or after the last
         return None
-    return told.astimezone(UTC) if told is not None and told.tzinfo is not None else None

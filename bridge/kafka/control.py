@@ -6,6 +6,7 @@ end that the partition's leader names, not to where a reader finds nothing more 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -142,11 +143,17 @@ class _Reader:
     def _said(self, message: Message) -> Freeze | None:
         if message.key() != KEY:
             return None
-        _, written_ms = message.timestamp()
-        written_at = datetime.fromtimestamp(written_ms / 1000, UTC) if written_ms > 0 else None
         try:
-            return read_freeze(message.value(), written_at)
+            return read_freeze(message.value(), _written_at(message))
         except UnreadableFreezeError as error:
             place = f"{self._topic}/0/{message.offset()}"
             self._trouble("kafka control", f"{place} cannot be read ({error}); what was said before holds")
             return None
+
+
+def _written_at(message: Message) -> datetime | None:
+    """None also where its writer made up a time that no calendar has."""
+    _, written_ms = message.timestamp()
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(written_ms / 1000, UTC) if written_ms > 0 else None
+    return None

@@ -28,6 +28,7 @@ def test_what_is_written_is_read() -> None:
         (b'{"frozen": true, "at": "2026-01-01T09:00:00+01:00"}', Freeze(frozen=True, at=AT)),
         (b'{"frozen": true, "at": "2026-01-01T08:00:00"}', Freeze(frozen=True, at=LATER)),
         (b'{"frozen": true, "at": "tomorrow", "reason": 7}', Freeze(frozen=True, at=LATER)),
+        (b'{"frozen": true, "at": "0001-01-01T00:00:00+09:00"}', Freeze(frozen=True, at=LATER)),
         (None, Freeze(frozen=False, at=LATER)),
     ],
 )
@@ -35,7 +36,14 @@ def test_by_hand_little_is_enough(value: bytes | None, said: Freeze) -> None:
     assert read_freeze(value, LATER) == said
 
 
-@pytest.mark.parametrize("value", [b"", b"true", b"{}", b'{"frozen": "yes"}', b'{"frozen": 1}', b"\xff", b"[]"])
+def test_a_reason_in_another_encoding_is_written_all_the_same() -> None:
+    said = Freeze(frozen=True, reason="Wartung f\udcfcr alle")
+    assert read_freeze(write_freeze(said), None) == said
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"true", b"{}", b'{"frozen": "yes"}', b'{"frozen": 1}', b"\xff", b"[]", b"[" * 100_000]
+)
 def test_what_says_neither_yes_nor_no_says_nothing(value: bytes) -> None:
     with pytest.raises(UnreadableFreezeError):
         read_freeze(value, LATER)

@@ -6,11 +6,13 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from bridge.core.freeze import THAWED, Freeze
 from bridge.errors import ConfigurationError
+from bridge.kafka import control
 from bridge.kafka.clients import send
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.control import KafkaControl, control_record
@@ -18,6 +20,9 @@ from bridge.kafka.embedded import EmbeddedBroker
 from bridge.ports import OutRecord
 from tests.support.kafka import KafkaNode, create_topics, unique
 from tests.support.proxy import KafkaProxy
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 FROZEN = b'{"frozen": true, "reason": "upgrade"}'
 THAW = b'{"frozen": false}'
@@ -49,6 +54,21 @@ def desk(kafka: KafkaNode) -> Desk:
     desk = Desk(kafka.bootstrap)
     create_topics(kafka.bootstrap, {desk.topic: 1}, configs={desk.topic: {"cleanup.policy": "compact"}})
     return desk
+
+
+class _Timed:
+    """A message as far as its time."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._milliseconds = milliseconds
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, self._milliseconds
+
+
+@pytest.mark.parametrize("milliseconds", [-1, 0, 2**63 - 1, 10**15])
+def test_a_time_that_no_calendar_has_is_none(milliseconds: int) -> None:
+    assert control._written_at(cast("Message", _Timed(milliseconds))) is None
 
 
 async def said_next(reader: KafkaControl) -> Freeze:
