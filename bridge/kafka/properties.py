@@ -7,6 +7,7 @@ from __future__ import annotations
 
 _OFFSETS = "offsets are committed inside the bridge's transactions, or work is lost or doubled"
 _TRANSACTIONS = "the bridge's transactions need their own value"
+_BREAKS = "the client's log alone tells of broken connections, whose late requests could end a later transaction"
 REFUSED: dict[str, str] = {
     "enable.auto.commit": _OFFSETS,
     "auto.commit.enable": _OFFSETS,
@@ -27,6 +28,8 @@ REFUSED: dict[str, str] = {
     "metadata.recovery.strategy": "rebootstrap can block a transaction for ever when all connections are lost at once",
     "allow.auto.create.topics": "topics made in passing have the wrong partitions; use `vcd-bridge topics apply`",
     "enable.metrics.push": "the metrics of the bridge are on its management port",
+    "log_level": f"{_BREAKS}; set log.level",
+    "log.connection.close": f"{_BREAKS}; set log.level",
     "test.mock.num.brokers": "it would talk to brokers of its own; use `vcd-bridge broker`",
     "bootstrap.servers": "set kafka.bootstrap_servers",
     "metadata.broker.list": "set kafka.bootstrap_servers",
