@@ -210,7 +210,7 @@ class Member:
     def _revoke(self, client: Client, partitions: Sequence[ClientPartition]) -> None:
         self._called("revoke", partitions)
         if partitions and self.in_revoke is not None:
-            self.in_revoke, call = None, self.in_revoke
+            call, self.in_revoke = self.in_revoke, None
             call()
         self.owned -= {p.partition for p in partitions}
         client.incremental_unassign(partitions)
