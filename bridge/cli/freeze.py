@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from bridge.cli.console import printable, write, write_json
 from bridge.cli.interrupting import interruptible
-from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings
+from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings, login_name
 
 if TYPE_CHECKING:
     from bridge.core.freeze import Freeze
@@ -66,16 +65,9 @@ def _say(config: Path | None, *, frozen: bool, reason: str | None, requested_by:
     from bridge.settings.naming import topic_names
 
     settings = load_settings(config).settings
-    said = Freeze(frozen=frozen, reason=reason, requested_by=requested_by or _login(), at=datetime.now(UTC))
+    said = Freeze(frozen=frozen, reason=reason, requested_by=requested_by or login_name(), at=datetime.now(UTC))
     send(kafka_config(settings), [control_record(topic_names(settings).control, write_freeze(said))])
     _show(said, as_json=as_json)
-
-
-def _login() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return None  # a user without a name, as containers have them
 
 
 def _show(freeze: Freeze, *, as_json: bool) -> None:

@@ -30,6 +30,16 @@ class UsageError(BridgeError):
         return "usage"
 
 
+def login_name() -> str | None:
+    """Who types; None: a user without a name, as containers have them."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
+
+
 def load_settings(config: Path | None) -> LoadedSettings:
     """Settings of this run. Every verb refuses what no client may be given. Raises ConfigurationError."""
     from bridge.settings import load

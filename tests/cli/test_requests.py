@@ -254,6 +254,16 @@ def test_what_makes_no_sense_is_said_before_anything_is_read(shell: Shell, argum
     assert told in shell.error("requests", *arguments.split(), code=2)["message"]
 
 
+def test_a_user_without_a_name_says_who_asks(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the random user ids of containers have none."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert "--by" in shell.error("requests", "retry", "x", code=2)["message"]
+
+
 def test_a_group_without_a_store_is_told_apart(kafka_shell: Shell) -> None:
     error = kafka_shell.error("requests", "list", code=2)
     assert "no store: " in error["message"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 
 from bridge.cli.console import note, write, write_json
 from bridge.cli.interrupting import interruptible
-from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings
+from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings, login_name
 
 if TYPE_CHECKING:
     from bridge.cli.requests.acting import Watched, Word
@@ -223,11 +222,10 @@ def _word(verb: str, name: str, said: dict[str, str | None]) -> Word:
     from bridge.cli.requests.acting import Word
     from bridge.core.events import Outcome
 
-    outcome, task = said.get("outcome"), said.get("task_href")
-    word = Word(
-        verb=verb, name=name, by=said["by"] or getpass.getuser(), outcome=outcome, task_href=task,
-        reason=said.get("reason"),
-    )  # fmt: skip
+    outcome, task, by = said.get("outcome"), said.get("task_href"), said["by"] or login_name()
+    if by is None:
+        raise UsageError("this user has no name: say --by", hint="it is kept in the record, and told with the event")
+    word = Word(verb=verb, name=name, by=by, outcome=outcome, task_href=task, reason=said.get("reason"))
     if verb == "resolve":
         if (outcome is None) == (task is None):
             raise UsageError("resolve needs one of --outcome and --task", hint="how it ended, or which Task to follow")
