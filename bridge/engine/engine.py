@@ -85,7 +85,9 @@ class Parts:
 
 
 CONFLICT_SECONDS = 15.0
-"""After so long a partition that was not taken is looked at again."""
+"""After so long a partition that was not taken is looked at again,"""
+CONFLICT_TIMES = 10.0
+"""and after so many times as long as the look took: a large store is not read all the time."""
 _TO_GO_ON_WITH = frozenset({Phase.RESOLVING, Phase.INTENT, Phase.UNSURE})
 """Phases in which something was under way that is taken up again."""
 
@@ -270,10 +272,13 @@ class Engine:
 
     async def _restore(self, partition: TopicPartition, epoch: int) -> None:
         """Until it is taken over. What contradicts itself is looked at again: a person may have set it right."""
+        clock = self._p.clock
         try:
+            began = clock.monotonic()
             while (conflict := await self._take_over(partition, epoch)) is not None:
                 self._refuse(partition, f"{conflict.message}; {conflict.hint}")
-                await self._p.clock.sleep(CONFLICT_SECONDS)
+                await clock.sleep(max(CONFLICT_SECONDS, CONFLICT_TIMES * (clock.monotonic() - began)))
+                began = clock.monotonic()
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever breaks a restore breaks the process: it must not own blindly

@@ -14,7 +14,7 @@ from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Ended, Lifecycle, Phase, StoredRequest
-from bridge.engine.engine import CONFLICT_SECONDS
+from bridge.engine.engine import CONFLICT_SECONDS, CONFLICT_TIMES
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY, request_key, state_key
 from bridge.engine.restoring import SLICE, build
@@ -298,6 +298,29 @@ async def test_what_a_person_has_set_right_is_taken_without_a_rebalance() -> Non
     site.vcd.finish(1)
     await asyncio.sleep(5)
     assert site.story("A")[-1] == "finished success -> success"
+
+
+@virtually
+async def test_a_large_store_that_is_not_taken_is_not_read_all_the_time() -> None:
+    site = Site()
+    await site.start()
+    site.send(request("A"))
+    await asyncio.sleep(2)
+    site.damage("cursor")
+    await site.next_owner()
+    await asyncio.sleep(1)
+    whole, seconds, looks = SimStore.restore, 30.0, 0
+
+    async def slowly(store: SimStore, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(seconds)
+        return await whole(store, partition, epoch)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SimStore, "restore", slowly)
+        await asyncio.sleep(3600)
+    assert looks == pytest.approx(3600 / (seconds + CONFLICT_TIMES * seconds), abs=1)
 
 
 @virtually
