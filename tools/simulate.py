@@ -94,10 +94,13 @@ def _batched(seeds: range, size: int) -> Iterable[range]:
 
 
 def _played(seeds: list[int]) -> Batch:
-    gc.freeze()  # what is loaded stays, and a run makes few cycles: looking for them would be a tenth of the work
-    gc.set_threshold(50_000)
+    # What is loaded stays; cycles are looked for once a batch: to do it all the time would be a tenth of the work.
+    gc.disable()
+    if not gc.get_freeze_count():
+        gc.freeze()
     began = time.process_time()
     failed = [one for one in map(_judged, seeds) if one is not None]
+    gc.collect()
     return Batch(len(seeds), time.process_time() - began, tuple(failed))
 
 
