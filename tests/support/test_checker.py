@@ -16,7 +16,7 @@ from tests.support.breaking import BREAKAGES, Break, said
 from tests.support.checker import Harm, Violation, violations
 from tests.support.checker.evidence import Absence, EndedRecord, Freeze, InputRecord, VcdTask, story_id
 from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, Made, clean
-from tests.support.made_external import clean_with_externals
+from tests.support.made_external import Ticket, clean_with_externals
 
 assert all(module.__doc__ for module in (broken_externals, broken_steps)), "their breakages belong to BREAKAGES"
 
@@ -739,6 +739,40 @@ def test_a_task_of_somebody_with_our_name_may_be_taken_for_ours_after_a_look() -
     made.change(_ending(made, birth(made, "adopted")), task_id="task:alike")
     made.tasks["task:alike"] = VcdTask(status="error", look_alike=True)
     assert violations(made.evidence()) == []
+
+
+def test_what_was_looked_at_may_be_told_with_the_word_that_it_takes_too_long() -> None:
+    made = clean()
+    slow = made.open("slow", "merge", "vapp-21")
+    made.call(slow, 503)
+    made.state(slow, "unsure")
+    made.state(slow, "waiting")
+    made.tell(slow, "overdue", code="watch_until_passed", evidence=LOOKED)
+    made.call(slow, 202, "task:slow")
+    made.accepted(slow, "task:slow")
+    made.finished(slow, "task:slow")
+    assert violations(made.evidence()) == []
+
+
+def test_what_was_long_on_its_way_had_left_before_the_partition_was_lost() -> None:
+    made = clean()
+    (call,) = made.calls(birth(made, "plain"))
+    lost = Absence(process=WRITER, topic=TOPIC, partition=0, since=call.at - 0.01, until=call.at + 0.01)
+    made.absences.append(lost)
+    assert any("had no partition" in found for found in violations(made.evidence()))
+    made.change(call, delayed=True)
+    assert violations(made.evidence()) == []
+
+
+def test_a_create_takes_the_place_of_what_waited_for_it_however_much_there_is() -> None:
+    made = clean()
+    made.settings["max_waiting_bytes"] = 1
+    ticket = Ticket(made, "CHG-1")
+    waiting = ticket.wait("update", details="half")
+    made.transaction += 1
+    ticket.create()
+    ticket.came(waiting, "update", details="half")
+    assert [found for found in violations(made.evidence()) if "CHG-1" in found and found.guarantee == "I8"] == []
 
 
 def test_reads_change_nothing_and_may_tell_anybody_s_task() -> None:

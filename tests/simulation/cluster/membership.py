@@ -66,6 +66,8 @@ class GroupMember(ABC):
         self.is_answering = False
         """A callback is running."""
         self.is_leaving = False
+        self._is_lost = False
+        """While a callback was running the background has learned that the group goes on without this member."""
         self.process, self.context, self.hears_until = owner.process, owner.context, 0.0
 
     @abstractmethod
@@ -97,7 +99,24 @@ class GroupMember(ABC):
             self.owned |= change.partitions
         else:
             self.owned -= change.partitions
-        change.then()
+        lost, self._is_lost = self._is_lost, False
+        if lost:
+            self.lose()
+        else:
+            change.then()
+
+    def lose(self) -> None:
+        """The group goes on without this member: nothing is its own any more, and it joins anew when that was served.
+
+        A callback that is running has its word first: only then it is known what there is to lose.
+        """
+        self.changes.clear()
+        if self.is_answering:
+            self._is_lost = True
+        elif self.owned:
+            self.queue(Kind.LOSE, self.owned, self.join)
+        else:
+            self.join()
 
 
 class ClassicMember(GroupMember):
@@ -167,15 +186,16 @@ class ClassicMember(GroupMember):
         if member_id != self.id or self.is_leaving:
             return
         self.id = ""
-        self._joining = False
-        self.changes.clear()
-        if self._static is not None:
+        self._joining = self._is_behind = False
+        self.lose()
+
+    def lose(self) -> None:
+        if self._static is not None and not self.is_answering:
             # A static member is let in again at once, and its client does not call that a loss.
+            self.changes.clear()
             self.join()
-        elif self.owned:
-            self.queue(Kind.LOSE, self.owned, self.join)
         else:
-            self.join()
+            super().lose()
 
     def replaced(self, member_id: str) -> None:
         if member_id == self.id and not self.is_leaving:
@@ -215,13 +235,8 @@ class ModernMember(GroupMember):
 
     def unknown(self, member_id: str) -> None:
         # The old id and epoch stay until the loss was served.
-        if self.is_leaving:
-            return
-        self.changes.clear()
-        if self.owned:
-            self.queue(Kind.LOSE, self.owned, self.join)
-        else:
-            self.join()
+        if not self.is_leaving:
+            self.lose()
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:

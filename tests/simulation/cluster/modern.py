@@ -114,18 +114,24 @@ class ModernGroup(Group):
         going = frozenset(partition for partition in member.assigned if partition not in target)
         if going:
             member.going = going
-            self._send(client, partial(client.revoke, member.epoch, going))
+            self._send(member, partial(client.revoke, member.epoch, going))
             return
         member.epoch = self.epoch
         had = {partition for other in self.members.values() for partition in other.assigned}
         gained = [partition for partition in target if partition not in had]
         member.assigned.update(dict.fromkeys(gained, member.epoch))
-        self._send(client, partial(client.update, member.epoch, frozenset(gained)))
+        self._send(member, partial(client.update, member.epoch, frozenset(gained)))
 
     def expired(self, member_id: str) -> None:
         client = self.members[member_id].client
         self.leave(member_id)
         self.cluster.send(client, partial(client.unknown, member_id), self.cluster.timing.heartbeat)
 
-    def _send(self, client: Reconciled, call: Callable[[], None]) -> None:
-        self.cluster.send(client, call)
+    def _send(self, member: _Member, call: Callable[[], None]) -> None:
+        """A client that stood still asks again, and what was on its way to it is void if it is out meanwhile."""
+
+        def arrive() -> None:
+            if self.members.get(member.id) is member:
+                call()
+
+        self.cluster.send(member.client, arrive)

@@ -80,11 +80,12 @@ def doubts_are_looked_into(joined: Joined) -> Iterator[Violation]:
 
 
 def _tells_of_a_look(joined: Joined, birth: str, before: StateWrite, after: StateWrite) -> Iterator[Violation]:
-    story = joined.stories.get(birth, [])
-    told = [event for event in story[before.sequence :] if event["change"] != "overdue"][:1]
-    if told and not told[0]["evidence"]:
+    later = joined.stories.get(birth, [])[before.sequence :]
+    first = next((index for index, event in enumerate(later) if event["change"] != "overdue"), None)
+    # What was looked at is told with the very next event, which may be that it takes too long.
+    if first is not None and not any(event["evidence"] for event in later[: first + 1]):
         name, became = joined.name(birth), after.phase or "ended"
-        yield amiss(f"I2 {name}#{told[0]['sequence']}: in doubt, then {became}, and tells of no look", birth)
+        yield amiss(f"I2 {name}#{later[first]['sequence']}: in doubt, then {became}, and tells of no look", birth)
 
 
 def nothing_is_done_twice(joined: Joined) -> Iterator[Violation]:

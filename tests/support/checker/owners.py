@@ -31,7 +31,9 @@ def calls_are_made_by_owners(joined: Joined) -> Iterator[Violation]:
             text = f"I6 {joined.name(birth)}: {call} was made by {call.process}, its intent is {intent.writer}'s"
             yield amiss(text, birth)
         taken = successors[(intent.place, intent.offset)]
-        if taken is not None and call.at > taken.at + joined.evidence.clock_seconds and not call.delayed:
+        # Who has not heard yet that it is out may still call within its lease.
+        leave_by = intent.true_at + (joined.evidence.lease_seconds or 0.0)
+        if taken is not None and call.at > max(taken.at, leave_by) + joined.evidence.clock_seconds and not call.delayed:
             late = call.at - taken.at
             then = f"after {taken.writer} had committed for partition {intent.partition}"
             yield amiss(f"I6 {joined.name(birth)}: {call} of {intent.writer} reached VCD {late:.1f} s {then}", birth)
@@ -73,7 +75,8 @@ def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[Violation]
                 if place_of(birth) != absence.place:
                     continue
                 for call in calls:
-                    if call.process == absence.process and absence.since < call.at < absence.until:
+                    away = call.process == absence.process and absence.since < call.at < absence.until
+                    if away and not call.delayed:  # what was long on its way had left before
                         yield amiss(f"I6 {joined.name(birth)}: {call} at {call.at:.2f} by {where}", birth)
         for write in joined.evidence.writes:
             if (write.place, write.writer) == (absence.place, absence.process):

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.support.checker.evidence import CursorWrite, Place, RequestWrite, StateWrite, Write, place_of
+from tests.support.checker.evidence import (
+    CursorWrite,
+    ExternalRecord,
+    Place,
+    RequestWrite,
+    StateWrite,
+    Write,
+    place_of,
+)
 from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
@@ -132,9 +140,12 @@ class _Memory:
     controls: set[str] = field(default_factory=set)
     """Records that wait for the one they are about."""
     sizes: dict[str, int] = field(default_factory=dict)
+    next_offset: int = 0
 
     def take(self, write: Write) -> None:
-        if isinstance(write, StateWrite):
+        if isinstance(write, CursorWrite):
+            self.next_offset = write.next_offset
+        elif isinstance(write, StateWrite):
             if write.phase is None:
                 self.working.pop(write.birth, None)
                 self.controls.discard(write.birth)
@@ -183,13 +194,15 @@ def _steps(writes: Sequence[Write]) -> Iterator[tuple[Place, list[Write]]]:
 def _opened_beyond_caps(joined: Joined, held: _Memory, step: Sequence[Write]) -> Iterator[Violation]:
     evidence = joined.evidence
     opened, opened_bytes = set[str](), 0
-    # A create takes the place of what has waited for it.
     gone = sum(isinstance(one, StateWrite) and one.phase is None and one.birth in held.controls for one in step)
     for write in step:
-        if isinstance(write, RequestWrite) and write.birth in opened:
+        if isinstance(write, RequestWrite) and write.birth in opened and not _may_have_grown(joined, write):
             opened_bytes += write.size_bytes or 0
         opens = isinstance(write, StateWrite) and write.kind != "control" and write.phase is not None
         if not isinstance(write, StateWrite) or not opens or write.birth in held.working or write.birth in opened:
+            continue
+        if _takes_the_place_of_another(joined, held, write.birth):
+            opened.add(write.birth)
             continue
         where = f"{joined.name(write.birth)}: opened while partition {write.partition} held"
         count, size = held.open + len(opened) - gone, held.waiting_bytes + opened_bytes
@@ -198,3 +211,18 @@ def _opened_beyond_caps(joined: Joined, held: _Memory, step: Sequence[Write]) ->
         if evidence.max_waiting_bytes is not None and size >= evidence.max_waiting_bytes:
             yield amiss(f"I8 {where} {size} bytes, the cap is {evidence.max_waiting_bytes}", write.birth)
         opened.add(write.birth)
+
+
+def _may_have_grown(joined: Joined, write: RequestWrite) -> bool:
+    """An ending is always taken: it may have come in the same step, behind what the step opened last."""
+    return isinstance(joined.records.get(write.birth), ExternalRecord)
+
+
+def _takes_the_place_of_another(joined: Joined, held: _Memory, birth: str) -> bool:
+    """What has waited for a create ends with it, also what began to wait in this very step."""
+    record = joined.records.get(birth)
+    if not isinstance(record, ExternalRecord) or record.key is None:
+        return False
+    earlier = (one for one in joined.commands[(record.place, record.key)] if one.offset < record.offset)
+    waited = (one for one in earlier if not one.opens)
+    return any(one.birth in held.controls or one.offset >= held.next_offset for one in waited)
