@@ -3,6 +3,9 @@
 A request that waits is better than one whose outcome nobody knows. So while it is open no call leaves, not even to try:
 what finds out whether VCD is back is a read (``probing``), and only then one call at a time leaves, until one is
 answered.
+
+A VCD that answers reads and fails at calls is no VCD that is away: a vCenter behind it may be, or the requests that come
+first may be such that it fails at each. Then a call tries it at a steady, short pace, for behind those others wait.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ Tell = Callable[[BreakerState, str], None]
 
 
 class Breaker:
-    """``failures`` in a row open it. ``pause_seconds`` doubles from ``shortest`` to ``longest`` with each try."""
+    """``failures`` in a row open it. ``pause_seconds`` doubles from ``shortest`` to ``longest`` with each try that is
+    not answered at all."""
 
     def __init__(self, *, failures: int, shortest: float, longest: float) -> None:
         self._most_failures = failures
@@ -47,11 +51,15 @@ class Breaker:
         self._failures, self.pause_seconds = 0, self._shortest
         self._become(BreakerState.CLOSED, "VCD answered a call")
 
-    def failed(self, reason: str) -> None:
-        """VCD did not answer a call, or failed at it. What was out when it opened brings no news."""
+    def failed(self, reason: str, *, answered: bool = False) -> None:
+        """VCD did not answer a call; ``answered``: it did, and failed at it. What was out when it opened brings no
+        news."""
         self._failures += 1
         if self.state is BreakerState.HALF_OPEN:
-            self._lengthen()
+            if answered:
+                self.pause_seconds = self._shortest
+            else:
+                self._lengthen()
             self._become(BreakerState.OPEN, f"the call that tried failed: {reason}")
         elif self._failures >= self._most_failures:
             self._become(BreakerState.OPEN, f"{self._failures} calls in a row failed, the last: {reason}")

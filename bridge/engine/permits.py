@@ -29,7 +29,9 @@ class Use(Enum):
     LIMITED = auto()
     """It answered that it gets too much."""
     FAILED = auto()
-    """VCD could not be reached, did not answer, or failed itself."""
+    """It answered that it failed itself."""
+    SILENT = auto()
+    """It could not be reached, or did not answer."""
     UNUSED = auto()
     """No call was made: it says nothing about VCD."""
 
@@ -41,9 +43,9 @@ def use_of(answer: CallAnswer) -> Use:
     """What a call's answer tells about VCD itself."""
     match answer:
         case NeverSent(code=code):
-            return Use.UNUSED if code in AT_ONCE or code == FROZEN else Use.FAILED
-        case OutcomeUnknown():
-            return Use.FAILED
+            return Use.UNUSED if code in AT_ONCE or code == FROZEN else Use.SILENT
+        case OutcomeUnknown(http_status=status):
+            return Use.SILENT if status is None else Use.FAILED
         case Limited(http_status=status) if status in _TOO_MUCH:
             return Use.LIMITED
         case _:
@@ -62,7 +64,7 @@ class Limits:
     """So many failures in a row open the breaker."""
     breaker_seconds: float = 2.0
     breaker_longest_seconds: float = 30.0
-    """The pause doubles with everything that is tried in vain, up to this."""
+    """The pause doubles with each read and each call that tries VCD and is not answered, up to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ class Permits:
             self._limit.answered(made.operation, began=made.began, now=now, in_use=in_use)
         else:
             self._limit.overloaded(began=made.began, now=now)
-        if use is Use.FAILED:
-            self.breaker.failed(reason)
+        if use in {Use.FAILED, Use.SILENT}:
+            self.breaker.failed(reason, answered=use is Use.FAILED)
         else:
             self.breaker.answered()
 

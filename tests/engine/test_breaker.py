@@ -45,7 +45,7 @@ def test_a_read_lets_one_call_out_and_its_answer_all() -> None:
     assert one.lets_out(out=40)
 
 
-def test_the_pause_grows_with_all_that_is_tried_in_vain_and_begins_small_again() -> None:
+def test_the_pause_grows_with_all_that_is_not_answered_and_begins_small_again() -> None:
     one = breaker()
     fail(one, 3)
     pauses = [one.pause_seconds]
@@ -53,12 +53,22 @@ def test_the_pause_grows_with_all_that_is_tried_in_vain_and_begins_small_again()
         one.tried(answered=False)
         pauses.append(one.pause_seconds)
     one.tried(answered=True)
-    one.failed("HTTP_500")
+    one.failed("no_answer")
     pauses.append(one.pause_seconds)
     assert pauses == [2.0, 4.0, 8.0, 10.0]
     one.answered()
     fail(one, 3)
     assert one.pause_seconds == 2.0
+
+
+def test_calls_that_are_answered_and_failed_at_are_tried_at_the_shortest_pause() -> None:
+    one = breaker()
+    fail(one, 3)
+    one.tried(answered=False)
+    for _ in range(5):
+        one.tried(answered=True)
+        one.failed("HTTP_503", answered=True)
+        assert (one.state, one.pause_seconds) == (OPEN, 2.0)
 
 
 def test_calls_that_were_out_when_it_opened_do_not_lengthen_the_pause_and_one_answer_among_them_closes_it() -> None:
@@ -98,6 +108,7 @@ def test_each_change_is_told_once_with_what_brought_it_about() -> None:
 STEPS: dict[str, Callable[[Breaker], None]] = {
     "answered": lambda one: one.answered(),
     "failed": lambda one: one.failed("x"),
+    "failed at": lambda one: one.failed("x", answered=True),
     "read": lambda one: one.tried(answered=True),
     "no read": lambda one: one.tried(answered=False),
 }

@@ -176,9 +176,9 @@ def test_an_unused_permit_says_nothing_about_vcd() -> None:
 @pytest.mark.parametrize(
     ("answer", "use"),
     [
-        (NO_ANSWER, Use.FAILED),
+        (NO_ANSWER, Use.SILENT),
         (OutcomeUnknown(code="HTTP_503", message="", http_status=503), Use.FAILED),
-        (NeverSent(code="connect_failed", message=""), Use.FAILED),
+        (NeverSent(code="connect_failed", message=""), Use.SILENT),
         (NeverSent(code="lease_expired", message=""), Use.UNUSED),
         (NeverSent(code="handed_over", message=""), Use.UNUSED),
         (NeverSent(code="held_back", message=""), Use.UNUSED),

@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bridge.core.answers import CallAnswer, OutcomeUnknown, TaskPage, Unavailable
+from bridge.core.answers import CallAnswer, HttpCall, OutcomeUnknown, TaskPage, Unavailable
 from bridge.engine.permits import Limits
 from tests.engine.harness import Site, request, virtually
+from tests.engine.scripted_vcd import NO_ANSWER
 
 AWAY = OutcomeUnknown(code="HTTP_503", message="no cell is left", http_status=503)
 ENDED = ["finished success -> success"]
@@ -44,7 +45,7 @@ async def test_a_vcd_that_is_away_is_tried_with_reads_and_one_call() -> None:
 @virtually
 async def test_reads_that_are_answered_do_not_let_many_calls_fail() -> None:
     site = Site()
-    site.vcd.on_call = lambda call: AWAY
+    site.vcd.on_call = lambda call: NO_ANSWER
     await site.start()
     for number in range(100):
         site.send(request(f"R{number}", number))
@@ -53,6 +54,23 @@ async def test_reads_that_are_answered_do_not_let_many_calls_fail() -> None:
     await asyncio.sleep(600)
     assert 10 <= len(site.vcd.calls) - burnt <= 30
     assert moves(site)[:3] == ["open", "half_open", "open"]
+
+
+@virtually
+async def test_a_vcd_that_fails_at_twenty_calls_and_answers_reads_costs_seconds() -> None:
+    site = Site()
+    site.policies = replace(site.policies, limits=Limits(concurrent=1))
+
+    def answer(call: HttpCall) -> CallAnswer:
+        return AWAY if len(site.vcd.calls) <= 20 else site.vcd.accept(len(site.vcd.calls), "success")
+
+    site.vcd.on_call = answer
+    await site.start()
+    for number in range(30):
+        site.send(request(f"R{number}", number, "createSnapshot"))
+    await asyncio.sleep(60)
+    assert moves(site)[-1] == "closed"
+    assert [site.story(f"R{number}") for number in range(20, 30)] == [ENDED] * 10
 
 
 @virtually
