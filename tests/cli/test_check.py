@@ -136,5 +136,5 @@ def test_what_depends_on_kafka_is_not_tried_without_it(site: Shell) -> None:
 
 def test_check_changes_nothing(site: Shell, simulator: Simulator) -> None:
     site.run("check", code=1)
-    assert len(site.json("topics", "plan", code=3)["differences"]) == 5
+    assert len(site.json("topics", "plan", code=3)["differences"]) == 6
     assert not any(entry["effect"] for entry in simulator.ledger(changes=True) if entry["operation"] != "login")
