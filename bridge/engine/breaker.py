@@ -4,8 +4,8 @@ A request that waits is better than one whose outcome nobody knows. So while it 
 what finds out whether VCD is back is a read (``probing``), and only then one call at a time leaves, until one is
 answered.
 
-A VCD that answers reads and fails at calls is no VCD that is away: a vCenter behind it may be, or the requests that come
-first may be such that it fails at each. Then a call tries it at a steady, short pace, for behind those others wait.
+A VCD that answers reads and fails at calls is no VCD that is away: a vCenter behind it may be, or the requests that
+come first may be such that it fails at each. Then a call tries it at a steady, short pace: others wait behind those.
 """
 
 from __future__ import annotations
