@@ -28,7 +28,7 @@ def _miscounted(evidence: Evidence) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("first", (0, 4))
+@pytest.mark.parametrize("first", [0, 4])
 def test_after_every_transaction_the_store_holds_what_its_cursor_says(first: int) -> None:
     """Crashes, fences and unknown commits, external tasks, adopted orphans, records that wait for others."""
     for seed in range(first, first + 4):
