@@ -140,6 +140,17 @@ def test_only_what_would_be_accepted_is_offered() -> None:
     assert judge().possible(replace(external, left_over=True)) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [("CHG-1", "CHG-1"), ("x; rm -rf ~", "'x; rm -rf ~'"), ("--help", "requests/0/1"), ("a\x1b[2J", "requests/0/1")],
+)
+def test_an_offered_command_can_be_pasted_whatever_the_request_is_called(name: str, typed: str) -> None:
+    canceled = judge().possible(one(1, request_id=name))[-1]
+    assert canceled.command == f"requests cancel {typed}"
+    external = one(1, kind=Kind.EXTERNAL_TASK, request_id=None, external_key="$(reboot)")
+    assert all("--key '$(reboot)' " in verb.command for verb in judge().possible(external))
+
+
 def test_objections_are_the_cores_own() -> None:
     ended = Ended(
         birth=Birth("requests", 0, 1), request_id="A", content_hash="", correlation_id=None, outcome=Outcome.SUCCESS,

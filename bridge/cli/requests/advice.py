@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,9 +51,9 @@ class Judge:
         """What would be accepted now."""
         if one.kind is Kind.EXTERNAL_TASK:
             return _for_external(one)
-        name = one.request_id or str(one.birth)
         if one.kind is Kind.CONTROL or one.request_id is None:
             return []
+        name = _typed(one.request_id, one)
         tried: list[tuple[Wanted, Possible]] = [
             (RetryWanted(None), Possible(command=f"requests retry {name}", effect=_RETRY)),
             (
@@ -65,7 +66,7 @@ class Judge:
             ),
             (CancelWanted(None), Possible(command=f"requests cancel {name}", effect=_cancel_effect(one))),
         ]
-        return [verb for wanted, verb in tried if self.objection(one, name, wanted) is None]
+        return [verb for wanted, verb in tried if self.objection(one, one.request_id, wanted) is None]
 
     def impossible(self, one: Lifecycle) -> str | None:
         """Why a parked request cannot simply be tried again, where that is so."""
@@ -78,6 +79,11 @@ _ANY_TASK = "/task/00000000-0000-4000-8000-000000000000"
 _RETRY = "calls again: your word that the calls so far did nothing; start_by is dropped, the lane is held again"
 _CLOSE = "ends the story with that outcome; nothing is called"
 _FOLLOW = "takes that Task for this request's and follows it to its end; it must be nobody else's"
+
+
+def _typed(name: str, one: Lifecycle) -> str:
+    """How a stranger's name is typed at a shell, where it must run nothing; its birth where it cannot be typed."""
+    return shlex.quote(name if name.isprintable() and not name.startswith("-") else str(one.birth))
 
 
 def _cancel_effect(one: Lifecycle) -> str:
@@ -95,9 +101,9 @@ def _cancel_effect(one: Lifecycle) -> str:
 
 
 def _for_external(one: Lifecycle) -> list[Possible]:
-    key = one.external_key
-    if key is None or one.left_over:
+    if one.external_key is None or one.left_over:
         return []
+    key = shlex.quote(one.external_key)
     found = [Possible(command=f"send --external finish --key {key} --field status=…", effect="ends the task in VCD")]
     if one.phase is Phase.PARKED:
         again = "makes the bridge look for its Task again; what is not found is made"
@@ -107,7 +113,7 @@ def _for_external(one: Lifecycle) -> list[Possible]:
 
 def external_way(verb: str, target: Lifecycle) -> str:
     """Which command of ``send`` does to an external task what that verb does to a request."""
-    key = target.external_key or ""
+    key = shlex.quote(target.external_key or "")
     match verb:
         case "retry":
             return f"vcd-bridge send --external update --key {key} --field details=… (any command looks again)"
