@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.core.freeze import Freeze
 from tests.simulation.host import Running
+from tests.simulation.plan import Trouble
 from tests.simulation.vcd import end_by_others, hide
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 _STEPS_TO_LIVE = 400
 _PAUSES = (0.3, 3.0, 8.0, 20.0)
 _LONGEST_VCD_OUTAGE_SECONDS = 240.0
+_LONGEST_FREEZE_SECONDS = 60.0
+
+
+def longest_hold_up(trouble: Trouble) -> float:
+    """Seconds that something which has to reach VCD may wait for outages and freezes to end."""
+    return trouble.vcd_outages * _LONGEST_VCD_OUTAGE_SECONDS + trouble.freezes * _LONGEST_FREEZE_SECONDS
 
 
 @dataclass(slots=True)
@@ -79,6 +86,19 @@ class Chaos:
         self.note(f"the group's coordinator does not hear {victim.name} for {seconds:.1f} s")
         self.world.kafka.silence(victim.process)
         await asyncio.sleep(seconds)
+        if victim.process.runs:
+            self.world.kafka.hear(victim.process)
+
+    async def _cut_off(self) -> None:
+        victim = self._one()
+        if victim is None or victim.process.paused:
+            return
+        session = self.world.kafka.timing.session
+        seconds = session + self.random.uniform(1, 4)
+        self.note(f"{victim.name} does not reach the partitions' leaders for {seconds:.1f} s, nor at first the group's")
+        self.world.kafka.cut_off(victim.process, "logs", seconds)
+        self.world.kafka.silence(victim.process)
+        await asyncio.sleep(session + 0.2)
         if victim.process.runs:
             self.world.kafka.hear(victim.process)
 
@@ -153,7 +173,7 @@ class Chaos:
         self.note(f"somebody else begins {task.id} on {entity}")
 
     async def _freezes(self) -> None:
-        seconds = self.random.uniform(2, 60)
+        seconds = self.random.uniform(2, _LONGEST_FREEZE_SECONDS)
         self.note(f"the group is frozen for {seconds:.0f} s")
         self.world.control.say(Freeze(frozen=True, reason="maintenance"))
         await asyncio.sleep(seconds)

@@ -52,18 +52,20 @@ class _NotReached(Exception):
 
 
 class SimGateway:
-    """``fault_rate``: how often a request meets a fault."""
+    """``fault_rate``: how often a request meets a fault; ``late_rate``: how often else a call waits for its turn to
+    leave."""
 
     user_name = USER
     api_version = "39.1"
     is_provider = True
     silence_seconds = 0.0
 
-    def __init__(self, name: str, vcd: SimVcd, clock: VirtualClock, fault_rate: float) -> None:
+    def __init__(self, name: str, vcd: SimVcd, clock: VirtualClock, fault_rate: float, late_rate: float = 0.0) -> None:
         self.vcd = vcd
         self._name = name
         self._clock = clock
         self._fault_rate = fault_rate
+        self._late_rate = late_rate
         self._session: int | None = None
         self._logging_in: asyncio.Task[None] | None = None
         self._ahead = timedelta()
@@ -94,6 +96,8 @@ class SimGateway:
     async def _call(self, call: HttpCall, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
         random, vcd = self.vcd.random, self.vcd
         fault = random.choice(FAULTS) if self._meets_fault() else None
+        if fault is None and self._late_rate and not vcd.calm and random.random() < self._late_rate:
+            fault = "late"
         # A pool that is full, a connection that has to be made.
         await self._clock.sleep(random.uniform(0.5, 8.0) if fault == "late" else random.uniform(0, 0.02))
         if fault == "connect_failed" or vcd.is_down:

@@ -129,7 +129,7 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
         external=_shared(AvroExternalCodec) if plan.tickets else None,
         events=AvroEventCodec("sim"),
         store_codec=_shared(AvroStoreCodec),
-        gateway=SimGateway(witness.name, world.vcd, clock, plan.fault_rate),
+        gateway=SimGateway(witness.name, world.vcd, clock, plan.fault_rate, plan.late_rate),
         observer=witness,
     )
     policies = Policies(

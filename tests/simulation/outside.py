@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ from tests.simulation.cluster.broker import SimKafka
 from tests.simulation.cluster.log import Entry
 from tests.simulation.loop import EPOCH
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker.evidence import EndedRecord, Event, StateWrite, Write, place_of
+from tests.support.checker.evidence import EndedRecord, Event, Place, StateWrite, Write, place_of
 from tests.support.decoding import decoded
 
 
@@ -79,7 +80,9 @@ class Outsider:
             _stored(entry), entry.record.value, topic=topic, partition=number, offset=entry.offset, at=_at(entry),
             writer=entry.transaction.owner,
         )  # fmt: skip
-        write = replace(write, transaction=entry.transaction.number)
+        decided = entry.transaction.decided
+        assert decided is not None
+        write = replace(write, transaction=entry.transaction.number, committed_at=EPOCH.timestamp() + decided)
         self.writes.append(write)
         if isinstance(write, StateWrite):
             if write.phase is None:
@@ -94,6 +97,15 @@ class Outsider:
         self.event_times[event["event_id"]] = _at(entry)
         if entry.transaction is not None:
             self.event_transactions[event["event_id"]] = entry.transaction.number
+
+    def offset_transactions(self) -> dict[Place, set[int]]:
+        """By input partition: the transactions that moved its offset."""
+        found: dict[Place, set[int]] = defaultdict(set)
+        for transaction in self.kafka.transactions.begun:
+            if transaction.commits:
+                for _, partition in transaction.offsets:
+                    found[(partition.topic, partition.partition)].add(transaction.number)
+        return found
 
     def writes_in_log_order(self) -> list[Write]:
         """Per partition, as the judge wants them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 
@@ -12,6 +12,8 @@ class Trouble:
 
     pauses: int = 1
     """SIGSTOP, some for longer than a session."""
+    cut_off: int = 0
+    """The network between a process and the partitions' leaders is away, and for a while that to the coordinator."""
     unheard: int = 0
     """Heartbeats get lost: the group may go on without a process that runs."""
     restarts: int = 0
@@ -50,6 +52,8 @@ class Plan:
     """People settle what is parked."""
     fault_rate: float = 0.15
     """How often a call of VCD meets a fault."""
+    late_rate: float = 0.0
+    """How often a call waits seconds for its turn to leave."""
     abort_rate: float = 0.05
     """How often a request to Kafka does."""
     skew_seconds: float = 0.0
@@ -59,6 +63,12 @@ class Plan:
     concurrent: tuple[int, ...] = (2, 16)
     """Calls that a process may have out at a time, one of these."""
     cells: int = 2
+    cancels: float = 0.0
+    """How many requests are canceled, beside what is canceled at random, some seconds after they were sent."""
+    long_tasks: float = 0.04
+    """How many Tasks take minutes, not seconds."""
+    marker_seconds: float = 0.01
+    """Longest until the markers of a transaction that was decided are written."""
     crashes: int = 4
     """kill -9, at any step."""
     trouble: Trouble = field(default_factory=Trouble)
@@ -100,7 +110,13 @@ class Plan:
             crashes=random.choice([0, 1, 2, 4, 6]),
             trouble=_trouble(random),
             storm_seconds=random.choice([45.0, 90.0, 180.0]),
-        )
+            marker_seconds=random.choice([0.01, 0.01, 0.01, 0.5]),
+        )._without_what_is_not_survived()
+
+    def _without_what_is_not_survived(self) -> Plan:
+        """A static member that was given up claims what it had when it comes back, and the group's leader may give it
+        that while its present owner still commits: for as long as that takes two write in one generation."""
+        return replace(self, marker_seconds=0.01) if self.protocol == "static" else self
 
 
 def _trouble(random: Random) -> Trouble:

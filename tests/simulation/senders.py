@@ -36,6 +36,7 @@ class Requests:
     inputs: list[InputRecord] = field(default_factory=list)
     sent_at: dict[str, float] = field(default_factory=dict)
     _by_request: dict[str, InputRecord] = field(default_factory=dict)
+    _to_cancel: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def play(self) -> None:
         """Requests of all kinds, over the storm; some of them in bursts."""
@@ -44,6 +45,7 @@ class Requests:
             if self.random.random() < 0.8:
                 await asyncio.sleep(self.random.uniform(0, 2.5 * mean))
             self._send_one(number)
+        await asyncio.gather(*self._to_cancel)
 
     def _send_one(self, number: int) -> None:
         random, draw = self.random, self.random.random()
@@ -74,6 +76,12 @@ class Requests:
         entity = document["parameters"]["id"]
         makes_new = document["operation"] in {"createMedia", "createDisk"}
         self.send(document, number if makes_new else sum(entity.encode()))
+        if self.plan.cancels and random.random() < self.plan.cancels:
+            self._to_cancel.append(asyncio.ensure_future(self._cancel_soon(document["request_id"])))
+
+    async def _cancel_soon(self, request_id: str) -> None:
+        await asyncio.sleep(self.random.uniform(0.5, 10))
+        self.control({"kind": "cancel"}, request_id)
 
     def _send_again(self, earlier: InputRecord) -> None:
         """The same once more, perhaps of another ticket, or another request by the same id."""

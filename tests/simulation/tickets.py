@@ -103,6 +103,8 @@ class Tickets:
         self._finished.add(key)
         status = self.random.choice(["success", "error", "aborted"])
         self._send(key, {"command": "finish", "status": status, "details": "over", "command_id": f"{key}-over"})
+        if self.random.random() < 0.2:
+            self._update(key, 9)
         if self.random.random() < 0.3:
             self._send(key, {"command": "finish", "status": "aborted"})
 

@@ -57,6 +57,7 @@ class SimVcd:
 
     random: Random
     cells: int = 1
+    long_tasks: float = 0.04
     tasks: list[SimTask] = field(default_factory=list)
     ledger: list[LedgerCall] = field(default_factory=list)
     external: ExternalTasks = field(default_factory=ExternalTasks)
@@ -161,7 +162,7 @@ class SimVcd:
     def _start(self, work: Work) -> SimTask:
         random = self.random
         status = random.choices(["success", "error", "aborted", "canceled"], [16, 2, 1, 1])[0]
-        seconds = random.uniform(60, 400) if random.random() < 0.04 else random.uniform(0.0, 20.0)
+        seconds = random.uniform(60, 400) if random.random() < self.long_tasks else random.uniform(0.0, 20.0)
         task = self.begin(work.path, seconds, status, name=work.name, operation=work.operation_name)
         task.operation_key = work.operation_key if random.random() < 0.8 else None
         if random.random() < 0.1:

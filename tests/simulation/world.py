@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -10,13 +11,13 @@ from bridge.core.rules import Rules
 from bridge.errors import ProcessMustEnd, TemporaryError
 from bridge.ports import TopicNames
 from tests.simulation import host
-from tests.simulation.chaos import Chaos
+from tests.simulation.chaos import Chaos, longest_hold_up
 from tests.simulation.cluster.adapters import simulated_clients
-from tests.simulation.cluster.broker import Faults, SimKafka
+from tests.simulation.cluster.broker import Faults, SimKafka, Timing
 from tests.simulation.control import SimControlTopic
 from tests.simulation.gateway import TRAVEL_SECONDS
 from tests.simulation.host import Running
-from tests.simulation.loop import run_virtually
+from tests.simulation.loop import EPOCH, run_virtually
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan, Trouble
 from tests.simulation.process import begin_in_world
@@ -24,7 +25,7 @@ from tests.simulation.senders import TOPIC, Operators, Requests
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets
 from tests.simulation.vcd import SimVcd
 from tests.support.checker import Violation, violations
-from tests.support.checker.evidence import Evidence, InputRecord, operation_facts
+from tests.support.checker.evidence import Evidence, InputRecord, Tenure, operation_facts
 
 __all__ = ["Plan", "Run", "Trouble", "World", "play", "run"]
 
@@ -61,8 +62,9 @@ class World:
     def __post_init__(self) -> None:
         plan = self.plan
         self.random = Random(plan.seed)  # a seed, not a secret
-        self.kafka = SimKafka(self.random, plan.partitions, faults=_kafka_faults(plan.abort_rate))
-        self.vcd = SimVcd(self.random, plan.cells)
+        timing = Timing(marker=plan.marker_seconds)
+        self.kafka = SimKafka(self.random, plan.partitions, timing=timing, faults=_kafka_faults(plan.abort_rate))
+        self.vcd = SimVcd(self.random, plan.cells, long_tasks=plan.long_tasks)
         self.names = replace(NAMES, external_tasks=EXTERNAL_TOPIC if plan.tickets else None)
         self.requests = Requests(plan, self.random, self.kafka)
         self.tickets = Tickets(self.random, self.kafka, self.vcd, NAMES.group_id, plan.tickets, plan.storm_seconds)
@@ -172,6 +174,8 @@ class World:
             external_tasks=self.vcd.external.evidence(),
             absences=[one for running in self.started for one in running.witness.absences],
             freezes=[freeze for running in self.started for freeze in running.witness.freezes],
+            tenures=list(self._tenures()),
+            offset_transactions=outside.offset_transactions(),
             event_times=outside.event_times,
             event_transactions=outside.event_transactions,
             ticket_updates=outside.ticket_updates,
@@ -179,12 +183,24 @@ class World:
             travel_seconds=TRAVEL_SECONDS + 0.01,
             clock_seconds=0.001,
             host_clock_seconds=plan.clock_error_seconds,
-            patience_seconds=60.0 + (400.0 if plan.trouble.vcd_outages or plan.trouble.freezes else 0.0),
+            patience_seconds=60.0 + longest_hold_up(plan.trouble),
             parked_lane_release_seconds=host.PARKED_LANE_RELEASE_SECONDS,
             repeat_within_seconds=Rules().repeat_within.total_seconds(),
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,
         )
+
+    def _tenures(self) -> Iterator[Tenure]:
+        names = {running.process: running.witness.name for running in self.started}
+        epoch, now = EPOCH.timestamp(), asyncio.get_event_loop().time()
+        for group in self.kafka.groups.values():
+            for held in (*group.former, *group.held.values()):
+                until = held.until if held.until is not None else now
+                if held.process in names:
+                    yield Tenure(
+                        process=names[held.process], topic=held.partition.topic, partition=held.partition.partition,
+                        since=epoch + held.since, until=epoch + until,
+                    )  # fmt: skip
 
 
 def _kafka_faults(rate: float) -> Faults:

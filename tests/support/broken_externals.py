@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from tests.support.breaking import said
-from tests.support.checker.evidence import ExternalTask, LedgerCall, RequestWrite, StateWrite, story_id
+from tests.support.checker.evidence import ExternalRecord, ExternalTask, LedgerCall, RequestWrite, StateWrite, story_id
 from tests.support.made import EXTERNAL, GROUP, Made
 from tests.support.made_external import Ticket
 
@@ -286,3 +286,9 @@ def the_last_word_is_lost(made: Made) -> None:
 def the_operation_is_lost(made: Made) -> None:
     task = shown(made, "shown")
     made.change(task, shown={**task.shown, "operation": "Something else"})
+
+
+@said("I1 .*taken, create.*: ended in VCD, its last 1 commands never shown, nobody told")
+def a_command_that_is_never_shown_and_never_told(made: Made) -> None:
+    update = {"command": "update", "details": "never shown"}
+    made.inputs.append(ExternalRecord(EXTERNAL, 0, made.end(EXTERNAL), update, "taken"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.support.breaking import said
 from tests.support.checker.evidence import EndedRecord, RequestWrite, StateWrite, VcdTask
-from tests.support.made import NEXT_WRITER, WRITER, Made
+from tests.support.made import NEXT_WRITER, TOPIC, WRITER, Made
 
 
 def birth(made: Made, request_id: str, nth: int = 0) -> str:
@@ -93,6 +93,11 @@ def called_before_the_commit(made: Made) -> None:
 def decided_again_though_never(made: Made) -> None:
     unsure = next(write for write in made.states(birth(made, "unknown")) if write.phase == "unsure")
     behind(made, unsure, replace(unsure, phase="waiting"), replace(unsure, phase="intent", attempt=2))
+
+
+@said("I7 transaction .*: .* wrote for .*, whose offset was not part of it")
+def a_step_without_an_offset(made: Made) -> None:
+    made.settings["offset_transactions"] = {(TOPIC, 0): {-1}}
 
 
 @said("I2 .*adopted.*#1: in doubt, then following, and tells of no look")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
@@ -17,6 +18,7 @@ from tests.support.checker.evidence import (
     InputRecord,
     LedgerCall,
     OperationFacts,
+    Place,
     RequestWrite,
     StateWrite,
     Tenure,
@@ -65,6 +67,7 @@ class Made:
         whole: dict[str, Any] = {
             "ticket_updates": [event["event_id"] for event in self.events if event["final"]],
             "event_transactions": self.event_transactions, "tenures": self._tenures(),
+            "offset_transactions": self._offset_transactions(),
             "offsets": cursors, "operations": OPERATIONS, "lease_seconds": 2.0, "parked_lane_release_seconds": 60.0,
             **self.settings,
         }  # fmt: skip
@@ -81,6 +84,14 @@ class Made:
             absences=self.absences,
             **whole,
         )
+
+    def _offset_transactions(self) -> dict[Place, set[int]]:
+        """Each transaction moves the offsets of all that it writes for."""
+        found: dict[Place, set[int]] = defaultdict(set)
+        for write in self.writes:
+            if write.transaction is not None:
+                found[write.place].add(write.transaction)
+        return found
 
     def _tenures(self) -> list[Tenure]:
         """The first writer had the partition until the next one wrote."""

@@ -30,12 +30,13 @@ _HELD_UP_SECONDS = 0.05
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """Seconds. ``heartbeat``: longest until a member hears of something. ``transaction_cleanup``: longest until a
-    transaction that has timed out is noticed."""
+    transaction that has timed out is noticed. ``marker``: longest until a transaction's markers are written."""
 
     session: float = 6.0
     heartbeat: float = 1.0
     rebalance: float = 60.0
     transaction_cleanup: float = 10.0
+    marker: float = 0.01
     fetch: float = 0.02
     travel: float = 0.005
 
@@ -93,6 +94,7 @@ class SimKafka:
     befalls: dict[str, list[Fate]] = field(default_factory=dict)
     """What becomes of the next requests, by part; what comes after is drawn."""
     _up_at: dict[str, float] = field(default_factory=dict)
+    _reachable_at: dict[tuple[Process, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.transactions = Transactions(self)
@@ -201,14 +203,21 @@ class SimKafka:
         Requests wait, as long as their clients have patience."""
         self._up_at[part] = max(self.up_at(part), self.now() + seconds)
 
+    def cut_off(self, process: Process, part: str, seconds: float) -> None:
+        """The same for this process alone: the network between the two is away."""
+        self._reachable_at[process, part] = self.now() + seconds
+
     def restart(self, seconds: float) -> None:
         """All brokers are away for so long."""
         for part in ("logs", "transactions", "groups"):
             self.outage(part, seconds)
 
-    def up_at(self, part: str) -> float:
-        """When requests to this part are answered again."""
-        return self._up_at.get(part, 0.0)
+    def up_at(self, part: str, process: Process | None = None) -> float:
+        """When requests to this part are answered again, those of ``process``."""
+        up_at = self._up_at.get(part, 0.0)
+        if process is None or not self._reachable_at:
+            return up_at
+        return max(up_at, self._reachable_at.get((process, part), 0.0))
 
     def fate(self, part: str) -> Fate:
         """What becomes of a request to this part."""

@@ -44,6 +44,7 @@ class _Member:
     client: Joiner
     topics: tuple[str, ...]
     owned: frozenset[TopicPartition] = frozenset()
+    given: frozenset[TopicPartition] = frozenset()
     joining: bool = True
     static: str | None = None
 
@@ -105,6 +106,7 @@ class ClassicGroup(Group):
                 self.members.pop(former.id)
                 self.end_session(former.id)
                 self._send(former.client, partial(former.client.replaced, former.id))
+                self._hold()
         self.members[member.id] = member
         return member
 
@@ -130,9 +132,14 @@ class ClassicGroup(Group):
             member.joining = False
             # What another still has is given in the next round, when it has let go.
             given = frozenset(p for p in wanted[member.id] if owner.get(p, member.id) == member.id)
+            member.given = given
             client, generation = member.client, self.generation
             self._send(client, partial(client.joined, member.id, generation))
             self._send(client, partial(client.synced, member.id, generation, given), 0.02, at_least=0.02)
+        self._hold()
+
+    def _hold(self) -> None:
+        self.hold({partition: m.client.process for m in self.members.values() for partition in m.given})
 
     def _give_up(self) -> None:
         """Members that have not joined again in time are out."""
@@ -140,6 +147,7 @@ class ClassicGroup(Group):
             self.members.pop(member.id)
             self.end_session(member.id)
             self._send(member.client, partial(member.client.unknown, member.id), self.cluster.timing.heartbeat)
+        self._hold()
         self._complete_or_end()
 
     def expired(self, member_id: str) -> None:
@@ -152,6 +160,7 @@ class ClassicGroup(Group):
         if self.members.pop(member_id, None) is None:
             return
         self.end_session(member_id)
+        self._hold()
         if self._round is None and self.members:
             self._begin()
         self._complete_or_end()

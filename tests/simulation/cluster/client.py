@@ -66,7 +66,7 @@ class Client:
                 raise NoAnswer
 
     async def _until_up(self, part: str, deadline: float) -> None:
-        up_at = self.cluster.up_at(part)
+        up_at = self.cluster.up_at(part, self.process)
         if self.cluster.now() >= up_at:
             return
         await asyncio.sleep(max(0.0, min(up_at, deadline) - self.cluster.now()))

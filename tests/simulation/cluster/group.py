@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,12 +73,24 @@ class Session:
     timer: asyncio.TimerHandle | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the coordinator had assigned to a process, from when until when; ``until`` None: it has it now."""
+
+    process: Process | None
+    partition: TopicPartition
+    since: float
+    until: float | None = None
+
+
 class Group(ABC):
-    """One consumer group at its coordinator."""
+    """One consumer group at its coordinator. ``former`` and ``held``: who has had and has which partition."""
 
     def __init__(self, cluster: SimKafka, name: str) -> None:
         self.cluster = cluster
         self.name = name
+        self.former: list[Held] = []
+        self.held: dict[TopicPartition, Held] = {}
         self.offsets = Offsets()
         self._sessions: dict[str, Session] = {}
 
@@ -89,6 +101,16 @@ class Group(ABC):
     @abstractmethod
     def expired(self, member_id: str) -> None:
         """Its session has ended."""
+
+    def hold(self, owners: Mapping[TopicPartition, Process | None]) -> None:
+        """This is how partitions are assigned from now on."""
+        now = self.cluster.now()
+        for partition, held in list(self.held.items()):
+            if partition not in owners or owners[partition] is not held.process:
+                self.former.append(replace(held, until=now))
+                del self.held[partition]
+        for partition, process in owners.items():
+            self.held.setdefault(partition, Held(process, partition, now))
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 

@@ -28,13 +28,14 @@ class State(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """``owner``: the transactional id. ``began``: virtual seconds."""
+    """``owner``: the transactional id. ``began`` and ``decided``: virtual seconds."""
 
     number: int
     owner: str
     epoch: int
     began: float
     state: State = State.OPEN
+    decided: float | None = None
     commits: bool = False
     """What was decided, from ``PREPARED`` on."""
     touched: dict[PartitionLog, None] = field(default_factory=dict)

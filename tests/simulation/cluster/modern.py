@@ -79,6 +79,7 @@ class ModernGroup(Group):
         for partition in gone:
             member.assigned.pop(partition, None)
         member.going = frozenset()
+        self._hold()
         self._answer(member, soon=True)
         for other in self.members.values():
             if gone.intersection(self._target[other.id]):
@@ -87,7 +88,11 @@ class ModernGroup(Group):
     def leave(self, member_id: str) -> None:
         if self.members.pop(member_id, None) is not None:
             self.end_session(member_id)
+            self._hold()
             self._retarget()
+
+    def _hold(self) -> None:
+        self.hold({partition: m.client.process for m in self.members.values() for partition in m.assigned})
 
     # --- reconciliation -----------------------------------------------------------------------------------------------
 
@@ -120,6 +125,7 @@ class ModernGroup(Group):
         had = {partition for other in self.members.values() for partition in other.assigned}
         gained = [partition for partition in target if partition not in had]
         member.assigned.update(dict.fromkeys(gained, member.epoch))
+        self._hold()
         self._send(member, partial(client.update, member.epoch, frozenset(gained)))
 
     def expired(self, member_id: str) -> None:

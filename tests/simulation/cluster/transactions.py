@@ -22,8 +22,6 @@ from tests.simulation.cluster.log import PartitionLog, State, Transaction
 if TYPE_CHECKING:
     from tests.simulation.cluster.broker import SimKafka
 
-_LONGEST_MARKER_SECONDS = 0.01
-
 
 @dataclass(slots=True)
 class _Producer:
@@ -130,6 +128,7 @@ class Transactions:
 
     def _decide(self, producer: _Producer, transaction: Transaction, *, commits: bool) -> None:
         transaction.state, transaction.commits = State.PREPARED, commits
+        transaction.decided = self._cluster.now()
         if producer.timer is not None:
             producer.timer.cancel()
         markers: list[Callable[[], None]] = [partial(self._mark, transaction, log) for log in transaction.touched]
@@ -138,12 +137,13 @@ class Transactions:
         together = random.random() < 0.7
         up_at = max(self._cluster.up_at("logs"), self._cluster.up_at("groups"))
         away = max(0.0, up_at - self._cluster.now())
-        delay = away + random.uniform(0, _LONGEST_MARKER_SECONDS)
+        longest = self._cluster.timing.marker
+        delay = away + random.uniform(0, longest)
         if together or not markers:
             self._cluster.later(delay, partial(self._write_markers, transaction, markers, len(markers)))
             return
         left = len(markers)
-        delays = sorted(away + random.uniform(0, 2 * _LONGEST_MARKER_SECONDS) for _ in markers)
+        delays = sorted(away + random.uniform(0, 2 * longest) for _ in markers)
         random.shuffle(markers)
         for marker, at in zip(markers, delays, strict=True):
             left -= 1

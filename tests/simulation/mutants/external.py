@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
-from bridge.core.external import answering, looking, marks, showing
+from bridge.core.external import answering, changes, documents, judging, looking, marks, showing
 from bridge.core.external import lifecycle as external_lifecycle
 from bridge.core.external_commands import ExternalCommand
-from bridge.core.lifecycle import Ended, Lifecycle
-from bridge.core.task import normal_status
+from bridge.core.lifecycle import Ended, Lifecycle, Phase, StoredRequest
+from bridge.core.task import is_final, normal_status
+from bridge.engine import external_desk
 from bridge.engine.external_desk import ExternalDesk
 from bridge.engine.orphans import Orphans
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
+from tests.simulation.external import ExternalTasks, Kept
 from tests.simulation.mutants.plans import tickets
 from tests.simulation.mutants.table import mutant
 
@@ -95,3 +98,52 @@ def end_of_others_is_ours(patch: pytest.MonkeyPatch) -> None:
 
     for module in (answering, looking, external_lifecycle, showing):
         patch.setattr(module, "ended_in_vcd", plain)
+
+
+@mutant("I1", tickets)
+def refused_update_is_swallowed(patch: pytest.MonkeyPatch) -> None:
+    """Who asked for what VCD never showed is not told."""
+    patch.setattr(changes, "refused", lambda story, reason: story.become(unshown=()))
+
+
+@mutant("I9", tickets)
+def update_after_the_finish(patch: pytest.MonkeyPatch) -> None:
+    """An update is taken although the task has been finished, and takes its end back."""
+
+    def lenient(command: ExternalCommand, known: Lifecycle | Ended, request: StoredRequest | None) -> Any:
+        good = isinstance(known, Lifecycle) and known.is_open and request is not None
+        return None if good else judging.judge_change(command, known, request)
+
+    changed = documents.changed
+
+    def reopening(before: Any, command: ExternalCommand, marker: Any) -> Any:
+        after = changed(before, command, marker)
+        reopens = is_final(documents.status_of(before)) and command.status is None and command.verb == "update"
+        return {**after, "status": "running"} if reopens else after
+
+    patch.setattr(external_desk, "judge_change", lenient)
+    patch.setattr(documents, "changed", reopening)
+
+
+@mutant("I9", tickets)
+def finish_sent_twice(patch: pytest.MonkeyPatch) -> None:
+    """A finish that VCD has taken is sent once more.
+
+    VCD itself is a second wall: it refuses what is asked of a Task that has ended. This one takes it where the end was
+    a call's.
+    """
+    accepted, by_id = answering._accepted, ExternalTasks.by_id
+
+    def insisting(story: Any, task: Any, request: Any, rules: Any, external: Any) -> None:
+        if story.lifecycle.task_id is not None and task.is_final and story.lifecycle.tries < 2:
+            story.become(phase=Phase.WAITING, wake_at=None)
+        else:
+            accepted(story, task, request, rules, external)
+
+    def lenient(self: ExternalTasks, task_id: str) -> Kept | None:
+        kept = by_id(self, task_id)
+        ended_by_a_call = kept is not None and kept.document["status"] != "canceled"
+        return replace(kept, ended=None) if kept is not None and ended_by_a_call else kept
+
+    patch.setattr(answering, "_accepted", insisting)
+    patch.setattr(ExternalTasks, "by_id", lenient)

@@ -9,9 +9,12 @@ import pytest
 
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka import journal
+from bridge.kafka.consumer import KafkaInbox
+from bridge.kafka.restoring import Log
 from bridge.kafka.transaction import TransactionalWriter, Work
-from tests.simulation.mutants.plans import stormy, undecided
+from tests.simulation.mutants.plans import cut_off, slow_markers, stormy, undecided
 from tests.simulation.mutants.table import mutant
+from tests.simulation.process import PROCESS
 
 
 @mutant("I7", stormy)
@@ -42,3 +45,52 @@ def unknown_outcome_is_failure(patch: pytest.MonkeyPatch) -> None:
 def unknown_outcome_is_success(patch: pytest.MonkeyPatch) -> None:
     """A commit whose answer was lost is taken for one that happened."""
     _outcome(patch, happened=True)
+
+
+@mutant("I7", slow_markers)
+def restored_to_the_last_stable_offset(patch: pytest.MonkeyPatch) -> None:
+    """A restore takes what a reader can see now for all that there is, though a transaction is open."""
+
+    def stopped(self: Log, offset: int) -> None:
+        self.done = True
+
+    patch.setattr(Log, "stopped_at", stopped)
+
+
+@mutant("I6", cut_off)
+def metadata_of_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """Who we are in the group is asked when offsets are sent, not when the transaction begins: a membership that was
+    lost and won again passes the broker's fence. The journal's own last look at what it owns is left out, too."""
+    asked = KafkaInbox.open
+    inboxes: dict[Any, KafkaInbox] = {}
+
+    async def opened(self: KafkaInbox) -> None:
+        await asked(self)
+        inboxes[PROCESS.get()] = self
+
+    def fresh(self: Work) -> Any:
+        thread = inboxes[PROCESS.get()]._thread
+        assert thread is not None
+        return thread._consumer.consumer_group_metadata()
+
+    patch.setattr(KafkaInbox, "open", opened)
+    patch.setattr(journal, "Work", lambda **parts: _Fresh(**{**parts, "still_owned": lambda: True}))
+    patch.setattr(_Fresh, "fresh", fresh)
+
+
+class _Fresh(Work):
+    """Work whose metadata is of the moment in which it is asked for."""
+
+    fresh: Any = None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "group_metadata":
+            return object.__getattribute__(self, "fresh")()
+        return object.__getattribute__(self, name)
+
+
+@mutant("I7", stormy)
+def offset_left_out_for_one(patch: pytest.MonkeyPatch) -> None:
+    """Of several partitions that a transaction writes for, one has no offset in it."""
+    offsets = Work.offsets
+    patch.setattr(Work, "offsets", lambda self: offsets(self)[:1])

@@ -17,7 +17,7 @@ from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.journal import TransactionalJournal
 from bridge.kafka.transaction import Work
 from bridge.ports import Committed, NotCommitted, PartitionEntries
-from tests.simulation.mutants.plans import unsettled
+from tests.simulation.mutants.plans import stalled, unheard, unsettled
 from tests.simulation.mutants.table import mutant
 
 
@@ -48,6 +48,11 @@ def commits_for_lost_partitions(patch: pytest.MonkeyPatch) -> None:
         self._p.inbox.release(partitions)
 
     patch.setattr(Engine, "_hand_over", keep)
+    _nobody_asks_who_owns(patch)
+
+
+def _nobody_asks_who_owns(patch: pytest.MonkeyPatch) -> None:
+    """The journal takes everything for its process's own, under whatever epoch."""
     commit, asked = TransactionalJournal.commit, KafkaInbox.snapshot
     epochs: dict[TopicPartition, int] = {}
 
@@ -61,3 +66,36 @@ def commits_for_lost_partitions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TransactionalJournal, "commit", careless)
     patch.setattr(KafkaInbox, "snapshot", all_are_ours)
     patch.setattr(journal, "Work", lambda **parts: Work(**{**parts, "still_owned": lambda: True}))
+
+
+@mutant("I6", unsettled)
+def late_answer_accepted_after_revoke(patch: pytest.MonkeyPatch) -> None:
+    """A partition is let go at once, and what its calls are answered later is committed all the same.
+
+    Three walls are broken: the handover waits for what is out, its memory is closed after that, and the journal looks
+    who owns a partition before it begins and before it commits.
+    """
+
+    async def let_go(self: Engine, partitions: frozenset[TopicPartition]) -> None:
+        self._stop_restoring(partitions)
+        for partition in partitions:
+            if partition in self._p.rounds.partitions:
+                self._p.rounds.partitions[partition].draining = True
+                self._p.observer.unassigned(partition, lost=False)
+        self._p.inbox.release(partitions)
+
+    patch.setattr(Engine, "_hand_over", let_go)
+    _nobody_asks_who_owns(patch)
+
+
+@mutant("I6", unheard)
+def call_after_the_loss(patch: pytest.MonkeyPatch) -> None:
+    """A call leaves though its process has learnt that the partition is another's."""
+    patch.setattr(Runner, "_held_back", lambda self, owned, birth: None)
+
+
+@mutant("I6", stalled)
+def lease_from_after_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """The lease runs from when the commit was answered, not from before it was asked for."""
+    run_commands = Rounds._run_commands
+    patch.setattr(Rounds, "_run_commands", lambda self, work, began: run_commands(self, work, self._clock.monotonic()))

@@ -60,6 +60,60 @@ def unsettled(seed: int) -> Plan:
     """Partitions that move all the time, and calls that take long to leave."""
     trouble = Trouble(pauses=5, restarts=3, joins=6, kafka_outages=0, vcd_outages=0, lost_sessions=0, strangers=0)
     return Plan(
-        seed=seed, requests=40, entities=30, fault_rate=0.6, crashes=1, trouble=trouble, storm_seconds=90.0,
+        seed=seed, requests=60, entities=40, fault_rate=0.3, late_rate=0.7, crashes=1, trouble=trouble,
+        storm_seconds=60.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def slow_markers(seed: int) -> Plan:
+    """What was committed can be read only after a while, and partitions move meanwhile."""
+    trouble = replace(_QUIET, restarts=4, joins=6)
+    return Plan(
+        seed=seed, requests=40, crashes=2, trouble=trouble, marker_seconds=0.9, storm_seconds=60.0,
         calm_seconds=_CALM_SECONDS,
     )  # fmt: skip
+
+
+def unanswered(seed: int) -> Plan:
+    """Many cancels, and a Cloud Director that mostly does not answer."""
+    return Plan(
+        seed=seed, requests=80, entities=40, fault_rate=0.5, cancels=0.7, crashes=0, operators=False,
+        trouble=_QUIET, storm_seconds=60.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def frozen(seed: int) -> Plan:
+    """Cancels of long Tasks that a freeze holds back, and owners that die meanwhile."""
+    return Plan(
+        seed=seed, requests=60, entities=40, fault_rate=0.05, cancels=0.7, long_tasks=1.0, crashes=6,
+        operators=False, trouble=replace(_QUIET, freezes=2), storm_seconds=60.0, calm_seconds=1500.0,
+    )  # fmt: skip
+
+
+def stalled(seed: int) -> Plan:
+    """Commits that take long."""
+    return Plan(
+        seed=seed, requests=40, entities=30, crashes=0, trouble=replace(_QUIET, kafka_outages=8), storm_seconds=60.0,
+        calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def unheard(seed: int) -> Plan:
+    """Owners that run while the group goes on without them, and calls that take long to arrive."""
+    return Plan(
+        seed=seed, requests=60, entities=40, fault_rate=0.3, late_rate=0.5, crashes=0,
+        trouble=replace(_QUIET, unheard=8, slow_times=4), storm_seconds=60.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def cut_off(seed: int) -> Plan:
+    """Owners that can write nothing for a while, and have had a successor by the time they can."""
+    return Plan(
+        seed=seed, requests=60, entities=40, crashes=0, trouble=replace(_QUIET, cut_off=8),
+        storm_seconds=90.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def capped(seed: int) -> Plan:
+    """More requests than a partition may hold."""
+    return replace(requests(seed), requests=40, partitions=1, max_open=3, concurrent=(2,), storm_seconds=20.0)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bridge.catalogue.operation import Recovery
 from bridge.core import action_request, reconciling
-from bridge.core.inputs import RetryWanted
+from bridge.core.commands import SendCancel
+from bridge.core.inputs import Looked, RetryWanted
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.rules import OperationFacts
+from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
-from bridge.engine import claims, lanes, recovery
-from tests.simulation.mutants.plans import doubtful, requests
+from bridge.engine import claims, lanes, patience, recovery
+from bridge.engine.runner import Runner
+from tests.simulation.mutants.plans import doubtful, frozen, requests, unanswered, unheard
 from tests.simulation.mutants.table import mutant
 
 # --- doubt --------------------------------------------------------------------------------------------------------
@@ -49,6 +52,23 @@ def claimed_task_is_adopted(patch: pytest.MonkeyPatch) -> None:
     """A look takes a Task for its own that belongs to another request."""
     patch.setattr(claims.Claims, "__contains__", lambda self, task_id: False)
     patch.setattr(claims.Claims, "settle", lambda self, look, lifecycle, rounds: look)
+
+
+@mutant("I2", unheard)
+def no_settling_time(patch: pytest.MonkeyPatch) -> None:
+    """What a look does not find is taken for not done at once, though the call may still be on its way."""
+    patch.setattr(patience.SettleTimes, "of", lambda self, *, dead_owner: patience.Pause(timedelta(0), "none"))
+
+
+@mutant("I2", doubtful)
+def look_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    """What recovery looked at is not told."""
+    settled = reconciling.looked
+
+    def silent(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> None:
+        settled(story, replace(look, evidence=()), facts, rules)
+
+    patch.setattr(action_request, "looked", silent)
 
 
 @mutant("I2", doubtful)
@@ -117,6 +137,24 @@ def lane_never_given_back(patch: pytest.MonkeyPatch) -> None:
 
 
 # --- cancels ------------------------------------------------------------------------------------------------------
+
+
+@mutant("I2", unanswered)
+def cancel_after_the_end(patch: pytest.MonkeyPatch) -> None:
+    """A cancel that VCD did not answer is sent again though the Task has ended."""
+    patch.setattr(Runner, "_still", lambda self, owned, lifecycle, phase: not owned.closed)
+
+
+@mutant("I1", frozen)
+def cancel_forgotten_by_the_next_owner(patch: pytest.MonkeyPatch) -> None:
+    """A cancel that the former owner had not sent is never sent."""
+    restored = action_request._restored
+
+    def forgetful(story: Story) -> None:
+        restored(story)
+        story.commands[:] = [one for one in story.commands if not isinstance(one, SendCancel)]
+
+    patch.setattr(action_request, "_restored", forgetful)
 
 
 @mutant("I1", requests)

@@ -10,12 +10,12 @@ import pytest
 
 from bridge.core.commands import MakeCall
 from bridge.engine import records, restoring
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.partition import OwnedPartition, Room
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
 from bridge.engine.rounds import Rounds
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
-from tests.simulation.mutants.plans import alone, requests, stormy
+from tests.simulation.mutants.plans import alone, capped, requests, stormy
 from tests.simulation.mutants.table import mutant
 
 
@@ -201,3 +201,9 @@ def sequence_starts_over_after_a_restore(patch: pytest.MonkeyPatch) -> None:
 def sequence_skips_after_a_restore(patch: pytest.MonkeyPatch) -> None:
     """The next owner leaves an event's number out."""
     _told(patch, 1)
+
+
+@mutant("I8", capped)
+def cap_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Requests are opened however many are open."""
+    patch.setattr(OwnedPartition, "room", lambda self, *_, **__: Room.FREE)

@@ -15,7 +15,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
     """``breaks`` says in a sentence what it does wrong; ``guarantee`` is the promise that the checker has to find
-    broken, in one of the runs of ``plan`` with ``seeds``, the first of which shows it today."""
+    broken, in one of the runs of ``plan`` with ``seeds``: those that were given show it today, and come first."""
 
     name: str
     breaks: str
@@ -36,7 +36,7 @@ def mutant(guarantee: str, plan: Callable[[int], Plan], *seeds: int) -> Callable
         assert patch.__name__ not in MUTANTS
         MUTANTS[patch.__name__] = Mutant(
             name=patch.__name__, breaks=patch.__doc__.splitlines()[0], guarantee=guarantee, patch=patch, plan=plan,
-            seeds=seeds or range(12),
+            seeds=tuple(dict.fromkeys((*seeds, *range(12)))),
         )  # fmt: skip
         return patch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tests.support.checker.evidence import StateWrite
+from tests.support.checker.evidence import Place, StateWrite, births_of
 from tests.support.checker.joined import Joined
 from tests.support.checker.violation import Violation, amiss
 
@@ -24,6 +24,18 @@ def steps_are_whole(joined: Joined) -> Iterator[Violation]:
         if told_in is not None and ended.transaction not in {None, told_in}:
             name = joined.name(birth)
             yield amiss(f"I7 {name}: its ending is remembered in transaction {ended.transaction}, not {told_in}", birth)
+
+
+def offsets_go_with_what_is_written(joined: Joined) -> Iterator[Violation]:
+    """Each transaction that writes for a partition moves its offset too: nothing else has the broker fence it."""
+    known = joined.evidence.offset_transactions
+    told: set[tuple[Place, int]] = set()
+    for write in joined.evidence.writes if known else ():
+        number = write.transaction
+        if number is not None and number not in known.get(write.place, ()) and (write.place, number) not in told:
+            told.add((write.place, number))
+            where = f"for {write.topic}/{write.partition}, whose offset was not part of it"
+            yield amiss(f"I7 transaction {number}: {write.writer} wrote {where}", *births_of(write))
 
 
 def _events(joined: Joined, birth: str, before: StateWrite | None, after: StateWrite) -> Iterator[Violation]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
-from tests.support.checker.evidence import STEM_LENGTH, LedgerCall, StateWrite, plain_id, story_id
+from tests.support.checker.evidence import STEM_LENGTH, Event, LedgerCall, StateWrite, plain_id, story_id
 from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
+_LOOKED = re.compile("GET |probe GET |(the )?task query|nothing tells a Task")
+"""How a line of evidence begins that names something that was read."""
 _NEVER_STARTED = {"rejected", "expired", "canceled"}
 
 
@@ -83,9 +86,14 @@ def _tells_of_a_look(joined: Joined, birth: str, before: StateWrite, after: Stat
     later = joined.stories.get(birth, [])[before.sequence :]
     first = next((index for index, event in enumerate(later) if event["change"] != "overdue"), None)
     # What was looked at is told with the very next event, which may be that it takes too long.
-    if first is not None and not any(event["evidence"] for event in later[: first + 1]):
+    if first is not None and not any(map(_names_a_look, later[: first + 1])):
         name, became = joined.name(birth), after.phase or "ended"
         yield amiss(f"I2 {name}#{later[first]['sequence']}: in doubt, then {became}, and tells of no look", birth)
+
+
+def _names_a_look(event: Event) -> bool:
+    """Its evidence says what was looked at, beside why: a GET, a query, or that there is nothing to look for."""
+    return any(_LOOKED.match(line) for line in event["evidence"] or ())
 
 
 def nothing_is_done_twice(joined: Joined) -> Iterator[Violation]:

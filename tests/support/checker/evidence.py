@@ -399,6 +399,8 @@ class Evidence:
     """``event_id`` -> when it was written, by the clock of the store records; where missing, its own time counts."""
     event_transactions: Mapping[str, int] = field(default_factory=dict)
     """``event_id`` -> its transaction, where that is known."""
+    offset_transactions: Mapping[Place, Collection[int]] = field(default_factory=dict)
+    """By partition: the transactions that its offset was part of, where that is known."""
     ticket_updates: Sequence[str] | None = None
     """The ``event_id`` of each; None: they are off."""
     allow_open: bool = False

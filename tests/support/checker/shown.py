@@ -132,6 +132,21 @@ def the_last_word_is_shown(joined: Joined) -> Iterator[Violation]:
             yield lost(f"I9 {joined.name(birth)}: VCD shows another {', '.join(wrong)} than was wanted last", birth)
 
 
+def what_is_never_shown_is_refused(joined: Joined) -> Iterator[Violation]:
+    """Where somebody else has ended the Task, whoever asked for what it never showed is told so."""
+    for birth in joined.stories:
+        final, wanted = joined.final(birth), history(joined, birth)
+        if final is None or final.get("task") is None or wanted is None or code(final) != "ended_in_vcd":
+            continue
+        sent = [json.loads(call.body) for call in joined.calls.get(birth, ()) if call.effect and call.body is not None]
+        shown = max((i for i, one in enumerate(wanted) if any(map(one.is_in, sent))), default=0)
+        left = len(wanted) - 1 - shown
+        if left:
+            yield lost(
+                f"I1 {joined.name(birth)}: ended in VCD, its last {left} commands never shown, nobody told", birth
+            )
+
+
 def _is_ended_by_us(joined: Joined, birth: str) -> bool:
     final = joined.final(birth)
     return final is not None and code(final) in _BY_THE_BRIDGE
