@@ -47,14 +47,18 @@ class Witness(SilentObserver):
         self.name = name
         self.absences: list[Absence] = []
         self.freezes: list[Freeze] = []
-        self.stopped: list[str] = []
+        self.stopped: dict[TopicPartition, str] = {}
+        """What it cannot go on with, as long as it takes that for its own: who stood still may have read a store that
+        has had another owner since, and hears of that only later."""
         self._frozen_since: float | None = None
         self._gone: dict[TopicPartition, float] = {}
 
     def assigned(self, partition: TopicPartition, lifecycles: int, seconds: float) -> None:
+        self.stopped.pop(partition, None)
         self._close(partition, _now())
 
     def unassigned(self, partition: TopicPartition, *, lost: bool) -> None:
+        self.stopped.pop(partition, None)
         self._gone.setdefault(partition, _now())
 
     def freeze_changed(self, freeze: Said) -> None:
@@ -62,11 +66,12 @@ class Witness(SilentObserver):
         self._frozen_since = _now() if freeze.frozen else None
 
     def partition_stopped(self, partition: TopicPartition, reason: str) -> None:
-        self.stopped.append(f"{partition}: {reason}")
+        self.stopped[partition] = reason
 
     def ended(self, at: float) -> None:
         """The process is no more, or the run is over."""
         self._thaw(at)
+        self.stopped.clear()
         for partition in list(self._gone):
             self._close(partition, at)
 
