@@ -16,7 +16,7 @@ from tests.crash.work import ANSWERED_LATE, CALLED_AT_ONCE, DOUBT, SUCCESS, ends
 from tests.support.bridge import KILLED, USER, Site, running_site
 from tests.support.gathering import ledger_of
 from tests.support.kafka import KafkaNode
-from tests.support.proxy import END_TXN, Fate, KafkaProxy
+from tests.support.proxy import Fate, KafkaProxy
 from tests.support.simulator import acme_vapp
 
 Durable = Callable[[Site], bool]
@@ -181,10 +181,10 @@ def _a_commit_is_asked_for(kafka: KafkaNode, directory: Path) -> None:
 
     async def until_asked(site: Site) -> None:
         async with KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy:
-            proxy.fate = lambda key: (
-                Fate.SWALLOW_ANSWER if key == END_TXN and proxy.seen.get(END_TXN) == 1 else Fate.PASS
-            )
-            asking = site.start(kafka={"bootstrap_servers": kafka.proxied_bootstrap})
+            asking = site.start(crash_at="intent_decided:1:stop", kafka={"bootstrap_servers": kafka.proxied_bootstrap})
+            await asyncio.to_thread(asking.wait_stopped)
+            proxy.lose_commits(Fate.SWALLOW_ANSWER)
+            asking.resume()
             await proxy.lost.wait()
             asking.kill()
 

@@ -77,6 +77,12 @@ class KafkaProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def arrived(self, api_key: int, *, answer_lost: bool) -> None:
+        """A request is with the broker."""
+        self.passed(api_key)
+        if answer_lost:
+            self.lost.set()
+
     def lose_commits(self, fate: Fate) -> None:
         """From the next commit request on, on whatever connection."""
         self.lose(END_TXN, fate)
@@ -196,14 +202,16 @@ class _Connection:
             if fate is Fate.HOLD:
                 self.held = _Held(head + body, self._broker, self._upstream)
                 raise ConnectionResetError
-            if fate is not Fate.PASS:
+            if fate is Fate.SWALLOW:
                 proxy.lost.set()
             self._mute = self._mute or fate is Fate.SWALLOW_ANSWER
             self._deaf = self._deaf or fate is Fate.SWALLOW
             if self._deaf or proxy.silent:
                 continue
             proxy.seen[api_key] = proxy.seen.get(api_key, 0) + 1
-            await line.put(head + body, partial(proxy.passed, api_key))
+            # Whoever waits for a lost answer may end the connection at once: the broker shall have the request by then.
+            lost = fate is Fate.SWALLOW_ANSWER
+            await line.put(head + body, partial(proxy.arrived, api_key, answer_lost=lost))
 
     async def _answers(self, line: _Line) -> None:
         while True:

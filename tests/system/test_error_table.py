@@ -70,7 +70,7 @@ def _prepare(site: Site, row: Row, recovery: str, entities: dict[str, str]) -> D
     name, operation = row.request_id(recovery), OPERATIONS[recovery]
     entity = entities[name] = f"vapp-00000000-0000-4000-8000-{len(entities):012d}"
     if row.occupied:
-        site.simulator.script({"seconds": 1.5}, entity=entity, times=1)
+        site.simulator.script({"seconds": 5}, entity=entity, times=1)
         stranger = site.simulator.log_in("operator@System")
         assert stranger.post(f"/api/vApp/{entity}/action/deploy", {}).status == 202
     else:
