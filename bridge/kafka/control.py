@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import KEY, THAWED, Freeze, UnreadableFreezeError, read_freeze
-from bridge.errors import ConfigurationError, TemporaryError
+from bridge.errors import BridgeError, ConfigurationError, TemporaryError
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe, failures, require_topics
 from bridge.kafka.queries import high_watermarks
@@ -51,8 +51,12 @@ class KafkaControl:
         self._worker = Worker("kafka-control", bound_seconds=HUNG_SECONDS, on_hung=on_hung)
 
     async def open(self) -> Freeze:
-        """What holds now. Raises TemporaryError or ConfigurationError."""
-        return await self._worker.run(self._reader.read_whole)
+        """What holds now. Raises TemporaryError or ConfigurationError; nothing is left of it then."""
+        try:
+            return await self._worker.run(self._reader.read_whole)
+        except BridgeError:
+            await self.close()
+            raise
 
     async def next(self) -> Freeze:
         """What is said next, once it is said. While Kafka is away nothing is."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from bridge.core.freeze import THAWED, Freeze
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka import control
 from bridge.kafka.clients import send
 from bridge.kafka.config import KafkaConfig
@@ -163,3 +163,13 @@ async def test_a_process_that_has_read_it_can_end(desk: Desk) -> None:
     """What is left to the end of the interpreter must start no thread there: it would wait for it for ever."""
     done = subprocess.run([sys.executable, "-c", IN_A_PROCESS, desk.bootstrap, desk.topic], timeout=30, check=False)
     assert done.returncode == 0
+
+
+async def test_what_cannot_be_read_in_time_leaves_no_client(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[object] = []
+    monkeypatch.setattr(control, "OPEN_SECONDS", -1.0)
+    monkeypatch.setattr(control, "let_go", released.append)
+    await desk.say(FROZEN)
+    with pytest.raises(TemporaryError, match="cannot be read to its end"):
+        await desk.reader().open()
+    assert len(released) == 1
