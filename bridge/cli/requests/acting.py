@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.cli.composing import Composed, entity_key
 from bridge.cli.options import UsageError
 from bridge.cli.requests.advice import Wanted, external_way, known_as
+from bridge.core.action_request import named_task
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.inputs import CancelWanted, ResolveWanted, RetryWanted
 from bridge.core.lifecycle import Ended, Kind, Lifecycle
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from bridge.kafka.config import KafkaConfig
     from bridge.ports import StoredRecord
     from bridge.settings import Settings
-
-_TASK_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +45,16 @@ class Word:
             case "cancel":
                 return CancelWanted(self.by)
             case _:
-                return ResolveWanted(Resolution(outcome=self.outcome, task_href=self.task_href), self.by)
+                return ResolveWanted(self._resolution, self.by)
 
     @property
     def task_id(self) -> str | None:
-        found = _TASK_UUID.findall(self.task_href or "")
-        return f"urn:vcloud:task:{found[-1].lower()}" if found else None
+        """URN of the Task that it gives to its target, as the core reads it; None: it gives none."""
+        return named_task(self._resolution)
+
+    @property
+    def _resolution(self) -> Resolution:
+        return Resolution(outcome=self.outcome, task_href=self.task_href)
 
     def document(self, target: Lifecycle | Ended | None) -> dict[str, Any]:
         """The ``ActionRequest`` to send."""
