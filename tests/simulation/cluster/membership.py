@@ -131,6 +131,8 @@ class ClassicMember(GroupMember):
         self._joining = False
         self._is_behind = False
         """A round has begun while a callback was running."""
+        self._former: set[str] = set()
+        """Ids that the group does not know any more: what is still answered to them is thrown away."""
         self._group = self.cluster.classic_group(group)
 
     def join(self) -> None:
@@ -168,7 +170,7 @@ class ClassicMember(GroupMember):
             self.queue(Kind.REVOKE, self.owned, self.join)
 
     def joined(self, member_id: str, generation: int) -> None:
-        if self._joining:
+        if self._joining and member_id not in self._former:
             self.id, self.epoch = member_id, generation
 
     def synced(self, member_id: str, generation: int, assigned: Partitions) -> None:
@@ -185,6 +187,7 @@ class ClassicMember(GroupMember):
     def unknown(self, member_id: str) -> None:
         if member_id != self.id or self.is_leaving:
             return
+        self._former.add(self.id)
         self.id = ""
         self._joining = self._is_behind = False
         self.lose()
