@@ -19,8 +19,8 @@ from bridge.core.freeze import KEY, THAWED, Freeze, UnreadableFreezeError, read_
 from bridge.errors import BridgeError, ConfigurationError, TemporaryError
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe, failures, require_topics
+from bridge.kafka.letting_go import let_go
 from bridge.kafka.queries import high_watermarks
-from bridge.kafka.transaction import let_go
 from bridge.kafka.worker import Worker
 from bridge.ports import OutRecord
 

@@ -13,9 +13,10 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import LOG, KafkaConfig, make
+from bridge.kafka.letting_go import let_go
 from bridge.kafka.limits import DEFAULT_BYTES
 from bridge.kafka.polling import headers_of
-from bridge.kafka.transaction import WRITER_HEADER, let_go
+from bridge.kafka.producing import WRITER_HEADER
 
 _FIND_SECONDS = 5.0
 _AGAIN_SECONDS = 5.0

@@ -13,8 +13,9 @@ from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection, require_topics
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.limits import DEFAULT_BYTES, OVERHEAD_BYTES, record_bytes, topic_limits
+from bridge.kafka.outcomes import Attempt, End
 from bridge.kafka.rights import read_topics, require_rights, written
-from bridge.kafka.transaction import Attempt, End, TransactionalWriter, Work
+from bridge.kafka.transaction import TransactionalWriter, Work
 from bridge.kafka.worker import Worker
 from bridge.ports import Committed, NotCommitted, PartitionEntries, TopicNames
 
@@ -138,7 +139,7 @@ class TransactionalJournal:
         limits = self._topic_limits()
         if limits != self._limits:
             self._limits = limits
-            writer.resize(limits)
+            writer.producers.resize(limits)
             return replace(attempt, refused=self._too_large(work.entries))
         # Tried once more, each alone: a broker refuses whole batches, and a topic can be unknown for a moment.
         suspects = [entry for entry in work.entries if entry.partition in attempt.refused]
@@ -218,5 +219,5 @@ class TransactionalJournal:
 
 def _settle(writer: TransactionalWriter, partitions: Sequence[TopicPartition], tag: str) -> bool:
     """The outcome of a transaction in doubt. Fencing it first is what makes the answer final."""
-    writer.replace()
+    writer.producers.replace()
     return writer.was_committed(partitions, tag)

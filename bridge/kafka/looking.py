@@ -21,9 +21,9 @@ from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka.clients import ReadRecord, read_record
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, failure, failures
+from bridge.kafka.letting_go import let_go
 from bridge.kafka.queries import high_watermarks, log_starts, offsets_at
 from bridge.kafka.restoring import Log
-from bridge.kafka.transaction import let_go
 from bridge.ports import StoredRecord, TopicNames
 
 OPEN_SECONDS = 5.0

@@ -18,9 +18,9 @@ from confluent_kafka import TopicPartition as ClientPartition
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection
+from bridge.kafka.letting_go import let_go
 from bridge.kafka.membership import Identity
 from bridge.kafka.queries import high_watermarks, readable_ranges
-from bridge.kafka.transaction import let_go
 from tests.simulation.cluster.adapters import simulated_clients
 from tests.simulation.cluster.admin import SimConnection
 from tests.simulation.cluster.broker import SimKafka, Timing

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from bridge.kafka import transaction
+from bridge.kafka.producers import BrokenConnections
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
 from tests.kafka.member import Stage, running
 from tests.support.kafka import KafkaNode, committed_offset, create_topics, read, read_committed, set_topic, unique
@@ -199,14 +200,14 @@ async def test_an_unknown_commit_outcome_is_settled_by_the_tag(
         assert await commit(b"first") == Committed()
         writer = member.journal._writer
         assert writer is not None
-        renew = writer._renew
+        renew = writer.producers._renew
 
         def renew_after_healing(seconds: float) -> object:
             loop.call_soon_threadsafe(proxy.heal)
             return renew(seconds)
 
         loop = asyncio.get_running_loop()
-        monkeypatch.setattr(writer, "_renew", renew_after_healing)
+        monkeypatch.setattr(writer.producers, "_renew", renew_after_healing)
         proxy.lose_commits(fate)
         outcome = await commit(b"second")
         assert outcome == (Committed() if happened else NotCommitted())
@@ -229,14 +230,14 @@ async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
         await member.commit(event=b"first")
         writer = member.journal._writer
         assert writer is not None
-        before = writer._producer
+        before = writer.producers.current
         proxy.lose_commits(Fate.SWALLOW_ANSWER)
         committing = asyncio.ensure_future(member.commit(event=b"second"))
         await proxy.lost.wait()
         proxy.heal()
         assert await committing == Committed()
         assert await member.commit(event=b"third") == Committed()
-        assert writer._producer is not before
+        assert writer.producers.current is not before
     assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
 
 
@@ -304,6 +305,6 @@ def test_a_connection_that_never_came_up_puts_no_producer_in_doubt() -> None:
         ("n1: 1 request(s) timed out: disconnect (after 2000ms in state UP, 1 identical error(s) suppressed)", True),
         ("n1: something new", True),
     ):
-        connections = transaction._BrokenConnections()
+        connections = BrokenConnections()
         connections.log(6, "%s [%s] %s", "FAIL", "vcd-bridge#producer-1", f"[thrd:n1]: {said}")
         assert connections.broken is broken, said

@@ -9,7 +9,8 @@ import pytest
 
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.transaction import End, TransactionalWriter, Work
+from bridge.kafka.outcomes import End
+from bridge.kafka.transaction import TransactionalWriter, Work
 from bridge.ports import OutRecord, PartitionEntries
 from tests.simulation.cluster.adapters import simulated_clients
 from tests.simulation.cluster.broker import Fate, SimKafka

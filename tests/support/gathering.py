@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.catalogue.load import load
 from bridge.kafka.polling import headers_of
-from bridge.kafka.transaction import WRITER_HEADER
+from bridge.kafka.producing import WRITER_HEADER
 from bridge.ports import Headers, StoredRecord
 from tests.support.changelog import ended_of, write_of
 from tests.support.checker.evidence import EndedRecord, ExternalTask, LedgerCall, Place, VcdTask, Write

@@ -55,7 +55,11 @@ def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
     return {
         "worker": {"threading": Threading, "Watchdog": Unwatched},
         "polling": {"threading": Threading, "time": Time, "Watchdog": Unwatched, "Consumer": Consumer},
-        "transaction": {"threading": Threading, "time": Time, **clients},
+        "transaction": {"time": Time, "Producer": Producer},
+        "producers": {"time": Time, "Producer": Producer},
+        "producing": {"time": Time, "Producer": Producer},
+        "tags": {"time": Time, "Consumer": Consumer},
+        "letting_go": {"threading": Threading},
         "fencing": {"time": Time, **clients},
         "restoring": {
             "threading": Threading, "time": Time, "Watchdog": Unwatched,

@@ -29,7 +29,7 @@ def offsets_left_out(patch: pytest.MonkeyPatch) -> None:
 
 def _outcome(patch: pytest.MonkeyPatch, happened: bool) -> None:
     def settle(writer: TransactionalWriter, partitions: Sequence[TopicPartition], tag: str) -> bool:
-        writer.replace()
+        writer.producers.replace()
         return happened
 
     patch.setattr(journal, "_settle", settle)
