@@ -103,13 +103,14 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(make: Make, status: i
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 async def test_no_method_is_sent_twice_over_a_connection_that_breaks(make: Make, method: str) -> None:
-    """On a fresh connection and on one that has served before."""
+    """On a fresh connection, and on one that has served before where the transport keeps it."""
 
     async def second_fails(exchange: Exchange) -> None:
-        if await exchange.read_request():
-            await exchange.answer(200, b"{}")
-        if await exchange.read_request():
-            exchange.reset()
+        while await exchange.read_request():
+            if len(exchange.peer.requests) > 1:
+                exchange.reset()
+            else:
+                await exchange.answer(200, b"{}")
 
     async with listening(second_fails) as peer:
         transport = make()
@@ -117,6 +118,63 @@ async def test_no_method_is_sent_twice_over_a_connection_that_breaks(make: Make,
         failed = await fault_of(transport, post(peer.url, method=method))
         assert not failed.verdict.never_sent
         assert len(peer.requests) == 2
+
+
+def _numbered(exchange: Exchange) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n%04d" % len(exchange.peer.requests)
+
+
+async def _twice(exchange: Exchange) -> None:
+    """Answers every request of the connection twice, at once."""
+    while await exchange.read_request():
+        await exchange.send(_numbered(exchange) * 2)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_the_second_answer_to_a_request_is_not_the_next_ones(
+    make: Make, method: str, authority: Authority
+) -> None:
+    for context in (None, authority.server_context(authority.issue("server"))):
+        async with listening(_twice, context) as peer:
+            transport = make(tls=TlsFiles(authorities=authority.file))
+            answers = [(await transport.send(post(peer.url, method=method))).body for _ in range(5)]
+            assert answers == [b"0001", b"0002", b"0003", b"0004", b"0005"]
+            assert len(peer.requests) == 5, "sent twice"
+
+
+async def test_httpx_gives_every_call_a_connection_of_its_own_and_reads_a_common_one() -> None:
+    """However late a second answer comes: there is no request after the first for which it could be taken."""
+    transport = HttpxTransport(LIMITS, TlsFiles(), time.monotonic)
+    async with listening(ok) as peer:
+        for connections, method in enumerate(("POST", "PUT", "DELETE"), start=1):
+            await transport.send(post(peer.url, method=method))
+            assert peer.connections == connections
+            assert b"\r\nConnection: close\r\n" in peer.requests[-1]
+        for _ in range(3):
+            await transport.send(post(peer.url, method="GET"))
+        assert peer.connections == 4
+    await transport.close()
+
+
+async def test_httpx_takes_no_answer_that_came_before_its_question() -> None:
+    """A second answer to a read that comes when the connection waits for the next one."""
+    more, sent = asyncio.Event(), asyncio.Event()
+
+    async def again(exchange: Exchange) -> None:
+        while await exchange.read_request():
+            await exchange.send(_numbered(exchange))
+            await more.wait()
+            await exchange.send(_numbered(exchange))
+            sent.set()
+
+    transport = HttpxTransport(LIMITS, TlsFiles(), time.monotonic)
+    async with listening(again) as peer:
+        first = await transport.send(post(peer.url, method="GET"))
+        more.set()
+        await asyncio.wait_for(sent.wait(), 1.0)
+        second = await transport.send(post(peer.url, method="GET"))
+        assert (first.body, second.body, peer.connections) == (b"0001", b"0002", 2)
+    await transport.close()
 
 
 async def test_a_refusal_before_the_body_was_read(make: Make) -> None:
@@ -349,7 +407,7 @@ async def test_httpx_asks_whether_a_call_may_leave_at_the_first_byte() -> None:
 
     async with listening(late) as peer:
         transport = HttpxTransport(LIMITS, TlsFiles(), time.monotonic)
-        inner = transport._shards[0].transport
+        inner = transport._shards[0]
         carry_on = inner.handle_async_request
 
         async def lose_first(request: httpx.Request) -> httpx.Response:
@@ -383,7 +441,7 @@ async def test_httpx_checks_the_lease_at_the_first_byte(authority: Authority) ->
         files = TlsFiles(authorities=authority.file)
         now = [0.0]
         transport = HttpxTransport(LIMITS, files, lambda: now[0])
-        inner = transport._shards[0].transport
+        inner = transport._shards[0]
         carry_on = inner.handle_async_request
 
         async def sleep_first(request: httpx.Request) -> httpx.Response:

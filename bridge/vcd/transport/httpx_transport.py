@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
 
 import httpx
 
@@ -26,6 +26,7 @@ from bridge.vcd.transport.transports import (
 SHARD_CONNECTIONS = 6
 """Connections per shard: httpcore's pool costs O(n²) in them (encode/httpcore #1035)."""
 
+_READING = frozenset({"GET", "HEAD"})
 _SEND_STARTED = ".send_request_headers.started"
 
 # At DEBUG httpcore writes answer headers, and a login's answer carries the token.
@@ -37,6 +38,10 @@ class HttpxTransport:
 
     A request must not be canceled while it is inside: httpcore loses the connection's slot for good (encode/httpcore
     #1093). The caller gives each one a task of its own and shields it.
+
+    What may change VCD goes over a connection that has carried nothing before and carries nothing after: of a peer that
+    answers one request twice httpcore takes the second answer for that of the next request. Reads keep their
+    connections as long as nothing has come on them that was not asked for.
     """
 
     def __init__(self, limits: TransportLimits, tls: TlsFiles, monotonic: Callable[[], float]) -> None:
@@ -67,16 +72,18 @@ class HttpxTransport:
         await self._acquire(leave_by)
         shard = min(self._shards, key=lambda one: one.busy / one.size)
         shard.busy += 1
+        if request.method not in _READING:
+            request.headers["Connection"] = "close"
         request.extensions = {"trace": trace, "timeout": self._timeouts(leave_by)}
         deadline = self._monotonic() + self._limits.connect + 2 * self._limits.answer
         try:
-            return await exchange(shard.transport, request, classify, lambda: self._monotonic() > deadline)
+            return await exchange(shard, request, classify, lambda: self._monotonic() > deadline)
         finally:
             shard.busy -= 1
             self._free.release()
 
     async def close(self) -> None:
-        await asyncio.gather(*(shard.transport.aclose() for shard in self._shards))
+        await asyncio.gather(*(shard.aclose() for shard in self._shards))
 
     async def _acquire(self, leave_by: float | None) -> None:
         wait = self._limits.pool if leave_by is None else min(self._limits.pool, self._left(leave_by))
@@ -99,12 +106,48 @@ class HttpxTransport:
         return left
 
 
-class _Shard:
+class _Shard(httpx.AsyncBaseTransport):
+    """A pool of its own. ``busy``: requests in it."""
+
     def __init__(self, context: ssl.SSLContext, size: int) -> None:
         self.size = size
         self.busy = 0
         limits = httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=KEEP_ALIVE_SECONDS)
-        self.transport = httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, http2=False)
+        self._pool = httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, http2=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._pool.handle_async_request(request)
+        response.stream = _Watched(response)
+        return response
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Watched(httpx.AsyncByteStream):
+    """A body after which the connection is given up if more has come on it than the answer."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._body = response.stream
+        self._connection = response.extensions["network_stream"]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in cast("httpx.AsyncByteStream", self._body):
+            yield chunk
+
+    async def aclose(self) -> None:
+        if _left_over(self._body):
+            await self._connection.aclose()
+        await cast("httpx.AsyncByteStream", self._body).aclose()
+
+
+def _left_over(body: object) -> bool:
+    """Whether bytes after the answer have been read with it, in h11's public word; on the way to it there is no public
+    one. Should these names be others some day, no connection is kept: slow, not wrong."""
+    parser: Any = body
+    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        parser = getattr(parser, name, None)
+    return parser is None or bool(parser.trailing_data[0])
 
 
 def _context(tls: TlsFiles) -> ssl.SSLContext:
