@@ -1,5 +1,7 @@
 """Store records to bytes and back: Avro in single-object encoding. Never needs a schema registry.
 
+What was added to a kind of record later is in a header, not a field: a process of an older version reads past it.
+
 Headers repeat what is needed to tell and park a lifecycle whose value cannot be read: ``vb_kind``, ``vb_format`` and
 for states ``vb_sequence``, ``vb_phase``, ``vb_lifecycle``, ``vb_lane``, ``vb_request_id``, ``vb_external_key``,
 ``vb_correlation_id``, ``vb_operation``, ``vb_content_hash``, all UTF-8 text.
@@ -7,7 +9,9 @@ for states ``vb_sequence``, ``vb_phase``, ``vb_lifecycle``, ``vb_lane``, ``vb_re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -17,16 +21,20 @@ from bridge.avro.conforming import Conformer
 from bridge.avro.framing import FramingError, SingleObjectAvro, single_object_prefix, text_header, unframe
 from bridge.avro.schemas import by_fingerprint, load
 from bridge.avro.store_state import lifecycle_document, to_lifecycle
-from bridge.avro.times import to_millis
+from bridge.avro.times import from_millis, to_millis
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
-from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Ended, Lifecycle, StoredRequest
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Doubt, Ended, Lifecycle, StoredRequest
 from bridge.errors import StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, StoredRecord
 
 _T = TypeVar("_T")
 _OPEN_HEADER = "vb_open"
-"""Of cursors. A header, not a field: a process of another version reads past it."""
+"""Of cursors: how many lifecycles are open."""
+_DOUBT_HEADER = "vb_doubt"
+"""Of endings: the call that may have made a Task which nobody has, as JSON."""
+_LONGEST_NAME = 1024
+"""VCD takes no longer one, and an ending has to fit into its topic whatever was asked for."""
 
 
 class StoreFormatNewer(StoreConflict):
@@ -189,10 +197,15 @@ class AvroStoreCodec:
             "external_key": ended.external_key,
             "commands": ended.commands,
         }
-        return self._ended.write(document), self._ended.headers
+        headers = self._ended.headers
+        if ended.doubt is not None:
+            headers = (*headers, (_DOUBT_HEADER, _doubt_text(ended.doubt)))
+        return self._ended.write(document), headers
 
     def decode_ended(self, record: StoredRecord) -> Ended:
-        return self._ended.read(record, _to_ended)
+        ended = self._ended.read(record, _to_ended)
+        told = text_header(record.headers, _DOUBT_HEADER)
+        return replace(ended, doubt=_to_doubt(ended.birth, told)) if told is not None else ended
 
 
 def _to_request(document: dict[str, Any]) -> StoredRequest:
@@ -204,6 +217,22 @@ def _to_ended(document: dict[str, Any]) -> Ended:
     document["outcome"] = Outcome(document["outcome"])
     document["commands"] = tuple(document["commands"])
     return Ended(**document)
+
+
+def _doubt_text(doubt: Doubt) -> bytes:
+    name = doubt.created_name[:_LONGEST_NAME] if doubt.created_name is not None else None
+    told = {"entity": doubt.entity, "created_name": name, "called_at": to_millis(doubt.called_at)}
+    return json.dumps(told).encode()
+
+
+def _to_doubt(birth: Birth, text: str) -> Doubt | None:
+    """None where a newer version writes something else there."""
+    try:
+        told = json.loads(text)
+        called_at = from_millis(told["called_at"])
+        return Doubt(birth=birth, entity=told["entity"], created_name=told["created_name"], called_at=called_at)
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None
 
 
 def _shown(key: bytes) -> str:

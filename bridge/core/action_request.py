@@ -208,10 +208,11 @@ def _retry_wanted(story: Story, event: RetryWanted, facts: OperationFacts) -> st
         "operator_retry",
         f"to be called again by the word of {_somebody(event.requested_by)}; parked before ({lifecycle.parked_reason})",
     )
-    # The operator's word: the calls in doubt did nothing, and it is not too late to start.
+    # The operator's word: the calls in doubt did nothing, and it is not too late to start. What their Tasks could be
+    # taken for is remembered all the same (``unsure_since``).
     story.become(
         phase=Phase.WAITING, tries=0, waits=0, looks=0, wake_at=None, waiting_for=None, waiting_code=None,
-        unsure_code=None, unsure_since=None, start_by=None, first_intent_at=None, lane_released=False,
+        unsure_code=None, start_by=None, first_intent_at=None, lane_released=False,
         parked_reason=None, parked_from=None, parked_at=None, cancel_wanted=False, cancel_sent=False,
     )  # fmt: skip
     return None

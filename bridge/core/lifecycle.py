@@ -65,6 +65,20 @@ class Unshown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A call may have made a Task that nobody knows as its own.
+
+    ``called_at``: when the intent of the last call was decided. ``is_open``: its request can still come to that Task.
+    """
+
+    birth: Birth
+    entity: str | None
+    created_name: str | None
+    called_at: datetime
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
     """One lifecycle's state. Times are aware UTC. ``sequence`` is that of the last event told (0: none)."""
 
@@ -117,7 +131,8 @@ class Lifecycle:
     """Why the outcome of a call is, or was, in doubt; kept until a Task is ours, so that what comes after the doubt (a
     busy entity, a refusal, a deadline) is not taken for "nothing happened"."""
     unsure_since: datetime | None = None
-    """When the intent of the first call in doubt was decided."""
+    """When the intent of the first call in doubt was decided. Without ``unsure_code`` the doubt is over, by a person's
+    word or a later call's answer, and a Task of that call can turn up all the same."""
 
     task_id: str | None = None
     task_href: str | None = None
@@ -212,6 +227,22 @@ class Lifecycle:
         return self.heard_at + timedelta(seconds=self.expire_after_seconds)
 
     @property
+    def in_doubt_since(self) -> datetime | None:
+        """When the intent of the first call was decided whose outcome is to be found out; None: there is none."""
+        return self.unsure_since if self.unsure_code is not None else None
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """What others have to reckon with, also once it has ended: a Task that may be of its calls."""
+        is_open = self.phase is Phase.INTENT or (self.is_open and self.unsure_code is not None)
+        if not is_open and self.unsure_since is None:
+            return None
+        return Doubt(
+            birth=self.birth, entity=self.entity, created_name=self.created_name, is_open=is_open,
+            called_at=self.intent_at or self.received_at,
+        )  # fmt: skip
+
+    @property
     def may_be_found(self) -> bool:
         """Parked with a POST that may have been carried out: a Task of it may run, and be found yet."""
         parked = self.kind is Kind.EXTERNAL_TASK and self.phase is Phase.PARKED
@@ -276,6 +307,8 @@ class Ended:
     external_key: str | None = None
     commands: tuple[str, ...] = ()
     """Fingerprints of the last commands that an external task took."""
+    doubt: Doubt | None = None
+    """It has ended, and a call of it may have made a Task that it does not have."""
 
     @property
     def name(self) -> str | None:

@@ -12,11 +12,14 @@ from bridge.core.task import Task, is_final, normal_status, rank
 
 def accept(story: Story, task: Task) -> None:
     """A Task is ours: told as accepted, or at once as finished."""
-    if task.id != story.lifecycle.task_id:
+    lifecycle = story.lifecycle
+    if task.id != lifecycle.task_id:
         story.become(progress_told=None, cancel_requested=False)
     story.become(
         task_id=task.id, task_href=task.href, waiting_for=None, waiting_code=None, wake_at=None, waits=0,
-        unsure_code=None, unsure_since=None, blockers=(),
+        unsure_code=None, blockers=(),
+        # It settles the doubt about one call. Of several, another one may have made a Task as well.
+        unsure_since=lifecycle.unsure_since if lifecycle.unsure_since != lifecycle.intent_at else None,
     )  # fmt: skip
     if task.is_final:
         finish(story, task)

@@ -12,12 +12,15 @@ from bridge.catalogue.operation import Operation, TaskSign
 from bridge.core.answers import TaskRecord
 from bridge.core.coordinates import OPERATION_KEY_PREFIX
 from bridge.core.external_limits import RESERVED_NAMESPACE
-from bridge.core.lifecycle import Lifecycle
+from bridge.core.lifecycle import Doubt, Lifecycle
 from bridge.core.task import Task
 
 CLOCK_MARGIN = timedelta(seconds=30)
 """How much earlier a start window begins: startTime is the server's, whose cells have a clock each, and the difference
 to ours is known to the second only."""
+
+LATEST_START = timedelta(minutes=10)
+"""How long after its intent a call in doubt may have started a Task: far above what VCD may take to answer."""
 
 _UUID_AT_END = re.compile(
     r"(?:^|[/:-])([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/?$", re.IGNORECASE
@@ -65,7 +68,7 @@ def trace_of(
     """
     # The first call in doubt counts: after a repeat, the Task of the call before it may still turn up. Calls before it
     # are known to have started nothing.
-    began = lifecycle.unsure_since or lifecycle.intent_at or lifecycle.received_at
+    began = _first_call(lifecycle)
     own_name = operation.vcd_operation_name if operation is not None else None
     keyed = operation is None or operation.key_field is not None
     return Trace(
@@ -78,6 +81,23 @@ def trace_of(
         operation_key=lifecycle.birth.operation_key if keyed else None,
         not_ours=frozenset(lifecycle.blockers),
     )
+
+
+def _first_call(lifecycle: Lifecycle) -> datetime:
+    """When the intent of the first call was decided that may have made its Task."""
+    return lifecycle.in_doubt_since or lifecycle.intent_at or lifecycle.received_at
+
+
+def may_have_made(doubt: Doubt, lifecycle: Lifecycle) -> bool:
+    """Whether a Task that a look of ``lifecycle`` finds can be of another's call in doubt as well.
+
+    What has ended, or has a Task, is reckoned with for a while: what it left behind began before that is over.
+    """
+    if not doubt.is_open and _first_call(lifecycle) - doubt.called_at > LATEST_START:
+        return False
+    if doubt.entity is not None or lifecycle.entity is not None:
+        return None not in (doubt.entity, lifecycle.entity) and same_entity(doubt.entity or "", lifecycle.entity or "")
+    return doubt.created_name is not None and doubt.created_name == lifecycle.created_name
 
 
 def _told_by(operation: Operation | None, sign: TaskSign) -> bool:

@@ -19,7 +19,7 @@ def become_unsure(story: Story, code: str, *, settle: bool) -> None:
     """Only looking is allowed now. ``settle``: the call may still be on its way, from a process that is gone."""
     lifecycle = story.lifecycle
     story.become(
-        phase=Phase.UNSURE, unsure_code=code, unsure_since=lifecycle.unsure_since or lifecycle.intent_at,
+        phase=Phase.UNSURE, unsure_code=code, unsure_since=lifecycle.in_doubt_since or lifecycle.intent_at,
         looks=lifecycle.looks + 1, evidence=(*lifecycle.evidence, f"attempt {lifecycle.attempt} is in doubt: {code}"),
     )  # fmt: skip
     story.commands.append(Look(lifecycle.attempt, settle))
@@ -32,7 +32,7 @@ def park_unknown(story: Story, why: str, *, vcd_error: ErrorDocument | None = No
 
 def too_late_to_repeat(story: Story, rules: Rules) -> bool:
     """Whether the first call in doubt is so long ago that the world may have moved on since."""
-    since = story.lifecycle.unsure_since
+    since = story.lifecycle.in_doubt_since
     return since is not None and story.now - since > rules.repeat_within
 
 

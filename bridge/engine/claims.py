@@ -13,8 +13,8 @@ from itertools import chain
 
 from bridge.core.coordinates import Birth
 from bridge.core.inputs import Looked
-from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.recognition import same_entity
+from bridge.core.lifecycle import Doubt, Lifecycle
+from bridge.core.recognition import may_have_made
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound
 
@@ -42,9 +42,9 @@ class Claims:
         taken = {one.task_id for work in under_way for one in work.changed.values() if one.birth != lifecycle.birth}
         left = tuple(task for task in look.candidates if task.id not in self and task.id not in taken)
         rivals = tuple(
-            str(other.birth)
-            for other in self._lifecycles(under_way)
-            if other.birth != lifecycle.birth and _is_in_doubt(other) and _could_start_the_same(other, lifecycle)
+            str(doubt.birth)
+            for doubt in self._doubts(under_way)
+            if doubt.birth != lifecycle.birth and may_have_made(doubt, lifecycle)
         )
         gone = [task.id for task in look.candidates if task not in left]
         seen = [f"{task_id} has become another request's meanwhile" for task_id in gone]
@@ -52,20 +52,10 @@ class Claims:
             seen.append(f"calls of {', '.join(rivals[:5])} are in doubt too, and could have made the same Task")
         return replace(look, candidates=left, rivals=rivals if left else (), evidence=(*look.evidence, *seen))
 
-    def _lifecycles(self, rounds: Iterable[PartitionRound]) -> Iterator[Lifecycle]:
+    def _doubts(self, rounds: Iterable[PartitionRound]) -> Iterator[Doubt]:
+        """All calls that may have made a Task which nobody has: under way, in doubt, or of requests that have ended."""
         changed = {birth: one for work in rounds for birth, one in work.changed.items()}
-        yield from changed.values()
-        for owned in self._partitions():
-            yield from (one for birth, one in owned.lifecycles.items() if birth not in changed)
-
-
-def _is_in_doubt(one: Lifecycle) -> bool:
-    """A call of it is out, or its outcome is unknown; also while a person is to settle that, who may come to this Task
-    yet."""
-    return one.phase is Phase.INTENT or (one.is_open and one.unsure_code is not None)
-
-
-def _could_start_the_same(one: Lifecycle, other: Lifecycle) -> bool:
-    if one.entity is not None or other.entity is not None:
-        return one.entity is not None and other.entity is not None and same_entity(one.entity, other.entity)
-    return one.created_name is not None and one.created_name == other.created_name
+        partitions = list(self._partitions())
+        unchanged = (one for owned in partitions for birth, one in owned.lifecycles.items() if birth not in changed)
+        yield from (doubt for one in chain(changed.values(), unchanged) if (doubt := one.doubt) is not None)
+        yield from chain.from_iterable(owned.doubts for owned in partitions)

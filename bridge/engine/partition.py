@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import chain
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.inputs import AnyInput
-from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.lifecycle import Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.task import Task
 from bridge.engine.lanes import Lanes
 from bridge.engine.undecided import Undecided
+
+_DOUBTS_KEPT = timedelta(days=1)
 
 
 class Room(Enum):
@@ -78,17 +80,17 @@ class OwnedPartition:
         self.inputs: dict[Birth, deque[AnyInput]] = {}
         self.found: deque[tuple[str, Task]] = deque()
         """Running Tasks with our mark that nobody has, by their external key: to be taken over."""
-        self.calls_out = 0
+        self.calls_out = self.stalls = 0
         self.committing = False
         """Something of it is in the transaction under way."""
         self.deciding: frozenset[Birth] = frozenset()
         """Lifecycles with a step in the transaction under way."""
         self.stalled_until = 0.0
         """Monotonic time before which nothing of it is tried again: its records were not acknowledged."""
-        self.stalls = 0
 
         self._by_name: dict[str, Birth] = {}
         self._ended: OrderedDict[str, Ended] = OrderedDict()
+        self.doubts: deque[Doubt] = deque()  # what those that have ended may have left behind
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -181,6 +183,8 @@ class OwnedPartition:
 
     def remember(self, ended: Ended) -> None:
         """Keep an ended lifecycle for the dedupe window, where its records could ask for it by name."""
+        if ended.doubt is not None:
+            self._keep_in_mind(ended.doubt)
         if ended.name is None:
             self.claimed.discard(ended.task_id or "")
             return
@@ -188,6 +192,12 @@ class OwnedPartition:
             self.claimed.add(ended.task_id)
         self._ended[ended.name] = ended
         self._ended.move_to_end(ended.name)
+
+    def _keep_in_mind(self, doubt: Doubt) -> None:
+        """Apart from the ids, which a request sent again takes over. A look takes hours at most."""
+        while self.doubts and doubt.called_at - self.doubts[0].called_at > _DOUBTS_KEPT:
+            self.doubts.popleft()
+        self.doubts.append(doubt)
 
     def forget_before(self, moment: datetime) -> int:
         """Drop what ended before ``moment`` (the end of the dedupe window). Returns how many."""

@@ -215,4 +215,5 @@ def remembered(lifecycle: Lifecycle) -> Ended:
         sequence=lifecycle.sequence,
         external_key=None if lifecycle.left_over else lifecycle.external_key,
         commands=lifecycle.commands,
+        doubt=lifecycle.doubt,
     )

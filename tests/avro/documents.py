@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
-from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest, Unshown
+from bridge.core.lifecycle import Cursor, Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest, Unshown
 from bridge.core.task import Task
 from bridge.ports import Delivery, Headers
 
@@ -175,6 +175,7 @@ STORED_REQUESTS = st.builds(
     media_type=OPTIONAL_TEXT,
     body=OPTIONAL_TEXT,
 )
+DOUBTS = st.builds(Doubt, birth=BIRTHS, entity=OPTIONAL_TEXT, created_name=OPTIONAL_TEXT, called_at=TIMES)
 CURSORS = st.builds(Cursor, topic_id=TEXT, next_offset=st.integers(0, 2**60), format_version=st.just(1), writer=TEXT)
 ENDINGS = st.builds(
     Ended,

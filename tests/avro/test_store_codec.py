@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +16,10 @@ from bridge.avro.framing import single_object_prefix
 from bridge.avro.schemas import load
 from bridge.avro.store_codec import AvroStoreCodec, StoreFormatNewer
 from bridge.core.coordinates import Birth
-from bridge.core.lifecycle import Cursor, Ended, Lifecycle, Phase, StoredRequest
+from bridge.core.lifecycle import Cursor, Doubt, Ended, Lifecycle, Phase, StoredRequest
 from bridge.errors import BridgeError, StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, StoredRecord
-from tests.avro.documents import CURSORS, ENDINGS, LIFECYCLES, STORED_REQUESTS
+from tests.avro.documents import CURSORS, DOUBTS, ENDINGS, LIFECYCLES, STORED_REQUESTS
 
 CODEC = AvroStoreCodec()
 BIRTH = Birth("in", 0, 5)
@@ -61,6 +62,25 @@ def test_cursors_come_back(cursor: Cursor) -> None:
 @given(ENDINGS)
 def test_endings_come_back(ended: Ended) -> None:
     assert CODEC.decode_ended(stored(CODEC.encode_ended(ended))) == ended
+
+
+@given(ENDINGS, DOUBTS)
+def test_what_an_ended_one_left_behind_is_in_a_header(ended: Ended, doubt: Doubt) -> None:
+    """A process of an older version reads past it."""
+    left = replace(ended, doubt=replace(doubt, birth=ended.birth))
+    value, headers = CODEC.encode_ended(left)
+    assert value == CODEC.encode_ended(ended)[0]
+    assert CODEC.decode_ended(stored((value, headers))) == left
+    newer = tuple((name, b"other" if name == "vb_doubt" else text) for name, text in headers)
+    assert CODEC.decode_ended(stored((value, newer))) == ended
+
+
+@settings(max_examples=1)
+@given(ENDINGS)
+def test_an_ending_fits_into_its_topic_whatever_was_asked_for(ended: Ended) -> None:
+    doubt = Doubt(birth=ended.birth, entity=None, created_name="ü" * 100_000, called_at=ended.ended_at)
+    headers = CODEC.encode_ended(replace(ended, doubt=doubt))[1]
+    assert sum(len(text or b"") for _, text in headers) < 10_000
 
 
 def test_headers_tell_enough_to_park() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 
 import pytest
 
 from bridge.catalogue.operation import Recovery
-from bridge.core.answers import Accepted, CallAnswer, HttpCall
+from bridge.core.answers import Accepted, CallAnswer, EntityRead, HttpCall
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.recognition import LATEST_START
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.claims import Claims
 from bridge.engine.partition import OwnedPartition
@@ -155,6 +157,82 @@ async def test_partitions_of_one_process_know_each_other() -> None:
     site.send(_create("B", 2), partition=1)
     await asyncio.sleep(60)
     assert site.story("A") == site.story("B") == ["parked (ambiguous)"]
+
+
+def _late(site: Site, number: int = 1) -> None:
+    """The Task of an earlier call turns up: begun now, by the server's clock."""
+    site.vcd.make(number, entity=f"/vApp/{vapp(1)}")
+    site.vcd.shows(number)
+
+
+_ENDS = {
+    "given up": (control("cancel", "A"), "finished -> canceled (canceled_while_parked)"),
+    "resolved": (control("resolve", "A", resolution={"outcome": "error"}), "finished -> error (resolved)"),
+}
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same process", "next owner"])
+@pytest.mark.parametrize("end", _ENDS)
+@virtually
+async def test_the_task_of_a_call_in_doubt_to_the_end_is_not_the_next_ones(end: str, restarted: bool) -> None:
+    """A person ends the first one without a word of its Task, which shows late; the second one's call never arrived."""
+    site = Site()
+    site.vcd.on_call = lambda call: NO_ANSWER
+    await site.start()
+    site.send(request("A", operation="createSnapshot"))
+    await asyncio.sleep(20)
+    assert site.story("A") == ["parked (outcome_unknown)"]
+    record, told = _ENDS[end]
+    site.send(record)
+    await asyncio.sleep(1)
+    assert site.story("A")[-1] == told
+    if restarted:
+        await site.next_owner()
+    _late(site)
+    site.send(request("B", operation="createSnapshot"))
+    await asyncio.sleep(60)
+    assert site.story("B") == ["parked (ambiguous)"]
+    assert "requests/0/0" in site.events("B")[0]["reason"]["message"]
+
+
+@virtually
+async def test_what_was_given_up_long_ago_has_started_nothing_now() -> None:
+    site = Site()
+    site.vcd.on_call = lambda call: NO_ANSWER
+    await site.start()
+    site.send(request("A", operation="createSnapshot"))
+    await asyncio.sleep(20)
+    site.send(control("cancel", "A"))
+    await asyncio.sleep(LATEST_START.total_seconds())
+    _late(site)
+    site.send(request("B", operation="createSnapshot"))
+    await asyncio.sleep(60)
+    assert site.story("B") == ["accepted running"]
+
+
+@pytest.mark.parametrize("again", ["by itself", "by an operator"])
+@virtually
+async def test_a_second_call_that_was_answered_leaves_the_first_one_in_doubt(again: str) -> None:
+    site = Site()
+    answers: deque[CallAnswer] = deque([NO_ANSWER])
+    site.vcd.on_call = lambda call: answers.popleft() if answers else NO_ANSWER
+    if again == "by itself":
+        # The probe says that the vApp is off.
+        site.vcd.entity = lambda path: EntityRead({"status": 8}, ())
+    await site.start()
+    site.send(request("A"))
+    answers.append(site.vcd.accept(2, "success"))
+    await asyncio.sleep(20)
+    if again == "by an operator":
+        assert site.story("A") == ["parked (outcome_unknown)"]
+        site.send(control("retry", "A"))
+        await asyncio.sleep(5)
+    assert site.story("A")[-1] == "finished success -> success"
+    assert len(site.vcd.calls) == 2
+    _late(site)
+    site.send(request("B"))
+    await asyncio.sleep(60)
+    assert site.story("B") == ["parked (ambiguous)"]
 
 
 @virtually
