@@ -91,7 +91,7 @@ async def run(
     kafka = kafka_config(settings)
     schemas = await _settle_schemas(settings, registry, kafka, names, telemetry)
     trouble, hung = telemetry.trouble, _end_process(telemetry)
-    inbox = KafkaInbox(kafka, names.inputs, trouble=trouble, on_hung=hung)
+    inbox = KafkaInbox(kafka, names.inputs, trouble=trouble, on_hung=hung, reach=reach)
     journal = TransactionalJournal(kafka, inbox, names, reach=reach, trouble=trouble, on_hung=hung)
     store = KafkaStore(
         kafka,

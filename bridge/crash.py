@@ -1,12 +1,13 @@
 """Named points at which a test can make the process die, exactly as ``kill -9`` would, or stand still.
 
-``VCD_BRIDGE_CRASH_AT=<name>[:<n>][,<name>[:<n>]…][:stop]`` (the n-th time the point is reached, 1 by default, each
-counted from where the one before it was reached; ``stop``: SIGSTOP instead of SIGKILL, until somebody sends SIGCONT),
-honoured only with ``VCD_BRIDGE_TESTING=1``.
+``VCD_BRIDGE_CRASH_AT=<name>[:<n>][,<name>[:<n>]…][:stop|:hold]`` (the n-th time the point is reached, 1 by default,
+each counted from where the one before it was reached), honoured only with ``VCD_BRIDGE_TESTING=1``. Until somebody
+sends SIGCONT, with ``stop`` the whole process stands still (SIGSTOP), with ``hold`` only the thread that got there.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from bridge.errors import ConfigurationError
 
 CRASH_POINTS: dict[str, str] = {
+    "polled": "records have been read from the input, the engine has not got them",
     "round_before_commit": "decided, nothing written",
     "intent_decided": "a call is decided, its intent is not written",
     "records_produced": "records are in the transaction, offsets are not: the fence has not been asked",
@@ -39,7 +41,7 @@ CRASH_POINTS: dict[str, str] = {
 """Name -> what is durable there."""
 
 _POINT = r"\w+(?::[1-9][0-9]*)?"
-_WANTED = re.compile(rf"(?P<points>{_POINT}(?:,{_POINT})*)(?P<stop>:stop)?")
+_WANTED = re.compile(rf"(?P<points>{_POINT}(?:,{_POINT})*)(?::(?P<how>stop|hold))?")
 
 
 def crash_points(environ: Mapping[str, str]) -> Callable[[str], None]:
@@ -54,19 +56,34 @@ def crash_points(environ: Mapping[str, str]) -> Callable[[str], None]:
     ahead = [name for point in match["points"].split(",") for name in _times(*point.split(":"))] if match else []
     if match is None or not set(ahead) <= set(CRASH_POINTS):
         raise ConfigurationError(
-            f"VCD_BRIDGE_CRASH_AT is no <name>[:<n>][,<name>[:<n>]…][:stop]: {wanted!r}",
+            f"VCD_BRIDGE_CRASH_AT is no <name>[:<n>][,<name>[:<n>]…][:stop|:hold]: {wanted!r}",
             hint=f"names: {', '.join(CRASH_POINTS)}",
         )
-    what = signal.SIGSTOP if match["stop"] else signal.SIGKILL
+    strike = _holding() if match["how"] == "hold" else _signal(signal.SIGSTOP if match["how"] else signal.SIGKILL)
 
     def reach(point: str) -> None:
         if ahead and point == ahead[0]:
             del ahead[0]
             if not ahead:
-                # To this very thread: a stop that is sent to the process lets it run on until another has taken it.
-                signal.pthread_kill(threading.get_ident(), what)
+                strike()
 
     return reach
+
+
+def _signal(what: signal.Signals) -> Callable[[], None]:
+    # To this very thread: a stop that is sent to the process lets it run on until another has taken it.
+    return lambda: signal.pthread_kill(threading.get_ident(), what)
+
+
+def _holding() -> Callable[[], None]:
+    """The thread reads a pipe that SIGCONT writes to: unlike a lock, that is safe if the main thread itself is held."""
+    held, released = os.pipe()
+    signal.signal(signal.SIGCONT, lambda *_: os.write(released, b"."))
+
+    def hold() -> None:
+        os.read(held, 1)
+
+    return hold
 
 
 def _times(name: str, times: str = "1") -> list[str]:

@@ -44,7 +44,8 @@ class KafkaInbox:
     """Implements ``bridge.ports.Inbox``; also tells the journal and the store what is owned.
 
     ``trouble(where, message)`` is told of what the client recovers from by itself; ``on_hung(message)`` ends the
-    process when a call of the consumer hangs. Both are called from other threads.
+    process when a call of the consumer hangs; ``reach`` is the crash points' function. All are called from other
+    threads.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class KafkaInbox:
         *,
         trouble: Callable[[str, str], None],
         on_hung: Callable[[str], None] = lambda message: None,
+        reach: Callable[[str], None] = lambda point: None,
     ) -> None:
         self._config = config
         self._topics = list(topics)
         self._trouble = trouble
         self._on_hung = on_hung
+        self._reach = reach
         self.membership = Membership()
         self._events: deque[_Posted] = deque()
         self._arrived = asyncio.Event()
@@ -160,6 +163,8 @@ class KafkaInbox:
 
     def _post(self, events: Sequence[InboxEvent], records: int, held_bytes: int) -> None:
         """In the polling thread: one hop per batch."""
+        if records:
+            self._reach("polled")
         posted = [_Posted(event, 0, 0) for event in events]
         posted[-1] = _Posted(events[-1], records, held_bytes)
         self._hop(lambda: self._arrive(posted))

@@ -107,7 +107,7 @@ PLAYS = (
     Play([("request_leaving:1", intents), ("restoring:3", intents), ("restored:1", intents)], DOUBT, named=True),
     Play([("round_committed:2", intents), ("looked:1", doubt)], DOUBT),
     Play([("call_answered:1", calls)], SUCCESS),
-    Play([("call_answered:1", calls), ("looked:1", doubt)], SUCCESS, named=True),
+    Play([("polled:1", nothing), ("call_answered:1", calls), ("looked:1", doubt)], SUCCESS, named=True),
     Play([("answer_committed:1", answers)], SUCCESS),
     Play([("end_committed:2", an_end)], SUCCESS),
 )
