@@ -16,11 +16,13 @@ from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.action_desk import ActionDesk
 from bridge.engine.brake import Brake
 from bridge.engine.claims import Claims
+from bridge.engine.effects import Effects
 from bridge.engine.engine import DrainTimes, Engine, Parts
 from bridge.engine.external_desk import ExternalDesk
 from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.flow import flow_control
 from bridge.engine.follower import Follower, FollowPace
+from bridge.engine.gathering import Gatherer, RoundLimits
 from bridge.engine.intake import Desk, Intake
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
@@ -30,9 +32,11 @@ from bridge.engine.probing import Probing
 from bridge.engine.records import RecordWriter
 from bridge.engine.recovery import Recovery
 from bridge.engine.references import References
-from bridge.engine.rounds import RoundLimits, Rounds
+from bridge.engine.rounds import Rounds
 from bridge.engine.runner import ExternalParts, Runner
 from bridge.engine.schemas import SchemaWaits
+from bridge.engine.starts import Starts
+from bridge.engine.timers import Timers
 from bridge.engine.watch import Watch, WatchPace
 from bridge.ports import (
     Clock,
@@ -119,20 +123,41 @@ def assemble(
     rules, topic = policies.rules.external, policies.names.external_tasks
     if rules is not None and topic is not None and ports.external is not None:
         desks[topic] = ExternalDesk(ports.external, rules, lambda: ports.gateway.is_provider, writer)
-    intake = Intake(desks, writer, schemas)
-    rounds = Rounds(
+    starts, timers = Starts(), Timers()
+    gatherer = Gatherer(
         clock=ports.clock,
-        journal=ports.journal,
-        intake=intake,
+        intake=Intake(desks, writer, schemas),
         writer=writer,
         permits=permits,
+        starts=starts,
         rules=policies.rules,
         limits=policies.rounds,
         facts_of=facts_of(catalogue),
+        claims=claims,
+        partitions=owned,
+    )
+    effects = Effects(
+        clock=ports.clock,
+        permits=permits,
+        starts=starts,
+        timers=timers,
+        rules=policies.rules,
+        lease=policies.rounds.lease,
         run_command=runner.run,
         observer=ports.observer,
+    )
+    rounds = Rounds(
+        clock=ports.clock,
+        journal=ports.journal,
+        gatherer=gatherer,
+        effects=effects,
+        writer=writer,
+        permits=permits,
+        starts=starts,
+        timers=timers,
+        rules=policies.rules,
+        observer=ports.observer,
         reach=reach,
-        claims=claims,
         partitions=owned,
     )
     schemas.wake = brake.on_thaw = rounds.wake
@@ -148,6 +173,8 @@ def assemble(
             permits=permits,
             probing=Probing(permits.breaker, ports.clock, ports.gateway, ports.observer, rounds.wake),
             rounds=rounds,
+            effects=effects,
+            is_full=gatherer.is_full,
             runner=runner,
             follower=follower,
             watch=external.watch if external is not None else None,

@@ -15,8 +15,8 @@ from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.rules import Backoff, Rules
 from bridge.engine.follower import FollowPace
+from bridge.engine.gathering import RoundLimits
 from bridge.engine.permits import Limits
-from bridge.engine.rounds import RoundLimits
 from bridge.engine.watch import WatchPace
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.registry import RegistryAccess

@@ -17,6 +17,7 @@ from bridge.core.inputs import Restored, Woke
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.rules import Rules
 from bridge.engine.brake import Brake
+from bridge.engine.effects import Effects
 from bridge.engine.follower import Follower
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
@@ -71,6 +72,8 @@ class Parts:
     permits: Permits
     probing: Probing
     rounds: Rounds
+    effects: Effects
+    is_full: Callable[[OwnedPartition], bool]
     runner: Runner
     follower: Follower
     watch: Watch | None
@@ -112,7 +115,7 @@ class Engine:
             parts.watch.feed = parts.rounds.feed
         parts.follower.hurry_waiting = parts.rounds.hurry
         parts.follower.partitions = lambda: list(parts.rounds.partitions.values())
-        parts.rounds.on_applied = self._applied
+        parts.effects.on_applied = self._applied
 
     @property
     def is_ready(self) -> bool:
@@ -332,7 +335,7 @@ class Engine:
                 self._p.orphans.begin(owned)
 
     def _backlog_done(self, owned: OwnedPartition) -> bool:
-        if owned.next_offset >= owned.backlog_end or self._p.rounds.is_full(owned):
+        if owned.next_offset >= owned.backlog_end or self._p.is_full(owned):
             return True
         return owned.seen_end >= owned.backlog_end and not owned.inbox and not owned.committing
 

@@ -7,45 +7,22 @@ uncommitted steps, and what is decided is always decided from committed state.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 
-from bridge.core.commands import Command, MakeCall
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.deciding import next_wake
-from bridge.core.inputs import Answered, AnyInput, Looked
-from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.inputs import Answered, AnyInput
 from bridge.core.rules import Rules
-from bridge.engine.claims import Claims
-from bridge.engine.intake import Intake
-from bridge.engine.partition import OwnedPartition, Room
+from bridge.engine.effects import Effects
+from bridge.engine.gathering import Gatherer
+from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits, Use
 from bridge.engine.records import RecordWriter
-from bridge.engine.round import FactsOf, PartitionRound
+from bridge.engine.round import PartitionRound
 from bridge.engine.starts import Starts
 from bridge.engine.timers import Timers
 from bridge.engine.waiting import until_set
-from bridge.ports import Clock, Committed, Journal, NotCommitted, Observer, PartitionEntries
-
-MAX_STEPS = 200
-"""Steps per transaction: keeps one commit, and the loop's work for it, to some tens of milliseconds."""
-
-Works = dict[TopicPartition, PartitionRound]
-"""The round under way."""
-
-RunCommand = Callable[[OwnedPartition, Lifecycle, Command, float], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundLimits:
-    """Bounds of intake and memory. ``lease`` bounds the age of a committed intent when its call leaves."""
-
-    lease: timedelta = timedelta(seconds=5)
-    max_open: int = 5_000
-    max_waiting_bytes: int = 64 * 1024 * 1024
-    dedupe_window: timedelta = timedelta(days=7)
+from bridge.ports import Clock, Committed, Journal, NotCommitted, Observer
 
 
 class Rounds:
@@ -56,34 +33,29 @@ class Rounds:
         *,
         clock: Clock,
         journal: Journal,
-        intake: Intake,
+        gatherer: Gatherer,
+        effects: Effects,
         writer: RecordWriter,
         permits: Permits,
+        starts: Starts,
+        timers: Timers,
         rules: Rules,
-        limits: RoundLimits,
-        facts_of: FactsOf,
-        run_command: RunCommand,
         observer: Observer,
         reach: Callable[[str], None],
-        claims: Claims,
         partitions: dict[TopicPartition, OwnedPartition],
     ) -> None:
         self._clock = clock
         self._journal = journal
-        self._intake = intake
+        self._gatherer = gatherer
+        self._effects = effects
         self._writer = writer
         self._permits = permits
         self._rules = rules
-        self._limits = limits
-        self._facts_of = facts_of
-        self._run_command = run_command
         self._observer = observer
         self._reach = reach
-        self.on_applied: Callable[[OwnedPartition], None] = lambda owned: None
         self.partitions = partitions
-        self._claims = claims
-        self.starts = Starts()
-        self.timers = Timers()
+        self.starts = starts
+        self.timers = timers
         self._work = asyncio.Event()
         self._settled = asyncio.Condition()
         self._committing = False
@@ -165,7 +137,7 @@ class Rounds:
         if self._failure is not None:
             raise self._failure
         began = self._clock.monotonic()
-        works = self._gather()
+        works = self._gatherer.gather()
         self.last_progress = began
         if not works:
             await self.settle()
@@ -175,7 +147,7 @@ class Rounds:
             self._reach("round_before_commit")
             if any(work.grants for work in works):
                 self._reach("intent_decided")
-            outcome = await self._journal.commit([self._entries(work) for work in works])
+            outcome = await self._journal.commit([self._writer.entries(work) for work in works])
         finally:
             self._done(works)
         if isinstance(outcome, Committed):
@@ -183,7 +155,7 @@ class Rounds:
             self._reach_committed(works)
             self._observer.committed(self._clock.monotonic() - began, sum(work.size for work in works))
             for work in works:
-                self._apply(work, began)
+                self._effects.apply(work, began)
         else:
             self._redo(works, outcome)
             await self._clock.sleep(min(1.0, 0.02 * 2.0 ** min(self._undone, 6)))
@@ -220,171 +192,6 @@ class Rounds:
         seconds = min(waits, default=None)
         await until_set(self._work, seconds)
         self._work.clear()
-
-    def _usable(self) -> Iterator[OwnedPartition]:
-        now = self._clock.monotonic()
-        return (
-            owned
-            for owned in self.partitions.values()
-            if not owned.closed and owned.stopped is None and owned.stalled_until <= now
-        )
-
-    # --- deciding -------------------------------------------------------------------------------------------------
-
-    def _gather(self) -> list[PartitionRound]:
-        now = self._clock.now()
-        works: Works = {}
-        usable = list(self._usable())
-        waiting = sum(1 for owned in usable if owned.inbox or owned.inputs or owned.found)
-        share = max(10, MAX_STEPS // max(1, waiting))
-        for owned in usable:
-            owned.forget_before(now - self._limits.dedupe_window)
-            works[owned.partition] = PartitionRound(
-                owned,
-                now,
-                self._facts_of,
-                self._rules,
-                owned.next_offset,
-                self._writer.fitted,
-                self._limits.max_waiting_bytes,
-                partial(self._holder_of, works),
-            )
-            self._take_inputs(works, works[owned.partition], share)
-            if not owned.draining:
-                self._intake.take_found(works[owned.partition], share)
-                self._take_deliveries(works[owned.partition], share)
-        self._grant(works, share)
-        return [work for work in works.values() if not work.is_empty]
-
-    def _take_inputs(self, works: Works, work: PartitionRound, share: int) -> None:
-        queued = work.owned.inputs
-        for birth in list(queued):
-            if work.size >= share:
-                return
-            for event in queued.pop(birth):
-                work.taken_inputs.append((birth, event))
-                lifecycle = work.current(birth)
-                if lifecycle is None:
-                    continue
-                if isinstance(event, Looked) and lifecycle.task_id is None:
-                    event = self._claims.settle(event, lifecycle, works.values())  # noqa: PLW2901
-                work.apply(birth, event)
-
-    def _take_deliveries(self, work: PartitionRound, share: int) -> None:
-        owned = work.owned
-        while owned.inbox and work.size < share:
-            taken = self._intake.take(work, owned.inbox.first, self._room(work))
-            if taken.left:
-                return
-            owned.inbox.pop_first()
-            if taken.starts is not None and not len(self.starts):
-                current = work.current(taken.starts.birth)
-                if current is not None and current.phase is Phase.RECEIVED and self._permits.try_acquire():
-                    work.grant(taken.starts.birth)
-
-    def _holder_of(self, works: Works, task_id: str) -> Birth | None:
-        return self._claims.holder(task_id, works.values())
-
-    def _room(self, work: PartitionRound) -> Room:
-        limits = self._limits
-        return work.owned.room(
-            limits.max_open, limits.max_waiting_bytes, more=work.new_lifecycles, more_bytes=work.new_bytes
-        )
-
-    def is_full(self, owned: OwnedPartition) -> bool:
-        """The partition takes no new requests until some of its open ones end."""
-        return owned.room(self._limits.max_open, self._limits.max_waiting_bytes) is Room.FULL
-
-    def _grant(self, works: Works, share: int) -> None:
-        later: list[tuple[OwnedPartition, Birth]] = []
-        left = share * max(1, len(works))
-        while left and (entry := self.starts.pop()) is not None:
-            owned, birth = entry
-            work = works.get(owned.partition)
-            if work is None or work.owned is not owned:
-                later.append(entry)  # its partition is stalled: however many these are, the others go on
-            elif self._permits.try_acquire():
-                work.grant(birth)
-                left -= 1
-            else:
-                later.append(entry)
-                break
-        for owned, birth in reversed(later):
-            self.starts.push_back(owned, birth)
-
-    def _entries(self, work: PartitionRound) -> PartitionEntries:
-        return self._writer.entries(work)
-
-    # --- after the commit -----------------------------------------------------------------------------------------
-
-    def _apply(self, work: PartitionRound, began: float) -> None:
-        owned = work.owned
-        if owned.closed:
-            # Committed, and lost before we got here: it is true, but no longer ours to act on.
-            for _ in work.grants:
-                self._permits.release(Use.UNUSED)
-            return
-        lanes: set[str] = set()
-        for birth, request in work.requests.items():
-            if work.changed[birth].needs_request:
-                owned.put_request(request)
-        for birth, lifecycle in work.changed.items():
-            before = owned.lifecycles.get(birth)
-            lane = owned.put(lifecycle)
-            if lane is not None:
-                lanes.add(lane)
-            if not lifecycle.needs_request:
-                owned.drop_request(birth)
-            self.timers.set(birth, next_wake(lifecycle, self._rules))
-            self._observer.moved(before, lifecycle)
-        for ended in work.ended():
-            owned.remember(ended)
-        owned.next_offset = owned.stored_offset = work.next_offset
-        owned.stalls = 0
-        self._report(work)
-        self._start_more(work, lanes)
-        self._run_commands(work, began)
-        self.on_applied(owned)
-
-    def _start_more(self, work: PartitionRound, lanes: set[str]) -> None:
-        owned = work.owned
-        now = self._clock.now()
-        for lifecycle in work.changed.values():
-            if lifecycle.is_open and lifecycle.kind is not Kind.CONTROL:
-                self.starts.consider(owned, lifecycle, now)
-        for lane in lanes:
-            self.starts.consider_lane(owned, lane, now)
-
-    def _run_commands(self, work: PartitionRound, began: float) -> None:
-        leave_by = began + self._limits.lease.total_seconds()
-        for birth in work.grants:
-            if not any(isinstance(command, MakeCall) for command in work.commands.get(birth, ())):
-                self._permits.release(Use.UNUSED)
-        for birth, commands in work.commands.items():
-            lifecycle = work.changed.get(birth) or work.owned.lifecycles.get(birth)
-            for command in commands:
-                if lifecycle is not None:
-                    self._run_command(work.owned, lifecycle, command, leave_by)
-
-    def _report(self, work: PartitionRound) -> None:
-        answers = {id(event) for event in work.answers}
-        for birth in work.opened:
-            self._observer.admitted(work.changed[birth], deprecated=birth in work.deprecated)
-        for event in work.events:
-            if id(event) in answers:
-                self._observer.refused(event)
-            else:
-                self._observer.told(event)
-        for known, record in work.repeats:
-            self._observer.repeated(known, record)
-        for record, error in work.dead_lettered:
-            self._observer.dead_lettered(record, error.stage, error.message)
-        for external_key, task_id, why in work.left_found:
-            self._observer.orphan_left(work.owned.partition, external_key, task_id, why)
-        for birth, note, evidence in work.notes:
-            lifecycle = work.changed.get(birth) or work.owned.lifecycles.get(birth)
-            if lifecycle is not None:
-                self._observer.noted(lifecycle, note, evidence)
 
     def _redo(self, works: list[PartitionRound], outcome: NotCommitted) -> None:
         """Nothing happened: everything that was taken waits again, without the partitions that are named."""

@@ -6,7 +6,7 @@ import heapq
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.engine.call_limit import SHRINKS_TO, SLOWER_SECONDS, SLOWER_TIMES, CallLimit
@@ -120,6 +120,7 @@ def test_answers_about_as_quick_as_ever_never_lower_it(seconds: list[float], mos
     assert limit.value == most
 
 
+@settings(deadline=None)
 @given(st.integers(5, 40), st.integers(41, 64))
 def test_it_settles_where_vcd_is_at_its_most(capacity: int, most: int) -> None:
     """A VCD with so many workers: more calls than that wait for one, and whoever waits too long gets no answer."""

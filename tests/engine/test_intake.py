@@ -13,7 +13,7 @@ import pytest
 from bridge.core.answers import Refused
 from bridge.core.opening import MAX_KEY_BYTES
 from bridge.core.requests import SchemaAnswer, SchemaUnavailable
-from bridge.engine.rounds import RoundLimits
+from bridge.engine.gathering import RoundLimits
 from tests.engine.harness import CHANGELOG, NAMES, Document, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER
 from tests.simulation.loop import EPOCH
@@ -287,7 +287,7 @@ async def test_the_wait_for_a_schema_is_bounded_and_stops_its_partition_alone(mo
         return SchemaAnswer.UNANSWERED
 
     monkeypatch.setattr(codec, "refresh", refresh)
-    monkeypatch.setattr(site.engine._p.rounds._intake._schemas, "_refresh", refresh)
+    monkeypatch.setattr(site.engine._p.rounds._gatherer._intake._schemas, "_refresh", refresh)
     site.send(RUBBISH)
     site.send(request("A"))
     site.send(request("B", 2), partition=1)

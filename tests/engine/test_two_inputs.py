@@ -10,7 +10,7 @@ import pytest
 from bridge.core.answers import ReferenceKind, ReferenceRead
 from bridge.core.coordinates import TopicPartition
 from bridge.core.requests import SchemaAnswer
-from bridge.engine.rounds import RoundLimits
+from bridge.engine.gathering import RoundLimits
 from bridge.ports import NotCommitted, OutRecord
 from tests.engine.external import TICKETS, ExternalSite
 from tests.engine.harness import CHANGELOG, NAMES, TOPIC, request, vapp, virtually
@@ -144,7 +144,7 @@ async def test_a_schema_that_cannot_be_had_stops_its_input_alone(monkeypatch: py
     async def refresh(schema_id: int) -> SchemaAnswer:
         return SchemaAnswer.UNANSWERED
 
-    monkeypatch.setattr(site.engine._p.rounds._intake._schemas, "_refresh", refresh)
+    monkeypatch.setattr(site.engine._p.rounds._gatherer._intake._schemas, "_refresh", refresh)
     # Without a registry its framing is a dead letter; what comes behind is taken.
     site.send(b"\x00\x00\x00\x00\x07x", topic=TICKETS, key=b"CHG1")
     site.create("CHG1")

@@ -19,8 +19,8 @@ from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import Freeze as Said
 from bridge.core.rules import Rules
+from bridge.engine.gathering import RoundLimits
 from bridge.engine.permits import Limits
-from bridge.engine.rounds import RoundLimits
 from tests.simulation.cluster.adapters import KafkaSide, adapters
 from tests.simulation.control import SimControl
 from tests.simulation.gateway import ANSWER_SECONDS, SimGateway

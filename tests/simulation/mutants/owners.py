@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.core.coordinates import TopicPartition
+from bridge.engine.effects import Effects
 from bridge.engine.engine import Engine
 from bridge.engine.rounds import Rounds
 from bridge.engine.runner import Runner
@@ -24,8 +25,8 @@ from tests.simulation.mutants.table import mutant
 @mutant("I6", unsettled)
 def call_past_its_lease(patch: pytest.MonkeyPatch) -> None:
     """A call leaves however long ago its intent was decided."""
-    run_commands = Rounds._run_commands
-    patch.setattr(Rounds, "_run_commands", lambda self, work, began: run_commands(self, work, began + 3600))
+    run_commands = Effects._run_commands
+    patch.setattr(Effects, "_run_commands", lambda self, work, began: run_commands(self, work, began + 3600))
 
 
 @mutant("I6", unsettled)
@@ -97,5 +98,5 @@ def call_after_the_loss(patch: pytest.MonkeyPatch) -> None:
 @mutant("I6", stalled)
 def lease_from_after_the_commit(patch: pytest.MonkeyPatch) -> None:
     """The lease runs from when the commit was answered, not from before it was asked for."""
-    run_commands = Rounds._run_commands
-    patch.setattr(Rounds, "_run_commands", lambda self, work, began: run_commands(self, work, self._clock.monotonic()))
+    run_commands = Effects._run_commands
+    patch.setattr(Effects, "_run_commands", lambda self, work, began: run_commands(self, work, self._clock.monotonic()))

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.core.commands import MakeCall
 from bridge.engine import records, restoring
+from bridge.engine.effects import Effects
 from bridge.engine.partition import OwnedPartition, Room
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
@@ -21,34 +22,35 @@ from tests.simulation.mutants.table import mutant
 
 def _begin_calls(self: Rounds, work: PartitionRound) -> None:
     """Let the calls of a round leave, whatever becomes of its commit."""
-    leave_by = self._clock.monotonic() + self._limits.lease.total_seconds()
+    effects = self._effects
+    leave_by = self._clock.monotonic() + effects._lease.total_seconds()
     for birth in work.grants:
         request = work.requests.get(birth)
         if request is not None:
             work.owned.put_request(request)
         for command in work.commands.get(birth, ()):
             if isinstance(command, MakeCall):
-                self._run_command(work.owned, work.changed[birth], command, leave_by)
+                effects._run_command(work.owned, work.changed[birth], command, leave_by)
 
 
 @mutant("I2", requests)
 def call_before_commit(patch: pytest.MonkeyPatch) -> None:
     """Calls leave while their intents are still being committed."""
-    under_way, run_commands = Rounds._under_way, Rounds._run_commands
+    under_way, run_commands = Rounds._under_way, Effects._run_commands
 
     def early(self: Rounds, works: Sequence[PartitionRound]) -> None:
         under_way(self, works)
         for work in works:
             _begin_calls(self, work)
 
-    def later(self: Rounds, work: PartitionRound, began: float) -> None:
+    def later(self: Effects, work: PartitionRound, began: float) -> None:
         for birth in work.grants:
             work.commands[birth] = [one for one in work.commands.get(birth, ()) if not isinstance(one, MakeCall)]
         work.grants.clear()
         run_commands(self, work, began)
 
     patch.setattr(Rounds, "_under_way", early)
-    patch.setattr(Rounds, "_run_commands", later)
+    patch.setattr(Effects, "_run_commands", later)
 
 
 @mutant("I2", requests)
