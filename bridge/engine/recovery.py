@@ -59,14 +59,15 @@ class Recovery:
         self._sourced = {op.vcd_operation_name for op in catalogue.values() if op.vcd_operation_name}
 
     async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
-        """Look at once, and again after the settling time when nothing was found.
+        """Look at once, and again after the settling time when no Task was found.
 
-        A Task found at the first look is enough; "nothing" counts only after every moment at which the call could
-        still have been on its way. None: the partition is not ours any more.
+        A Task found at the first look is enough. "Nothing" counts only after every moment at which the call could
+        still have been on its way, and so does a state that holds: somebody else may have brought it about, and a call
+        that comes after its request has ended would meet the next one's work. None: the partition is not ours any more.
         """
         look_once = partial(self._look_once, owned, lifecycle)
         first = await self._patience.whole(owned, lifecycle, look_once)
-        if first is None or first.candidates or first.happened:
+        if first is None or first.candidates:
             return first
         return await self._patience.again(owned, lifecycle, first, self._settle.of(dead_owner=settle), look_once)
 
@@ -125,12 +126,13 @@ class Recovery:
         return []
 
     async def _queried_tasks(self, trace: Trace, seen: Seen) -> list[Task]:
+        # A Task that waits for its start has no start date yet: a window does not show it. So it is asked for first:
+        # one that starts between the two queries is in the second.
+        waiting = TaskQuery(own_only=True, statuses=("queued", "preRunning"))
+        tasks = await self._query(waiting, trace, f"of user {trace.user_name} not started yet", seen)
         since = TaskQuery(own_only=True, started_at_or_after=trace.since, sort_ascending="startDate")
         told = f"of user {trace.user_name} since {trace.since.isoformat()}"
-        tasks = await self._query(since, trace, told, seen)
-        # A Task that waits for its start has no start date yet: a window does not show it.
-        waiting = TaskQuery(own_only=True, statuses=("queued", "preRunning"))
-        return tasks + await self._query(waiting, trace, f"of user {trace.user_name} not started yet", seen)
+        return tasks + await self._query(since, trace, told, seen)
 
     async def _query(self, query: TaskQuery, trace: Trace, told: str, seen: Seen) -> list[Task]:
         found: list[Task] = []

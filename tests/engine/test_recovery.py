@@ -33,7 +33,7 @@ from bridge.engine.partition import OwnedPartition
 from bridge.engine.patience import CONCURRENT_LOOKS, Patience, SettleTimes
 from bridge.engine.recovery import MAX_PAGES, Recovery
 from tests.engine.harness import CATALOGUE, Site, control, request, vapp, virtually
-from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, page_of, row_of, task, urn
+from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, fits, page_of, row_of, task, urn
 from tests.simulation.loop import EPOCH, VirtualClock
 from tests.support.observer import SilentObserver
 
@@ -102,7 +102,7 @@ async def test_both_task_queries_are_made_for_our_own_user() -> None:
         desk.vcd.tasks[mine.id] = mine
         desk.vcd.shows(1)
         assert _ids(await desk.look()) == [urn(1)]
-        window, waiting = desk.vcd.queries
+        waiting, window = desk.vcd.queries
         assert window.own_only
         assert waiting.own_only
         assert window.statuses == ()
@@ -122,7 +122,26 @@ async def test_the_start_window_is_in_vcds_time(ahead: int) -> None:
     since = task(2, entity=ENTITY, began=100 + ahead - margin + 1)
     desk.vcd.entity = lambda path: EntityRead({}, (before, since))
     assert _ids(await desk.look()) == [urn(2)]
-    assert desk.vcd.queries[0].started_at_or_after == EPOCH + timedelta(seconds=100 + ahead - margin)
+    assert desk.vcd.queries[1].started_at_or_after == EPOCH + timedelta(seconds=100 + ahead - margin)
+
+
+@virtually
+async def test_a_task_that_starts_between_the_two_queries_is_in_one_of_them() -> None:
+    desk = _Desk()
+    mine = task(1, "queued", entity=ENTITY)
+
+    def starts_once_asked_for(query: TaskQuery) -> TaskPage:
+        nonlocal mine
+        shown = [row for row in [row_of(mine)] if fits(row, query)]
+        mine = task(1, "running", entity=ENTITY, began=101)
+        desk.vcd.tasks[mine.id] = mine
+        return page_of(query, shown)
+
+    desk.vcd.tasks[mine.id] = mine
+    desk.vcd.query = starts_once_asked_for
+    began = desk.clock.monotonic()
+    assert _ids(await desk.look()) == [urn(1)]
+    assert desk.clock.monotonic() - began < 1
 
 
 @virtually
@@ -223,6 +242,22 @@ async def test_what_turns_up_meanwhile_is_found_by_the_second_look() -> None:
     looking = asyncio.ensure_future(desk.look())
     await asyncio.sleep(5)
     desk.vcd.entity = lambda path: EntityRead({}, (task(1, entity=ENTITY, began=101),))
+    assert _ids(await looking) == [urn(1)]
+
+
+@virtually
+async def test_a_state_that_holds_proves_only_once_the_call_can_be_on_its_way_no_more() -> None:
+    """It may have held before the call, which then works on when its request has long ended."""
+    desk = _Desk("powerOnVApp")
+    desk.may_probe(f"{ENTITY}/power/action/powerOn")
+    desk.vcd.entity = lambda path: EntityRead({"status": 4}, ())
+    began = desk.clock.monotonic()
+    looked = await desk.look()
+    assert looked.happened
+    assert desk.clock.monotonic() - began >= ANSWER
+    looking = asyncio.ensure_future(desk.look())
+    await asyncio.sleep(5)
+    desk.vcd.entity = lambda path: EntityRead({"status": 4}, (task(1, entity=ENTITY, began=101),))
     assert _ids(await looking) == [urn(1)]
 
 
