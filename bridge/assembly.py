@@ -17,7 +17,7 @@ from bridge.engine.action_desk import ActionDesk
 from bridge.engine.brake import Brake
 from bridge.engine.claims import Claims
 from bridge.engine.effects import Effects
-from bridge.engine.engine import DrainTimes, Engine, Parts
+from bridge.engine.engine import Engine
 from bridge.engine.external_desk import ExternalDesk
 from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.flow import flow_control
@@ -26,6 +26,7 @@ from bridge.engine.gathering import Gatherer, RoundLimits
 from bridge.engine.intake import Desk, Intake
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
+from bridge.engine.parts import DrainTimes, Parts
 from bridge.engine.patience import Patience, SettleTimes
 from bridge.engine.permits import Limits, Permits
 from bridge.engine.probing import Probing

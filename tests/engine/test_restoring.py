@@ -14,7 +14,7 @@ from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Ended, Lifecycle, Phase, StoredRequest
-from bridge.engine.engine import CONFLICT_SECONDS, CONFLICT_TIMES
+from bridge.engine.ownership import CONFLICT_SECONDS, CONFLICT_TIMES
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY, request_key, state_key
 from bridge.engine.restoring import SLICE, build

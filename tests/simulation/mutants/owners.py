@@ -10,7 +10,7 @@ import pytest
 
 from bridge.core.coordinates import TopicPartition
 from bridge.engine.effects import Effects
-from bridge.engine.engine import Engine
+from bridge.engine.ownership import Ownership
 from bridge.engine.rounds import Rounds
 from bridge.engine.runner import Runner
 from bridge.kafka import journal
@@ -44,11 +44,11 @@ def handover_without_draining(patch: pytest.MonkeyPatch) -> None:
 def commits_for_lost_partitions(patch: pytest.MonkeyPatch) -> None:
     """A partition that was handed over is worked on all the same, and the journal does not look who owns it."""
 
-    async def keep(self: Engine, partitions: frozenset[TopicPartition]) -> None:
+    async def keep(self: Ownership, partitions: frozenset[TopicPartition]) -> None:
         self._stop_restoring(partitions)
         self._p.inbox.release(partitions)
 
-    patch.setattr(Engine, "_hand_over", keep)
+    patch.setattr(Ownership, "_hand_over", keep)
     _nobody_asks_who_owns(patch)
 
 
@@ -77,7 +77,7 @@ def late_answer_accepted_after_revoke(patch: pytest.MonkeyPatch) -> None:
     who owns a partition before it begins and before it commits.
     """
 
-    async def let_go(self: Engine, partitions: frozenset[TopicPartition]) -> None:
+    async def let_go(self: Ownership, partitions: frozenset[TopicPartition]) -> None:
         self._stop_restoring(partitions)
         for partition in partitions:
             if partition in self._p.rounds.partitions:
@@ -85,7 +85,7 @@ def late_answer_accepted_after_revoke(patch: pytest.MonkeyPatch) -> None:
                 self._p.observer.unassigned(partition, lost=False)
         self._p.inbox.release(partitions)
 
-    patch.setattr(Engine, "_hand_over", let_go)
+    patch.setattr(Ownership, "_hand_over", let_go)
     _nobody_asks_who_owns(patch)
 
 

@@ -1,0 +1,60 @@
+"""Everything that an engine is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.core.rules import Rules
+from bridge.engine.brake import Brake
+from bridge.engine.effects import Effects
+from bridge.engine.follower import Follower
+from bridge.engine.orphans import Orphans
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.permits import Permits
+from bridge.engine.probing import Probing
+from bridge.engine.rounds import Rounds
+from bridge.engine.runner import Runner
+from bridge.engine.watch import Watch
+from bridge.ports import Clock, Inbox, Journal, Observer, Store, StoreCodec, VcdGateway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainTimes:
+    """How long a handover and a shutdown wait for calls that are out.
+
+    A handover blocks the group's rebalance, so it stays far below the consumer's max.poll.interval.ms.
+    """
+
+    handover: timedelta = timedelta(seconds=10)
+    shutdown: timedelta = timedelta(seconds=25)
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything the engine is made of."""
+
+    clock: Clock
+    inbox: Inbox
+    journal: Journal
+    store: Store
+    store_codec: StoreCodec
+    gateway: VcdGateway
+    brake: Brake
+    permits: Permits
+    probing: Probing
+    rounds: Rounds
+    effects: Effects
+    is_full: Callable[[OwnedPartition], bool]
+    runner: Runner
+    follower: Follower
+    watch: Watch | None
+    """None, and ``orphans`` too: external tasks are off."""
+    orphans: Orphans | None
+    external_topic: str | None
+    rules: Rules
+    observer: Observer
+    flow: Callable[[OwnedPartition], None]
+    reach: Callable[[str], None]
+    drain: DrainTimes
