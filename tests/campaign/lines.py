@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,16 +122,29 @@ def results() -> dict[str, Line]:
 
 def keep(line: Line) -> None:
     """Put a line in the place of its fault's last one."""
-    _write({**results(), line.fault: line})
+    with _alone():
+        _write({**results(), line.fault: line})
 
 
 def forget(names: Sequence[str]) -> None:
     """Drop the lines of all faults but these: the others are no more."""
-    _write({name: line for name, line in results().items() if name in names})
+    with _alone():
+        _write({name: line for name, line in results().items() if name in names})
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Other campaigns wait: what is read here is still so when it is written. The lock is the folder's: no file."""
+    folder = os.open(RESULTS.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _write(lines: Mapping[str, Line]) -> None:
-    """At once: others may read, or play other faults, meanwhile."""
+    """At once: others may read meanwhile."""
     rows = {name: asdict(line) for name, line in sorted(lines.items())}
     fresh = RESULTS.with_suffix(f".{os.getpid()}")
     fresh.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

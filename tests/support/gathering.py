@@ -64,7 +64,7 @@ def offsets_of(bootstrap: str, group: str, topic: str, partitions: int) -> dict[
 
 def ledger_of(simulator: Simulator, user: str) -> list[LedgerCall]:
     """Calls of requests, and whatever else could change something; those of ``user`` are the bridges' too."""
-    rows = simulator.ledger()
+    rows = simulator.calls()
     return [_call(row, user) for row in rows if row["changes"] or (row["client_request_id"] or "").startswith("vb-")]
 
 
