@@ -14,7 +14,7 @@ from bridge.core.coordinates import Birth, TopicPartition
 from bridge.errors import ConfigurationError
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Cluster, Connection, failure, failures
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.ports import Headers, OutRecord
 
 SEND_SECONDS = 30.0

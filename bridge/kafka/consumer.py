@@ -15,7 +15,8 @@ from bridge.errors import BridgeError, ConfigurationError, ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection, describe, require_topics
 from bridge.kafka.membership import Membership, Snapshot
-from bridge.kafka.polling import HANDOVER_SECONDS, PollingThread
+from bridge.kafka.polling import PollingThread
+from bridge.kafka.rebalancing import HANDOVER_SECONDS
 from bridge.ports import InboxEvent
 
 CLOSE_SECONDS = HANDOVER_SECONDS + 10.0

@@ -15,7 +15,7 @@ from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.letting_go import let_go
 from bridge.kafka.limits import DEFAULT_BYTES
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.kafka.producing import WRITER_HEADER
 
 _FIND_SECONDS = 5.0

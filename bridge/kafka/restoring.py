@@ -21,7 +21,7 @@ from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe
 from bridge.kafka.fencing import Fence
 from bridge.kafka.letting_go import let_go
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.kafka.queries import high_watermarks, log_starts, readable_ranges, topic_facts, topic_setting
 from bridge.kafka.watchdog import Watchdog
 from bridge.ports import RestoredPartition, StoredRecord

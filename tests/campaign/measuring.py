@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from tests.support.bridge import Site
 from tests.support.checker import Harm, Violation
 from tests.support.checker.evidence import Evidence, Place, place_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Message, Producer
 
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.ports import StoredRecord
 from tests.campaign.next_version import in_this_format
 from tests.support.bridge import Site

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import ConfigurationError, ProcessMustEnd, TemporaryError
-from bridge.kafka import polling
+from bridge.kafka import polling, rebalancing
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection
 from bridge.kafka.consumer import KafkaInbox
@@ -79,7 +79,7 @@ async def test_partitions_come_and_go_without_losing_or_doubling_a_record(kafka:
 
 
 async def test_a_handover_that_takes_too_long_is_a_loss(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "HANDOVER_SECONDS", 0.5)
+    monkeypatch.setattr(rebalancing, "HANDOVER_SECONDS", 0.5)
     stage = Stage.make(kafka, partitions=2)
     async with running(stage) as first:
         await first.owning(0, 1)

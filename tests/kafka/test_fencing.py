@@ -15,7 +15,6 @@ import pytest
 from confluent_kafka import KafkaError
 
 from bridge.core.coordinates import TopicPartition
-from bridge.kafka import polling
 from bridge.kafka.restoring import GRACE_SECONDS
 from bridge.ports import Committed, NotCommitted
 from tests.kafka.member import PROTOCOLS, Stage, restore, running
@@ -121,7 +120,7 @@ async def test_a_static_member_that_was_let_in_again_commits_nothing_of_what_ano
             ((kept, epoch),) = member.owned.items()
             assert epoch > max(entries.epoch for entries in stale)
             assert member.inbox._thread is not None
-            assert kept not in member.inbox._thread._begun
+            assert kept not in member.inbox._thread._reading
             assert member.revoked == []
             produce(kafka.bootstrap, stage.source, [b"x"], partition=kept.partition)
             member.begin(kept)
@@ -163,7 +162,7 @@ async def test_a_loss_that_waits_behind_a_lost_position_is_still_a_loss(kafka: K
 
         def serve_without_polling() -> None:
             thread._serve()
-            thread._wait(polling.TICK_SECONDS)
+            thread._wait()
 
         thread._turn = serve_without_polling  # type: ignore[method-assign]
         proxy.silent = True

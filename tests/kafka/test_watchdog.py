@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bridge.kafka import polling, restoring
+from bridge.kafka import polling, rebalancing, restoring
 from bridge.kafka import watchdog as module
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.store import KafkaStore
@@ -44,7 +44,7 @@ def test_what_is_under_way_for_too_long_is_named() -> None:
 
 async def test_a_polling_thread_that_hangs_ends_the_process(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling, "HUNG_SECONDS", 0.3)
-    monkeypatch.setattr(polling, "HANDOVER_SECONDS", 0.1)  # nobody reads what the inbox brings
+    monkeypatch.setattr(rebalancing, "HANDOVER_SECONDS", 0.1)  # nobody reads what the inbox brings
     stage, told, release = Stage.make(kafka), threading.Event(), threading.Event()
     inbox = KafkaInbox(
         stage.config(), [stage.source], trouble=lambda where, message: None, on_hung=lambda message: told.set()

@@ -19,7 +19,7 @@ import psutil
 from confluent_kafka import Producer
 
 from bridge.catalogue.load import load
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.settings import Settings
 from bridge.settings import load as load_settings
 from tests.support.checker import violations

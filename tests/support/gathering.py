@@ -10,7 +10,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, Message
 from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.catalogue.load import load
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.kafka.producing import WRITER_HEADER
 from bridge.ports import Headers, StoredRecord
 from tests.support.changelog import ended_of, write_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from confluent_kafka import Message
 
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.ports import Headers
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode, read, set_topic

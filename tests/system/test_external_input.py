@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.support.checker.evidence import InputRecord
 from tests.support.external import NAMESPACE, ExternalSite, running_external_site

@@ -7,7 +7,7 @@ from pathlib import Path
 from confluent_kafka import TopicPartition as ClientPartition
 from confluent_kafka.admin import AdminClient
 
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from tests.support.bridge import running_site
 from tests.support.kafka import KafkaNode, read
 from tests.support.simulator import acme_vapp, acme_vm

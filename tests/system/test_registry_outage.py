@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.avro.request_encoder import encode_request
 from bridge.avro.schemas import load
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from tests.support.bridge import BridgeProcess, Site, running_site
 from tests.support.kafka import KafkaNode, free_ports, read
 from tests.support.registry import Registry, register, running_registry

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bridge.kafka.polling import headers_of
+from bridge.kafka.messages import headers_of
 from tests.crash.work import ANSWERED_LATE, CALLED_AT_ONCE, ends, send_work
 from tests.support.bridge import KILLED, Site, running_site
 from tests.support.kafka import KafkaNode, create_topics, read, unique

@@ -55,6 +55,8 @@ def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
     return {
         "worker": {"threading": Threading, "Watchdog": Unwatched},
         "polling": {"threading": Threading, "time": Time, "Watchdog": Unwatched, "Consumer": Consumer},
+        "rebalancing": {"time": Time, "Consumer": Consumer},
+        "consumer_errors": {"time": Time},
         "transaction": {"time": Time, "Producer": Producer},
         "producers": {"time": Time, "Producer": Producer},
         "producing": {"time": Time, "Producer": Producer},
