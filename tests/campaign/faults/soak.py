@@ -17,8 +17,8 @@ WARM_UP = 0.25
 """Share of the time after which growth counts: caches have filled, and what is remembered is forgotten again."""
 MEGABYTES_PER_HOUR = 5.0
 """Most that an hour may add to a process. In it a process has some 10,000 requests and as many commands, and one that
-is open takes kilobytes: were each to leave but 300 bytes, it would be more. Below it is what the allocator does not give
-back. What shrinks is no leak: the bounds have no lower side."""
+is open takes kilobytes: were each to leave but 300 bytes, it would be more. Below it is what the allocator does not
+give back. What shrinks is no leak: the bounds have no lower side."""
 FILES_PER_HOUR = 2.0
 """Connections come and go; what is left open of each look, call or hand-over would be thousands."""
 PROCESSES = 2
