@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.support.kafka import KafkaCluster, KafkaNode
+from tests.support.kafka import KafkaCluster, KafkaNode, read
 from tests.support.wire import quorum_leader, set_replicas
 
 OFFSETS_TOPIC = "__consumer_offsets"
@@ -36,6 +36,21 @@ def transaction_place(cluster: KafkaCluster, transactional_id: str) -> tuple[str
     """The partition whose leader coordinates the transactions of an id."""
     partitions = int(cluster.nodes[0].properties["transaction.state.log.num.partitions"])
     return TRANSACTIONS_TOPIC, _hashed(transactional_id) % partitions
+
+
+def wait_forgotten(cluster: KafkaCluster, transactional_ids: Iterable[str], seconds: float) -> None:
+    """Until the coordinators have dropped all of these ids, which they have known."""
+    wanted = set(transactional_ids)
+    assert wanted
+    _until(lambda: wanted <= _expired_ids(cluster), seconds)
+
+
+def _expired_ids(cluster: KafkaCluster) -> set[str]:
+    """Those that the coordinators' log ends with a deletion of."""
+    records = read(cluster.bootstrap, TRANSACTIONS_TOPIC, committed=False)
+    last = {message.key(): message.value() for message in records}
+    # TransactionLogKey, version 0: two bytes of version, two of length, the id.
+    return {key[4:].decode() for key, value in last.items() if key is not None and value is None}
 
 
 def move_leader(cluster: KafkaCluster, topic: str, partition: int = 0) -> KafkaNode:
@@ -70,8 +85,8 @@ def _hashed(text: str) -> int:
     return code & 0x7FFFFFFF
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _MOVE_SECONDS
+def _until(condition: Callable[[], bool], seconds: float = _MOVE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"it did not happen within {_MOVE_SECONDS:.0f} s"
+        assert time.monotonic() < deadline, f"it did not happen within {seconds:.0f} s"
         time.sleep(0.05)  # metadata is polled: there is nothing to be woken by

@@ -17,10 +17,10 @@ def metric(address: str, name: str) -> float:
     return sum(float(value) for value in found)
 
 
-def wait_metric(address: str, name: str, wanted: float, seconds: float = 30.0) -> None:
-    """Until it is at least that."""
+def wait_metric(address: str, name: str, wanted: float, seconds: float = 30.0, *, falls: bool = False) -> None:
+    """Until it is at least that; at most, where it ``falls``."""
     deadline = time.monotonic() + seconds
-    while (value := metric(address, name)) < wanted:
+    while (value := metric(address, name)) > wanted if falls else (value := metric(address, name)) < wanted:
         assert time.monotonic() < deadline, f"{name} is {value}"
         time.sleep(0.02)  # the metrics are polled: there is nothing to be woken by
 

@@ -10,13 +10,22 @@ from confluent_kafka import Producer
 from tests.campaign.fault import fault
 from tests.campaign.stage import Stage
 from tests.support.bridge import Site
-from tests.support.brokers import controller_of, group_place, leader_of, move_leader, transaction_place
+from tests.support.brokers import (
+    controller_of,
+    group_place,
+    leader_of,
+    move_leader,
+    transaction_place,
+    wait_forgotten,
+)
 from tests.support.kafka import KafkaCluster, KafkaNode
 from tests.system.load import Load
 
 OUTAGE_SECONDS = 6.0
 """How long a node is gone: longer than a transaction may take and than the group waits for a member."""
 ROUNDS = 3
+EXPIRY_SECONDS = 60.0
+"""Until a transactional id is forgotten that may be idle for 3 s."""
 
 
 @fault("leaders_move", "broker", nodes=3)
@@ -155,14 +164,17 @@ def producer_fenced(stage: Stage) -> None:
     },
 )  # fmt: skip
 def transactional_id_expired(stage: Stage) -> None:
-    """Nothing is committed for longer than the broker remembers a transactional id, twice."""
+    """Nothing is committed until the broker has forgotten every process's transactional id; three times."""
     with stage.site(load=False) as site:
         for number in range(3):
             load = Load(site, number, first=1000 * number)
             load.wait_sent(40)
             site.wait_ended(load.finish())
             with stage.injecting():
-                time.sleep(8.0)  # nothing tells that it has expired
+                wait_forgotten(stage.cluster, writers(site), EXPIRY_SECONDS)
+        load = Load(site, 3, first=3000)
+        load.wait_sent(40)
+        site.wait_ended(load.finish())
 
 
 def writers(site: Site) -> list[str]:

@@ -13,7 +13,7 @@ from tests.campaign.fault import Verdict, fault
 from tests.campaign.stage import Stage
 from tests.support.bridge import BridgeProcess, Site
 from tests.support.gathering import endings_of, offsets_of
-from tests.support.kafka import delete_records, produce
+from tests.support.kafka import delete_records, produce, set_topic
 from tests.support.positions import add_partitions, ends_of, forget_offsets, recreate_topic, set_offsets
 from tests.support.simulator import running_simulator
 from tests.system.load import Load
@@ -188,6 +188,22 @@ def store_recreated_running(stage: Stage) -> None:
         stage.excuse(".", "the history of the store is gone: what was called cannot be judged by it")
 
 
+@fault("store_beginning_deleted", "positions", expects=Verdict.REFUSES)
+def store_beginning_deleted(stage: Stage) -> None:
+    """The first half of the changelog is deleted (delete_records), with requests open in it, while no process runs."""
+
+    def lose(site: Site) -> None:
+        # The broker deletes from a log that is compacted only if it may also be deleted by age.
+        set_topic(site.bootstrap, site.changelog, "cleanup.policy", "compact,delete")
+        for number, end in ends_of(site.bootstrap, site.changelog, site.partitions).items():
+            delete_records(site.bootstrap, site.changelog, number, before=end // 2)
+        set_topic(site.bootstrap, site.changelog, "cleanup.policy", "compact")
+
+    _store_lost(
+        stage, lose, open_requests=True, told=r"the store holds \d+ open lifecycles, its cursor says \d+; [^\"]*"
+    )
+
+
 @fault("another_group", "positions")
 def another_group(stage: Stage) -> None:
     """Another group of bridges works on the same input, for a Cloud Director of its own: each tells its own stories."""
@@ -242,9 +258,18 @@ def _truncated(site: Site, kept: dict[int, int], read: dict[int, int]) -> None:
     site.inputs = [one for one in site.inputs if not read[one.partition] <= one.offset < kept[one.partition]]
 
 
-def _store_lost(stage: Stage, lose: Callable[[Site], None]) -> None:
+def _store_lost(
+    stage: Stage,
+    lose: Callable[[Site], None],
+    *,
+    open_requests: bool = False,
+    told: str = r"the store has no cursor although [^\"]*",
+) -> None:
+    """``open_requests``: there are some, as old as the store; ``told``: why the next process refuses."""
     judged: dict[str, Any] = {}
     with stage.site(load=False, judged_as=judged, allow_open=True) as site:
+        if open_requests:
+            _left_open(site)
         _worked(site, 0)
         _stopped(site)
         judged["writes"], judged["offsets"] = site.read_changelog(), _committed(site)
@@ -252,8 +277,18 @@ def _store_lost(stage: Stage, lose: Callable[[Site], None]) -> None:
         with stage.injecting():
             lose(site)
         refusing: BridgeProcess = site.start()
-        stage.refusal(refusing, r"the store has no cursor although [^\"]*")
+        stage.refusal(refusing, told)
         assert len(site.simulator.ledger(changes=True)) == calls, "something was called again"
+
+
+def _left_open(site: Site) -> None:
+    """Requests whose Tasks do not end, in every partition."""
+    names = [f"vapp-00000000-0000-4000-9999-{number:012d}" for number in range(10 * site.partitions)]
+    for name in names:
+        site.simulator.script({"preset": "never-ends"}, entity=name)
+    asked = site.send(*({"request_id": n, "operation": "deployVApp", "parameters": {"id": n}} for n in names))
+    assert {one.partition for one in asked} == set(range(site.partitions))
+    site.wait_events(lambda told: set(names) <= {event["request_id"] for event in told if event["task"]})
 
 
 def _committed(site: Site) -> dict[tuple[str, int], int]:

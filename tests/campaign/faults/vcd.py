@@ -195,6 +195,48 @@ def vcd_long_outage(stage: Stage) -> None:
     )
 
 
+MOST_CALLS = 8
+AT_ITS_BEST, OVERLOADED = 0.1, 1.0
+"""How long Cloud Director takes over a call, in seconds."""
+
+
+@fault("vcd_slows_down", "vcd", minutes=1)
+def vcd_slows_down(stage: Stage) -> None:
+    """Cloud Director takes ten times as long over every call, and is well again: fewer calls are out at once while it
+    does, and as many as before after it."""
+    management = f"127.0.0.1:{free_ports(1)[0]}"
+    settings: dict[str, Any] = {
+        "vcd": {"max_calls_per_second": 1000, "max_concurrent_calls": MOST_CALLS},
+        "management": {"listen": management},
+    }
+    with stage.site(processes=1, partitions=1, load=False, **settings) as site:
+        _takes(site, AT_ITS_BEST)
+        _crowd_is_worked_off(site, 0, 100)
+        assert metric(management, CALL_LIMIT) == MOST_CALLS
+        with stage.injecting():
+            _takes(site, OVERLOADED)
+            _send_crowd(site, 100, 400)
+            wait_metric(management, CALL_LIMIT, MOST_CALLS // 2, falls=True)
+            stage.note(f"{MOST_CALLS} calls at once became {metric(management, CALL_LIMIT):.0f}")
+            _takes(site, AT_ITS_BEST)
+        wait_metric(management, CALL_LIMIT, MOST_CALLS)
+        stage.note(f"and {MOST_CALLS} again")
+        site.wait_ended([f"r{number}" for number in range(100, 500)])
+
+
+CALL_LIMIT = "vcdbridge_call_limit"
+
+
+def _takes(site: Site, seconds: float) -> None:
+    site.simulator.clear_faults()
+    site.simulator.fault(do="delay", effect=True, seconds=seconds, method="POST", path="/action/", times=None)
+
+
+def _crowd_is_worked_off(site: Site, first: int, count: int) -> None:
+    _send_crowd(site, first, count)
+    site.wait_ended([f"r{number}" for number in range(first, first + count)])
+
+
 def _intents(stage: Stage) -> Iterator[StateWrite]:
     assert stage.evidence is not None
     writes = (write for write in stage.evidence.writes if isinstance(write, StateWrite) and write.phase == "intent")
