@@ -115,7 +115,6 @@ def assemble(
         external=external,
         observer=ports.observer,
         reach=reach,
-        lease=policies.rounds.lease,
     )
     schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
     desks: dict[str, Desk[Any]] = {
@@ -161,7 +160,13 @@ def assemble(
         reach=reach,
         partitions=owned,
     )
-    schemas.wake = brake.on_thaw = rounds.wake
+    schemas.wake = rounds.wake
+
+    def thaw() -> None:
+        runner.thawed(owned.values())
+        rounds.wake()
+
+    brake.on_thaw = thaw
     return Engine(
         Parts(
             clock=ports.clock,

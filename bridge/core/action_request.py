@@ -113,8 +113,12 @@ def _apply_task(story: Story, event: Observed | Vanished | CancelAnswered, rules
         case Vanished():
             story.become(evidence=(*story.lifecycle.evidence, f"GET {story.lifecycle.task_id}: {event.http_status}"))
             story.park(Reason("task_vanished", f"VCD no longer shows the Task (HTTP {event.http_status})"))
+        case CancelAnswered(answer=CancelAnswer.UNAVAILABLE, failures=failures):
+            # Commanded anew by this step: whose commit shows that the partition is still ours, gets a new lease.
+            if story.lifecycle.cancel_wanted and not story.lifecycle.cancel_sent:
+                story.commands.append(SendCancel(failures))
         case CancelAnswered(answer=answer):
-            story.become(cancel_sent=story.lifecycle.cancel_sent or answer is not CancelAnswer.UNAVAILABLE)
+            story.become(cancel_sent=True)
             story.notes.append(f"cancel_{answer}")
         case _:
             assert_never(event)

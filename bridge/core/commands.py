@@ -31,7 +31,10 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class SendCancel:
-    """Ask VCD to cancel the Task; repeated until VCD answers or the lifecycle ends."""
+    """Ask VCD to cancel the Task; commanded again until VCD answers or the lifecycle ends. ``failures``: how often in a
+    row VCD could not be asked."""
+
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,10 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswered:
-    """VCD's word on our cancel request."""
+    """VCD's word on our cancel request; ``UNAVAILABLE``: it is time to ask again, after so many ``failures`` in a row."""
 
     answer: CancelAnswer
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

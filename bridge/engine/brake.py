@@ -39,10 +39,6 @@ class Brake:
         while True:
             self._take(await self._control.next())
 
-    async def until_off(self) -> None:
-        """Wait until calls may leave."""
-        await self._off.wait()
-
     async def close(self) -> None:
         await self._control.close()
 

@@ -58,7 +58,8 @@ class OwnedPartition:
         self.input_partitions = input_partitions
         self.seen_end = next_offset
         self.admitting = True
-        self.draining = self.closed = self.paused = False
+        self.draining = self.closed = self.paused = self.committing = False
+        """``committing``: something of it is in the transaction under way."""
         self.stopped: str | None = None
         self.remarks: tuple[str, ...] = ()
         self.waits_for_schema: int | None = None
@@ -66,7 +67,7 @@ class OwnedPartition:
 
         self.lifecycles: dict[Birth, Lifecycle] = {}
         self.requests: dict[Birth, StoredRequest] = {}
-        self._bytes = self._resting_bytes = 0
+        self._bytes = self._resting_bytes = self.calls_out = self.stalls = 0
         self._resting: set[Birth] = set()
         self.lanes = Lanes()
         self.claimed: set[str] = set()
@@ -80,9 +81,8 @@ class OwnedPartition:
         self.inputs: dict[Birth, deque[AnyInput]] = {}
         self.found: deque[tuple[str, Task]] = deque()
         """Running Tasks with our mark that nobody has, by their external key: to be taken over."""
-        self.calls_out = self.stalls = 0
-        self.committing = False
-        """Something of it is in the transaction under way."""
+        self.held_cancels: dict[Birth, int] = {}
+        """Cancels that a freeze holds, with how often each has failed in a row."""
         self.deciding: frozenset[Birth] = frozenset()
         """Lifecycles with a step in the transaction under way."""
         self.stalled_until = 0.0
@@ -218,6 +218,7 @@ class OwnedPartition:
         self.inbox.clear()
         self.inputs.clear()
         self.found.clear()
+        self.held_cancels.clear()
 
     def _count_resting(self, birth: Birth) -> None:
         """It has come to rest, or rests no more."""

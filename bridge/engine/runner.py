@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol, assert_never
 
 from bridge.core.answering import FROZEN
@@ -62,10 +61,8 @@ class Runner:
         external: ExternalParts | None,
         observer: Observer,
         reach: Callable[[str], None],
-        lease: timedelta,
     ) -> None:
         self._clock = clock
-        self._lease = lease
         self._gateway = gateway
         self._permits = permits
         self._brake = brake
@@ -91,9 +88,8 @@ class Runner:
                     self._spawn(self._look(owned, lifecycle, settle=command.settle))
             case Follow():
                 self._follow(owned, lifecycle)
-            case SendCancel():
-                if lifecycle.phase is Phase.FOLLOWING:
-                    self._spawn(self._cancel(owned, lifecycle, leave_by))
+            case SendCancel(failures=failures):
+                self._begin_cancel(owned, lifecycle, failures, leave_by)
             case ReadTask():
                 self._external_parts().watch.hurry(lifecycle.birth)
             case ReadReferences():
@@ -178,30 +174,35 @@ class Runner:
 
     # --- cancel and look ------------------------------------------------------------------------------------------
 
-    async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle, leave_by: float) -> None:
-        failures = 0
-        while self._still(owned, lifecycle, Phase.FOLLOWING) and not owned.draining:
-            if self._brake.is_on:
-                await self._brake.until_off()
-                leave_by = self._leave_by(delay=0.0)
-                continue
-            # Of its own, as every call has; two owners in a row do not know each other's number.
-            unique = f"{int(self._clock.random() * 16**6):06x}"
-            call_id = f"{lifecycle.birth.call_id(lifecycle.attempt)}-cancel-{unique}"
-            answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id, leave_by=leave_by)
-            if answer is not CancelAnswer.UNAVAILABLE:
-                self._reach("cancel_answered")
-                self._feed(owned, lifecycle, CancelAnswered(answer))
-                self._follower.hurry(lifecycle.birth)
-                return
-            delay = self._cancel_backoff.delay(failures, self._clock.random()).total_seconds()
-            failures += 1
-            leave_by = self._leave_by(delay)
-            await self._clock.sleep(delay)
+    def _begin_cancel(self, owned: OwnedPartition, lifecycle: Lifecycle, failures: int, leave_by: float) -> None:
+        if lifecycle.phase is not Phase.FOLLOWING or owned.draining:
+            return
+        if self._brake.is_on:
+            owned.held_cancels[lifecycle.birth] = failures
+        else:
+            self._spawn(self._cancel(owned, lifecycle, failures, leave_by))
 
-    def _leave_by(self, delay: float) -> float:
-        """The lease of what is due then. Counted from before the wait: who is stopped in it, is late for the call."""
-        return self._clock.monotonic() + delay + self._lease.total_seconds()
+    def thawed(self, partitions: Iterable[OwnedPartition]) -> None:
+        """Take up the cancels that the freeze has held."""
+        for owned in partitions:
+            held, owned.held_cancels = owned.held_cancels, {}
+            for birth, failures in held.items():
+                self._loop().feed(owned, birth, CancelAnswered(CancelAnswer.UNAVAILABLE, failures))
+
+    async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle, failures: int, leave_by: float) -> None:
+        """One try. Another is a step of its own: a lease is never older than the commit that it counts from, and a
+        partition that went meanwhile takes no steps."""
+        # Of its own, as every call has; two owners in a row do not know each other's number.
+        unique = f"{int(self._clock.random() * 16**6):06x}"
+        call_id = f"{lifecycle.birth.call_id(lifecycle.attempt)}-cancel-{unique}"
+        answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id, leave_by=leave_by)
+        if answer is CancelAnswer.UNAVAILABLE:
+            await self._clock.sleep(self._cancel_backoff.delay(failures, self._clock.random()).total_seconds())
+            self._feed(owned, lifecycle, CancelAnswered(answer, failures + 1))
+            return
+        self._reach("cancel_answered")
+        self._feed(owned, lifecycle, CancelAnswered(answer))
+        self._follower.hurry(lifecycle.birth)
 
     async def _read_references(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         request = owned.requests.get(lifecycle.birth)
@@ -234,10 +235,6 @@ class Runner:
 
     def _feed(self, owned: OwnedPartition, lifecycle: Lifecycle, event: AnyInput) -> None:
         self._loop().feed(owned, lifecycle.birth, event)
-
-    def _still(self, owned: OwnedPartition, lifecycle: Lifecycle, phase: Phase) -> bool:
-        current = owned.lifecycles.get(lifecycle.birth)
-        return not owned.closed and current is not None and current.phase is phase
 
     def _loop(self) -> Feedback:
         if self.feedback is None:

@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.answers import CallAnswer, CancelAnswer
+from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import Freeze
 from bridge.engine.permits import Limits
+from bridge.ports import NotCommitted
 from tests.engine.external import ExternalSite
-from tests.engine.harness import Site, control, request, virtually
+from tests.engine.harness import TOPIC, Site, control, request, virtually
 from tests.simulation.loop import EPOCH
 
 FREEZE, THAW = Freeze(frozen=True, reason="upgrade"), Freeze(frozen=False)
@@ -109,6 +111,43 @@ async def test_cancels_wait_and_are_sent_after_the_thaw() -> None:
     assert site.story("not called") == ["finished -> canceled (canceled_before_start)"]
     site.control.say(THAW)
     await asyncio.sleep(1)
+    assert len(site.vcd.cancels) == 1
+
+
+async def with_a_cancel_that_waits() -> Site:
+    """A frozen site with a running Task whose cancel is durable and not sent."""
+    site = Site()
+    site.vcd.on_cancel = lambda task_id: CancelAnswer.REQUESTED
+    await site.start()
+    site.send(request("running", 1))
+    await asyncio.sleep(2)
+    site.control.say(FREEZE)
+    await asyncio.sleep(1)
+    site.send(control("cancel", "running"))
+    await asyncio.sleep(600)
+    assert site.vcd.cancels == []
+    return site
+
+
+@virtually
+async def test_a_cancel_that_waited_is_not_sent_by_who_lost_its_partition_meanwhile() -> None:
+    """Who was stopped may hear of the thaw before it hears of its loss: only a commit can tell."""
+    site = await with_a_cancel_that_waits()
+    site.outcomes.append(lambda entries: NotCommitted(lost=frozenset(entry.partition for entry in entries)))
+    site.control.say(THAW)
+    await asyncio.sleep(60)
+    assert site.engine.partitions == {}
+    assert site.vcd.cancels == []
+
+
+@virtually
+async def test_a_cancel_that_waits_goes_with_its_partition_and_is_sent_by_the_next_owner_alone() -> None:
+    site = await with_a_cancel_that_waits()
+    await site.inbox.revoke_all_but(set())
+    site.inbox.assign([TopicPartition(TOPIC, 0)])
+    await asyncio.sleep(60)
+    site.control.say(THAW)
+    await asyncio.sleep(60)
     assert len(site.vcd.cancels) == 1
 
 

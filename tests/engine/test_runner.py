@@ -159,6 +159,22 @@ async def test_a_cancel_that_is_held_up_past_its_lease_does_not_leave_but_anothe
     assert task_id == urn(1)
 
 
+@virtually
+async def test_a_cancel_gets_a_new_lease_from_a_commit_alone() -> None:
+    """It was held up past its lease, and the partition is another's now, of which this process has not heard."""
+    site = Site()
+    await site.start()
+    site.send(request("A"))
+    await asyncio.sleep(2)
+    site.vcd.before_cancel = LEASE + 0.5
+    site.send(control("cancel", "A"))
+    await asyncio.sleep(LEASE)
+    site.vcd.before_cancel = 0.0
+    site.outcomes.append(lambda entries: NotCommitted(lost=frozenset(entry.partition for entry in entries)))
+    await asyncio.sleep(60)
+    assert site.vcd.cancels == []
+
+
 # --- partitions that go -----------------------------------------------------------------------------------------------
 
 
