@@ -49,13 +49,17 @@ def starting_offset(
     return max(cursor.next_offset, low)
 
 
-def require_whole(partition: str, *, cursor: Cursor | None, open_lifecycles: int) -> None:
-    """Raises StoreConflict when the store holds another number of open lifecycles than its cursor says.
+def require_whole(partition: str, *, cursor: Cursor | None, open_lifecycles: int, counted_last: bool) -> None:
+    """Raises StoreConflict when the store holds fewer open lifecycles than its cursor says.
 
     A changelog that was made anew or has lost its beginning under a running process gets a cursor again with the next
     commit; the lifecycles that did not change since are missing, and nothing else would tell.
+
+    ``counted_last``: no lifecycle was removed after that cursor. Versions that count nothing write none when one ends,
+    so that the count of a newer one before them stays behind, and means nothing any more. What such a version opens
+    without a record of the input (an adopted Task) is more than was counted: that is nothing lost.
     """
-    if cursor is None or cursor.open_lifecycles is None or cursor.open_lifecycles == open_lifecycles:
+    if cursor is None or not counted_last or open_lifecycles >= (cursor.open_lifecycles or 0):
         return
     raise StoreConflict(
         f"{partition}: the store holds {open_lifecycles} open lifecycles, its cursor says {cursor.open_lifecycles}",

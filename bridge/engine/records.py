@@ -22,6 +22,8 @@ from bridge.engine.round import PartitionRound
 from bridge.ports import Delivery, EventCodec, Headers, Journal, OutRecord, PartitionEntries, StoreCodec, TopicNames
 
 CURSOR_KEY = b"cursor"
+STATE_PART = b"state"
+"""How keys of states end, behind the last ``|``."""
 ERROR_HEADER = "__connect.errors."
 TICKET_TYPE = b"vcdbridge.v1.TicketUpdate"
 _LENGTH_BYTES = 10

@@ -13,7 +13,7 @@ from bridge.core.inputs import Unreadable
 from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.restored import in_our_time
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.records import CURSOR_KEY
+from bridge.engine.records import CURSOR_KEY, STATE_PART
 from bridge.errors import StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, RestoredPartition, StoreCodec, StoredRecord
 
@@ -33,6 +33,8 @@ class Contents:
     requests: dict[Birth, StoredRequest] = field(default_factory=dict)
     ended: list[Ended] = field(default_factory=list)
     cursor: Cursor | None = None
+    cursor_at: int = -1
+    """Its offset in the changelog."""
     moved: list[Birth] = field(default_factory=list)
     """Those with times of a clock that was ahead of ours."""
     remarks: list[str] = field(default_factory=list)
@@ -63,7 +65,12 @@ async def build(
         high=restored.high,
         topic_id=restored.topic_id,
     )
-    require_whole(str(partition), cursor=contents.cursor, open_lifecycles=len(contents.lifecycles))
+    require_whole(
+        str(partition),
+        cursor=contents.cursor,
+        open_lifecycles=len(contents.lifecycles),
+        counted_last=contents.cursor_at >= restored.removed_at.get(STATE_PART, -1),
+    )
     owned = OwnedPartition(
         partition, epoch, restored.topic_id, offset, restored.high,
         input_partitions=restored.input_partitions,
@@ -127,7 +134,7 @@ def _reading(
 
 def _take(contents: Contents, record: StoredRecord, codec: StoreCodec, now: datetime) -> None:
     if record.key == CURSOR_KEY:
-        contents.cursor = _cursor(record, codec)
+        contents.cursor, contents.cursor_at = _cursor(record, codec), record.offset
         return
     birth, part = _named(record.key)
     if part == "state":

@@ -22,7 +22,14 @@ from bridge.kafka.connection import Connection, describe
 from bridge.kafka.fencing import Fence
 from bridge.kafka.letting_go import let_go
 from bridge.kafka.messages import headers_of
-from bridge.kafka.queries import high_watermarks, log_starts, readable_ranges, topic_facts, topic_setting
+from bridge.kafka.queries import (
+    ANSWER_SECONDS,
+    high_watermarks,
+    log_starts,
+    readable_ranges,
+    topic_facts,
+    topic_setting,
+)
 from bridge.kafka.watchdog import Watchdog
 from bridge.ports import RestoredPartition, StoredRecord
 
@@ -52,19 +59,22 @@ class Log:
     stuck_at: int = -1
     stuck_since: float = 0.0
     by_key: dict[bytes, StoredRecord] = field(default_factory=dict)
+    removed_at: dict[bytes, int] = field(default_factory=dict)
+    """Offset of the last tombstone by the kind of its key: what is behind the last ``|``."""
     all: list[StoredRecord] = field(default_factory=list)
 
     def take(self, message: Message) -> None:
-        key, value = message.key(), message.value()
+        key, value, offset = message.key(), message.value(), message.offset() or 0
         if key is not None and value is not None:
-            record = StoredRecord(key, value, headers_of(message))
+            record = StoredRecord(key, value, headers_of(message), offset)
             if self.latest_only:
                 self.by_key[key] = record
             else:
                 self.all.append(record)
         elif key is not None and self.latest_only:
             self.by_key.pop(key, None)
-        self.reached((message.offset() or 0) + 1)
+            self.removed_at[key.rpartition(b"|")[2]] = offset
+        self.reached(offset + 1)
 
     def reached(self, offset: int) -> None:
         self.done = self.done or offset >= self.end
@@ -288,7 +298,7 @@ class RestoreThread:
             return
         inputs = [restore.partition for restore in restores]
         # Times out while offsets of an open transaction are pending: an old value is never shown (measured).
-        committed = self._made_reader().committed([_client(p) for p in inputs], timeout=2.0)
+        committed = self._made_reader().committed([_client(p) for p in inputs], timeout=ANSWER_SECONDS)
         failed = next((p.error for p in committed if p.error is not None), None)
         if failed is not None:
             raise KafkaException(failed)
@@ -326,6 +336,7 @@ class RestoreThread:
             topic_id=restore.topic_id,
             store_partitions=restore.store_partitions,
             input_partitions=restore.input_partitions,
+            removed_at=restore.changelog.removed_at,
         )
         restore.finish(restored, None)
 
@@ -350,7 +361,7 @@ class RestoreThread:
 def _thrown_away(changelog: TopicPartition, policy: str) -> StoreConflict:
     return StoreConflict(
         f"{changelog}: the topic has cleanup.policy={policy}, so requests that are still open would be deleted from it",
-        hint="run `vcd-bridge topics apply`, which makes it compact, and restart one process",
+        hint="run `vcd-bridge topics apply`, which makes it compact: it is looked at again within a minute, without a restart",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.core.coordinates import TopicPartition
@@ -75,18 +75,20 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """One live record of the changelog or one record of the ended topic, undecoded."""
+    """One live record of the changelog or one record of the ended topic, undecoded. ``offset`` -1: not told."""
 
     key: bytes
     value: bytes
     headers: Headers
+    offset: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredPartition:
     """The store of one partition, read to its end past open transactions, and where its input stands.
 
-    ``committed`` is the group's committed offset or None; ``low`` and ``high`` the input's watermarks.
+    ``committed`` is the group's committed offset or None; ``low`` and ``high`` the input's watermarks. ``removed_at``
+    tells where the changelog has its last tombstone, by what its key has behind the last ``|``.
     """
 
     changelog: Sequence[StoredRecord]
@@ -98,6 +100,7 @@ class RestoredPartition:
     store_partitions: int
     """Partitions that the changelog topic has; an input partition at or above it is not taken."""
     input_partitions: int = 0
+    removed_at: Mapping[bytes, int] = field(default_factory=dict)
 
 
 class Store(Protocol):

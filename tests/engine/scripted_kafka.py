@@ -369,13 +369,15 @@ class SimStore:
             await self.process.step(self.kafka.random, 0.2)
         await self.process.step(self.kafka.random, 0.1)
         latest: dict[bytes, StoredRecord] = {}
-        for entry in self.kafka.visible(changelog):
+        removed_at: dict[bytes, int] = {}
+        for offset, entry in enumerate(self.kafka.visible(changelog)):
             assert entry.record is not None
             key = entry.record.key or b""
             if entry.record.value is None:
                 latest.pop(key, None)
+                removed_at[key.rpartition(b"|")[2]] = offset
             else:
-                latest[key] = StoredRecord(key, entry.record.value, entry.record.headers)
+                latest[key] = StoredRecord(key, entry.record.value, entry.record.headers, offset)
         committed = self.kafka.committed.get(partition)
         return RestoredPartition(
             changelog=list(latest.values()),
@@ -386,6 +388,7 @@ class SimStore:
             topic_id="simulated",
             store_partitions=self.kafka.partitions,
             input_partitions=self.kafka.partitions,
+            removed_at=removed_at,
         )
 
     async def close(self) -> None:

@@ -264,12 +264,30 @@ CONFLICTS: dict[str, tuple[RestoredPartition, str]] = {
         _restored(_cursor(open_lifecycles=2), _state(1)),
         "holds 1 open lifecycles.* says 2",
     ),
+    "open lifecycles are missing, the last removal was counted": (
+        _restored(replace(_cursor(open_lifecycles=2), offset=6), _state(1), removed_at={b"state": 5, b"request": 9}),
+        "holds 1 open lifecycles.* says 2",
+    ),
     "cursor ahead of the topic": (_restored(_cursor(11)), "ahead of the topic"),
     "committed ahead of the cursor": (_restored(_cursor(), committed=7), "ahead of the store's cursor"),
     "another topic of the same name": (_restored(_cursor(topic_id="old")), "made again"),
     "written by a newer version": (_restored(_cursor(format_version=FORMAT_VERSION + 1)), "format"),
     "a store with too few partitions": (_restored(_cursor(), store_partitions=0), "too few"),
 }
+
+
+COUNTS: dict[str, RestoredPartition] = {
+    "by nobody": _restored(_cursor(), _state(1), removed_at={b"state": 9}),
+    "before a version that does not count ended one": _restored(
+        replace(_cursor(open_lifecycles=2), offset=4), _state(1), removed_at={b"state": 5, b"request": 9}
+    ),
+    "before a version that does not count adopted a Task": _restored(_cursor(open_lifecycles=1), _state(1), _state(2)),
+}
+
+
+@pytest.mark.parametrize("restored", COUNTS.values(), ids=COUNTS)
+def test_a_store_that_lost_nothing_is_taken_whoever_counted(restored: RestoredPartition) -> None:
+    assert built(restored).open_count == len(restored.changelog) - 1
 
 
 @pytest.mark.parametrize(("restored", "why"), CONFLICTS.values(), ids=CONFLICTS)

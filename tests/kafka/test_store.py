@@ -16,6 +16,7 @@ from bridge.kafka import restoring
 from bridge.ports import Committed, OutRecord, PartitionEntries, StoredRecord
 from tests.kafka.member import Stage, restore, running
 from tests.support.kafka import KafkaNode, create_topics, produce, set_topic, unique
+from tests.support.proxy import LIST_OFFSETS, OFFSET_FETCH, KafkaProxy
 
 
 @contextmanager
@@ -42,14 +43,14 @@ async def test_latest_value_of_each_key_is_restored_and_tombstones_are_not(kafka
             (
                 (
                     OutRecord(stage.changelog, 0, b"a", b"1", (("vb_phase", b"x"),)),
-                    OutRecord(stage.changelog, 0, b"b", b"1"),
+                    OutRecord(stage.changelog, 0, b"b|state", b"1"),
                 ),
                 1,
             ),
             (
                 (
                     OutRecord(stage.changelog, 0, b"a", b"2", (("vb_phase", b"y"),)),
-                    OutRecord(stage.changelog, 0, b"b", None),
+                    OutRecord(stage.changelog, 0, b"b|state", None),
                 ),
                 2,
             ),
@@ -62,6 +63,8 @@ async def test_latest_value_of_each_key_is_restored_and_tombstones_are_not(kafka
         restored = await restore(member)
         writer = ("vb_writer", member.journal.transactional_id.encode())
     assert restored.changelog == [StoredRecord(b"a", b"2", (("vb_phase", b"y"), writer))]
+    # The first transaction has two records and its marker.
+    assert (restored.changelog[0].offset, restored.removed_at) == (3, {b"state": 4})
     assert [record.value for record in restored.ended] == [b"end", b"end again"]
     assert (restored.committed, restored.low, restored.high) == (3, 0, 3)
     assert (restored.store_partitions, restored.input_partitions) == (1, 1)
@@ -74,6 +77,21 @@ async def test_a_first_start_has_nothing_and_no_committed_offset(kafka: KafkaNod
         await member.owning(0, 1, 2)
         restored = await asyncio.gather(*(restore(member, number) for number in range(3)))
     assert [(one.changelog, one.ended, one.committed, one.high) for one in restored] == [([], [], None, 0)] * 3
+
+
+async def test_a_committed_offset_may_take_its_time(kafka: KafkaNode) -> None:
+    """Over a slow network every answer does: to ask again would take as long."""
+    stage = Stage.make(kafka)
+    async with KafkaProxy(kafka.proxied_port, kafka.port) as proxy, running(stage, bootstrap=kafka.proxied_bootstrap) as member:
+
+        def passed(api_key: int) -> None:
+            if api_key in {OFFSET_FETCH, LIST_OFFSETS}:
+                proxy.latency_seconds = 2.2 if api_key == OFFSET_FETCH else 0.0
+
+        await member.owning(0)
+        proxy.passed = passed
+        restored = await restore(member)
+    assert (restored.committed, member.troubles) == (None, [])
 
 
 async def test_a_restore_waits_for_a_transaction_that_its_owner_still_ends(kafka: KafkaNode) -> None:
