@@ -132,6 +132,20 @@ class Chaos:
         self.note(f"Kafka's {part} are away for {seconds:.1f} s")
         self.world.kafka.outage(part, seconds)
 
+    async def _all_brokers_away(self) -> None:
+        seconds = self.random.choice([2.0, 8.0, 20.0]) * self.random.uniform(0.5, 1.5)
+        self.note(f"all of Kafka is restarted, for {seconds:.1f} s")
+        self.world.kafka.restart(seconds)
+
+    async def _truncations(self) -> None:
+        await self.world.upsets.truncation()
+
+    async def _offset_resets(self) -> None:
+        await self.world.upsets.offset_reset()
+
+    async def _store_losses(self) -> None:
+        await self.world.upsets.store_loss()
+
     async def _vcd_outages(self) -> None:
         vcd, seconds = self.world.vcd, self.random.choice([5.0, 30.0, _LONGEST_VCD_OUTAGE_SECONDS])
         self.note(f"VCD is down for {seconds:.0f} s")
@@ -148,6 +162,20 @@ class Chaos:
         self.note(f"VCD is slow for {seconds:.0f} s")
         vcd.slow_until = vcd.now() + seconds
 
+    async def _silences(self) -> None:
+        vcd, seconds = self.world.vcd, self.random.uniform(3, 40)
+        self.note(f"VCD asks to be left alone for {seconds:.0f} s")
+        vcd.silent_until = vcd.now() + seconds
+
+    async def _refused_reads(self) -> None:
+        vcd, seconds = self.world.vcd, self.random.uniform(5, 30)
+        self.note(f"VCD refuses some reads for {seconds:.0f} s")
+        vcd.refusals.append((vcd.now(), vcd.now() + seconds))
+
+    async def _look_alikes(self) -> None:
+        self.note("somebody else does under the bridges' login what the next calls do, whose answers are lost")
+        self.world.vcd.look_alikes += 2
+
     async def _vanished(self) -> None:
         # Of a Task that nobody was told of nobody could know that it has vanished.
         self.world.outsider.look()
@@ -157,6 +185,15 @@ class Chaos:
             task = self.random.choice(running)
             self.note(f"VCD shows {task.id} to nobody any more")
             hide(self.world.vcd, task)
+
+    async def _vanished_external(self) -> None:
+        self.world.outsider.look()
+        told = {(event.get("task") or {}).get("id") for event in self.world.outsider.events}
+        running = [kept for kept in self.world.vcd.external.running() if kept.id in told]
+        if running:
+            kept = self.random.choice(running)
+            self.note(f"VCD shows {kept.id} to nobody any more")
+            kept.gone = True
 
     async def _ended_by_others(self) -> None:
         running = self.world.vcd.running()

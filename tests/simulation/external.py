@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -18,12 +19,13 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Kept:
-    """One external Task. ``seeded``: somebody else made it."""
+    """One external Task. ``seeded``: somebody else made it. ``gone``: VCD shows it to nobody any more."""
 
     document: Json
     began: float
     ended: float | None = None
     seeded: bool = False
+    gone: bool = False
 
     @property
     def id(self) -> str:
@@ -71,16 +73,20 @@ class ExternalTasks:
             kept.ended = now
 
     def by_id(self, task_id: str) -> Kept | None:
-        return next((one for one in self.kept if one.id == task_id), None)
+        """What VCD shows."""
+        return next((one for one in self.kept if one.id == task_id and not one.gone), None)
 
     def running(self) -> list[Kept]:
-        """Those of the bridges that have not ended."""
-        return [one for one in self.kept if one.ended is None and not one.seeded]
+        """Those of the bridges that have not ended, as far as VCD shows them."""
+        return [one for one in self.kept if one.ended is None and not one.seeded and not one.gone]
+
+    def rows(self) -> Iterator[TaskRecord]:
+        return (one.row() for one in self.kept if not one.gone)
 
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
     def truth(self) -> dict[str, VcdTask]:
-        return {one.id: VcdTask(status=one.document["status"]) for one in self.kept}
+        return {one.id: VcdTask(status=one.document["status"], visible=not one.gone) for one in self.kept}
 
     def evidence(self) -> list[ExternalTask]:
         return [

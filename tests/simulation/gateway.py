@@ -14,6 +14,7 @@ from bridge.core.answers import (
     CancelAnswer,
     EntityReading,
     HttpCall,
+    Limited,
     NeverSent,
     OutcomeUnknown,
     ReadRefused,
@@ -26,7 +27,7 @@ from bridge.core.answers import (
     Unavailable,
 )
 from tests.simulation.loop import VirtualClock
-from tests.simulation.process import Journey, NoAnswer, carried_out
+from tests.simulation.process import Journey, NoAnswer, carried_out, in_world
 from tests.simulation.tasks import USER
 from tests.simulation.vcd import STATUS_AFTER, WITHOUT_EFFECT, SimVcd
 
@@ -51,6 +52,14 @@ class _NotReached(Exception):
     """VCD is down."""
 
 
+class _Silenced(Exception):
+    """VCD has asked to be left alone, for ``retry_after``."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
 class SimGateway:
     """``fault_rate``: how often a request meets a fault; ``late_rate``: how often else a call waits for its turn to
     leave."""
@@ -58,7 +67,6 @@ class SimGateway:
     user_name = USER
     api_version = "39.1"
     is_provider = True
-    silence_seconds = 0.0
 
     def __init__(self, name: str, vcd: SimVcd, clock: VirtualClock, fault_rate: float, late_rate: float = 0.0) -> None:
         self.vcd = vcd
@@ -69,6 +77,7 @@ class SimGateway:
         self._session: int | None = None
         self._logging_in: asyncio.Task[None] | None = None
         self._ahead = timedelta()
+        self._held_until = 0.0
 
     async def open(self) -> None:
         await self._log_in()
@@ -80,6 +89,10 @@ class SimGateway:
     @property
     def session_ready(self) -> bool:
         return self._session is not None
+
+    @property
+    def silence_seconds(self) -> float:
+        return max(0.0, self._held_until - self._clock.monotonic())
 
     @property
     def clock_ahead(self) -> timedelta:
@@ -96,6 +109,10 @@ class SimGateway:
     async def _call(self, call: HttpCall, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
         random, vcd = self.vcd.random, self.vcd
         fault = random.choice(FAULTS) if self._meets_fault() else None
+        if vcd.look_alikes and call.path.startswith("/vApp/"):
+            vcd.look_alikes -= 1
+            fault = random.choice(["lost", "lost_answer"])
+            in_world(vcd.repeat_for_another, call, after=random.uniform(0, 3))
         if fault is None and self._late_rate and not vcd.calm and random.random() < self._late_rate:
             fault = "late"
         # A pool that is full, a connection that has to be made.
@@ -104,6 +121,9 @@ class SimGateway:
             return NeverSent(code="connect_failed", message="refused")
         if self._session is None:
             return NeverSent(code="no_session", message="there is no session")
+        if self.silence_seconds:
+            held = timedelta(seconds=self.silence_seconds)
+            return Limited(code="HTTP_429", message="not sent", http_status=429, retry_after=held)
         if not may_leave():
             return NeverSent(code="held_back", message="held back")
         if self._clock.monotonic() >= leave_by:
@@ -129,7 +149,12 @@ class SimGateway:
         self._heard()
         if isinstance(answer, SessionExpired):
             self._lose_session(session)
+        if isinstance(answer, Limited) and answer.retry_after is not None:
+            self._hold(answer.retry_after)
         return answer
+
+    def _hold(self, seconds: timedelta) -> None:
+        self._held_until = max(self._held_until, self._clock.monotonic() + seconds.total_seconds())
 
     def _arrive(self, call: HttpCall, fault: str | None, session: int | None, *, delayed: bool) -> CallAnswer:
         if self.vcd.is_down:
@@ -162,6 +187,8 @@ class SimGateway:
         if session is None:
             await self._clock.sleep(random.uniform(0, TRAVEL_SECONDS))
             return Unavailable("there is no session")
+        if self.silence_seconds:
+            return Unavailable("not sent", timedelta(seconds=self.silence_seconds))
         slowest = 0.3 if vcd.is_slow else TRAVEL_SECONDS
         fault = self._meets_fault(0.5)
         journey = Journey(
@@ -174,6 +201,8 @@ class SimGateway:
         def arrive() -> Answer:
             if vcd.is_down:
                 raise _NotReached
+            if vcd.silence:
+                raise _Silenced(vcd.silence)
             if session not in vcd.sessions:
                 raise _Unauthorized
             return act()
@@ -183,6 +212,9 @@ class SimGateway:
         except _Unauthorized:
             self._lose_session(session)
             return Unavailable("the session is over")
+        except _Silenced as silenced:
+            self._hold(silenced.retry_after)
+            return Unavailable("HTTP 429", silenced.retry_after)
         except (NoAnswer, _NotReached):
             return Unavailable("no answer")
         self._heard()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _MILLISECOND = 0.001
 """As exactly as Kafka tells when a record was written."""
 LEASE_SECONDS = 5.0
+_LONG = RoundLimits().dedupe_window
 PARKED_LANE_RELEASE_SECONDS = 60.0
 """An hour of waiting behind a parked request would be an hour of idle polling to simulate."""
 
@@ -50,6 +51,8 @@ class Witness(SilentObserver):
         self.stopped: dict[TopicPartition, str] = {}
         """What it cannot go on with, as long as it takes that for its own: who stood still may have read a store that
         has had another owner since, and hears of that only later."""
+        self.refusals: list[tuple[float, TopicPartition, str]] = []
+        """Every partition that was not taken, when, and why."""
         self._frozen_since: float | None = None
         self._gone: dict[TopicPartition, float] = {}
 
@@ -67,6 +70,7 @@ class Witness(SilentObserver):
 
     def partition_stopped(self, partition: TopicPartition, reason: str) -> None:
         self.stopped[partition] = reason
+        self.refusals.append((_now(), partition, reason))
 
     def ended(self, at: float) -> None:
         """The process is no more, or the run is over."""
@@ -146,6 +150,7 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
         limits=Limits(concurrent=world.random.choice(plan.concurrent)),
         rounds=RoundLimits(
             lease=timedelta(seconds=LEASE_SECONDS),
+            dedupe_window=timedelta(seconds=plan.dedupe_seconds) if plan.dedupe_seconds else _LONG,
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,
         ),
@@ -165,6 +170,8 @@ def _properties(protocol: str, slot: str) -> dict[str, str]:
     match protocol:
         case "consumer":
             return {"group.protocol": "consumer"}
+        case "range" | "roundrobin":
+            return {"partition.assignment.strategy": protocol}
         case "static":
             return {"group.instance.id": slot}
         case _:

@@ -14,7 +14,7 @@ from tests.simulation.cluster.broker import SimKafka
 from tests.simulation.cluster.log import Entry
 from tests.simulation.loop import EPOCH
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker.evidence import EndedRecord, Event, Place, StateWrite, Write, place_of
+from tests.support.checker.evidence import CursorWrite, EndedRecord, Event, Place, StateWrite, Write, place_of
 from tests.support.decoding import decoded
 
 
@@ -31,6 +31,8 @@ class Outsider:
     ended: list[EndedRecord] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
     ticket_updates: list[str] = field(default_factory=list)
+    cursors: dict[Place, int] = field(default_factory=dict)
+    """How far each input partition has been worked off, as the store has it."""
     phases: dict[str, str] = field(default_factory=dict)
     """Open lifecycles as the store has them, by birth."""
     _positions: dict[TopicPartition, int] = field(default_factory=dict)
@@ -84,7 +86,9 @@ class Outsider:
         assert decided is not None
         write = replace(write, transaction=entry.transaction.number, committed_at=EPOCH.timestamp() + decided)
         self.writes.append(write)
-        if isinstance(write, StateWrite):
+        if isinstance(write, CursorWrite):
+            self.cursors[write.place] = write.next_offset
+        elif isinstance(write, StateWrite):
             if write.phase is None:
                 self.phases.pop(write.birth, None)
             else:

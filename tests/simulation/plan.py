@@ -33,6 +33,22 @@ class Trouble:
     strangers: int = 2
     """Tasks of others on the entities that requests are about."""
     freezes: int = 0
+    all_brokers_away: int = 0
+    """All of Kafka is restarted at once."""
+    silences: int = 0
+    """VCD asks to be left alone for some seconds (``Retry-After``)."""
+    refused_reads: int = 0
+    """For some seconds reads are refused with a word that sounds final."""
+    look_alikes: int = 0
+    """Calls whose answer is lost, while somebody else does the same to the same entity under the bridge's own login."""
+    vanished_external: int = 0
+    """External Tasks that VCD shows to nobody any more."""
+    truncations: int = 0
+    """Retention takes the beginning of an input away, while nobody reads it."""
+    offset_resets: int = 0
+    """Between two runs of all processes somebody moves the group's offsets."""
+    store_losses: int = 0
+    """A changelog loses all of its records under its owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +59,14 @@ class Plan:
     partitions: int = 3
     processes: int = 2
     protocol: str = "classic"
-    """``classic``, ``consumer`` (KIP-848) or ``static``: classic with a name for each process."""
+    """``classic`` (cooperative), ``range`` or ``roundrobin`` (classic, eager), ``consumer`` (KIP-848), or ``static``:
+    classic with a name for each process."""
     requests: int = 40
     tickets: int = 0
     """External tasks; 0: they are off, and their topic is not read."""
     entities: int = 8
+    operations: tuple[str, ...] = ()
+    """What is asked for, of the inventory's operations; none: all of them."""
     operators: bool = True
     """People settle what is parked."""
     fault_rate: float = 0.15
@@ -58,6 +77,8 @@ class Plan:
     """How often a request to Kafka does."""
     skew_seconds: float = 0.0
     """How far the processes' wall clocks may be off."""
+    dedupe_seconds: float | None = None
+    """The dedupe window; None: longer than the run."""
     max_open: int = 5_000
     max_waiting_bytes: int = 64 * 1024 * 1024
     concurrent: tuple[int, ...] = (2, 16)
@@ -89,34 +110,65 @@ class Plan:
     def from_seed(cls, seed: int) -> Plan:
         """A plan in which everything is drawn."""
         random = Random(f"plan {seed}")  # a seed, not a secret
-        tickets = random.choice([0, 0, random.randrange(4, 16)])
+        tickets = random.choice([0, 0, random.randrange(6, 16)])
         small = random.random() < 0.25
-        return cls(
-            seed=seed,
-            partitions=random.choice([1, 2, 3, 3, 4]),
-            processes=random.choice([1, 2, 2, 3]),
-            protocol=random.choice(["classic", "classic", "consumer", "static"]),
-            requests=random.randrange(4, 16) if tickets else random.randrange(14, 44),
-            tickets=tickets,
-            entities=random.choice([2, 5, 8, 20]),
-            operators=random.random() < 0.8,
-            fault_rate=random.choice([0.0, 0.05, 0.15, 0.3]),
-            abort_rate=random.choice([0.0, 0.02, 0.05, 0.15]),
-            skew_seconds=random.choice([0.0, 0.0, 5.0, 25.0]),
-            max_open=random.choice([3, 6]) if small else 5_000,
-            max_waiting_bytes=random.choice([400, 5_000]) if random.random() < 0.15 else 64 * 1024 * 1024,
-            concurrent=random.choice([(1,), (2, 16), (16,)]),
-            cells=random.choice([1, 2, 3]),
-            crashes=random.choice([0, 1, 2, 4, 6]),
-            trouble=_trouble(random),
-            storm_seconds=random.choice([45.0, 90.0, 180.0]),
-            marker_seconds=random.choice([0.01, 0.01, 0.01, 0.5]),
-        )._without_what_is_not_survived()
+        return (
+            cls(
+                seed=seed,
+                partitions=random.choice([1, 2, 3, 3, 4]),
+                processes=random.choice([1, 2, 2, 3]),
+                protocol=random.choice(["classic", "classic", "consumer", "static"]),
+                requests=random.randrange(8, 16) if tickets else random.randrange(20, 44),
+                tickets=tickets,
+                entities=random.choice([2, 5, 8, 20]),
+                operators=random.random() < 0.8,
+                fault_rate=random.choice([0.0, 0.05, 0.15, 0.3]),
+                abort_rate=random.choice([0.0, 0.02, 0.05, 0.15]),
+                skew_seconds=random.choice([0.0, 0.0, 5.0, 25.0]),
+                max_open=random.choice([3, 6]) if small else 5_000,
+                max_waiting_bytes=random.choice([400, 5_000]) if random.random() < 0.15 else 64 * 1024 * 1024,
+                concurrent=random.choice([(1,), (2, 16), (16,)]),
+                cells=random.choice([1, 2, 3]),
+                crashes=random.choice([0, 1, 2, 4, 6]),
+                trouble=_trouble(random),
+                storm_seconds=random.choice([45.0, 90.0, 180.0]),
+                marker_seconds=random.choice([0.01, 0.01, 0.01, 0.5]),
+            )
+            ._with_what_is_rare(Random(f"rare {seed}"))
+            ._without_what_is_not_survived()
+        )
+
+    def _with_what_is_rare(self, random: Random) -> Plan:
+        """Most runs have none or one of these: what is ordinary stays so."""
+        eager = self.protocol == "classic" and random.random() < 0.25
+        trouble = replace(self.trouble, **{name: 1 for name, chance in RARE.items() if random.random() < chance})
+        plan = replace(
+            self, protocol=random.choice(["range", "roundrobin"]) if eager else self.protocol, trouble=trouble
+        )
+        return plan._with_dedupe_window(random.uniform(70, 100)) if random.random() < 0.08 else plan
+
+    def _with_dedupe_window(self, seconds: float) -> Plan:
+        """Much shorter than a day, and yet longer than any call is in doubt: whose Task it was is forgotten with it."""
+        trouble = replace(self.trouble, vcd_outages=0, silences=0, clock_jumps=0)
+        return replace(self, dedupe_seconds=seconds, storm_seconds=180.0, skew_seconds=0.0, trouble=trouble)
 
     def _without_what_is_not_survived(self) -> Plan:
         """A static member that was given up claims what it had when it comes back, and the group's leader may give it
         that while its present owner still commits: for as long as that takes two write in one generation."""
         return replace(self, marker_seconds=0.01) if self.protocol == "static" else self
+
+
+RARE = {
+    "all_brokers_away": 0.1,
+    "silences": 0.1,
+    "refused_reads": 0.08,
+    "look_alikes": 0.15,
+    "vanished_external": 0.2,
+    "truncations": 0.06,
+    "offset_resets": 0.06,
+    "store_losses": 0.06,
+}
+"""How likely each is to happen once."""
 
 
 def _trouble(random: Random) -> Trouble:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 
 from bridge.core.answers import (
@@ -23,6 +25,7 @@ from bridge.core.answers import (
     HttpCall,
     Limited,
     OutcomeUnknown,
+    ReadRefused,
     Refused,
     SessionExpired,
     TaskPage,
@@ -68,10 +71,17 @@ class SimVcd:
     sessions: set[int] = field(default_factory=set)
     down_until: float = 0.0
     slow_until: float = 0.0
+    silent_until: float = 0.0
+    """Until then everything but logins is answered 429, with ``Retry-After``."""
+    refusals: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when reads were refused with a word that sounds final, one in two."""
+    look_alikes: int = 0
+    """Calls to come that somebody else repeats under the bridges' login, while their answer is lost."""
     calm: bool = False
     """Faults have stopped: from here on everything must end."""
     _behind: list[float] = field(default_factory=list)
     _logins: int = 0
+    _refused_tasks: set[str] = field(default_factory=set)
     _delayed: bool = False
     """What is carried out now took long on its way."""
     _by_id: dict[str, SimTask] = field(default_factory=dict)
@@ -91,6 +101,16 @@ class SimVcd:
     def is_slow(self) -> bool:
         return self.now() < self.slow_until
 
+    @property
+    def refuses_reads(self) -> bool:
+        window = self.refusals[-1] if self.refusals and not self.calm else (0.0, 0.0)
+        return self.now() < window[1] and self.random.random() < 0.5
+
+    @property
+    def silence(self) -> timedelta:
+        """As ``Retry-After`` tells it, in whole seconds."""
+        return timedelta(seconds=math.ceil(max(0.0, self.silent_until - self.now())))
+
     def log_in(self) -> int:
         self._logins += 1
         self.sessions.add(self._logins)
@@ -101,7 +121,9 @@ class SimVcd:
     ) -> CallAnswer:
         """A call has arrived."""
         self._delayed = delayed
-        if session not in self.sessions:
+        if self.silence:
+            fault = "limited"
+        elif session not in self.sessions:
             fault = "unauthorized"
         if fault in WITHOUT_EFFECT:
             return self._refuse_now(call, fault, process)
@@ -120,7 +142,8 @@ class SimVcd:
                 return SessionExpired(message="token expired")
             case "limited":
                 self._note(call, process, 429)
-                return Limited(code="HTTP_429", message="slow down", http_status=429)
+                asked = self.silence or timedelta(seconds=self.random.choice([0, 0, 2]))
+                return Limited(code="HTTP_429", message="slow down", http_status=429, retry_after=asked or None)
             case "operation_limits":
                 self._note(call, process, 400)
                 return Limited(code="OPERATION_LIMITS_EXCEEDED", message="too many at a time", http_status=400)
@@ -203,7 +226,8 @@ class SimVcd:
             kept = self.external.make(dict(call.body or {}), now)
         else:
             found = self.external.by_id(f"urn:vcloud:task:{call.path.rpartition('/')[2]}")
-            assert found is not None
+            if found is None:
+                return self._refuse_now(call, "forbidden", process)
             kept = found
             if kept.ended is not None:
                 status, effect = 400, False
@@ -256,6 +280,10 @@ class SimVcd:
         return self.now() - (0.0 if self.calm else self.random.choice(self._behind))
 
     def task(self, task_id: str) -> TaskReading:
+        if task_id not in self._refused_tasks and self.refuses_reads:
+            # Only a second 403 says that it has gone.
+            self._refused_tasks.add(task_id)
+            return TaskVanished(403, "no right at the moment")
         kept = self.external.by_id(task_id)
         if kept is not None:
             return TaskRead(kept.read())
@@ -263,7 +291,9 @@ class SimVcd:
         shown = task is not None and task.is_shown(then)
         return TaskRead(task.read(then)) if task is not None and shown else TaskVanished(403, "no access")
 
-    def query(self, query: TaskQuery) -> TaskPage:
+    def query(self, query: TaskQuery) -> TaskPage | ReadRefused:
+        if self.refuses_reads:
+            return ReadRefused(400, "no such filter")
         rows = [row for row in self._rows() if _matches(row, query)]
         if query.sort_ascending in {"startDate", "endDate"}:
             of_end = query.sort_ascending == "endDate"
@@ -274,9 +304,12 @@ class SimVcd:
     def _rows(self) -> Iterator[TaskRecord]:
         now = self.now()
         yield from (row for task in self.tasks if (row := task.row(now)) is not None)
-        yield from (one.row() for one in self.external.kept)
+        yield from self.external.rows()
 
     def entity(self, path: str) -> EntityReading:
+        if self.refuses_reads:
+            for_good = self.random.random() < 0.5
+            return ReadRefused(405, "not here") if for_good else EntityAbsent(403, "no right at the moment")
         document = self.inventory.document(path)
         if document is None:
             return EntityAbsent(403, "no access")
@@ -290,6 +323,15 @@ class SimVcd:
         return EntityRead(document, tuple(task.read(now) for task in shown))
 
     # --- what befalls it ----------------------------------------------------------------------------------------------
+
+    def repeat_for_another(self, call: HttpCall) -> None:
+        """Somebody under the bridges' own login asks for the same, if VCD lets him."""
+        asked = self.inventory.asked(call)
+        if isinstance(asked, Refusal) or asked.at_once or self.is_busy(asked.path):
+            return
+        seconds = self.random.uniform(0.5, 15.0)
+        task = self.begin(asked.path, seconds, "success", name=asked.name, operation=asked.operation_name)
+        task.look_alike = True
 
     def restart(self) -> None:
         """All sessions are lost."""

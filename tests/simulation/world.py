@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from bridge.core.coordinates import TopicPartition
 from bridge.core.rules import Rules
 from bridge.errors import ProcessMustEnd, TemporaryError
 from bridge.ports import TopicNames
@@ -23,9 +24,10 @@ from tests.simulation.plan import Plan, Trouble
 from tests.simulation.process import begin_in_world
 from tests.simulation.senders import TOPIC, Operators, Requests
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets
+from tests.simulation.upsets import Upsets
 from tests.simulation.vcd import SimVcd
 from tests.support.checker import Violation, violations
-from tests.support.checker.evidence import Evidence, InputRecord, Tenure, operation_facts
+from tests.support.checker.evidence import Evidence, InputRecord, Tenure, operation_facts, place_of
 
 __all__ = ["Plan", "Run", "Trouble", "World", "play", "run"]
 
@@ -55,6 +57,10 @@ class World:
     tickets: Tickets = field(init=False)
     outsider: Outsider = field(init=False)
     chaos: Chaos = field(init=False)
+    upsets: Upsets = field(init=False)
+    closed: int = 0
+    """How many want nobody to be at work now."""
+    may_start: asyncio.Event = field(default_factory=asyncio.Event)
     running: list[Running] = field(default_factory=list)
     started: list[Running] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
@@ -63,13 +69,18 @@ class World:
         plan = self.plan
         self.random = Random(plan.seed)  # a seed, not a secret
         timing = Timing(marker=plan.marker_seconds)
-        self.kafka = SimKafka(self.random, plan.partitions, timing=timing, faults=_kafka_faults(plan.abort_rate))
+        self.kafka = SimKafka(
+            self.random, plan.partitions, timing=timing, faults=_kafka_faults(plan.abort_rate),
+            ended_retention_seconds=plan.dedupe_seconds,
+        )  # fmt: skip
         self.vcd = SimVcd(self.random, plan.cells, long_tasks=plan.long_tasks)
         self.names = replace(NAMES, external_tasks=EXTERNAL_TOPIC if plan.tickets else None)
         self.requests = Requests(plan, self.random, self.kafka)
         self.tickets = Tickets(self.random, self.kafka, self.vcd, NAMES.group_id, plan.tickets, plan.storm_seconds)
         self.outsider = Outsider(self.kafka, self.names)
         self.chaos = Chaos(self, self.random)
+        self.upsets = Upsets(self, self.random)
+        self.may_start.set()
 
     @property
     def inputs(self) -> list[InputRecord]:
@@ -95,7 +106,8 @@ class World:
         return self.evidence()
 
     async def start(self) -> Running:
-        """Start one more bridge process."""
+        """Start one more bridge process, once nobody minds."""
+        await self.may_start.wait()
         name = f"p{len(self.started) + 1}"
         taken = {running.slot for running in self.running}
         slot = next(slot for number in range(99) if (slot := f"host-{number}") not in taken)
@@ -106,6 +118,11 @@ class World:
         running.process.on_death(lambda: self._died(running))
         await asyncio.sleep(0)
         return running
+
+    def owner(self, partition: TopicPartition) -> Running | None:
+        """Whose a partition is by the group's coordinator."""
+        held = self.kafka.group(self.names.group_id).held.get(partition)
+        return next((one for one in self.running if held is not None and one.process is held.process), None)
 
     def _died(self, running: Running) -> None:
         if running in self.running:
@@ -145,23 +162,40 @@ class World:
             looks += 1
             if self.failures:
                 raise self.failures[0]
-            stopped = [reason for running in self.started for reason in running.witness.stopped.values()]
-            assert not stopped, f"partitions cannot go on: {stopped}"
+            self._assert_nothing_is_refused()
             self.outsider.look()
-            read = sum(offset for offset, _ in self.kafka.committed.values())
-            # The markers of one transaction are not written at one moment: its reader waits for all of them.
-            whole = all(log.stable_end == log.end for log in self.kafka.logs.values())
-            if read >= len(self.inputs) and not self.outsider.standing() and whole:
+            if self._is_over():
                 return
             if looks % _LOOKS_AT_TICKETS == 0:
                 for birth in self.outsider.in_phase("following", EXTERNAL_TOPIC):
                     self.tickets.finish_again(birth)
 
+    def _assert_nothing_is_refused(self) -> None:
+        stopped = [
+            reason
+            for running in self.started
+            for partition, reason in running.witness.stopped.items()
+            if (partition.topic, partition.partition) not in self.upsets.lost
+        ]
+        assert not stopped, f"partitions cannot go on: {stopped}"
+
+    def _is_over(self) -> bool:
+        """All that can be is read and ended. What has lost its store waits for a person."""
+        lost, cursors = self.upsets.lost, self.outsider.cursors
+        for record in self.inputs:
+            unread = record.offset >= cursors.get(record.place, 0) and record.birth not in self.upsets.removed
+            if unread and record.place not in lost:
+                return False
+        if any(place_of(birth) not in lost for birth in self.outsider.standing()):
+            return False
+        # The markers of one transaction are not written at one moment: its reader waits for all of them.
+        return all(log.stable_end == log.end for log in self.kafka.logs.values())
+
     def evidence(self) -> Evidence:
         self.outsider.look()
         for running in self.running:
             running.witness.ended(asyncio.get_event_loop().time())
-        plan, outside = self.plan, self.outsider
+        plan, outside, epoch = self.plan, self.outsider, EPOCH.timestamp()
         return Evidence(
             inputs=self.inputs,
             ledger=self.vcd.ledger,
@@ -188,6 +222,12 @@ class World:
             patience_seconds=60.0 + longest_hold_up(plan.trouble),
             parked_lane_release_seconds=host.PARKED_LANE_RELEASE_SECONDS,
             repeat_within_seconds=Rules().repeat_within.total_seconds(),
+            dedupe_seconds=plan.dedupe_seconds,
+            removed=self.upsets.removed,
+            moved=self.upsets.moved,
+            refused=self.upsets.refused,
+            lost_stores=self.upsets.lost,
+            reads_refused=[(epoch + since, epoch + until) for since, until in self.vcd.refusals],
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,
         )

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import broken_externals, broken_steps, checker
+from tests.support import broken_externals, broken_positions, broken_steps, checker
 from tests.support.breaking import BREAKAGES, Break, said
 from tests.support.checker import Harm, Violation, violations
 from tests.support.checker.evidence import Absence, EndedRecord, Freeze, InputRecord, VcdTask, story_id
 from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, Made, clean
 from tests.support.made_external import Ticket, clean_with_externals
 
-assert all(module.__doc__ for module in (broken_externals, broken_steps)), "their breakages belong to BREAKAGES"
+assert all(module.__doc__ for module in (broken_externals, broken_positions, broken_steps)), (
+    "their breakages belong to BREAKAGES"
+)
 
 
 @cache
@@ -727,6 +729,43 @@ def test_what_is_under_way_may_be_open_where_the_run_allows_it() -> None:
     made.remove(made.story(late)[-1], made.states(late)[-1], _ending(made, late), made.writes[-1])
     made.settings["allow_open"] = True
     assert violations(made.evidence()) == []
+
+
+def test_what_retention_took_away_before_it_was_read_is_nobodys() -> None:
+    made = clean()
+    unread = InputRecord(TOPIC, 0, made.end(TOPIC), {"request_id": "unread", "operation": "merge"})
+    made.inputs.append(unread)
+    assert violations(made.evidence()) != []
+    made.settings["removed"] = {unread.birth: made.now}
+    assert violations(made.evidence()) == []
+
+
+def test_work_whose_store_was_lost_waits() -> None:
+    made = clean()
+    late = birth(made, "late")
+    made.remove(made.story(late)[-1], made.states(late)[-1], _ending(made, late), made.writes[-1])
+    made.settings["lost_stores"] = {(TOPIC, 0): made.now}
+    assert violations(made.evidence()) == []
+
+
+def test_an_offset_that_somebody_has_moved_is_not_the_cursors() -> None:
+    made = clean()
+    made.settings |= {"offsets": {(TOPIC, 0): 0}, "moved": {(TOPIC, 0): made.now}}
+    assert violations(made.evidence()) == []
+
+
+@pytest.mark.parametrize(("window", "told"), [(1e6, "swallowed"), (1.0, "")])
+def test_an_id_is_free_again_when_the_dedupe_window_has_passed(window: float, told: str) -> None:
+    made = clean()
+    first = made.open("again", "merge", "vapp-77")
+    made.call(first, 204, effect=True)
+    made.over(first, "success", None)
+    made.now += 100.0
+    second = made.open("again", "merge", "vapp-77")
+    made.call(second, 204, effect=True)
+    made.over(second, "success", None)
+    made.settings |= {"dedupe_seconds": window}
+    assert bool(violations(made.evidence())) is bool(told)
 
 
 def test_a_task_of_somebody_with_our_name_may_be_taken_for_ours_after_a_look() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tests.support.checker.controls import control_is_accounted_for
-from tests.support.checker.evidence import ExternalRecord, InputRecord
+from tests.support.checker.evidence import ExternalRecord, InputRecord, place_of
 from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, doubled, lost
 
@@ -38,10 +38,12 @@ def every_record_is_accounted_for(joined: Joined) -> Iterator[Violation]:
     """I1: a lifecycle, a rejection, a dead letter, or recognised as belonging to one of these; exactly one of them."""
     dead = set(joined.evidence.dead_letters)
     for record in joined.evidence.inputs:
+        if joined.was_never_read(record) and record.birth not in dead:
+            continue
         if record.birth in dead:
             yield from _dead_letter(joined, record)
         elif joined.taken_at(record) is None:
-            if not joined.evidence.allow_open:
+            if not joined.may_wait(record.place):
                 yield lost(
                     f"I1 {joined.name(record.birth)}: never taken, the partition's cursor stands before it",
                     record.birth,
@@ -115,7 +117,7 @@ def _lifecycle(joined: Joined, birth: str) -> Iterator[Violation]:
             yield amiss(f"I1 {name}: ended {final['outcome']}, but the store still holds it as {standing.phase}", birth)
     elif standing is None:
         yield lost(f"I1 {name}: gone from the store without a final event", birth)
-    elif standing.phase != "parked" and not joined.evidence.allow_open:
+    elif standing.phase != "parked" and not joined.may_wait(place_of(birth)):
         yield lost(f"I1 {name}: still {standing.phase} though everything should have ended", birth)
 
 

@@ -13,6 +13,8 @@ from tests.support.checker.violation import Violation, amiss, disordered, double
 
 _LOOKED = re.compile("GET |probe GET |(the )?task query|nothing tells a Task")
 """How a line of evidence begins that names something that was read."""
+_OUT_OF_SIGHT = {"task_vanished", "owner_silent"}
+"""Reasons for an end whose Task cannot be shown."""
 _NEVER_STARTED = {"rejected", "expired", "canceled"}
 
 
@@ -142,7 +144,10 @@ def ends_match_calls(joined: Joined) -> Iterator[Violation]:
             yield lost(f"I2 {name}: told {outcome} ({code(final)}), but {done[0]} was carried out", birth)
         if outcome == "success" and not told:
             yield from _success(birth, name, final, done)
-        if outcome in {"error", "aborted"} and not told and code(final) != "task_vanished":
+        out_of_sight = joined.is_out_of_sight(birth)
+        if code(final) == "task_vanished" and not out_of_sight:
+            yield amiss(f"I4 {name}: told that its Task has vanished, but VCD shows it", birth)
+        if outcome in {"error", "aborted"} and not told and not (code(final) in _OUT_OF_SIGHT and out_of_sight):
             yield amiss(f"I4 {name}: told {outcome} without a Task that says so", birth)
 
 

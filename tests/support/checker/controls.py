@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.support.checker.evidence import ExternalRecord, InputRecord, StateWrite
+from tests.support.checker.evidence import ExternalRecord, InputRecord, StateWrite, place_of
 from tests.support.checker.joined import Joined, code
 from tests.support.checker.violation import Violation, amiss, disordered, lost
 
@@ -21,7 +21,7 @@ def control_is_accounted_for(joined: Joined, record: InputRecord) -> Iterator[Vi
     if standing is not None:
         if story:
             yield amiss(f"I1 {name}: answered, but still waiting for its target", record.birth)
-        elif not joined.evidence.allow_open:
+        elif not joined.may_wait(record.place):
             yield lost(f"I1 {name}: still {standing.phase} though everything should have ended", record.birth)
     elif story:
         if len(story) != 1 or story[0]["outcome"] != "rejected":
@@ -156,7 +156,7 @@ def _reaches_vcd(joined: Joined, birth: str) -> Iterator[Violation]:
         return
     final = joined.final(birth)
     told = joined.last_told(birth)
-    if final is None and (joined.evidence.allow_open or (told is not None and told["change"] == "parked")):
+    if final is None and (joined.may_wait(place_of(birth)) or (told is not None and told["change"] == "parked")):
         return
     if final is None or joined.told_at(final) > wished.at + joined.evidence.patience_seconds:
         yield lost(

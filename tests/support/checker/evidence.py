@@ -361,6 +361,20 @@ class Tenure:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """From ``since`` to ``until`` the group's offset of this partition was ahead of its store: nobody may take it."""
+
+    topic: str
+    partition: int
+    since: float
+    until: float
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.partition
+
+
+@dataclass(frozen=True, slots=True)
 class OperationFacts:
     """What the catalogue says of an operation. ``entity`` is the path of what it works on, None for a create."""
 
@@ -391,6 +405,15 @@ class Evidence:
     """The bridges' group, which marks its external Tasks."""
     external_tasks: Sequence[ExternalTask] = ()
     """All of VCD's, in order of creation."""
+    removed: Mapping[str, float] = field(default_factory=dict)
+    """Births of input records that retention took away, and when."""
+    moved: Mapping[Place, float] = field(default_factory=dict)
+    """When somebody else last set a partition's committed offset."""
+    refused: Sequence[Refusal] = ()
+    lost_stores: Mapping[Place, float] = field(default_factory=dict)
+    """Partitions whose changelog lost all that it held, and when."""
+    reads_refused: Sequence[tuple[float, float]] = ()
+    """From when until when VCD refused reads with a word that sounds final."""
     absences: Sequence[Absence] = ()
     freezes: Sequence[Freeze] = ()
     tenures: Sequence[Tenure] = ()
@@ -419,9 +442,24 @@ class Evidence:
     repeat_within_seconds: float | None = None
     """After a call of unknown outcome another one may leave only this soon."""
     dedupe_seconds: float | None = None
-    """How long an ended request is surely remembered; None: for longer than the run."""
+    """The dedupe window; None: longer than the run."""
+    dedupe_slack_seconds: float = 10.0
+    """By so much an end may have been decided before it was written, and a record have been looked at before that."""
     max_open: int | None = None
     max_waiting_bytes: int | None = None
+
+    def is_surely_remembered(self, age: float) -> bool:
+        """What ended ``age`` seconds ago: its id is known."""
+        return self.dedupe_seconds is None or age < self.dedupe_seconds - self._dedupe_doubt
+
+    def is_surely_forgotten(self, age: float) -> bool:
+        """What ended ``age`` seconds ago: its id is free again."""
+        return self.dedupe_seconds is not None and age > self.dedupe_seconds + self._dedupe_doubt
+
+    @property
+    def _dedupe_doubt(self) -> float:
+        """Either way, as ends and looks are by the clocks of hosts."""
+        return self.dedupe_slack_seconds + self.host_clock_seconds
 
 
 def operation_facts(catalogue: Catalogue) -> dict[str, OperationFacts]:

@@ -104,6 +104,28 @@ class Joined:
         birth = self.births.get(call_id[:STEM_LENGTH])
         return () if birth is None else (birth,)
 
+    # --- what others have done to topics --------------------------------------------------------------------------
+
+    def may_wait(self, place: Place) -> bool:
+        """Its work may be open when the run is judged: it goes on, or its store was lost and nobody may take it."""
+        return self.evidence.allow_open or place in self.evidence.lost_stores
+
+    def was_never_read(self, record: InputRecord) -> bool:
+        """Retention may have been there before the bridge, and nothing says otherwise."""
+        removed, taken = self.evidence.removed.get(record.birth), self.taken_at(record)
+        if removed is None or (taken is not None and taken < removed - self.evidence.clock_seconds):
+            return False
+        return record.birth not in self.stories and record.birth not in self.states and record.birth not in self.ended
+
+    def was_refused(self, since: float, until: float) -> bool:
+        """Between the two VCD refused to answer some reads: who looked may not have seen everything."""
+        return any(begun <= until and since <= over for begun, over in self.evidence.reads_refused)
+
+    def is_out_of_sight(self, birth: str) -> bool:
+        """VCD shows a Task of it to nobody any more."""
+        started = {call.task_id for call in self.calls.get(birth, ()) if call.started and call.task_id is not None}
+        return any(not self.is_visible(task_id) for task_id in started | set(self.tasks_told(birth)))
+
     # --- one story ----------------------------------------------------------------------------------------------------
 
     def facts(self, birth: str) -> OperationFacts:
@@ -220,7 +242,10 @@ class Joined:
                 continue
             final = self.final(earlier.birth)
             gone = self.over_at(earlier.birth)
-            if self._may_be_forgotten(gone, taken):
+            age = taken - gone if taken is not None and gone is not None else 0.0
+            if self.evidence.is_surely_forgotten(age):
+                break
+            if not self.evidence.is_surely_remembered(age):
                 return Occupant(earlier.birth, certain=False)
             if final is None or final["outcome"] != "rejected" or taken is None or gone is None:
                 return Occupant(earlier.birth, certain=True)
@@ -229,11 +254,6 @@ class Joined:
             return None
         return self._taken_over(record, name)
 
-    def _may_be_forgotten(self, gone: float | None, taken: float | None) -> bool:
-        """It ended so long before that the dedupe window may be over."""
-        window = self.evidence.dedupe_seconds
-        return window is not None and gone is not None and taken is not None and taken - gone > window
-
     def _taken_over(self, record: InputRecord, name: str | None) -> Occupant | None:
         """An external key can belong to a Task that nobody had: to the first of them that is open. A twin of an open
         one is only ended, and takes no commands."""
@@ -241,8 +261,9 @@ class Joined:
         taken = (self.taken_at(record) or 0.0) - self.evidence.clock_seconds
         by_age = sorted(found, key=lambda birth: self.states[birth][0].at)
         still_open = (birth for birth in by_age if (gone := self.gone_at(birth)) is None or gone > taken)
-        birth = next(still_open, by_age[-1] if by_age else None)
-        return None if birth is None else Occupant(birth, certain=True)
+        if (birth := next(still_open, None)) is not None:
+            return Occupant(birth, certain=True)
+        return Occupant(by_age[-1], certain=self.evidence.dedupe_seconds is None) if by_age else None
 
     def openers(self, place: Place, name: str | None) -> Sequence[InputRecord]:
         """Records that ask for a lifecycle of this name, in their order."""

@@ -80,7 +80,7 @@ def nothing_runs_unattended(joined: Joined) -> Iterator[Violation]:
     """A Task of ours that runs has a lifecycle that is open."""
     for task in joined.evidence.external_tasks:
         bears = joined.marked(task.operation)
-        if bears is None or task.seeded or task.status in ENDS:
+        if bears is None or task.seeded or task.status in ENDS or not joined.is_visible(task.task_id):
             continue
         births = joined.lifecycles_of(*bears)
         standing = [joined.standing(birth) for birth in births]

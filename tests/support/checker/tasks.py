@@ -106,7 +106,7 @@ def started_tasks_are_told(joined: Joined) -> Iterator[Violation]:
             name, task_id = joined.name(birth), call.task_id
             if last["final"]:
                 yield lost(f"I2 {name}: told {last['outcome']}, and never {task_id}, which {call} started", birth)
-            elif code(last) == "outcome_unknown":
+            elif code(last) == "outcome_unknown" and not joined.was_refused(call.at, joined.told_at(last)):
                 yield amiss(f"I2 {name}: parked as unknown, though VCD shows {task_id}, which {call} started", birth)
 
 

@@ -44,9 +44,11 @@ class Wanted:
 
 def history(joined: Joined, birth: str) -> list[Wanted] | None:
     """Every document that was wanted of a create's Task, in order. None: VCD refused a change, and the bridge went on
-    from what VCD showed."""
+    from what VCD showed; or retention may have taken a command away."""
     record = joined.records.get(birth)
     if not isinstance(record, ExternalRecord) or record.key is None:
+        return None
+    if any(map(joined.was_never_read, joined.commands[(record.place, record.key)])):
         return None
     mark = joined.mark(record.place, record.key)
     wanted = [_changed(Wanted("running", mark, {}), record, mark)]
