@@ -134,6 +134,7 @@ def assemble(
         limits=policies.rounds,
         facts_of=facts_of(catalogue),
         claims=claims,
+        clock_ahead=lambda: ports.gateway.clock_ahead,
         partitions=owned,
     )
     effects = Effects(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -31,6 +32,8 @@ from bridge.ports import Headers, StoredRecord
 _T = TypeVar("_T")
 _OPEN_HEADER = "vb_open"
 """Of cursors: how many lifecycles are open."""
+_CALLED_HEADER = "vb_vcd_called_at"
+"""Of states: milliseconds since the epoch on VCD's clock."""
 _DOUBT_HEADER = "vb_doubt"
 """Of endings: the call that may have made a Task which nobody has, as JSON."""
 _LONGEST_NAME = 1024
@@ -151,12 +154,14 @@ class AvroStoreCodec:
             "vb_correlation_id": lifecycle.correlation_id,
             "vb_operation": lifecycle.operation,
             "vb_content_hash": lifecycle.content_hash or None,
+            _CALLED_HEADER: str(to_millis(called)) if (called := lifecycle.vcd_called_at) is not None else None,
         }
         headers += tuple((name, text.encode(errors="replace")) for name, text in told.items() if text is not None)
         return self._state.write(lifecycle_document(lifecycle)), headers
 
     def decode_state(self, record: StoredRecord) -> Lifecycle:
-        return self._state.read(record, to_lifecycle)
+        called = text_header(record.headers, _CALLED_HEADER)
+        return replace(self._state.read(record, to_lifecycle), vcd_called_at=_to_time(called))
 
     def encode_request(self, request: StoredRequest) -> tuple[bytes, Headers]:
         document = {
@@ -217,6 +222,14 @@ def _to_ended(document: dict[str, Any]) -> Ended:
     document["outcome"] = Outcome(document["outcome"])
     document["commands"] = tuple(document["commands"])
     return Ended(**document)
+
+
+def _to_time(millis: str | None) -> datetime | None:
+    """None where there is none, or a newer version writes something else there."""
+    try:
+        return from_millis(int(millis)) if millis is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _doubt_text(doubt: Doubt) -> bytes:

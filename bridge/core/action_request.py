@@ -95,7 +95,7 @@ def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> s
 def _apply_call(story: Story, event: Granted | Answered | Looked, facts: OperationFacts, rules: Rules) -> None:
     match event:
         case Granted():
-            granted(story, rules)
+            granted(story, event, rules)
         case Answered(attempt=attempt, answer=answer, jitter=jitter):
             if attempt == story.lifecycle.attempt:
                 answered(story, answer, jitter, facts, rules)
@@ -124,7 +124,7 @@ def _apply_task(story: Story, event: Observed | Vanished | CancelAnswered, rules
             assert_never(event)
 
 
-def granted(story: Story, rules: Rules) -> None:
+def granted(story: Story, event: Granted, rules: Rules) -> None:
     lifecycle = story.lifecycle
     if lifecycle.start_by is not None and story.now >= lifecycle.start_by:
         expire(story)
@@ -136,6 +136,7 @@ def granted(story: Story, rules: Rules) -> None:
     story.become(
         phase=Phase.INTENT, attempt=attempt, tries=lifecycle.tries + 1, looks=0, wake_at=None, intent_at=story.now,
         first_intent_at=lifecycle.first_intent_at or story.now,
+        vcd_called_at=lifecycle.vcd_called_at if lifecycle.unsure_code is not None else event.vcd_time,
     )  # fmt: skip
     story.commands.append(MakeCall(attempt))
 

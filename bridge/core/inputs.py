@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bridge.core.answers import CallAnswer, CancelAnswer
 from bridge.core.coordinates import Birth
@@ -13,7 +14,9 @@ from bridge.core.task import ReferenceDocument, Task
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Lane and permit are free: the call may be made now."""
+    """Lane and permit are free: the call may be made now, which is ``vcd_time`` on VCD's clock (None: not known)."""
+
+    vcd_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswered:
-    """VCD's word on our cancel request; ``UNAVAILABLE``: it is time to ask again, after so many ``failures`` in a row."""
+    """VCD's word on our cancel request; ``UNAVAILABLE``: time to ask again, after so many ``failures`` in a row."""
 
     answer: CancelAnswer
     failures: int = 0

@@ -123,6 +123,9 @@ class Lifecycle:
     intent_at: datetime | None = None
     """When the present attempt's intent was decided: the start of the window in which its Task began."""
     first_intent_at: datetime | None = None
+    vcd_called_at: datetime | None = None
+    """The same as ``intent_at`` on VCD's clock, which all hosts agree on, of the first call that is not settled yet:
+    the start of the window in which its Task began. None: VCD had not told its time."""
     waiting_for: str | None = None
     """URN of the Task a busy entity waits for."""
     blockers: tuple[str, ...] = ()

@@ -16,8 +16,8 @@ from bridge.core.lifecycle import Doubt, Lifecycle
 from bridge.core.task import Task
 
 CLOCK_MARGIN = timedelta(seconds=30)
-"""How much earlier a start window begins: startTime is the server's, whose cells have a clock each, and the difference
-to ours is known to the second only."""
+"""How much earlier a start window begins: startTime is the server's, whose cells have a clock each, and what VCD tells
+of its time has whole seconds."""
 
 LATEST_START = timedelta(minutes=10)
 """How long after its intent a call in doubt may have started a Task: far above what VCD may take to answer."""
@@ -64,18 +64,18 @@ def trace_of(
     Args:
         operation: The catalogue's, which says by what a Task of it is told; None: this version does not have it.
         sourced_names: VCD's own names of all operations where they are sourced.
-        clock_ahead: How far VCD's clock is ahead of ours.
+        clock_ahead: How far VCD's clock is ahead of ours; counts where its time was not known at the intent.
     """
     # The first call in doubt counts: after a repeat, the Task of the call before it may still turn up. Calls before it
     # are known to have started nothing.
-    began = _first_call(lifecycle)
+    began = lifecycle.vcd_called_at or _first_call(lifecycle) + clock_ahead
     own_name = operation.vcd_operation_name if operation is not None else None
     keyed = operation is None or operation.key_field is not None
     return Trace(
         entity=lifecycle.entity if _told_by(operation, TaskSign.ENTITY) else None,
         created_name=lifecycle.created_name if _told_by(operation, TaskSign.NAME) else None,
         user_name=user_name,
-        since=began + clock_ahead - CLOCK_MARGIN,
+        since=began - CLOCK_MARGIN,
         operation_name=own_name,
         foreign_names=frozenset(sourced_names) - {own_name},
         operation_key=lifecycle.birth.operation_key if keyed else None,

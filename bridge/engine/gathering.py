@@ -6,7 +6,7 @@ back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -42,7 +42,10 @@ class RoundLimits:
 
 
 class Gatherer:
-    """Takes inputs, found Tasks, records and starts, in this order, a fair share of each partition."""
+    """Takes inputs, found Tasks, records and starts, in this order, a fair share of each partition.
+
+    ``clock_ahead``: how far VCD's clock is ahead of ours.
+    """
 
     def __init__(  # a round is made of all that can wait
         self,
@@ -56,6 +59,7 @@ class Gatherer:
         limits: RoundLimits,
         facts_of: FactsOf,
         claims: Claims,
+        clock_ahead: Callable[[], timedelta],
         partitions: dict[TopicPartition, OwnedPartition],
     ) -> None:
         self._clock = clock
@@ -67,6 +71,7 @@ class Gatherer:
         self._limits = limits
         self._facts_of = facts_of
         self._claims = claims
+        self._clock_ahead = clock_ahead
         self._partitions = partitions
 
     def gather(self) -> list[PartitionRound]:
@@ -87,6 +92,7 @@ class Gatherer:
                 self._writer.fitted,
                 self._limits.max_waiting_bytes,
                 partial(self._holder_of, works),
+                now + self._clock_ahead(),
             )
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:

@@ -43,6 +43,8 @@ class PartitionRound:
     """What the stored requests of the partition may weigh together where one of them asks for more."""
     holder_of: HolderOf = lambda task_id: None
     """Whose Task it is, as far as this process knows."""
+    vcd_time: datetime | None = None
+    """``now`` on VCD's clock; None: it is not known."""
     changed: dict[Birth, Lifecycle] = field(default_factory=dict)
     commands: dict[Birth, list[Command]] = field(default_factory=dict)
     events: list[StatusEvent] = field(default_factory=list)
@@ -134,7 +136,7 @@ class PartitionRound:
     def grant(self, birth: Birth) -> None:
         """Lane and permit are free: decide the start."""
         self.grants.append(birth)
-        self.apply(birth, Granted())
+        self.apply(birth, Granted(self.vcd_time))
 
     def adopt(self, decision: Decision) -> None:
         """Take a decision into the round."""

@@ -134,7 +134,7 @@ LIFECYCLES = st.builds(
     **dict.fromkeys(
         (
             "start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "parked_at", "ended_at", "heard_at",
-            "sent_at", "unsure_since",
+            "sent_at", "unsure_since", "vcd_called_at",
         ),
         OPTIONAL_TIMES,
     ),

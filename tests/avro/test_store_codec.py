@@ -59,6 +59,17 @@ def test_cursors_come_back(cursor: Cursor) -> None:
     assert CODEC.decode_cursor(stored(CODEC.encode_cursor(cursor))) == cursor
 
 
+def test_when_a_call_was_decided_on_vcds_clock_is_in_a_header() -> None:
+    """A process of an older version reads past it."""
+    called = state(vcd_called_at=datetime(2026, 1, 1, tzinfo=UTC))
+    value, headers = CODEC.encode_state(called)
+    assert (value, b"1767225600000") == (CODEC.encode_state(state())[0], dict(headers)["vb_vcd_called_at"])
+    assert CODEC.decode_state(stored((value, headers))) == called
+    for newer in (b"soon", b"9" * 30):
+        told = tuple((name, newer if name == "vb_vcd_called_at" else text) for name, text in headers)
+        assert CODEC.decode_state(stored((value, told))) == state()
+
+
 @given(ENDINGS)
 def test_endings_come_back(ended: Ended) -> None:
     assert CODEC.decode_ended(stored(CODEC.encode_ended(ended))) == ended

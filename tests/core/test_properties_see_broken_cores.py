@@ -232,8 +232,8 @@ def _what_was_told_is_forgotten(patch: Patch) -> None:
 def _two_calls_share_an_intent(patch: Patch) -> None:
     real = action_request.granted
 
-    def granted(story: Story, rules: Rules) -> None:
-        real(story, rules)
+    def granted(story: Story, event: Granted, rules: Rules) -> None:
+        real(story, event, rules)
         story.become(attempt=1)
 
     patch.setattr(action_request, "granted", granted)

@@ -426,6 +426,32 @@ async def test_a_task_that_was_late_is_adopted_and_nothing_called_again() -> Non
     assert len(site.vcd.calls) == 1
 
 
+@pytest.mark.parametrize("ahead", [600, -600])
+@virtually
+async def test_a_dead_owners_call_is_found_whatever_the_clock_of_its_host_said(ahead: int) -> None:
+    """And what began before it is not taken for its Task."""
+    site = Site(host_ahead=timedelta(seconds=ahead))
+    before = site.vcd.make(1, entity=ENTITY)
+    await asyncio.sleep(60)
+
+    async def never(call: HttpCall) -> CallAnswer:
+        made = site.vcd.make(2, entity=ENTITY)
+        site.vcd.entity = lambda path: EntityRead({}, (before, made))
+        await asyncio.sleep(1000)
+        return NO_ANSWER
+
+    site.vcd.on_call = never
+    await site.start()
+    site.send(_harmless("A"))
+    await asyncio.sleep(2)
+    site.host_ahead, site.vcd.clock_ahead = timedelta(), timedelta()
+    await site.next_owner(after=60)
+    await asyncio.sleep(60)
+    assert site.story("A") == ["accepted running"]
+    assert site.events("A")[0]["task"]["id"] == urn(2)
+    assert len(site.vcd.calls) == 1
+
+
 @pytest.mark.parametrize("hinder", ["truncated", "query refused", "entity refused"])
 @virtually
 async def test_a_look_that_could_not_see_everything_never_repeats(hinder: str) -> None:

@@ -251,6 +251,16 @@ async def test_vcds_clock_is_that_of_its_latest_answer(setup: Setup) -> None:
         assert setup.gateway.clock_ahead == timedelta(minutes=-3), "no clock is that wrong"
 
 
+async def test_vcds_clock_goes_on_and_ours_may_be_set(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup.answer(reply(204, date=at(1)))
+    await setup.call()
+    await setup.clock.advance(30)
+    assert setup.gateway.clock_ahead == timedelta(minutes=1, seconds=30), "our wall clock stood still meanwhile"
+    ours = setup.clock.now()
+    monkeypatch.setattr(type(setup.clock), "now", lambda clock: ours - timedelta(hours=1))
+    assert setup.gateway.clock_ahead == timedelta(hours=1, minutes=1, seconds=30)
+
+
 @pytest.mark.parametrize("where", ["versions", "provider", "current"])
 async def test_any_answer_of_the_login_tells_the_time(where: str) -> None:
     setup = await make_setup(dates={where: at(5)})

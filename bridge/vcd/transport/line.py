@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -80,9 +80,17 @@ class Line:
         self._pace = pace or Pace(clock)
         self._reach = reach or Reach(clock)
         self._out: set[asyncio.Task[Any]] = set()
-        self.clock_ahead = timedelta()
-        """How far VCD's clock was ahead of ours when it last told the time: up to a second too little, as it tells
-        whole seconds."""
+        self._told: tuple[datetime, float] | None = None
+        """What time it was in VCD's last answer, and when that came (monotonic)."""
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far VCD's clock is ahead of ours, zero before it has told the time: too little by what the answer took,
+        and by up to a second, as it tells whole ones. Where our clock has been set since, by as much as it was."""
+        if self._told is None:
+            return timedelta()
+        told, heard = self._told
+        return told + timedelta(seconds=self._clock.monotonic() - heard) - self._clock.now()
 
     @property
     def silence_seconds(self) -> float:
@@ -214,7 +222,7 @@ class Line:
         self._reach.answered()
         told = read_http_date(head.headers.get("date"))
         if told is not None and abs(told - self._clock.now()) <= BELIEVABLE_SKEW:
-            self.clock_ahead = told - self._clock.now()
+            self._told = told, self._clock.monotonic()
         # One cell's maintenance holds nothing up as long as there is another.
         if paced and not (head.status == 503 and self._addresses.any_well):
             self._pace.heard(head)
