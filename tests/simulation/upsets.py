@@ -63,7 +63,7 @@ class Upsets:
             committed, since = self._offsets().committed, _now()
             for partition, kind in kinds.items():
                 before, end = committed.get(partition), self.world.kafka.log(partition).end
-                if before is None and kind == "earliest":
+                if before is None and (kind == "earliest" or not end):
                     continue  # that there was work, without a cursor, would be refused for good
                 if kind == "latest" and end > (before[0] if before is not None else 0):
                     right[partition] = end, before

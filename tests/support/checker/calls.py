@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
-from tests.support.checker.evidence import STEM_LENGTH, Event, LedgerCall, StateWrite, plain_id, story_id
+from tests.support.checker.evidence import STEM_LENGTH, Event, LedgerCall, StateWrite, place_of, plain_id, story_id
 from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
@@ -124,7 +124,7 @@ def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall
     if within is not None and later.at > earlier.at + within + joined.evidence.travel_seconds:
         return doubled(f"I2 {name}: {later} repeats {earlier} {later.at - earlier.at:.0f} s later", birth)
     looked = any(event["evidence"] for event in joined.stories[birth] if joined.told_at(event) >= earlier.at)
-    over = joined.final(birth) is not None or not joined.evidence.allow_open
+    over = joined.final(birth) is not None or not joined.may_wait(place_of(birth))
     if over and not looked:
         return doubled(f"I2 {name}: {later} repeats {earlier}, and the story tells of no look", birth)
     return None

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from tests.support.checker.evidence import ENDS, Event, ExternalRecord, InputRecord
+from tests.support.checker.evidence import ENDS, Event, ExternalRecord, InputRecord, place_of
 from tests.support.checker.joined import Joined, is_repeat_answer, seconds
 from tests.support.checker.violation import Harm, Violation, amiss, disordered, doubled, gap, lost
 
@@ -135,7 +135,7 @@ def parked_is_told(joined: Joined) -> Iterator[Violation]:
         if in_store and not is_told:
             last = told["change"] if told is not None else "nothing"
             yield lost(f"I1 {joined.name(birth)}: parked in the store, but told {last} last", birth)
-        if is_told and not in_store and (standing is None or not joined.evidence.allow_open):
+        if is_told and not in_store and (standing is None or not joined.may_wait(place_of(birth))):
             phase = standing.phase if standing is not None else "not there"
             yield lost(f"I1 {joined.name(birth)}: told as parked, but the store has it {phase}", birth)
 
