@@ -11,8 +11,17 @@ from bridge.catalogue.load import load
 from bridge.core.answers import TaskRecord
 from bridge.core.coordinates import Birth
 from bridge.core.cursor import starting_offset
-from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Lifecycle, Phase
-from bridge.core.recognition import Trace, could_be, narrowed, record_could_be, same_entity, trace_of
+from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Doubt, Lifecycle, Phase
+from bridge.core.recognition import (
+    LATEST_START,
+    Trace,
+    could_be,
+    may_have_made,
+    narrowed,
+    record_could_be,
+    same_entity,
+    trace_of,
+)
 from bridge.core.rules import Backoff
 from bridge.core.task import Task, empty_document
 from bridge.errors import StoreConflict
@@ -212,3 +221,28 @@ def test_backoff_has_full_jitter_a_cap_and_a_floor() -> None:
     assert backoff.delay(0, 0.999999) == backoff.floor
     assert backoff.delay(10_000, 0.0) == timedelta(seconds=10)
     assert datetime.now(UTC) + backoff.delay(3, 0.1) > datetime.now(UTC)
+
+
+_CALLED = datetime(2026, 1, 1, tzinfo=UTC)
+_OF_A_VM = {"entity": f"/vApp/vm-{UUID}"}
+
+
+@pytest.mark.parametrize(
+    ("doubt", "minutes_later", "may"),
+    [
+        (_OF_A_VM, 1, True),
+        (_OF_A_VM, 60, False),
+        ({**_OF_A_VM, "is_open": True}, 60, True),
+        ({"entity": f"/vApp/vm-{UUID[:-1]}b"}, 1, False),
+        ({"created_name": "web01"}, 1, False),
+    ],
+    ids=["ended", "ended long ago", "open", "of another entity", "of something new"],
+)
+def test_whose_call_may_have_made_what_a_look_finds(doubt: dict[str, Any], minutes_later: int, may: bool) -> None:
+    left = Doubt(**{"birth": Birth("t", 0, 0), "entity": None, "created_name": None, "called_at": _CALLED, **doubt})
+    looking = Lifecycle(
+        birth=Birth("t", 0, 1), phase=Phase.UNSURE, request_id="B", key=None, received_at=_CALLED, unsure_code="lost",
+        intent_at=_CALLED + timedelta(minutes=minutes_later), entity=f"/vApp/vm-{UUID}",
+    )  # fmt: skip
+    assert timedelta(minutes=1) < LATEST_START < timedelta(minutes=60)
+    assert may_have_made(left, looking) is may
