@@ -58,6 +58,15 @@ class KafkaConfig:
         return self.properties.get("group.protocol", "classic").lower() == "consumer"
 
     @property
+    def silence_seconds(self) -> float:
+        """How long a member that is well may hear nothing: an idle one hears its heartbeats' answers alone."""
+        if not self.uses_kip_848:
+            return self.session_timeout_seconds
+        # The broker decides the interval there, 15 s at most (group.consumer.max.heartbeat.interval.ms), and its answer
+        # may take a while.
+        return max(20.0, self.session_timeout_seconds)
+
+    @property
     def is_cooperative(self) -> bool:
         """Whether partitions come and go one by one; otherwise all at once (the eager protocol)."""
         strategy = self.properties.get("partition.assignment.strategy", "cooperative-sticky")

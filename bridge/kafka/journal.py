@@ -188,12 +188,7 @@ class TransactionalJournal:
         # The inputs as well: one message shall name all that has to be made.
         require_topics(cluster, [*self._names.inputs, *self._topics])
         if not self._embedded:
-            require_rights(
-                connection,
-                group=self._config.group_id,
-                read=read_topics(self._names),
-                write=written(self._names),
-            )
+            require_rights(connection, read=read_topics(self._names), write=written(self._names))
         self._connection = connection
         self._limits = self._topic_limits()
         self._writer = TransactionalWriter(

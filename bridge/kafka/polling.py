@@ -65,7 +65,7 @@ class PollingThread:
         self._fatal: KafkaError | None = None
         self.last_progress = time.monotonic()
         """When the thread last went round its loop; for liveness."""
-        self.hearing = hearing = Hearing(config.session_timeout_seconds)
+        self.hearing = hearing = Hearing(config.silence_seconds)
         self._consumer: Consumer = make(
             lambda settings: Consumer(settings, logger=LOG, error_cb=self._client_error),
             {**config.consumer(), "stats_cb": hearing.take},

@@ -361,7 +361,7 @@ class RestoreThread:
 def _thrown_away(changelog: TopicPartition, policy: str) -> StoreConflict:
     return StoreConflict(
         f"{changelog}: the topic has cleanup.policy={policy}, so requests that are still open would be deleted from it",
-        hint="run `vcd-bridge topics apply`, which makes it compact: it is looked at again within a minute, without a restart",
+        hint="run `vcd-bridge topics apply`, which makes it compact; it is looked at again without a restart",
     )
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.errors import ConfigurationError
 from bridge.kafka.admin import AclOperation, TopicCollection
-from bridge.kafka.config import KafkaConfig
+from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import REACH_SECONDS, Connection, describe
+from bridge.kafka.letting_go import let_go
 from bridge.ports import TopicNames
 
 DENIED = frozenset(
@@ -31,7 +33,9 @@ HINT = (
 
 def check_rights(config: KafkaConfig, names: TopicNames) -> None:
     """Raises ConfigurationError that names every right that ``run`` would miss, TemporaryError without Kafka."""
-    require_rights(Connection(config), group=config.group_id, read=read_topics(names), write=written(names))
+    connection = Connection(config)
+    on_topics = _missing_on_topics(connection, read_topics(names), written(names))
+    _refuse([*on_topics, *_missing_on_group(connection, config, names)])
 
 
 def read_topics(names: TopicNames) -> frozenset[str]:
@@ -44,9 +48,15 @@ def written(names: TopicNames) -> frozenset[str]:
     return frozenset((*names.outputs, *names.stores))
 
 
-def require_rights(connection: Connection, *, group: str, read: Collection[str], write: Collection[str]) -> None:
-    """Raises ConfigurationError that names every right that is missing; a cluster that will not say passes."""
-    missing = [*_missing_on_topics(connection, read, write), *_missing_on_group(connection, group)]
+def require_rights(connection: Connection, *, read: Collection[str], write: Collection[str]) -> None:
+    """Raises ConfigurationError that names every right on topics that is missing; a cluster that will not say passes.
+
+    Who may not use the group need not be told here: it cannot join, so it is given nothing to work on.
+    """
+    _refuse([*_missing_on_topics(connection, read, write)])
+
+
+def _refuse(missing: Collection[str]) -> None:
     if missing:
         raise ConfigurationError(f"Kafka does not let the bridge {', '.join(missing)}", hint=HINT)
 
@@ -69,7 +79,16 @@ def _missing_on_topics(connection: Connection, read: Collection[str], write: Col
             yield f"write to topic {topic}"
 
 
-def _missing_on_group(connection: Connection, group: str) -> Iterable[str]:
+def _missing_on_group(connection: Connection, config: KafkaConfig, names: TopicNames) -> Iterable[str]:
+    group = config.group_id
+    # Without a coordinator the question below times out, and that can abort the process inside librdkafka 2.x
+    # (rd_kafka_enq_once_del_source_return, seen twice). This one just fails.
+    try:
+        _ask_the_coordinator(config, next(iter(names.inputs)))
+    except KafkaException as error:
+        if error.args[0].code() in DENIED:
+            yield f"use group {group}: {describe(error.args[0])}"
+        return
     asked = connection.admin.describe_consumer_groups(
         [group], include_authorized_operations=True, request_timeout=REACH_SECONDS
     )
@@ -81,6 +100,17 @@ def _missing_on_group(connection: Connection, group: str) -> Iterable[str]:
         return
     if _is_missing(AclOperation.READ, allowed):
         yield f"join group {group} (Read)"
+
+
+def _ask_the_coordinator(config: KafkaConfig, topic: str) -> None:
+    """Raises KafkaException unless the group's coordinator answers."""
+    reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
+    try:
+        for answer in reader.committed([ClientPartition(topic, 0)], timeout=REACH_SECONDS):
+            if answer.error is not None:
+                raise KafkaException(answer.error)
+    finally:
+        let_go(reader)
 
 
 def _is_missing(operation: AclOperation, allowed: Collection[AclOperation] | None) -> bool:

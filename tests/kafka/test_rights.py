@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -11,9 +12,15 @@ from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionTy
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
 from bridge.errors import ConfigurationError
+from bridge.kafka import rights
+from bridge.kafka.config import KafkaConfig
+from bridge.kafka.connection import Connection
 from bridge.kafka.rights import check_rights
+from bridge.ports import TopicNames
 from tests.kafka.member import Stage, running
 from tests.support.kafka import KafkaNode, create_topics, read, unique
+
+NAMES = TopicNames(action_requests="in", task_events="events", dead_letters="dead", group_id="g")
 
 
 def _deny(stage: Stage, kind: ResourceType, name: str, operation: AclOperation) -> None:
@@ -78,6 +85,29 @@ def test_a_missing_right_on_the_group_is_named(kafka: KafkaNode) -> None:
     _deny(stage, ResourceType.GROUP, stage.names.group_id, AclOperation.READ)
     with pytest.raises(ConfigurationError, match=f"join group {stage.names.group_id}"):
         _require(stage)
+
+
+async def test_who_may_not_use_the_group_is_told_by_joining_and_is_given_nothing(kafka: KafkaNode) -> None:
+    stage = Stage.make(kafka)
+    _deny(stage, ResourceType.GROUP, stage.names.group_id, AclOperation.READ)
+    async with running(stage) as member:
+        assert member._reading is not None
+        with pytest.raises(ConfigurationError, match="Group authorization failed"):
+            await asyncio.wait_for(member._reading, 20)
+        assert member.owned == {}
+
+
+def test_the_group_is_not_asked_about_without_a_coordinator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client library can abort the whole process over that question."""
+
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("asked without a coordinator")
+
+    monkeypatch.setattr(rights, "REACH_SECONDS", 1.0)
+    config = KafkaConfig(bootstrap_servers="127.0.0.1:1", group_id="g")
+    connection = Connection(config)
+    monkeypatch.setattr(connection.admin, "describe_consumer_groups", asked, raising=False)
+    assert list(rights._missing_on_group(connection, config, NAMES)) == []
 
 
 async def test_a_journal_that_may_not_tell_events_does_not_open(kafka: KafkaNode) -> None:
