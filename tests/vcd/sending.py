@@ -29,9 +29,11 @@ def leaving(by: float, *, allowed: bool = True) -> Departure:
     return Departure(by, lambda: allowed)
 
 
-async def outcome_of(transport: Transport, request: httpx.Request) -> Reply | TransportFault:
+async def outcome_of(
+    transport: Transport, request: httpx.Request, departure: Departure | None = None
+) -> Reply | TransportFault:
     try:
-        return await transport.send(request)
+        return await transport.send(request, departure)
     except TransportFault as fault:
         return fault
 
