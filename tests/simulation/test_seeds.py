@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import cache
 from typing import get_args
 
@@ -11,8 +13,10 @@ import pytest
 from bridge.core.answers import CallAnswer
 from bridge.engine import partition
 from tests.simulation.inventory import OPERATIONS
+from tests.simulation.plan import RARE
 from tests.simulation.story import story
 from tests.simulation.world import Plan, Run, play
+from tests.support.checker.joined import Joined
 
 SEEDS = 200
 """In every run of the tests. The same runs show what takes part."""
@@ -60,7 +64,44 @@ def test_everything_takes_part() -> None:
         code for _, code in told
     }
     assert {"proven_by_state", "owner_silent", "repeat"} <= {code for _, code in told}
-    assert {run.world.plan.protocol for run in runs} == {"classic", "consumer", "static"}
+    protocols = {"classic", "range", "roundrobin", "consumer", "static"}
+    assert {run.world.plan.protocol for run in runs} == protocols
+
+
+@pytest.mark.timeout(300)
+def test_what_is_rare_takes_part() -> None:
+    runs = [_run(seed) for seed in range(SEEDS)]
+    upsets = [run.world.upsets for run in runs]
+    happened = {kind for run in runs for kind, count in asdict(run.world.plan.trouble).items() if count}
+    assert happened >= set(RARE)
+    assert any(any(map(Joined(run.evidence).was_never_read, run.evidence.inputs)) for run in runs if run.evidence)
+    refusals = [why for run in runs for one in run.world.started for *_, why in one.witness.refusals]
+    assert any(upset.refused for upset in upsets)
+    assert any("is ahead of the store's cursor" in why for why in refusals)
+    assert any(upset.lost for upset in upsets)
+    assert any("has no cursor although" in why or "its cursor says" in why for why in refusals)
+    assert any(upset.moved and not upset.refused for upset in upsets)
+    events = [event for run in runs for event in run.world.outsider.events]
+    assert any("is refused with" in line for event in events for line in event["evidence"] or ())
+    gone = [event for event in events if (event.get("reason") or {}).get("code") == "task_vanished"]
+    assert {event["lifecycle"] for event in gone} == {"action_request", "external_task"}
+    alike = [(run, task.id) for run in runs for task in run.world.vcd.tasks if task.look_alike]
+    assert any(
+        (event.get("task") or {}).get("id") == task for run, task in alike for event in run.world.outsider.events
+    )
+    assert any(_is_opened_twice(run) for run in runs if run.world.plan.dedupe_seconds is not None)
+
+
+def _is_opened_twice(run: Run) -> bool:
+    """One id, two lifecycles: the dedupe window has passed in between."""
+    ids = {record.birth: (record.place, record.request_id) for record in run.world.requests.inputs}
+    ends = Counter(ids[one.birth] for one in run.world.outsider.ended if one.birth in ids)
+    return any(count > 1 for (_, request_id), count in ends.items() if request_id is not None)
+
+
+def test_nearly_every_run_has_tens_of_records() -> None:
+    sizes = [len(_run(seed).world.inputs) for seed in range(SEEDS)]
+    assert sum(size >= 20 for size in sizes) >= 0.97 * len(sizes)
 
 
 @pytest.mark.parametrize("seed", [2, 3])

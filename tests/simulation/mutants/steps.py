@@ -180,7 +180,7 @@ def _restored(patch: pytest.MonkeyPatch, change: Callable[[OwnedPartition], None
         change(owned)
         return owned
 
-    patch.setattr("bridge.engine.engine.build", changed)
+    patch.setattr("bridge.engine.ownership.build", changed)
 
 
 def _told(patch: pytest.MonkeyPatch, by: int) -> None:
