@@ -70,10 +70,16 @@ class _Reading:
 
 
 def read_store(
-    config: KafkaConfig, names: TopicNames, *, ended: bool, wanted: Callable[[bytes], bool] = lambda key: True
+    config: KafkaConfig,
+    names: TopicNames,
+    *,
+    ended: bool,
+    ended_since: datetime | None = None,
+    wanted: Callable[[bytes], bool] = lambda key: True,
 ) -> list[StoredPartition]:
     """The store of all inputs, partition by partition. ``ended``: also what is remembered of those that ended.
 
+    ``ended_since``: endings whose records bear an earlier time are not read; the embedded broker knows no times.
     ``wanted`` is asked of each key; records of others are passed over.
     Raises ConfigurationError (no such topic, not allowed) or TemporaryError.
     """
@@ -100,6 +106,9 @@ def read_store(
             for partition, end in _led(lambda: high_watermarks(connection, logs)).items():
                 logs[partition].end = end
             starts = _led(lambda: log_starts(connection, logs))
+            if ended_since is not None and not cluster.is_embedded:
+                endings = [reading.ended.partition for reading in readings if reading.ended is not None]
+                starts |= _led(lambda: offsets_at(connection, endings, ended_since))
             reader.assign([_client(partition, offset) for partition, offset in starts.items()])
             for partition, offset in starts.items():
                 logs[partition].reached(offset)

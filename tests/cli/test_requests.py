@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bridge.cli.connections import kafka_config
+from bridge.cli.requests.known import read_known
+from bridge.cli.requests.story import told_of
+from bridge.core.lifecycle import Ended
 from tests.cli.conftest import Shell
 from tests.support.external import ExternalSite, running_external_site
 from tests.support.kafka import KafkaNode, read
@@ -158,6 +164,17 @@ def test_a_followed_one_and_an_ended_one_are_shown_with_their_stories(here: Shel
     assert "success" in here.run("requests", "show", "done")
     here.run("requests", "show", "unheard-of", code=1)
     assert "nothing called 'unheard-of' is open, or ended within 7 days" in here.err
+
+
+def test_a_story_is_read_up_to_its_last_event_and_no_further(site: ExternalSite) -> None:
+    settings = site.effective()
+    ended = read_known(settings, ended=True).one("done")
+    assert isinstance(ended, Ended)
+    told = asyncio.run(told_of(settings, kafka_config(settings), ended))
+    assert [event["sequence"] for event in told] == list(range(1, ended.sequence + 1))
+    assert told[-1]["final"]
+    shorter = asyncio.run(told_of(settings, kafka_config(settings), replace(ended, sequence=1)))
+    assert [event["sequence"] for event in shorter] == [1]
 
 
 def test_an_external_task_is_shown_and_driven_by_its_own_commands(here: Shell) -> None:

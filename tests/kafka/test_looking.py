@@ -57,6 +57,20 @@ def test_the_latest_of_each_key_and_only_what_is_wanted(kafka: KafkaNode, names:
     assert not read_store(_config(kafka, names), names, ended=False)[0].ended
 
 
+def test_endings_of_long_ago_are_not_read(kafka: KafkaNode, names: TopicNames) -> None:
+    _, ended = names.stores
+    now = datetime.now(UTC)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for hours in (5, 3, 1):
+        when = int((now - timedelta(hours=hours)).timestamp() * 1000)
+        producer.produce(ended, f"{hours} h ago".encode(), b"k", 0, timestamp=when)
+    assert producer.flush(20) == 0
+    for hours, left in ((6, 3), (4, 2), (2, 1), (0, 0)):
+        found = read_store(_config(kafka, names), names, ended=True, ended_since=now - timedelta(hours=hours))
+        assert [len(one.ended) for one in found] == [left, 0]
+        assert all(one.held_up_at is None for one in found)
+
+
 def test_an_open_transaction_is_told_of_and_its_owner_is_not_fenced(
     kafka: KafkaNode, names: TopicNames, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bridge.cli.console import note
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Takes = Callable[["StoredRecord"], bool]
 Choose = Callable[[Sequence["StoredRecord"]], Takes]
+CLOCKS_APART = timedelta(minutes=10)
+"""How much earlier than its time a record is looked for: topics bear the times of other hosts."""
 REQUEST_PART = b"|request"
 """How keys of stored requests end."""
 
@@ -111,13 +113,15 @@ def read_known(
     settings: Settings,
     *,
     ended: bool,
+    ended_since: datetime | None = None,
     requests: bool = False,
     choose: Choose = lambda records: lambda record: True,
     takes_ended: Takes = lambda record: True,
 ) -> Known:
     """Everything in the store, or what ``choose``, given a partition's records, takes of them before they are decoded.
 
-    ``ended``: also what ended within the dedupe window. ``requests``: also the calls, whose bodies are large.
+    ``ended``: also what ended within the dedupe window, or not long before ``ended_since``. ``requests``: also the
+    calls, whose bodies are large.
     What is missing from it is told on standard error. Raises ConfigurationError or TemporaryError.
     """
     from bridge.cli.connections import kafka_config
@@ -127,6 +131,7 @@ def read_known(
     names = topic_names(settings)
     stored = read_store(
         kafka_config(settings), names, ended=ended,
+        ended_since=ended_since - CLOCKS_APART if ended_since is not None else None,
         wanted=lambda key: requests or not key.endswith(REQUEST_PART),
     )  # fmt: skip
     known = Known(names, datetime.now(UTC))

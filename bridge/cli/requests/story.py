@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bridge.cli.requests.known import CLOCKS_APART
 from bridge.core.lifecycle import Ended, Lifecycle
 
 if TYPE_CHECKING:
     from bridge.kafka.config import KafkaConfig
     from bridge.settings import Settings
 
-CLOCKS_APART = timedelta(minutes=10)
-"""How much earlier than its reception a story is looked for: events bear the times of other hosts."""
-
 
 async def told_of(settings: Settings, connection: KafkaConfig, one: Lifecycle | Ended) -> list[dict[str, Any]]:
-    """The events of a lifecycle that its topic still holds, in their order. Raises what reading a topic raises."""
+    """The events of a lifecycle that its topic still holds, in their order. Raises what reading a topic raises.
+
+    Reading begins where the request can have come, and ends with the last event that the store knows of: all of one
+    key lie on one partition, in their order.
+    """
     from bridge.avro.event_decoder import EventDecoder, EventUndecodableError
     from bridge.cli.connections import schema_registry
     from bridge.core.story import event_key
@@ -38,6 +40,8 @@ async def told_of(settings: Settings, connection: KafkaConfig, one: Lifecycle | 
             continue
         if event["birth"] == str(one.birth):
             found[event["sequence"]] = event
+            if key is not None and event["sequence"] >= one.sequence:
+                break
     if registry is not None:
         await registry.close()
     return [found[sequence] for sequence in sorted(found)]

@@ -68,7 +68,8 @@ def list_(
         received_before=now - span(older_than, "--older-than") if older_than is not None else None,
         ended_since=moment(since, "--since", now) if since is not None else None,
     )
-    known = read_known(load_settings(config).settings, ended=ended, choose=lambda _: wanted.takes_record)
+    settings = load_settings(config).settings
+    known = read_known(settings, ended=ended, ended_since=wanted.ended_since, choose=lambda _: wanted.takes_record)
     found = in_order([one for one in known.lifecycles.values() if wanted.takes(one)])
     endings = sorted((one for one in known.ended if wanted.takes_ended(one)), key=lambda one: one.ended_at)
     endings.reverse()
