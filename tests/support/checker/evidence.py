@@ -323,7 +323,10 @@ class EndedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """From ``since`` to ``until`` this process knew that the partition was not its own."""
+    """From ``since`` to ``until`` this process knew that the partition was not its own.
+
+    By its own word: only the process can tell when it served the callback. What the coordinator knew is a ``Tenure``.
+    """
 
     process: str
     topic: str
@@ -338,7 +341,10 @@ class Absence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
-    """From ``since`` to ``until`` this process knew that the group was frozen."""
+    """From ``since`` to ``until`` this process knew that the group was frozen.
+
+    By its own word: the topic tells when it was said, only the process when it was heard.
+    """
 
     process: str
     since: float
