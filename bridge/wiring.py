@@ -152,6 +152,7 @@ def external_rules(settings: Settings) -> ExternalRules | None:
         group_id=settings.kafka.group_id,
         default_namespace=external.service_namespace,
         namespaces={name: _seconds(external.expire_after(name)) for name in sorted(external.allowed)},
+        dropped_silence=_seconds(external.expire_after_seconds),
         expired_status=external.expired_status,
         update_interval=_seconds(external.update_interval_seconds),
         create_wait=_seconds(external.create_wait_seconds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bridge.app import longest_read_seconds
 from bridge.errors import ConfigurationError
 from bridge.settings import load
-from bridge.wiring import policies, policy_of, vcd_config
+from bridge.wiring import external_rules, policies, policy_of, vcd_config
 
 VCD = "VCD_BRIDGE__VCD__"
 ENVIRONMENT = {f"{VCD}URL": "https://vcd.example", f"{VCD}API_TOKEN": "token"}
@@ -41,6 +42,14 @@ def test_a_read_that_two_silent_cells_hold_up_is_no_loop_that_hangs() -> None:
     one = load(None, environment).settings
     several = load(None, {**environment, f"{VCD}FURTHER_URLS": "https://b.example,https://c.example"}).settings
     assert (longest_read_seconds(one), longest_read_seconds(several)) == (60.0, 120.0)
+
+
+def test_owners_of_a_namespace_that_was_dropped_may_be_silent_as_long_as_the_settings_say() -> None:
+    external = "VCD_BRIDGE__EXTERNAL_TASKS__"
+    environment = {**ENVIRONMENT, f"{external}SERVICE_NAMESPACE": "a.b", f"{external}EXPIRE_AFTER_SECONDS": "3600"}
+    rules = external_rules(load(None, environment).settings)
+    assert rules is not None
+    assert rules.silence("a.b") == rules.silence("dropped") == timedelta(hours=1)
 
 
 def test_a_further_cell_that_is_no_address_is_told() -> None:

@@ -26,6 +26,8 @@ class ExternalRules:
     group_id: str
     default_namespace: str | None
     namespaces: Mapping[str, timedelta]
+    dropped_silence: timedelta = timedelta(days=7)
+    """The time of a namespace that the settings have dropped while it has Tasks."""
     expired_status: str = "aborted"
     update_interval: timedelta = timedelta(seconds=1)
     """At most one update of a Task is sent in this time; what comes in between goes with the next one."""
@@ -37,7 +39,4 @@ class ExternalRules:
 
     def silence(self, namespace: str) -> timedelta:
         """How long owners of this namespace may be silent; the settings may have dropped one that has Tasks yet."""
-        return self.namespaces.get(namespace, _LONGEST_SILENCE)
-
-
-_LONGEST_SILENCE = timedelta(days=7)
+        return self.namespaces.get(namespace, self.dropped_silence)
