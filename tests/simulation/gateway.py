@@ -165,7 +165,10 @@ class SimGateway:
         await self._clock.sleep(self.vcd.random.uniform(0, 0.02))
         if self._clock.monotonic() >= leave_by:
             return CancelAnswer.UNAVAILABLE
-        answer = await self._ask(lambda: self.vcd.cancel(task_id, call_id, self._name))
+        vcd, left = self.vcd, self.vcd.now()
+        answer = await self._ask(
+            lambda: vcd.cancel(task_id, call_id, self._name, delayed=vcd.now() > left + TRAVEL_SECONDS)
+        )
         return CancelAnswer.UNAVAILABLE if isinstance(answer, Unavailable) else answer
 
     # --- reads --------------------------------------------------------------------------------------------------------

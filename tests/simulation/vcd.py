@@ -244,7 +244,7 @@ class SimVcd:
             return Refused(code="BAD_REQUEST", message="the task has ended", http_status=400)
         return Accepted(task=kept.read(), http_status=200, vcd_request_id=f"{call.call_id}-r")
 
-    def cancel(self, task_id: str, call_id: str, process: str) -> CancelAnswer:
+    def cancel(self, task_id: str, call_id: str, process: str, *, delayed: bool) -> CancelAnswer:
         task, now = self._by_id.get(task_id), self.now()
         if task is None or not task.is_shown(now):
             return CancelAnswer.REFUSED
@@ -252,7 +252,7 @@ class SimVcd:
         self.ledger.append(
             LedgerCall(
                 number=len(self.ledger) + 1, at=EPOCH.timestamp() + now, call_id=call_id, operation="cancelTask",
-                status=204 if takes else 400, effect=takes, task_id=task.id, process=process,
+                status=204 if takes else 400, effect=takes, task_id=task.id, process=process, delayed=delayed,
             )
         )  # fmt: skip
         if not takes:

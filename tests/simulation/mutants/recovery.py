@@ -16,6 +16,7 @@ from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
 from bridge.engine import claims, lanes, patience, recovery
+from bridge.engine.partition import OwnedPartition
 from bridge.engine.runner import Runner
 from tests.simulation.mutants.plans import doubtful, frozen, requests, unanswered, unheard
 from tests.simulation.mutants.table import mutant
@@ -142,7 +143,16 @@ def lane_never_given_back(patch: pytest.MonkeyPatch) -> None:
 @mutant("I2", unanswered)
 def cancel_after_the_end(patch: pytest.MonkeyPatch) -> None:
     """A cancel that VCD did not answer is sent again though the Task has ended."""
-    patch.setattr(Runner, "_still", lambda self, owned, lifecycle, phase: not owned.closed)
+    once = Runner._cancel
+
+    async def at_once(
+        self: Runner, owned: OwnedPartition, lifecycle: Lifecycle, failures: int, leave_by: float
+    ) -> None:
+        await once(self, owned, lifecycle, failures, leave_by)
+        if owned.inputs.get(lifecycle.birth) or owned.lifecycles.get(lifecycle.birth) is None:
+            await once(self, owned, lifecycle, failures, self._clock.monotonic() + 5.0)
+
+    patch.setattr(Runner, "_cancel", at_once)
 
 
 @mutant("I1", frozen)

@@ -143,7 +143,9 @@ def cancels_reach_vcd(joined: Joined) -> Iterator[Violation]:
             if call.task_id is not None and told and call.task_id not in told:
                 yield amiss(f"I2 {joined.name(birth)}: {call} cancels {call.task_id}, which is another's Task", birth)
             gone = joined.gone_at(birth)
-            if gone is not None and call.at > gone + evidence.travel_seconds + evidence.clock_seconds:
+            # One that was long on its way may have left before the end was known.
+            known = None if gone is None or call.delayed else gone + evidence.travel_seconds + evidence.clock_seconds
+            if gone is not None and known is not None and call.at > known:
                 late = call.at - gone
                 yield disordered(f"I2 {joined.name(birth)}: {call} cancels {late:.1f} s after the end was told", birth)
     for birth in joined.states:
