@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import confluent_kafka
 from confluent_kafka import KafkaError
 from confluent_kafka import TopicPartition as ClientPartition
 
-from tests.contracts.side import PATIENCE_SECONDS, Kafka, Refusal, contract
+from tests.contracts.facade import Network
+from tests.contracts.side import PATIENCE_SECONDS, Client, Kafka, Lost, Refusal, contract, simulated_contract
 
 FENCED = Refusal(KafkaError._FENCED, "F")
+LATE = Refusal(KafkaError.INVALID_TXN_STATE, "F")
+TORN = Refusal(KafkaError.INVALID_TXN_STATE, "A")
+CONFLICT = Refusal(KafkaError._CONFLICT, "R")
 
 
 @contract
@@ -149,6 +155,125 @@ def test_a_store_is_read_to_its_end_past_the_last_stable_offset(kafka: Kafka) ->
     assert values == [b"a"]
     assert stopped_at == [2, 4]
     reader.close()
+
+
+@contract
+def test_a_commit_that_comes_late_commits_the_next_transaction(kafka: Kafka) -> None:
+    """Nothing tells the broker that it is one of before. An abort comes too late then, and has no effect."""
+    topic = kafka.topic()
+    with kafka.network() as network:
+        producer = kafka.producer(kafka.name(), network=network)
+        _write(producer, topic, b"1")
+        network.lose_end(Lost.HELD)
+        producer.commit_transaction(PATIENCE_SECONDS)
+        _write(producer, topic, b"2")
+        network.release()
+        kafka.until_stable(topic)
+        assert kafka.read(topic)[0] == [b"1", b"2"]
+        assert Refusal.of(lambda: producer.abort_transaction(PATIENCE_SECONDS)) == LATE
+
+
+@contract
+def test_an_abort_that_comes_late_aborts_the_next_transaction(kafka: Kafka) -> None:
+    """What is produced behind it is refused, and the commit with it."""
+    topic = kafka.topic()
+    with kafka.network() as network:
+        producer = kafka.producer(kafka.name(), network=network)
+        _write(producer, topic, b"1")
+        network.lose_end(Lost.HELD)
+        producer.abort_transaction(PATIENCE_SECONDS)
+        _write(producer, topic, b"2")
+        network.release()
+        kafka.until_stable(topic)
+        producer.produce(topic, b"3", partition=0)
+        assert Refusal.of(lambda: producer.commit_transaction(PATIENCE_SECONDS)) == TORN
+        assert kafka.read(topic)[0] == []
+
+
+@contract
+def test_an_end_that_comes_late_does_nothing_to_the_next_producer_of_its_id(kafka: Kafka) -> None:
+    topic, owner = kafka.topic(), kafka.name()
+    with kafka.network() as network:
+        former = kafka.producer(owner, network=network)
+        _write(former, topic, b"1")
+        network.lose_end(Lost.HELD)
+        former.commit_transaction(PATIENCE_SECONDS)
+        producer = kafka.producer(owner, network=network)
+        _write(producer, topic, b"2")
+        network.release()
+        producer.abort_transaction(PATIENCE_SECONDS)
+    kafka.until_stable(topic)
+    assert kafka.read(topic)[0] == [b"1"]
+
+
+@simulated_contract
+def test_after_a_lost_commit_request_only_the_commit_can_be_asked_for_again(kafka: Kafka) -> None:
+    """Until then the offsets are in doubt: nobody is told the former ones."""
+    topic, group = kafka.topic(), kafka.name()
+    with kafka.network() as network:
+        producer = kafka.producer(kafka.name(), network=network)
+        _lose_the_commit(kafka, network, producer, topic, group, Lost.REQUEST)
+        assert Refusal.of(producer.begin_transaction) == CONFLICT
+        assert Refusal.of(lambda: producer.abort_transaction(0.2)) == CONFLICT
+        in_doubt = Refusal.of(lambda: kafka.committed(group, topic, seconds=0.3))
+        assert in_doubt == Refusal(KafkaError._TIMED_OUT, "")
+        network.heal()
+        producer.commit_transaction(PATIENCE_SECONDS)
+        assert kafka.committed(group, topic) == (5, "tag:2")
+        kafka.until_stable(topic)
+        assert kafka.read(topic)[0] == [b"1", b"2"]
+
+
+@simulated_contract
+def test_after_a_lost_commit_answer_only_the_commit_can_be_asked_for_again(kafka: Kafka) -> None:
+    """The tag says already that it has happened."""
+    topic, group = kafka.topic(), kafka.name()
+    with kafka.network() as network:
+        producer = kafka.producer(kafka.name(), network=network)
+        _lose_the_commit(kafka, network, producer, topic, group, Lost.ANSWER)
+        assert Refusal.of(producer.begin_transaction) == CONFLICT
+        assert Refusal.of(lambda: producer.abort_transaction(0.2)) == CONFLICT
+        assert kafka.committed(group, topic) == (5, "tag:2")
+        network.heal()
+        producer.commit_transaction(PATIENCE_SECONDS)
+        assert kafka.committed(group, topic) == (5, "tag:2")
+        kafka.until_stable(topic)
+        assert kafka.read(topic)[0] == [b"1", b"2"]
+
+
+@simulated_contract
+def test_who_takes_the_id_after_a_lost_commit_request_sees_the_former_tag(kafka: Kafka) -> None:
+    _taken_over(kafka, Lost.REQUEST, "tag:1", [b"1"])
+
+
+@simulated_contract
+def test_who_takes_the_id_after_a_lost_commit_answer_sees_its_tag(kafka: Kafka) -> None:
+    _taken_over(kafka, Lost.ANSWER, "tag:2", [b"1", b"2"])
+
+
+def _taken_over(kafka: Kafka, lost: Lost, tag: str, values: list[bytes]) -> None:
+    topic, group, owner = kafka.topic(), kafka.name(), kafka.name()
+    with kafka.network() as network:
+        producer = kafka.producer(owner, network=network)
+        _lose_the_commit(kafka, network, producer, topic, group, lost)
+        kafka.producer(owner)
+        assert kafka.committed(group, topic) == (5, tag)
+        kafka.until_stable(topic)
+        assert kafka.read(topic)[0] == values
+        network.heal()
+        assert Refusal.of(lambda: producer.commit_transaction(PATIENCE_SECONDS)) == FENCED
+
+
+def _lose_the_commit(kafka: Kafka, network: Network, producer: Client, topic: str, group: str, lost: Lost) -> None:
+    """Of a second transaction: one whose offset is that of the first."""
+    for number in (1, 2):
+        _write(producer, topic, b"%d" % number)
+        _send_offset(kafka, producer, group, topic, 5, f"tag:{number}")
+        if number == 1:
+            producer.commit_transaction(PATIENCE_SECONDS)
+            kafka.until_stable(topic)
+    network.lose_end(lost)
+    assert Refusal.of(partial(producer.commit_transaction, 0.3)) == Refusal(KafkaError._TIMED_OUT, "R")
 
 
 def _write(producer: confluent_kafka.Producer, topic: str, *values: bytes) -> None:

@@ -48,7 +48,12 @@ class Fate(Enum):
     LOST = auto()
     ANSWER_LOST = auto()
     LATE = auto()
+    HELD = auto()
+    """As ``LATE``, and carried out when ``release`` is called."""
     SILENCE = auto()
+    """Lost without a sound."""
+    SILENT_ANSWER = auto()
+    """Carried out; its answer is lost without a sound."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +98,8 @@ class SimKafka:
     transactions: Transactions = field(init=False)
     befalls: dict[str, list[Fate]] = field(default_factory=dict)
     """What becomes of the next requests, by part; what comes after is drawn."""
+    held: list[Callable[[], None]] = field(default_factory=list)
+    """Requests that wait somewhere on their way."""
     _up_at: dict[str, float] = field(default_factory=dict)
     _reachable_at: dict[tuple[Process, str], float] = field(default_factory=dict)
 
@@ -234,6 +241,12 @@ class SimKafka:
             if draw < 0:
                 return fate
         return Fate.ANSWERED
+
+    def release(self) -> None:
+        """What was held arrives."""
+        held, self.held = self.held, []
+        for arrive in held:
+            arrive()
 
     def silence(self, process: Process | None) -> None:
         """Nothing is heard of a process from now on: it is dead, stands still, or is cut off."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError
@@ -54,12 +55,14 @@ class Client:
             out, back = (cluster.random.uniform(0, cluster.timing.travel) for _ in range(2))
             if fate is Fate.ANSWERED:
                 return await carried_out(Journey(out=out, back=back, patience=left), act)
-            if fate is Fate.ANSWER_LOST:
+            if fate in {Fate.ANSWER_LOST, Fate.SILENT_ANSWER}:
                 in_world(_unheard, act, after=out)
             if fate is Fate.LATE:
                 in_world(_unheard, act, after=cluster.random.uniform(0.1, _LONGEST_LATENESS_SECONDS))
+            if fate is Fate.HELD:
+                cluster.held.append(partial(in_world, _unheard, act))
             # Where a connection breaks the client knows at once; where nothing comes back, after the socket's time-out.
-            unaware = self._socket_seconds if fate is Fate.SILENCE else _RECONNECT_SECONDS
+            unaware = self._socket_seconds if fate in {Fate.SILENCE, Fate.SILENT_ANSWER} else _RECONNECT_SECONDS
             await asyncio.sleep(min(unaware, left))
             self._troubles.append(KafkaError(KafkaError._TRANSPORT, "the connection broke"))
             if cluster.now() >= deadline:
