@@ -7,7 +7,15 @@ from functools import partial
 from confluent_kafka import KafkaError
 from confluent_kafka import TopicPartition as ClientPartition
 
-from tests.contracts.side import PATIENCE_SECONDS, Client, Kafka, Member, Refusal, contract_of_groups
+from tests.contracts.side import (
+    PATIENCE_SECONDS,
+    Client,
+    Kafka,
+    Member,
+    Refusal,
+    contract_of_groups,
+    contract_of_protocols,
+)
 
 STRANGER = Refusal(KafkaError.UNKNOWN_MEMBER_ID, "A")
 OLD = Refusal(KafkaError.ILLEGAL_GENERATION, "A")
@@ -154,6 +162,52 @@ def test_a_new_owner_waits_for_offsets_that_a_dead_one_left_in_doubt(kafka: Kafk
     kafka.producer(owner)
     assert successor.client.committed([ClientPartition(topic, 0)], timeout=10)[0].offset < 0
     successor.leave()
+
+
+@contract_of_protocols("classic", "eager", "kip-848")
+def test_what_is_sent_while_a_partition_is_revoked_is_taken_and_refused_afterwards(kafka: Kafka, protocol: str) -> None:
+    topic, group, producer = kafka.topic(2), kafka.name(), kafka.producer(kafka.name())
+    former = _sole_member(kafka, group, topic, protocol)
+    used: list[object] = []
+
+    def commit() -> None:
+        used.append(former.metadata)
+        producer.begin_transaction()
+        _send(producer, topic, used[0], {0: 7, 1: 7})
+        producer.commit_transaction(PATIENCE_SECONDS)
+
+    former.in_revoke = commit
+    later = kafka.member(group, topic, protocol)
+    kafka.settle([former, later], lambda: len(former.owned) == 1 == len(later.owned) and used)
+    assert [kafka.committed(group, topic, number)[0] for number in (0, 1)] == [7, 7]
+    (moved,) = later.owned
+    producer.begin_transaction()
+    assert Refusal.of(lambda: _send(producer, topic, used[0], {moved: 8})) == OLD
+    producer.abort_transaction(PATIENCE_SECONDS)
+    former.leave()
+    later.leave()
+
+
+@contract_of_groups
+def test_a_member_that_is_not_heard_any_more_is_out_without_having_left(kafka: Kafka, protocol: str) -> None:
+    """Others get what it had, and its transaction is refused; it hears of its loss when it is heard again."""
+    topic, group, events = kafka.topic(2), kafka.name(), kafka.topic()
+    with kafka.network() as network:
+        stale, producer = kafka.member(group, topic, protocol, network=network), kafka.producer(kafka.name())
+        other = kafka.member(group, topic, protocol)
+        kafka.settle([stale, other], lambda: len(stale.owned) == 1 == len(other.owned))
+        (moved,) = stale.owned
+        metadata = stale.metadata
+        _write(producer, events, b"stale")
+        network.go_silent()
+        kafka.settle([other], lambda: len(other.owned) == 2)
+        assert [call for call in other.calls if call[0] == "lose"] == []
+        assert Refusal.of(lambda: _send(producer, topic, metadata, {moved: 1})) == STRANGER
+        producer.abort_transaction(PATIENCE_SECONDS)
+        network.heal()
+        kafka.settle([stale, other], lambda: ("lose", (moved,)) in stale.calls)
+        kafka.until_stable(events)
+        assert kafka.read(events)[0] == []
 
 
 def _sole_member(kafka: Kafka, group: str, topic: str, protocol: str) -> Member:
