@@ -65,8 +65,6 @@ class Plan:
     tickets: int = 0
     """External tasks; 0: they are off, and their topic is not read."""
     entities: int = 8
-    operations: tuple[str, ...] = ()
-    """What is asked for, of the inventory's operations; none: all of them."""
     operators: bool = True
     """People settle what is parked."""
     fault_rate: float = 0.15
@@ -112,31 +110,27 @@ class Plan:
         random = Random(f"plan {seed}")  # a seed, not a secret
         tickets = random.choice([0, 0, random.randrange(6, 16)])
         small = random.random() < 0.25
-        return (
-            cls(
-                seed=seed,
-                partitions=random.choice([1, 2, 3, 3, 4]),
-                processes=random.choice([1, 2, 2, 3]),
-                protocol=random.choice(["classic", "classic", "consumer", "static"]),
-                requests=random.randrange(8, 16) if tickets else random.randrange(20, 44),
-                tickets=tickets,
-                entities=random.choice([2, 5, 8, 20]),
-                operators=random.random() < 0.8,
-                fault_rate=random.choice([0.0, 0.05, 0.15, 0.3]),
-                abort_rate=random.choice([0.0, 0.02, 0.05, 0.15]),
-                skew_seconds=random.choice([0.0, 0.0, 5.0, 25.0]),
-                max_open=random.choice([3, 6]) if small else 5_000,
-                max_waiting_bytes=random.choice([400, 5_000]) if random.random() < 0.15 else 64 * 1024 * 1024,
-                concurrent=random.choice([(1,), (2, 16), (16,)]),
-                cells=random.choice([1, 2, 3]),
-                crashes=random.choice([0, 1, 2, 4, 6]),
-                trouble=_trouble(random),
-                storm_seconds=random.choice([45.0, 90.0, 180.0]),
-                marker_seconds=random.choice([0.01, 0.01, 0.01, 0.5]),
-            )
-            ._with_what_is_rare(Random(f"rare {seed}"))
-            ._without_what_is_not_survived()
-        )
+        return cls(
+            seed=seed,
+            partitions=random.choice([1, 2, 3, 3, 4]),
+            processes=random.choice([1, 2, 2, 3]),
+            protocol=random.choice(["classic", "classic", "consumer", "static"]),
+            requests=random.randrange(8, 16) if tickets else random.randrange(20, 44),
+            tickets=tickets,
+            entities=random.choice([2, 5, 8, 20]),
+            operators=random.random() < 0.8,
+            fault_rate=random.choice([0.0, 0.05, 0.15, 0.3]),
+            abort_rate=random.choice([0.0, 0.02, 0.05, 0.15]),
+            skew_seconds=random.choice([0.0, 0.0, 5.0, 25.0]),
+            max_open=random.choice([3, 6]) if small else 5_000,
+            max_waiting_bytes=random.choice([400, 5_000]) if random.random() < 0.15 else 64 * 1024 * 1024,
+            concurrent=random.choice([(1,), (2, 16), (16,)]),
+            cells=random.choice([1, 2, 3]),
+            crashes=random.choice([0, 1, 2, 4, 6]),
+            trouble=_trouble(random),
+            storm_seconds=random.choice([45.0, 90.0, 180.0]),
+            marker_seconds=random.choice([0.01, 0.01, 0.01, 0.5]),
+        )._with_what_is_rare(Random(f"rare {seed}"))
 
     def _with_what_is_rare(self, random: Random) -> Plan:
         """Most runs have none or one of these: what is ordinary stays so."""
@@ -151,11 +145,6 @@ class Plan:
         """Much shorter than a day, and yet longer than any call is in doubt: whose Task it was is forgotten with it."""
         trouble = replace(self.trouble, vcd_outages=0, silences=0, clock_jumps=0)
         return replace(self, dedupe_seconds=seconds, storm_seconds=180.0, skew_seconds=0.0, trouble=trouble)
-
-    def _without_what_is_not_survived(self) -> Plan:
-        """A static member that was given up claims what it had when it comes back, and the group's leader may give it
-        that while its present owner still commits: for as long as that takes two write in one generation."""
-        return replace(self, marker_seconds=0.01) if self.protocol == "static" else self
 
 
 RARE = {

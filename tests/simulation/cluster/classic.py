@@ -10,7 +10,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
+from zlib import crc32
 
 from confluent_kafka import KafkaError
 
@@ -44,6 +46,9 @@ class _Member:
     client: Joiner
     topics: tuple[str, ...]
     owned: frozenset[TopicPartition] = frozenset()
+    """What it claims to have."""
+    since: int = _NO_GENERATION
+    """The generation in which it was given that."""
     given: frozenset[TopicPartition] = frozenset()
     joining: bool = True
     static: str | None = None
@@ -64,12 +69,16 @@ class ClassicGroup(Group):
         self.members: dict[str, _Member] = {}
         self._round: _Round | None = None
         self._numbers = 0
+        self._names: dict[str, str] = {}
+        """``group.instance.id`` by member id, of all that ever had one."""
 
     def check(self, member_id: str, generation: int, partitions: Iterable[TopicPartition]) -> None:
         if generation == _NO_GENERATION and not member_id:
             return  # a client that never joined is let through, also while others are members
         if member_id not in self.members:
-            raise Refused(KafkaError.UNKNOWN_MEMBER_ID)
+            raise Refused(
+                KafkaError.FENCED_INSTANCE_ID if self._has_successor(member_id) else KafkaError.UNKNOWN_MEMBER_ID
+            )
         if generation != self.generation:
             raise Refused(KafkaError.ILLEGAL_GENERATION)
 
@@ -81,13 +90,26 @@ class ClassicGroup(Group):
         member_id: str,
         topics: tuple[str, ...],
         owned: frozenset[TopicPartition],
+        since: int,
         static: str | None,
     ) -> None:
         if member_id and member_id not in self.members:
-            self._send(client, lambda: client.unknown(member_id))
+            answer = client.replaced if self._has_successor(member_id) else client.unknown
+            self._send(client, partial(answer, member_id))
             return
+        former = next((m for m in self.members.values() if static is not None and m.static == static), None)
         member = self.members.get(member_id) or self._new(client, topics, static)
-        member.client, member.topics, member.owned, member.joining = client, topics, owned, True
+        if former is not None and former is not member:
+            self._replace(former)
+            if self._round is None:
+                # It takes the place over as it is, and nobody else is told.
+                member.joining, member.given = False, former.given
+                self.begin_session(member.id, client)
+                self._hold()
+                self._tell_assignment(member)
+                return
+        member.client, member.topics, member.joining = client, topics, True
+        member.owned, member.since = owned, since
         self.begin_session(member.id, client)
         self._begin()
         self._complete()
@@ -100,15 +122,22 @@ class ClassicGroup(Group):
     def _new(self, client: Joiner, topics: tuple[str, ...], static: str | None) -> _Member:
         self._numbers += 1
         member = _Member(f"{self.name}-member-{self._numbers}", client, topics, static=static)
-        for former in list(self.members.values()):
-            if static is not None and former.static == static:
-                # Whoever joins under an instance's name takes its place.
-                self.members.pop(former.id)
-                self.end_session(former.id)
-                self._send(former.client, partial(former.client.replaced, former.id))
-                self._hold()
+        if static is not None:
+            self._names[member.id] = static
         self.members[member.id] = member
         return member
+
+    def _replace(self, former: _Member) -> None:
+        """Whoever joins under an instance's name takes its place."""
+        self.members.pop(former.id)
+        self.end_session(former.id)
+        self._send(former.client, partial(former.client.replaced, former.id))
+        self._hold()
+
+    def _has_successor(self, member_id: str) -> bool:
+        """Another member has its name now."""
+        name = self._names.get(member_id)
+        return name is not None and any(member.static == name for member in self.members.values())
 
     def _begin(self) -> None:
         if self._round is not None:
@@ -126,17 +155,42 @@ class ClassicGroup(Group):
         self.generation += 1
         topics = dict.fromkeys(topic for member in self.members.values() for topic in member.topics)
         partitions = [partition for topic in topics for partition in self.cluster.partitions_of(topic)]
-        wanted = spread({member.id: member.owned for member in self.members.values()}, partitions)
-        owner = {partition: m.id for m in self.members.values() for partition in m.owned}
+        claims, owner = self._claims(), self._owners()
+        wanted = spread(claims, partitions)
         for member in self.members.values():
             member.joining = False
-            # What another still has is given in the next round, when it has let go.
-            given = frozenset(p for p in wanted[member.id] if owner.get(p, member.id) == member.id)
+            # What another still has is given in the next round, when it has let go. Where a member counts for the owner
+            # that only had it once it is nobody's in this one: the assignor takes partitions away from owners alone.
+            given = frozenset(
+                p for p in wanted[member.id] if p not in owner or (owner[p] == member.id and p in claims[member.id])
+            )
             member.given = given
-            client, generation = member.client, self.generation
-            self._send(client, partial(client.joined, member.id, generation))
-            self._send(client, partial(client.synced, member.id, generation, given), 0.02, at_least=0.02)
+            self._tell_assignment(member)
         self._hold()
+
+    def _tell_assignment(self, member: _Member) -> None:
+        client = member.client
+        self._send(client, partial(client.joined, member.id, self.generation))
+        self._send(client, partial(client.synced, member.id, self.generation, member.given), 0.02, at_least=0.02)
+
+    def _claims(self) -> dict[str, set[TopicPartition]]:
+        """By member, as the sticky assignor takes them: of two who claim a partition the one whose generation is later
+        has it, and nobody when that is the same."""
+        claims: dict[str, set[TopicPartition]] = {member.id: set() for member in self.members.values()}
+        for partition in sorted({partition for member in self.members.values() for partition in member.owned}):
+            *former, last = sorted(self._claimants(partition), key=attrgetter("since"))
+            if all(member.since < last.since for member in former):
+                claims[last.id].add(partition)
+        return claims
+
+    def _claimants(self, partition: TopicPartition) -> list[_Member]:
+        return [member for member in self.members.values() if partition in member.owned]
+
+    def _owners(self) -> dict[TopicPartition, str]:
+        """Who has to let go of a partition before another gets it: of those who claim it whoever comes last where the
+        coordinator lists the members, in the order of hashes of their ids. librdkafka knows no generations here."""
+        members = sorted(self.members.values(), key=lambda member: crc32(member.id.encode()))
+        return {partition: member.id for member in members for partition in member.owned}
 
     def _hold(self) -> None:
         self.hold({partition: m.client.process for m in self.members.values() for partition in m.given})

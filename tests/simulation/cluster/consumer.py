@@ -77,16 +77,11 @@ class Consumer(Client):
         return self._member.id if self._member is not None else ""
 
     def _made_member(self, topics: Sequence[str]) -> GroupMember:
+        static = self.settings.get("group.instance.id")
         if self.settings.get("group.protocol", "classic").lower() == "consumer":
-            return ModernMember(self, self._group, topics, f"uuid-{self.cluster.random.getrandbits(32):08x}")
+            return ModernMember(self, self._group, topics, f"uuid-{self.cluster.random.getrandbits(32):08x}", static)
         strategy: str = self.settings.get("partition.assignment.strategy", "range")
-        return ClassicMember(
-            self,
-            self._group,
-            topics,
-            cooperative=strategy.startswith("cooperative"),
-            static=self.settings.get("group.instance.id"),
-        )
+        return ClassicMember(self, self._group, topics, cooperative=strategy.startswith("cooperative"), static=static)
 
     def _serve_change(self, change: Change) -> None:
         assert self._member is not None

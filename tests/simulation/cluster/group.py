@@ -71,6 +71,8 @@ class Session:
 
     client: Addressee
     timer: asyncio.TimerHandle | None = None
+    has_left: bool = False
+    """Its client is closed, and its place is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,14 @@ class Group(ABC):
         if session is not None and session.timer is not None:
             session.timer.cancel()
 
+    def let_expire(self, member_id: str) -> None:
+        """Nothing will be heard of it any more."""
+        session = self._sessions.get(member_id)
+        if session is not None:
+            session.has_left = True
+            if session.timer is None:
+                self._run_out(member_id, session)
+
     def silence(self, process: Process | None) -> None:
         """Nothing is heard of a process from now on."""
         for member_id, session in self._sessions.items():
@@ -134,7 +144,7 @@ class Group(ABC):
     def hear(self, process: Process | None) -> None:
         """The process is heard again, if its session has not ended yet."""
         for session in self._sessions.values():
-            if session.client.process is process and session.timer is not None:
+            if session.client.process is process and session.timer is not None and not session.has_left:
                 session.timer.cancel()
                 session.timer = None
 

@@ -129,8 +129,12 @@ class ClassicMember(GroupMember):
         self._cooperative = cooperative
         self._static = static
         self._joining = False
+        self._was_let_in = False
+        """Of the two answers that make it a member of a generation the first has come."""
         self._is_behind = False
         """A round has begun while a callback was running."""
+        self._owned_since = -1
+        """The generation of the last assignment."""
         self._former: set[str] = set()
         """Ids that the group does not know any more: what is still answered to them is thrown away."""
         self._group = self.cluster.classic_group(group)
@@ -138,13 +142,14 @@ class ClassicMember(GroupMember):
     def join(self) -> None:
         if self.is_leaving or self._joining:
             return
-        self._joining = True
-        self.tell(partial(self._group.join, self, self.id, self.topics, self.owned, self._static))
+        self._joining, self._was_let_in = True, False
+        request = partial(self._group.join, self, self.id, self.topics)
+        self.tell(partial(request, self.owned, self._owned_since, self._static))
 
     def leave(self) -> None:
         self.is_leaving = True
-        if self._static is None and self.id:
-            self.tell(partial(self._group.leave, self.id))
+        if self.id:
+            self.tell(partial(self._group.leave if self._static is None else self._group.let_expire, self.id))
 
     def taken(self, change: Change) -> None:
         super().taken(change)
@@ -171,12 +176,12 @@ class ClassicMember(GroupMember):
 
     def joined(self, member_id: str, generation: int) -> None:
         if self._joining and member_id not in self._former:
-            self.id, self.epoch = member_id, generation
+            self.id, self.epoch, self._was_let_in = member_id, generation, True
 
     def synced(self, member_id: str, generation: int, assigned: Partitions) -> None:
         if not self._joining or (member_id, generation) != (self.id, self.epoch):
             return
-        self._joining = False
+        self._joining, self._owned_since = False, generation
         going, gained = self.owned - assigned, assigned - self.owned
         if going:
             # What is gained comes after the revoke, and the next round after that.
@@ -187,18 +192,16 @@ class ClassicMember(GroupMember):
     def unknown(self, member_id: str) -> None:
         if member_id != self.id or self.is_leaving:
             return
+        awaits = (self._joining and not self._was_let_in) or self.is_answering or self.changes
         self._former.add(self.id)
         self.id = ""
         self._joining = self._is_behind = False
-        self.lose()
-
-    def lose(self) -> None:
-        if self._static is not None and not self.is_answering:
-            # A static member is let in again at once, and its client does not call that a loss.
-            self.changes.clear()
-            self.join()
+        if self._static is not None and awaits:
+            # Whoever has a name is let in again as soon as it asks, and its client does not call that a loss: after
+            # what waits for the application, if anything does, it joins with what it had.
+            self.rebalancing()
         else:
-            super().lose()
+            self.lose()
 
     def replaced(self, member_id: str) -> None:
         if member_id == self.id and not self.is_leaving:
@@ -210,15 +213,16 @@ class ClassicMember(GroupMember):
 class ModernMember(GroupMember):
     """KIP-848: the id is its own from birth, and its epoch moves without the application being told."""
 
-    def __init__(self, owner: Owner, group: str, topics: Iterable[str], member_id: str) -> None:
+    def __init__(self, owner: Owner, group: str, topics: Iterable[str], member_id: str, static: str | None) -> None:
         super().__init__(owner, group, topics)
         self.id, self.epoch = member_id, 0
+        self._static = static
         self._group = self.cluster.modern_group(group)
 
     def join(self) -> None:
         self.epoch = 0
         if not self.is_leaving:
-            self.tell(partial(self._group.join, self, self.id, self.topics))
+            self.tell(partial(self._group.join, self, self.id, self.topics, self._static))
 
     def leave(self) -> None:
         self.is_leaving = True
@@ -235,6 +239,10 @@ class ModernMember(GroupMember):
         # What is gained, here nothing, comes after the revoke; the coordinator hears of it after that.
         gone = partial(self.tell, partial(self._group.let_go, self.id, going))
         self.queue(Kind.REVOKE, going, partial(self.queue, Kind.ASSIGN, NOTHING, gone))
+
+    def unreleased(self) -> None:
+        self.is_leaving = True
+        self.owner.fail("another member has the instance's name")
 
     def unknown(self, member_id: str) -> None:
         # The old id and epoch stay until the loss was served.

@@ -30,6 +30,8 @@ class Reconciled(Addressee, Protocol):
 
     def unknown(self, member_id: str) -> None: ...
 
+    def unreleased(self) -> None: ...
+
 
 @dataclass(slots=True, eq=False)
 class _Member:
@@ -42,6 +44,9 @@ class _Member:
     going: frozenset[TopicPartition] = frozenset()
     """It has been told to let go of these, and has not said that it has."""
     due: bool = False
+    static: str | None = None
+    is_away: bool = False
+    """It has left, and its place is kept until its session ends."""
 
 
 class ModernGroup(Group):
@@ -64,11 +69,18 @@ class ModernGroup(Group):
 
     # --- requests of members ------------------------------------------------------------------------------------------
 
-    def join(self, client: Reconciled, member_id: str, topics: tuple[str, ...]) -> None:
+    def join(self, client: Reconciled, member_id: str, topics: tuple[str, ...], static: str | None) -> None:
         member = self.members.get(member_id)
         if member is None:
-            member = self.members[member_id] = _Member(member_id, client, topics)
-            self._retarget()
+            former = next((m for m in self.members.values() if static is not None and m.static == static), None)
+            if former is not None and not former.is_away:
+                self.cluster.send(client, client.unreleased)
+                return
+            member = self.members[member_id] = _Member(member_id, client, topics, static=static)
+            if former is None:
+                self._retarget()
+            else:
+                self._take_over(member, former)
         self.begin_session(member_id, client)
         self._answer(member, soon=True)
 
@@ -85,7 +97,21 @@ class ModernGroup(Group):
             if gone.intersection(self._target[other.id]):
                 self._answer(other)
 
+    def _take_over(self, member: _Member, former: _Member) -> None:
+        """Nobody else is told."""
+        del self.members[former.id]
+        self.end_session(former.id)
+        self._target[member.id] = self._target.pop(former.id)
+
     def leave(self, member_id: str) -> None:
+        member = self.members.get(member_id)
+        if member is not None and member.static is not None:
+            member.is_away = True
+            self.let_expire(member_id)
+        else:
+            self._remove(member_id)
+
+    def _remove(self, member_id: str) -> None:
         if self.members.pop(member_id, None) is not None:
             self.end_session(member_id)
             self._hold()
@@ -113,7 +139,7 @@ class ModernGroup(Group):
 
     def _heartbeat(self, member: _Member) -> None:
         member.due = False
-        if self.members.get(member.id) is not member or member.going:
+        if self.members.get(member.id) is not member or member.going or member.is_away:
             return
         client, target = member.client, self._target[member.id]
         going = frozenset(partition for partition in member.assigned if partition not in target)
@@ -130,7 +156,7 @@ class ModernGroup(Group):
 
     def expired(self, member_id: str) -> None:
         client = self.members[member_id].client
-        self.leave(member_id)
+        self._remove(member_id)
         self.cluster.send(client, partial(client.unknown, member_id), self.cluster.timing.heartbeat)
 
     def _send(self, member: _Member, call: Callable[[], None]) -> None:
