@@ -51,9 +51,10 @@ def contract(scenario: Callable[[Kafka], None]) -> Callable[..., None]:
 def simulated_contract(scenario: Callable[[Kafka], None]) -> Callable[..., None]:
     """The scenario as a test against the simulated one alone.
 
-    For offsets that go through a network: there the real client's ``send_offsets_to_transaction`` now and then never
-    returns, before anything has been lost (measured on librdkafka 2.16.0: AddOffsetsToTxn is answered, then nothing
-    leaves any more). What the scenario says was measured on Kafka 4.3.1.
+    For commits that are lost on their way, which takes a proxy: behind one the real client's
+    ``send_offsets_to_transaction`` was seen not to return at all, before anything had been lost, and why is not known
+    (the bridge's watchdog ends a process in which a call hangs). What real brokers do was tried by hand; that the
+    simulated ones do the same is said here and not proven against them.
     """
 
     def test() -> None:
