@@ -14,6 +14,8 @@ from enum import Enum, auto
 from functools import partial
 
 PRODUCE = 0
+LIST_OFFSETS = 2
+OFFSET_FETCH = 9
 JOIN_GROUP = 11
 SYNC_GROUP = 14
 END_TXN = 26
