@@ -39,6 +39,7 @@ from bridge.wiring import (
     EVENT,
     admission_context,
     kafka_config,
+    message_bus,
     own_schemas,
     policies,
     registry_access,
@@ -116,6 +117,7 @@ async def run(
         store_codec=AvroStoreCodec(schemas.header if schemas is not None else ()),
         gateway=gateway,
         observer=telemetry,
+        notifications=message_bus(settings, telemetry, clock, gateway),
     )
     engine = assemble(ports, policies(settings), load_catalogue(), lambda: admission_context(settings, gateway), reach)
     health = EngineHealth(engine, inbox, clock, longest_read_seconds(settings))

@@ -23,6 +23,7 @@ from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.flow import flow_control
 from bridge.engine.follower import Follower, FollowPace
 from bridge.engine.gathering import Gatherer, RoundLimits
+from bridge.engine.hints import Hints
 from bridge.engine.intake import Desk, Intake
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
@@ -46,6 +47,7 @@ from bridge.ports import (
     ExternalCodec,
     Inbox,
     Journal,
+    Notifications,
     Observer,
     RequestCodec,
     Store,
@@ -71,6 +73,8 @@ class Ports:
     store_codec: StoreCodec
     gateway: VcdGateway
     observer: Observer
+    notifications: Notifications | None = None
+    """None: VCD's message bus is not listened to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +188,7 @@ def assemble(
             is_full=gatherer.is_full,
             runner=runner,
             follower=follower,
+            hints=Hints(ports.notifications, (follower.hurry_task,)) if ports.notifications is not None else None,
             watch=external.watch if external is not None else None,
             orphans=_orphans(ports, rules, rounds),
             external_topic=policies.names.external_tasks,

@@ -21,6 +21,7 @@ from bridge.engine.watch import WatchPace
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.registry import RegistryAccess
 from bridge.kafka.subjects import OwnSchema
+from bridge.notifications.bus import Access, BusConfig, MqttBus
 from bridge.ports import Clock
 from bridge.settings import Settings
 from bridge.settings.naming import topic_names
@@ -28,7 +29,9 @@ from bridge.telemetry import Telemetry
 from bridge.vcd.config import HIGHEST_KNOWN, VcdConfig
 from bridge.vcd.gateway import HttpGateway
 from bridge.vcd.login.identity import credential_of
+from bridge.vcd.transport.httpx_transport import tls_context
 from bridge.vcd.transport.pace import CALL_SHARE
+from bridge.vcd.transport.transports import TlsFiles
 
 REQUEST = "action-request"
 EXTERNAL = "external-task-command"
@@ -79,6 +82,23 @@ def vcd_gateway(
         log=GatewayLog(telemetry),
         credential=credential_of(config, reach),
     )
+
+
+def message_bus(settings: Settings, telemetry: Telemetry, clock: Clock, gateway: HttpGateway) -> MqttBus | None:
+    """None: it is not listened to."""
+    if not settings.notifications.enabled:
+        return None
+    vcd = vcd_config(settings)
+    tls = tls_context(TlsFiles(authorities=vcd.ca_file, client=vcd.client_certificate_file))
+    config = BusConfig(urls=vcd.urls, topic=settings.notifications.topic, tls=tls)
+
+    def access() -> Access | None:
+        identity = gateway.identity
+        if identity is None:
+            return None
+        return Access(identity.token, identity.organization_uuid, identity.is_provider)
+
+    return MqttBus(config, clock, access, telemetry)
 
 
 class CallCounter:

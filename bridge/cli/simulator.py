@@ -43,6 +43,9 @@ def simulator(
         typer.Option(metavar="FOLDER", file_okay=False, help="HTTPS with a self-made one; FOLDER gets its ca.pem."),
     ] = None,
     faults: Annotated[Path | None, _FAULTS] = None,
+    bus: Annotated[
+        bool, typer.Option("--bus", help="A message bus behind /messaging/mqtt (extra simulator-mqtt).")
+    ] = False,
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="Gets one JSON line per call.")] = None,
     settings: Annotated[str, typer.Option(metavar="JSON", help="Further settings of the simulator.")] = "{}",
     maximum_tasks: Annotated[int, typer.Option(min=1, help="Beyond it the oldest ended Tasks answer 403.")] = 100_000,
@@ -66,7 +69,7 @@ def simulator(
             addresses, task_seconds=task_seconds, virtual_machines=virtual_machines or 4,
             inventory=None if inventory is None else read_inventory(inventory),
             lenient_entities=lenient_entities, public_url=public_url, tls=tls, faults_file=faults, ledger_file=ledger,
-            settings=_object(settings), maximum_tasks=maximum_tasks, seed=seed,
+            bus=bus,            settings=_object(settings), maximum_tasks=maximum_tasks, seed=seed,
             ready=lambda served: _ready(served, authority),
         )  # fmt: skip
     except OSError as error:

@@ -94,6 +94,8 @@ class Engine:
         ]
         if p.watch is not None:
             work.append(p.watch.run())
+        if p.hints is not None:
+            work.append(p.hints.run())
         loops = [asyncio.ensure_future(loop) for loop in work]
         announcement = asyncio.ensure_future(self._announce(on_ready))
         stopped = asyncio.ensure_future(stop.wait())

@@ -79,6 +79,7 @@ class Follower:
         self._pace = pace
         self._interval = pace.interval.total_seconds()
         self._followed: dict[Birth, _Followed] = {}
+        self._by_task: dict[str, Birth] = {}
         self._reads = asyncio.Semaphore(pace.concurrent_reads)
         self._more = asyncio.Event()
         self._rows = TaskRows(clock, gateway, pace.overlap, self._progress)
@@ -108,7 +109,14 @@ class Follower:
             read_at=now,
             in_full=not known or (lifecycle.cancel_wanted and not lifecycle.cancel_requested),
         )
+        self._by_task[lifecycle.task_id or ""] = lifecycle.birth
         self._more.set()
+
+    def hurry_task(self, task_id: str) -> None:
+        """As ``hurry``; does nothing where nobody follows this Task."""
+        birth = self._by_task.get(task_id)
+        if birth is not None:
+            self.hurry(birth)
 
     def hurry(self, birth: Birth) -> None:
         """Read this one in full in the next round."""
@@ -159,7 +167,7 @@ class Follower:
         for followed in list(self._followed.values()):
             lifecycle = followed.lifecycle()
             if lifecycle is None:
-                del self._followed[followed.birth]
+                self._forget(followed)
             elif followed.owned.draining or followed.owned.is_busy_with(followed.birth):
                 continue
             elif followed.due <= now + self._interval / 4:
@@ -167,6 +175,11 @@ class Follower:
                 followed.due = now + pace.total_seconds()
                 due.append(followed)
         return due
+
+    def _forget(self, followed: _Followed) -> None:
+        del self._followed[followed.birth]
+        if self._by_task.get(followed.task_id) == followed.birth:
+            del self._by_task[followed.task_id]
 
     # --- looking --------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from bridge.core.rules import Rules
 from bridge.engine.brake import Brake
 from bridge.engine.effects import Effects
 from bridge.engine.follower import Follower
+from bridge.engine.hints import Hints
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits
@@ -49,6 +50,8 @@ class Parts:
     is_full: Callable[[OwnedPartition], bool]
     runner: Runner
     follower: Follower
+    hints: Hints | None
+    """None: VCD's message bus is not listened to."""
     watch: Watch | None
     """None, and ``orphans`` too: external tasks are off."""
     orphans: Orphans | None

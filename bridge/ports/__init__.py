@@ -17,6 +17,7 @@ from bridge.ports.journal import (
     StoredRecord,
     TopicNames,
 )
+from bridge.ports.notifications import Notifications
 from bridge.ports.observer import Observer
 from bridge.ports.vcd import VcdGateway
 
@@ -35,6 +36,7 @@ __all__ = [
     "Journal",
     "Lost",
     "NotCommitted",
+    "Notifications",
     "Observer",
     "OutRecord",
     "PartitionEntries",

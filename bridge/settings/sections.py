@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bridge.errors import ConfigurationError
 from bridge.settings.external import ExternalTaskSettings
+from bridge.settings.notifications import NotificationSettings
 from bridge.settings.section import Section
 from bridge.settings.types import (
     ApiVersion,
@@ -317,6 +318,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     events: EventSettings = Field(default_factory=EventSettings)
     external_tasks: ExternalTaskSettings = Field(default_factory=ExternalTaskSettings)
+    notifications: NotificationSettings = Field(default_factory=NotificationSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from bridge.simulator.behavior import SettingError
@@ -23,6 +23,9 @@ from bridge.simulator.state.entities import UUID, Entity, initial_state
 from bridge.simulator.state.kinds import KINDS
 from bridge.simulator.state.tasks.scripts import FINAL, ScriptError, Step, read_script
 from bridge.simulator.state.tasks.tasks import Task
+
+if TYPE_CHECKING:
+    from bridge.simulator.messaging.bus import MessageBus
 
 PREFIX = "/simulator/"
 
@@ -41,9 +44,12 @@ Handler = Callable[[Request, dict[str, str]], Any]
 class Administration:
     """Answers /simulator/… for one :class:`Director`."""
 
-    def __init__(self, director: Director, cells: Callable[[], list[JsonObject]] = list) -> None:
+    def __init__(
+        self, director: Director, cells: Callable[[], list[JsonObject]] = list, bus: MessageBus | None = None
+    ) -> None:
         """``cells`` tells what there is to tell of the cells; without sockets there are none."""
         self.director = director
+        self._message_bus = bus
         self._cell_documents = cells
         self.cloud = director.cloud
         self.external = ExternalTasks(self.cloud)
@@ -69,6 +75,9 @@ class Administration:
             ("GET", "external-tasks", self._external_tasks),
             ("POST", "external-tasks", self._seed_external_tasks),
             ("POST", "sessions/expire", self._expire_sessions),
+            ("GET", "bus", self._bus),
+            ("DELETE", "bus/connections", self._throw_out),
+            ("POST", "bus/messages", self._say),
             ("POST", "service-accounts", self._activate_account),
         ):
             self._router.add(method, PREFIX + path, handler)
@@ -273,6 +282,29 @@ class Administration:
     def _expire_sessions(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
         """``{"user": "name@organization"}`` or ``{}`` for everybody."""
         return {"ended": self.cloud.sessions.close_all(_body(request).get("user"))}
+
+    def _bus(self, _request: Request, _parameters: dict[str, str]) -> JsonObject:
+        """Of the message bus: clients inside, handshakes refused, messages told."""
+        return self._required_bus().document()
+
+    def _throw_out(self, _request: Request, _parameters: dict[str, str]) -> JsonObject:
+        """Ends all connections to the bus."""
+        return {"ended": self._required_bus().throw_out()}
+
+    def _say(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
+        """``{"topic", "payload": text}``: a message as it is, for clients that have to bear with anything."""
+        body = _body(request)
+        _only(body, {"topic", "payload"})
+        topic, payload = body.get("topic"), body.get("payload")
+        if not isinstance(topic, str) or not isinstance(payload, str):
+            raise AdministrationError("'topic' and 'payload' take text")
+        self._required_bus().say(topic, payload.encode())
+        return {}
+
+    def _required_bus(self) -> MessageBus:
+        if self._message_bus is None:
+            raise AdministrationError("this simulator has no message bus: start it with --bus")
+        return self._message_bus
 
     def _activate_account(self, request: Request, _parameters: dict[str, str]) -> JsonObject:
         """``{"name", "organization" (System), "role"}``: a service account that is ready, without the device flow.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from bridge.simulator.administration import PREFIX, Administration
 from bridge.simulator.calls.call import Call
@@ -26,20 +27,26 @@ from bridge.simulator.serving.wire import (
     truncate,
 )
 
+if TYPE_CHECKING:
+    from bridge.simulator.messaging.bus import MessageBus
+
 _INSTEAD_OF_AN_ANSWER = ("drop", "reset", "hang", "status")
 
 
 class Application:
     """One ASGI application around a :class:`Director`."""
 
-    def __init__(self, director: Director, cells: Cells) -> None:
+    def __init__(self, director: Director, cells: Cells, bus: MessageBus | None = None) -> None:
         self.director = director
-        self.administration = Administration(director, cells.documents)
+        self.administration = Administration(director, cells.documents, bus)
+        self.bus = bus
         self.cells = cells
         self.stopping = asyncio.Event()
         """Ends what faults wait for."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and self.bus is not None:
+            await self.bus.serve(scope, receive, send)
         if scope["type"] != "http":
             return
         try:

@@ -40,6 +40,8 @@ class Behavior:
     ``clock_ahead_seconds``: how far its clock is ahead of the machine's; changed at run time it is a clock that is set.
     ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE;
     not with ``lenient_entities``.
+    ``bus_loss``, ``bus_duplicates``: which part of the messages is lost or comes twice; ``bus_delay_seconds``: each
+    comes up to so late, and so out of order; ``bus_silent``: none comes.
     ``uploads_wait``: the Task of an upload ends when its files are there; else after ``task_seconds``, without them.
     """
 
@@ -72,6 +74,10 @@ class Behavior:
     deprecated_versions: tuple[str, ...] = DEPRECATED_VERSIONS
     alpha_versions: tuple[str, ...] = ()
     keep_bodies: bool = False
+    bus_silent: bool = False
+    bus_loss: float = 0.0
+    bus_duplicates: float = 0.0
+    bus_delay_seconds: float = 0.0
     clock_ahead_seconds: float = 0.0
 
     def change(self, document: Mapping[str, Any]) -> None:

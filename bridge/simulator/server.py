@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,6 +27,10 @@ from bridge.simulator.faultplan import FaultError, read_fault_file
 from bridge.simulator.serving.cells import BACKLOG, Cell, Cells, listening_socket
 from bridge.simulator.serving.wire import CELL, TRANSPORT
 
+if TYPE_CHECKING:
+    from bridge.simulator.messaging.bus import MessageBus
+
+BUS_EXTRA = "simulator-mqtt"
 KEEP_ALIVE_SECONDS = 75
 DEFAULT_LISTEN = "127.0.0.1:8090"
 
@@ -58,8 +63,9 @@ class _Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Serves all cells; calls ``ready`` when they accept connections."""
 
-    def __init__(self, director: Director, cells: Cells, ready: Callable[[], None]) -> None:
-        self._application = Application(director, cells)
+    def __init__(self, director: Director, cells: Cells, bus: MessageBus | None, ready: Callable[[], None]) -> None:
+        self._application = Application(director, cells, bus)
+        self._bus = bus
         super().__init__(
             uvicorn.Config(
                 self._application,
@@ -73,7 +79,7 @@ class _Server(uvicorn.Server):
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
                 backlog=BACKLOG,
-                ws="none",
+                ws="none" if bus is None else "websockets-sansio",
             )
         )
         self._cells = cells
@@ -94,16 +100,26 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._bus is not None:
+            await self._bus.start()
         await self._cells.start(partial(_Protocol, config=self.config, server_state=self.server_state))
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._cells.close()
         self._application.stopping.set()
+        if self._bus is not None:
+            await self._bus.stop()
         await super().shutdown(sockets)
 
 
 _PUBLIC_URL = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*)?")
+
+
+def _open_bus(director: Director) -> MessageBus:
+    from bridge.simulator.messaging.bus import MessageBus  # what it needs is an extra
+
+    return MessageBus(director.cloud)
 
 
 class _Service:
@@ -116,9 +132,14 @@ class _Service:
         tls: ssl.SSLContext | None,
         public_url: str | None,
         faults_file: Path | None,
+        bus: bool = False,
         **options: Any,
     ) -> None:
         """Raises ValueError or OSError for what cannot be served."""
+        if bus and find_spec("amqtt") is None:
+            raise ValueError(
+                f"the message bus needs the extra {BUS_EXTRA}: pip install 'vcd-kafka-bridge[{BUS_EXTRA}]'"
+            )
         if public_url is not None and _PUBLIC_URL.fullmatch(public_url) is None:
             raise ValueError(f"--public-url takes http://HOST[:PORT] or https://HOST[:PORT], not '{public_url}'")
         listeners = [listening_socket(one) for one in listen]
@@ -127,6 +148,7 @@ class _Service:
             first = Cell("", listeners[0], tls).url
             self.director = Director(public_url=public_url or first, **options)
             self.cells = Cells(listeners, self.director.faults, tls)
+            self.bus = _open_bus(self.director) if bus else None
             try:
                 self.director.faults.add_all(faults)
             except FaultError as error:
@@ -137,7 +159,7 @@ class _Service:
             raise
 
     def server(self, ready: Callable[[], None]) -> _Server:
-        return _Server(self.director, self.cells, ready)
+        return _Server(self.director, self.cells, self.bus, ready)
 
     def served(self) -> Served:
         users = self.director.cloud.store.users.values()
@@ -157,6 +179,7 @@ def run(
     public_url: str | None = None,
     tls: ssl.SSLContext | None = None,
     faults_file: Path | None = None,
+    bus: bool = False,
     settings: dict[str, Any] | None = None,
     ready: Callable[[Served], None],
     **options: Any,
@@ -170,6 +193,7 @@ def run(
         public_url: What hrefs start with; None: the first address served.
         tls: Serves HTTPS with it; None: HTTP.
         faults_file: Faults from the start, see :func:`read_fault_file`.
+        bus: Whether there is a message bus behind ``/messaging/mqtt``.
         settings: Further settings by name, see :class:`Behavior`.
         ready: Told what is served when connections are accepted.
         options: Further ones of :class:`Director`.
@@ -179,6 +203,7 @@ def run(
         tls=tls,
         public_url=public_url,
         faults_file=faults_file,
+        bus=bus,
         behavior=Behavior(task_seconds=task_seconds, lenient_entities=lenient_entities),
         **options,
     )
@@ -200,6 +225,7 @@ def serve_in_thread(
     tls: ssl.SSLContext | None = None,
     public_url: str | None = None,
     faults_file: Path | None = None,
+    bus: bool = False,
     **options: Any,
 ) -> Iterator[tuple[str, Director]]:
     """A simulator on free loopback ports in a thread of this process; ``options`` as :class:`Director`'s.
@@ -208,7 +234,7 @@ def serve_in_thread(
         Its first cell's URL and its director, which is the thread's: only look at it between calls.
     """
     listen = ["127.0.0.1:0"] * cells
-    service = _Service(listen, tls=tls, public_url=public_url, faults_file=faults_file, **options)
+    service = _Service(listen, tls=tls, public_url=public_url, faults_file=faults_file, bus=bus, **options)
     started = threading.Event()
     runner = service.server(started.set)
     thread = threading.Thread(target=runner.run, kwargs={"sockets": []}, name="simulator", daemon=True)

@@ -78,6 +78,22 @@ class Metrics:
 
         self._make_brakes(gauge)
 
+        self._make_bus(gauge, counter)
+
+        self._make_work(gauge, counter, histogram)
+
+        self.build.labels(version).set(1)
+
+    def _make_brakes(self, gauge: Callable[[str, str], Gauge]) -> None:
+        """What holds calls back."""
+        self.call_limit = gauge("call_limit", "Calls that may be out at once, as VCD has answered so far.")
+        self.breaker_open = gauge("breaker_open", "1 while calls wait because VCD answers none, or one tries it.")
+        self.frozen = gauge("frozen", "1 while operators have frozen the group: nothing is called that changes VCD.")
+
+    def _make_work(
+        self, gauge: Callable[..., Gauge], counter: Callable[..., Counter], histogram: Callable[..., Histogram]
+    ) -> None:
+        """What the process does in Kafka."""
         self.commit_seconds = histogram("commit_seconds", "Duration of a group commit.", _SHORT)
         self.commit_steps = counter("committed_steps_total", "Lifecycle steps committed.")
         self.uncommitted = counter("commits_undone_total", "Group commits that were undone and decided again.", "cause")
@@ -88,13 +104,13 @@ class Metrics:
         self.stopped = gauge("stopped_partitions", "Partitions that wait for an operator.")
         self.waiting = gauge("schema_waiting_partitions", "Partitions whose intake waits for a schema of the registry.")
 
-        self.build.labels(version).set(1)
-
-    def _make_brakes(self, gauge: Callable[[str, str], Gauge]) -> None:
-        """What holds calls back."""
-        self.call_limit = gauge("call_limit", "Calls that may be out at once, as VCD has answered so far.")
-        self.breaker_open = gauge("breaker_open", "1 while calls wait because VCD answers none, or one tries it.")
-        self.frozen = gauge("frozen", "1 while operators have frozen the group: nothing is called that changes VCD.")
+    def _make_bus(self, gauge: Callable[[str, str], Gauge], counter: Callable[..., Counter]) -> None:
+        """VCD's message bus."""
+        self.bus_connected = gauge("bus_connected", "1 while VCD's message bus is listened to.")
+        self.bus_messages = counter(
+            "bus_messages_total", "Messages of VCD's bus, by the type of their envelope.", "type"
+        )
+        self.bus_hints = counter("bus_hints_total", "Tasks that messages of VCD's bus named.")
 
     def render(self) -> bytes:
         """The Prometheus text format."""

@@ -63,6 +63,20 @@ class Telemetry:
         self.metrics.stopped.set_function(lambda: float(len(self._stopped)))
         self.metrics.waiting.set_function(lambda: float(len(self._waiting)))
 
+    # --- VCD's message bus ----------------------------------------------------------------------------------------
+
+    def bus_connected(self, url: str, topic: str) -> None:
+        self.metrics.bus_connected.set(1)
+        self._log.info("bus.connected", url=url, topic=topic)
+
+    def bus_lost(self, url: str, why: str, next_try_seconds: float) -> None:
+        self.metrics.bus_connected.set(0)
+        self._log.warning("bus.lost", url=url, why=why, next_try_seconds=next_try_seconds)
+
+    def bus_message(self, kind: str, tasks: int) -> None:
+        self._count(self.metrics.bus_messages, kind)
+        self.metrics.bus_hints.inc(tasks)
+
     # --- requests and their stories -------------------------------------------------------------------------------
 
     def admitted(self, lifecycle: Lifecycle, *, deprecated: bool) -> None:

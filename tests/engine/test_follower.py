@@ -128,6 +128,39 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
     run_virtually(main)
 
 
+def test_a_hint_has_a_task_read_at_once_and_of_others_nothing() -> None:
+    async def main() -> None:
+        many = _Followed(50)
+        await many.round()
+        many.vcd.reads.clear()
+        many.vcd.status[7] = "success"
+        running = asyncio.ensure_future(many.follower.run())
+        before = many.clock.monotonic()
+        await asyncio.sleep(0.5)
+        for task in (_urn(7), _urn(7), _urn(4711), "no task"):
+            many.follower.hurry_task(task)
+        while 7 not in many.said:
+            await asyncio.sleep(0.01)
+        assert many.clock.monotonic() - before < 0.6
+        assert many.vcd.reads.count(7) == 1
+        running.cancel()
+
+    _run(main())
+
+
+def test_a_hint_of_a_task_that_is_not_followed_any_more_wakes_nobody() -> None:
+    async def main() -> None:
+        one = _Followed(1)
+        one.add(0, phase=Phase.ENDED)
+        await one.round()
+        assert one.follower.count == 0
+        one.follower.hurry_task(_urn(0))
+        await one.round()
+        assert one.vcd.reads == []
+
+    _run(main())
+
+
 def test_a_few_are_read_one_by_one() -> None:
     async def main() -> None:
         one = _Followed(2)

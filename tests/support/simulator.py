@@ -230,6 +230,7 @@ def running_simulator(
     settings: Mapping[str, Any] | None = None,
     maximum_tasks: int = 100_000,
     cells: int = 1,
+    bus: bool = False,
     log: Path | None = None,
 ) -> Iterator[Simulator]:
     """Starts ``vcd-bridge simulator`` and stops it at the end. ``log``: where its stderr goes, None: to the test's.
@@ -244,6 +245,7 @@ def running_simulator(
         "--maximum-tasks", str(maximum_tasks),
     ]  # fmt: skip
     command += ["--lenient-entities"] if lenient_entities else []
+    command += ["--bus"] if bus else []
     for option, value in (("--public-url", public_url), ("--faults", faults_file), ("--ledger", ledger_file)):
         command += [option, str(value)] if value is not None else []
     with observed() as words, log.open("w") if log is not None else nullcontext() as told:

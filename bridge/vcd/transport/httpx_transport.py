@@ -48,7 +48,7 @@ class HttpxTransport:
         self._limits = limits
         self._monotonic = monotonic
         self._free = asyncio.Semaphore(limits.connections)
-        context = _context(tls)
+        context = tls_context(tls)
         sizes = [SHARD_CONNECTIONS] * (limits.connections // SHARD_CONNECTIONS)
         if rest := limits.connections % SHARD_CONNECTIONS:
             sizes.append(rest)
@@ -150,7 +150,7 @@ def _left_over(body: object) -> bool:
     return parser is None or bool(parser.trailing_data[0])
 
 
-def _context(tls: TlsFiles) -> ssl.SSLContext:
+def tls_context(tls: TlsFiles) -> ssl.SSLContext:
     context = ssl.create_default_context()  # the system's authorities; httpx would bring a list of its own
     authorities, _ = tls.read()
     try:

@@ -158,6 +158,8 @@ class TaskEngine:
         self._namespaces: dict[str, dict[str, Task]] = {}
         self._due: list[tuple[float, int, int, Task]] = []
         self.on_blocking_timeout: Callable[[Task, float], None] = lambda _task, _now: None
+        self.on_changed: Callable[[Task], None] = lambda _task: None
+        """Told of a Task that is new, or that goes by another script from now on."""
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -204,6 +206,7 @@ class TaskEngine:
             self._end(task, task.anchor)
         else:
             self._schedule(task)
+        self.on_changed(task)
         if len(self._tasks) > self.maximum:
             self._forget_oldest()
 
@@ -234,6 +237,7 @@ class TaskEngine:
             self._end(task, now)
         else:
             self._schedule(task)
+        self.on_changed(task)
 
     def force(self, task: Task, step: Step, now: float) -> None:
         self.rescript(task, standing(step, task.script), now)

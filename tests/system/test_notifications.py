@@ -1,0 +1,83 @@
+"""VCD's message bus: a Task's end is told at once, and as soon as the next look comes where the bus says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from tests.support.bridge import BridgeProcess, Site, running_site
+from tests.support.kafka import KafkaNode, free_ports
+from tests.support.scraping import metric, wait_metric
+
+LOOK_SECONDS = 4.0
+"""So seldom is looked, that what comes sooner came by the bus."""
+
+
+@contextmanager
+def _listening(kafka: KafkaNode, folder: Path) -> Iterator[tuple[Site, BridgeProcess, str]]:
+    management = f"127.0.0.1:{free_ports(1)[0]}"
+    with running_site(
+        kafka.bootstrap, folder, partitions=1, simulator={"bus": True, "task_seconds": 0.6},
+        following={"interval_seconds": LOOK_SECONDS}, notifications={"enabled": True},
+        management={"listen": management},
+    ) as site:  # fmt: skip
+        bridge = site.start().wait_ready()
+        bridge.wait_logged("bus.connected")
+        yield site, bridge, management
+
+
+def _send(site: Site, name: str) -> None:
+    site.send({"request_id": name, "operation": "deployVApp", "parameters": {"id": f"vapp-{_uuid(name)}"}})
+
+
+def _uuid(name: str) -> str:
+    return f"00000000-0000-4000-8000-{int.from_bytes(name.encode(), 'big') % 10**12:012d}"
+
+
+def _seconds(site: Site, name: str) -> float:
+    """From VCD's end of the Task to the event that tells it, by the clocks of this machine."""
+    final = site.wait_ended([name])[-1]
+    assert final["outcome"] == "success"
+    seconds = _moment(final["observed_at"]) - _moment(final["task"]["endTime"])
+    return float(seconds)
+
+
+def test_an_end_is_told_long_before_the_next_look(kafka: KafkaNode, tmp_path: Path) -> None:
+    with _listening(kafka, tmp_path) as (site, _, management):
+        for number in range(3):
+            _send(site, f"r{number}")
+            assert _seconds(site, f"r{number}") < LOOK_SECONDS / 4
+        assert metric(management, "vcdbridge_bus_connected") == 1
+        site.check()
+
+
+def test_a_silent_bus_a_lost_one_and_rubbish_cost_time_and_nothing_else(kafka: KafkaNode, tmp_path: Path) -> None:
+    with _listening(kafka, tmp_path) as (site, bridge, management):
+        site.simulator.settings(bus_silent=True)
+        _send(site, "silent")
+        assert _seconds(site, "silent") < LOOK_SECONDS + 2
+        site.simulator.settings(bus_silent=False, bus_duplicates=1, bus_delay_seconds=0.3)
+        site.simulator.admin("POST", "bus/messages", {"topic": "publish/any/body", "payload": '{"type": "NEW"}'})
+        site.simulator.admin("DELETE", "bus/connections")
+        bridge.wait_logged("bus.lost")
+        _send(site, "reconnected")
+        assert _seconds(site, "reconnected") < LOOK_SECONDS + 2
+        wait_metric(management, "vcdbridge_bus_connected", 1)
+        site.check()
+
+
+def test_an_expired_session_is_a_new_one_on_the_bus_too(kafka: KafkaNode, tmp_path: Path) -> None:
+    with _listening(kafka, tmp_path) as (site, bridge, management):
+        site.simulator.admin("POST", "sessions/expire", {})
+        bridge.wait_logged("bus.lost")
+        _send(site, "after")
+        assert _seconds(site, "after") < LOOK_SECONDS + 2
+        wait_metric(management, "vcdbridge_bus_connected", 1)
+        site.check()
+
+
+def _moment(time: datetime | int) -> float:
+    """Seconds since the epoch."""
+    return time.timestamp() if isinstance(time, datetime) else time / 1000
