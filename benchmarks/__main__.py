@@ -1,15 +1,16 @@
-"""``python -m benchmarks [compare | external | simulator] [options]``: one of them; without a name and options all."""
+"""``python -m benchmarks [NAME] [options]``: one of them (compare, external, notifications, simulator); without a name all."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import compare, external_tasks, simulator
+from benchmarks import compare, external_tasks, notifications, simulator
 
 BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {
     "compare": compare.main,
     "external": external_tasks.main,
+    "notifications": notifications.main,
     "simulator": simulator.main,
 }
 
