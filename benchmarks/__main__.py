@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME] [options]``: one of them (compare, external, notifications, simulator); without a name all."""
+"""``python -m benchmarks [NAME] [options]``: compare, external, notifications or simulator; without a name all of them."""
 
 from __future__ import annotations
 
