@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME] [options]``: compare, external, notifications or simulator; without a name all of them."""
+"""``python -m benchmarks [NAME] [options]``: compare, external, notifications or simulator; without a name all."""
 
 from __future__ import annotations
 
