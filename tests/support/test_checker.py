@@ -7,6 +7,7 @@ import pickle
 import re
 from dataclasses import replace
 from functools import cache
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,16 @@ import pytest
 from tests.support import broken_externals, broken_positions, broken_steps, checker
 from tests.support.breaking import BREAKAGES, Break, said
 from tests.support.checker import Harm, Violation, violations
-from tests.support.checker.evidence import Absence, EndedRecord, Freeze, InputRecord, VcdTask, story_id
+from tests.support.checker.evidence import (
+    Absence,
+    CursorWrite,
+    EndedRecord,
+    Freeze,
+    InputRecord,
+    Tenure,
+    VcdTask,
+    story_id,
+)
 from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, Made, clean
 from tests.support.made_external import Ticket, clean_with_externals
 
@@ -28,6 +38,11 @@ def _told(broken: Break) -> list[Violation]:
     made = clean_with_externals()
     broken(made)
     return violations(made.evidence())
+
+
+def _only(told: str, found: list[Violation]) -> bool:
+    """One violation that says this; none where ``told`` is empty."""
+    return [bool(re.match(told, str(one))) for one in found] == ([True] if told else [])
 
 
 def _sentences() -> list[str]:
@@ -748,6 +763,20 @@ def test_work_whose_store_was_lost_waits() -> None:
     assert violations(made.evidence()) == []
 
 
+@pytest.mark.parametrize(("given", "told"), [(-1.0, ""), (0.005, "I7 .* took a store that lacks")])
+def test_who_was_given_a_partition_before_its_store_was_lost_goes_on(given: float, told: str) -> None:
+    """Though he had written nothing yet. ``given``: when, in seconds after the loss."""
+    made = clean()
+    lost_at = next(write for write in made.writes if write.writer == NEXT_WRITER).at - 0.01
+    first, following = made.evidence().tenures
+    made.settings["lost_stores"] = {(TOPIC, 0): lost_at}
+    made.settings["tenures"] = [
+        replace(first, until=lost_at + given),
+        replace(following, since=lost_at + given),
+    ]
+    assert _only(told, violations(made.evidence()))
+
+
 def test_an_offset_that_somebody_has_moved_is_not_the_cursors() -> None:
     made = clean()
     made.settings |= {"offsets": {(TOPIC, 0): 0}, "moved": {(TOPIC, 0): made.now}}
@@ -778,6 +807,68 @@ def test_a_task_of_somebody_with_our_name_may_be_taken_for_ours_after_a_look() -
     made.change(_ending(made, birth(made, "adopted")), task_id="task:alike")
     made.tasks["task:alike"] = VcdTask(status="error", look_alike=True)
     assert violations(made.evidence()) == []
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"), [(LOOKED, ""), ([*LOOKED, "2 fit: task:alike, task:adopted"], "I2 .* and never task:adopted")]
+)
+def test_our_own_task_is_told_by_nobody_where_a_look_saw_only_somebody_elses(evidence: list[str], told: str) -> None:
+    made = clean()
+    adopted = birth(made, "adopted")
+    for event in made.story(adopted):
+        event["task"]["id"] = "task:alike"
+        event["evidence"] = evidence
+    made.change(_ending(made, adopted), task_id="task:alike")
+    made.tasks["task:alike"] = VcdTask(status="error", look_alike=True)
+    assert _only(told, violations(made.evidence()))
+
+
+@pytest.mark.parametrize(("phase", "told"), [("waiting", ""), ("unsure", "I5 .* was started .* gave the lane up")])
+def test_one_put_back_comes_before_one_that_a_busy_entity_keeps_waiting(phase: str, told: str) -> None:
+    made = clean()
+    first = made.open("first", "merge", "vapp-90")
+    made.call(first, None)
+    made.state(first, "unsure")
+    made.park(first, "outcome_unknown", evidence=LOOKED)
+    made.now += 100.0
+    second = made.open("second", "merge", "vapp-90")
+    made.call(second, 400)
+    made.state(second, phase)
+    made.say({"kind": "resolve", "target_request_id": "first", "decision": "retry"}, first, "waiting")
+    made.call(first, 202, "task:first")
+    made.accepted(first, "task:first")
+    made.finished(first, "task:first")
+    made.call(second, 202, "task:second")
+    made.accepted(second, "task:second", evidence=LOOKED)
+    made.finished(second, "task:second")
+    assert _only(told, violations(made.evidence()))
+
+
+@pytest.mark.parametrize(("until", "told"), [(-0.1, ""), (inf, "I2 .*another")])
+def test_the_task_of_a_new_one_of_the_same_name_is_known_while_its_partition_is_owned(until: float, told: str) -> None:
+    """``until``: when the other partition left, in seconds after the look."""
+    made = clean()
+    document = {"operation": "createDisk", "parameters": {}, "body": {"disk": {"name": "n1"}}}
+    made.inputs.append(InputRecord(TOPIC, 1, 0, {**document, "request_id": "another"}))
+    another = made.inputs[-1].birth
+    made.write(CursorWrite, another, next_offset=1)
+    made.state(another, "received")
+    made.call(another, 202, "task:another")
+    made.accepted(another, "task:another")
+    made.finished(another, "task:another")
+    late = made.send({**document, "request_id": "late one"})
+    made.state(late, "received")
+    made.call(late, 400)
+    made.state(late, "unsure")
+    made.accepted(late, "task:another", evidence=LOOKED)
+    made.settings["tenures"] = [
+        *made.evidence().tenures,
+        Tenure(process=made.writer, topic=TOPIC, partition=1, since=0.0, until=made.now + until),
+    ]
+    made.finished(late, "task:another")
+    found = [str(one) for one in violations(made.evidence())]
+    assert bool(found) is bool(told), found
+    assert any(re.match(told, one) for one in found) or not told
 
 
 def test_what_was_looked_at_may_be_told_with_the_word_that_it_takes_too_long() -> None:

@@ -126,6 +126,11 @@ class Joined:
         started = {call.task_id for call in self.calls.get(birth, ()) if call.started and call.task_id is not None}
         return any(not self.is_visible(task_id) for task_id in started | set(self.tasks_told(birth)))
 
+    def had(self, process: str, place: Place, at: float) -> bool:
+        """By the coordinator's word the partition was this process's then; True where there is no such word."""
+        tenures = [tenure for tenure in self.evidence.tenures if tenure.place == place]
+        return not tenures or any(one.process == process and one.since <= at < one.until for one in tenures)
+
     # --- one story ----------------------------------------------------------------------------------------------------
 
     def facts(self, birth: str) -> OperationFacts:

@@ -64,13 +64,25 @@ def _called(joined: Joined, birth: str) -> str:
 def _one_at_a_time(joined: Joined, lane: str, births: list[str]) -> Iterator[Violation]:
     held = sorted((since, until, birth) for birth in births for since, until in _holds(joined, birth))
     for (_, until, before), (since, _, after) in pairwise(held):
-        if before != after and since < until - joined.evidence.clock_seconds:
+        if since >= until - joined.evidence.clock_seconds or _takes_its_place(joined, after, before, since):
+            continue
+        if before != after:
             began = f"{joined.name(after)} was started"
             yield disordered(
                 f"I5 lane {lane}: {began} {until - since:.1f} s before {joined.name(before)} gave the lane up",
                 after,
                 before,
             )
+
+
+def _takes_its_place(joined: Joined, earlier: str, later: str, at: float) -> bool:
+    """A retry puts back who had given up his lane for being parked for long: he comes before those who came later and
+    are not under way, be it that VCD has told them that the entity is busy."""
+    in_order = joined.records[earlier].offset < joined.records[later].offset
+    if not in_order or not any(back <= at for back in joined.retried_at(earlier)):
+        return False
+    written = [write for write in joined.states.get(later, ()) if write.at <= at]
+    return bool(written) and written[-1].phase == "waiting"
 
 
 def _starts(joined: Joined, birth: str) -> list[float]:

@@ -30,16 +30,26 @@ def lost_stores_are_not_taken(joined: Joined) -> Iterator[Violation]:
     for place, at in joined.evidence.lost_stores.items():
         writes = [write for write in joined.evidence.writes if write.place == place]
         before = [write for write in writes if write.true_at < at]
-        owner = before[-1].writer if before else None
         missing, has_cursor = _open(before), not before
         for write in writes[len(before) :]:
-            if write.writer != owner and (missing or not has_cursor):
+            if (missing or not has_cursor) and not _had_it(joined, write, at):
                 lacks = f"{len(missing)} open lifecycles" if missing else "its cursor"
                 text = f"I7 {place[0]}/{place[1]}: {write.writer} took a store that lacks {lacks}"
                 yield lost(f"{text}, lost at {at:.1f}", *sorted(missing))
                 break
             has_cursor = has_cursor or isinstance(write, CursorWrite)
             missing -= set(births_of(write)) if isinstance(write, StateWrite) else set()
+
+
+def _had_it(joined: Joined, write: Write, at: float) -> bool:
+    """Whether the writer was given the partition before ``at``, for the tenure in which he writes. He may have read the
+    store whole by then, though he had written nothing yet; when he has read it no outsider can see."""
+    given = [
+        tenure.since
+        for tenure in joined.evidence.tenures
+        if (tenure.place, tenure.process) == (write.place, write.writer) and tenure.since <= write.true_at
+    ]
+    return bool(given) and max(given) < at
 
 
 def _open(writes: list[Write]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.support.checker.evidence import StateWrite, place_of
 from tests.support.checker.joined import Joined, code
 from tests.support.checker.violation import Violation, amiss, doubled, lost
 
@@ -44,8 +45,8 @@ def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[Violation]
 
 
 def _could_not_know(joined: Joined, task_id: str, one: str, other: str) -> bool:
-    """Both make something new of one name, and who took the Task after a look has never worked on the other: outside
-    the guarantees, as the same record key keeps the two together."""
+    """Both make something new of one name, and who took the Task after a look did not work on the other: outside the
+    guarantees, as the same record key keeps the two together."""
     name = _name_of_new(joined, one)
     if name is None or name != _name_of_new(joined, other):
         return False
@@ -55,8 +56,14 @@ def _could_not_know(joined: Joined, task_id: str, one: str, other: str) -> bool:
 def _took_unknowing(joined: Joined, task_id: str, taker: str, other: str) -> bool:
     looked = any(event["evidence"] for event in joined.stories[taker])
     writes = joined.states.get(taker, [])
-    writer = next((write.writer for write in writes if write.task_id == task_id), writes[-1].writer if writes else None)
-    return looked and writer not in {write.writer for write in joined.states.get(other, ())}
+    taken = next((write for write in writes if write.task_id == task_id), writes[-1] if writes else None)
+    return looked and (taken is None or not _worked_on(joined, taken, other))
+
+
+def _worked_on(joined: Joined, taken: StateWrite, other: str) -> bool:
+    """Whether the other was known where the Task was taken: what a process has known goes with the partition."""
+    had = joined.had(taken.writer, place_of(other), taken.true_at)
+    return had and taken.writer in {write.writer for write in joined.states.get(other, ())}
 
 
 def _name_of_new(joined: Joined, birth: str) -> str | None:
@@ -103,11 +110,21 @@ def started_tasks_are_told(joined: Joined) -> Iterator[Violation]:
         for call in joined.spans(birth)[-1]:
             if not call.started or call.task_id in told or not joined.is_visible(call.task_id or ""):
                 continue
+            if _came_after_a_look_alike(joined, birth, told, call.task_id or ""):
+                continue
             name, task_id = joined.name(birth), call.task_id
             if last["final"]:
                 yield lost(f"I2 {name}: told {last['outcome']}, and never {task_id}, which {call} started", birth)
             elif code(last) == "outcome_unknown" and not joined.was_refused(call.at, joined.told_at(last)):
                 yield amiss(f"I2 {name}: parked as unknown, though VCD shows {task_id}, which {call} started", birth)
+
+
+def _came_after_a_look_alike(joined: Joined, birth: str, told: list[str], task_id: str) -> bool:
+    """Somebody else's Task was the only one to be seen when the call was looked for, on its way or not shown yet. Who
+    has seen both may not choose."""
+    alike = (joined.task(one) for one in told)
+    seen = (line for event in joined.stories[birth] for line in event["evidence"] or ())
+    return any(task is not None and task.look_alike for task in alike) and not any(task_id in line for line in seen)
 
 
 def parks_are_explained(joined: Joined) -> Iterator[Violation]:
