@@ -83,6 +83,8 @@ class Upsets:
         committed = self._offsets().committed
         if committed.get(partition) == offset:
             return
+        if offset is None and (partition.topic, partition.partition) in self.lost:
+            return  # without both, store and offset, it is a first start to everybody
         self.world.chaos.note(f"the offset of {partition} is set from {committed.get(partition)} to {offset}")
         self.moved[partition.topic, partition.partition] = _now()
         if offset is None:
@@ -95,6 +97,8 @@ class Upsets:
         partition = self.random.choice(self._inputs())
         changelog = TopicPartition(self.world.names.changelog(partition.topic), partition.partition)
         log = self.world.kafka.log(changelog)
+        if log.end and partition not in self._offsets().committed:
+            return  # somebody has taken the offset away: without both it is a first start to everybody
         log.delete_before(log.end)
         self.lost[partition.topic, partition.partition] = _now()
         self.world.chaos.note(f"{changelog} has lost all of its records")
