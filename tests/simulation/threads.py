@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -30,6 +31,7 @@ class Thread:
         self._context = contextvars.copy_context()
         self._greenlet = greenlet(target)
         self._greenlet.gr_context = self._context
+        self._driving: Coroutine[Any, Any, None] | None = None
         self._over = False
         self._nap: asyncio.Future[None] | None = None
         self._naps = _FIRST_NAP
@@ -37,7 +39,8 @@ class Thread:
 
     def start(self) -> None:
         loop = asyncio.get_event_loop()
-        self._task = self._context.run(loop.create_task, self._drive())
+        self._driving = self._drive()
+        self._task = self._context.run(loop.create_task, self._driving)
 
     async def run(self) -> Any:
         """To its end, inside the caller's own task. Raises what its target raises."""
@@ -103,6 +106,8 @@ class Thread:
     def end(self) -> None:
         """The run is over: nothing that this thread still does may have an effect."""
         self._over = True
+        if self._driving is not None and getcoroutinestate(self._driving) == CORO_CREATED:
+            self._driving.close()  # its process died before the first step
         if self._greenlet:
             with contextlib.suppress(Exception):
                 self._greenlet.throw(GreenletExit)
