@@ -64,14 +64,11 @@ def trace_of(
     Args:
         operation: The catalogue's, which says by what a Task of it is told; None: this version does not have it.
         sourced_names: VCD's own names of all operations where they are sourced.
-        clock_ahead: How far VCD's clock is ahead of ours.
+        clock_ahead: How far VCD's clock is ahead of ours; counts where its time was not known at the intent.
     """
     # The first call in doubt counts: after a repeat, the Task of the call before it may still turn up. Calls before it
     # are known to have started nothing.
-    began = _first_call(lifecycle) + clock_ahead
-    if lifecycle.vcd_called_at is not None:
-        # Hosts' clocks differ, and one odd Date of a proxy moves a reading: the earlier one hides no Task.
-        began = min(began, lifecycle.vcd_called_at)
+    began = lifecycle.vcd_called_at or _first_call(lifecycle) + clock_ahead
     own_name = operation.vcd_operation_name if operation is not None else None
     keyed = operation is None or operation.key_field is not None
     return Trace(

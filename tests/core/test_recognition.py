@@ -13,7 +13,6 @@ from bridge.core.coordinates import Birth
 from bridge.core.cursor import starting_offset
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Doubt, Lifecycle, Phase
 from bridge.core.recognition import (
-    CLOCK_MARGIN,
     LATEST_START,
     Trace,
     could_be,
@@ -124,17 +123,6 @@ def lifecycle(**changes: Any) -> Lifecycle:
         "received_at": datetime(2026, 1, 1, tzinfo=UTC), "entity": f"/vApp/vm-{UUID}", "created_name": None,
     }  # fmt: skip
     return Lifecycle(**{**fields, **changes})
-
-
-@pytest.mark.parametrize("called", [None, -600, -1, 0, 1, 95, 600])
-@pytest.mark.parametrize("ahead", [-600, 0, 95])
-def test_a_wrong_clock_moves_no_window_past_the_task_of_a_call(called: int | None, ahead: int) -> None:
-    """Of the intent's time on VCD's clock the earlier reading counts: that at the intent, and that at the look."""
-    decided = datetime(2026, 1, 1, tzinfo=UTC)
-    told = None if called is None else decided + timedelta(seconds=called)
-    in_doubt = lifecycle(operation="deployVApp", intent_at=decided, vcd_called_at=told)
-    since = trace_of(in_doubt, load()["deployVApp"], "bridge", [], timedelta(seconds=ahead)).since
-    assert since == decided + timedelta(seconds=min(ahead, ahead if called is None else called)) - CLOCK_MARGIN
 
 
 def trace_for(name: str, **changes: Any) -> Trace:
