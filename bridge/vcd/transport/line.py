@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,6 +28,9 @@ _OUR_OWN = frozenset({"pool_timeout", "lease_expired", "held_back"})
 _MOST_SILENT = 2
 """So many addresses that do not answer in time are waited for by one read, however many there are."""
 
+READINGS = 5
+"""Of so many answers the earliest clock counts: one of a cell or proxy that is ahead would make the Task of a call that
+is decided right then seem to have begun before it."""
 BELIEVABLE_SKEW = timedelta(days=1)
 """A clock further off than this is a mistake in an answer: logins and certificates would not work with it."""
 
@@ -80,17 +84,17 @@ class Line:
         self._pace = pace or Pace(clock)
         self._reach = reach or Reach(clock)
         self._out: set[asyncio.Task[Any]] = set()
-        self._told: tuple[datetime, float] | None = None
+        self._told: deque[tuple[datetime, float]] = deque(maxlen=READINGS)
         """What time it was in VCD's last answer, and when that came (monotonic)."""
 
     @property
     def clock_ahead(self) -> timedelta:
         """How far VCD's clock is ahead of ours, zero before it has told the time: too little by what the answer took,
         and by up to a second, as it tells whole ones. Where our clock has been set since, by as much as it was."""
-        if self._told is None:
+        if not self._told:
             return timedelta()
-        told, heard = self._told
-        return told + timedelta(seconds=self._clock.monotonic() - heard) - self._clock.now()
+        now = self._clock.monotonic()
+        return min(told + timedelta(seconds=now - heard) for told, heard in self._told) - self._clock.now()
 
     @property
     def silence_seconds(self) -> float:
@@ -222,7 +226,7 @@ class Line:
         self._reach.answered()
         told = read_http_date(head.headers.get("date"))
         if told is not None and abs(told - self._clock.now()) <= BELIEVABLE_SKEW:
-            self._told = told, self._clock.monotonic()
+            self._told.append((told, self._clock.monotonic()))
         # One cell's maintenance holds nothing up as long as there is another.
         if paced and not (head.status == 503 and self._addresses.any_well):
             self._pace.heard(head)
