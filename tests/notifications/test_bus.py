@@ -235,7 +235,7 @@ async def test_what_nobody_can_read_is_counted_and_harms_nothing(simulator: Simu
     async with listening(Listener(simulator)) as listener:
         for payload in ("", "{", "\x00", '{"type": "NEW_IN_11"}', "[" * 50_000, "x" * 300_000):
             simulator.admin("POST", "bus/messages", {"topic": f"publish/{ACME_ORG}/anybody", "payload": payload})
-        await listener.until(lambda: listener.messages.count(("other", 0)) == 6)
+        await listener.until(lambda: ("other", 0) in listener.messages)
         task = await in_thread(lambda: start_task(simulator))
         await listener.heard(task)
     assert listener.lost == []

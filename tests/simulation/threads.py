@@ -128,9 +128,16 @@ def block(awaitable: Awaitable[Result]) -> Result:
 
 def end_all() -> None:
     """Ends what the processes of a run have left."""
-    while _threads:
-        _, thread = _threads.popitem()
-        thread.end()
+    # What they do at their end may ask for the time; without a loop asyncio would make one, and nobody would close it.
+    last = asyncio.new_event_loop()
+    asyncio.set_event_loop(last)
+    try:
+        while _threads:
+            _, thread = _threads.popitem()
+            thread.end()
+    finally:
+        asyncio.set_event_loop(None)
+        last.close()
 
 
 def _settle(future: asyncio.Future[None]) -> None:
