@@ -21,7 +21,7 @@ from bridge.engine.watch import WatchPace
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.registry import RegistryAccess
 from bridge.kafka.subjects import OwnSchema
-from bridge.notifications.bus import Access, BusConfig, MqttBus
+from bridge.notifications.bus import BusConfig, MqttBus
 from bridge.ports import Clock
 from bridge.settings import Settings
 from bridge.settings.naming import topic_names
@@ -91,14 +91,7 @@ def message_bus(settings: Settings, telemetry: Telemetry, clock: Clock, gateway:
     vcd = vcd_config(settings)
     tls = tls_context(TlsFiles(authorities=vcd.ca_file, client=vcd.client_certificate_file))
     config = BusConfig(urls=vcd.urls, topic=settings.notifications.topic, tls=tls)
-
-    def access() -> Access | None:
-        identity = gateway.identity
-        if identity is None:
-            return None
-        return Access(identity.token, identity.organization_uuid, identity.is_provider)
-
-    return MqttBus(config, clock, access, telemetry)
+    return MqttBus(config, clock, lambda: gateway.access, telemetry)
 
 
 class CallCounter:

@@ -7,31 +7,35 @@ Source: VCD admin guide 10.4 (MQTT over wss, Authorization: Bearer), object exte
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiomqtt
 
+from bridge.core.rules import Backoff
 from bridge.notifications.messages import read_message
-from bridge.ports import Clock
+from bridge.ports import Clock, SessionAccess
 
 PATH = "/messaging/mqtt"
 KEEP_ALIVE_SECONDS = 30
-CONNECT_SECONDS = 10.0
-FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
-"""Seconds between connections that fail: exponential with full jitter."""
+ANSWER_SECONDS = 10.0
+"""For each answer of the broker's. A connection and its handshake have 5 s for each step (paho's own limit)."""
+LEAVING_SECONDS = 5.0
+"""So long a connection is waited for that is to end; then it is left to itself."""
 STEADY_SECONDS = 30.0
 """A connection that held for so long was a good one: the next delay is the first again."""
-_REFUSED = 0x80
-"""Return code of a subscription that is refused (MQTT 3.1.1, 3.9.3), and everything above it."""
 TOKEN_CHECK_SECONDS = 5.0
 """How soon a new token is noticed: the old one may be of no use any more, and nobody says so."""
+_BACKOFF = Backoff(base=timedelta(seconds=1), cap=timedelta(seconds=60))
+_MOST_QUEUED = 10_000
+_REFUSED = 0x80
+"""Return code of a subscription that is refused (MQTT 3.1.1, 3.9.3), and everything above it."""
 
 _LOG = logging.getLogger("bridge.notifications.mqtt")
 # What paho says of a connection may hold its headers.
@@ -39,28 +43,18 @@ _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """The session on whose behalf is listened. ``organization_uuid`` None: not known."""
-
-    token: str = field(repr=False)
-    organization_uuid: str | None
-    is_provider: bool
-
-    @property
-    def topic(self) -> str | None:
-        """What this login may hear: all of its organization, or of all; None: not known whose."""
-        if self.is_provider:
-            return "publish/#"
-        return None if self.organization_uuid is None else f"publish/{self.organization_uuid}/+"
-
-
 class BusObserver(Protocol):
     """Counts and logs. Never raises."""
 
     def bus_connected(self, url: str, topic: str) -> None: ...
 
-    def bus_lost(self, url: str, why: str, next_try_seconds: float) -> None: ...
+    def bus_left(self) -> None:
+        """What was connected is not any more, for whatever reason."""
+        ...
+
+    def bus_lost(self, url: str, why: str, next_try_seconds: float) -> None:
+        """A connection failed, before or after it was one."""
+        ...
 
     def bus_message(self, kind: str, tasks: int) -> None: ...
 
@@ -75,19 +69,11 @@ class BusConfig:
     tls: ssl.SSLContext | None = None
 
 
-async def _next(client: aiomqtt.Client) -> aiomqtt.Message:
-    return await anext(client.messages)
-
-
-class _NewToken(Exception):
-    """The session has another token: the connection is made anew with it."""
-
-
 class MqttBus:
     """Implements ``bridge.ports.Notifications``. ``access`` gives the present session, None while there is none."""
 
     def __init__(
-        self, config: BusConfig, clock: Clock, access: Callable[[], Access | None], observer: BusObserver
+        self, config: BusConfig, clock: Clock, access: Callable[[], SessionAccess | None], observer: BusObserver
     ) -> None:
         self._config = config
         self._clock = clock
@@ -97,67 +83,73 @@ class MqttBus:
         self._identifier = f"vcd-bridge-{secrets.token_hex(8)}"
 
     async def run(self, hint: Callable[[str], None]) -> None:
-        failures = connections = 0
+        failures = turn = 0
         while True:
             access = await self._access_at_hand()
-            url = self._config.urls[connections % len(self._config.urls)]
-            connections += 1
+            url = self._config.urls[turn % len(self._config.urls)]
             began = self._clock.monotonic()
-            try:
-                await self._listen(url, access, hint)
-            except _NewToken:
-                connections -= 1
+            why = await _to_its_end(self._listen(url, access, hint))
+            if why is None:
                 failures = 0
                 continue
-            except (aiomqtt.MqttError, OSError, ValueError) as error:
-                failures = 0 if self._clock.monotonic() - began > STEADY_SECONDS else failures + 1
-                delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures, 10)) * (1.0 - self._clock.random())
-                self._observer.bus_lost(url, str(error) or type(error).__name__, round(delay, 2))
-                await self._clock.sleep(delay)
+            if self._clock.monotonic() - began > STEADY_SECONDS:
+                failures = 0
+            delay = _BACKOFF.delay(failures, self._clock.random()).total_seconds()
+            failures, turn = failures + 1, turn + 1
+            self._observer.bus_lost(url, why, round(delay, 2))
+            await self._clock.sleep(delay)
 
-    async def _access_at_hand(self) -> Access:
+    async def trouble_at(self, url: str) -> str | None:
+        """Connect to one address, subscribe and leave: what went wrong, or None."""
+        access = self._access()
+        if access is None:
+            return "no session with VCD"
+        return await _to_its_end(self._try(url, access))
+
+    async def _access_at_hand(self) -> SessionAccess:
         while (access := self._access()) is None:
             await self._clock.sleep(1.0)
         return access
 
-    async def _listen(self, url: str, access: Access, hint: Callable[[str], None]) -> None:
-        topic = self._config.topic or access.topic
+    async def _listen(self, url: str, access: SessionAccess, hint: Callable[[str], None]) -> None:
+        """Until the session has another token. Raises whatever ends the connection."""
+        async with self._client(url, access.token) as client:
+            topic = await self._subscribe(client, access)
+            self._observer.bus_connected(url, topic)
+            reading = asyncio.ensure_future(self._read(client, hint))
+            renewed = asyncio.ensure_future(self._until_renewed(access.token))
+            ends: set[asyncio.Future[None]] = {reading, renewed}
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._observer.bus_left()
+                for end in ends:
+                    end.cancel()
+            if reading.done() and not reading.cancelled():
+                reading.result()
+
+    async def _try(self, url: str, access: SessionAccess) -> None:
+        async with self._client(url, access.token) as client:
+            await self._subscribe(client, access)
+
+    async def _subscribe(self, client: aiomqtt.Client, access: SessionAccess) -> str:
+        """The topic. Raises ValueError where it is refused."""
+        topic = self._config.topic or _topic_of(access)
         if topic is None:
             raise ValueError("the session does not tell its organization: set notifications.topic")
-        async with self._client(url, access.token) as client:
-            granted = await client.subscribe(topic, qos=1)
-            if any((one if isinstance(one, int) else one.value) >= _REFUSED for one in granted):
-                raise ValueError(f"the bus refuses a subscription to {topic}")
-            self._observer.bus_connected(url, topic)
-            changed = asyncio.ensure_future(self._until_changed(access.token))
-            try:
-                await self._read(client, changed, hint)
-            finally:
-                changed.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await changed
+        granted = await client.subscribe(topic, qos=1)
+        if any((one if isinstance(one, int) else one.value) >= _REFUSED for one in granted):
+            raise ValueError(f"the bus refuses a subscription to {topic}")
+        return topic
 
-    async def _read(self, client: aiomqtt.Client, changed: asyncio.Future[None], hint: Callable[[str], None]) -> None:
-        while True:
-            message = asyncio.ensure_future(_next(client))
-            try:
-                waited: set[asyncio.Future[Any]] = {message, changed}
-                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not message.done():
-                    message.cancel()
-            if message.done():
-                self._take(message.result(), hint)
-            if changed.done():
-                raise _NewToken
+    async def _read(self, client: aiomqtt.Client, hint: Callable[[str], None]) -> None:
+        async for message in client.messages:
+            read = read_message(bytes(message.payload))
+            self._observer.bus_message(read.type, len(read.tasks))
+            for task_id in read.tasks:
+                hint(task_id)
 
-    def _take(self, message: aiomqtt.Message, hint: Callable[[str], None]) -> None:
-        read = read_message(bytes(message.payload))
-        self._observer.bus_message(read.type, len(read.tasks))
-        for task_id in read.tasks:
-            hint(task_id)
-
-    async def _until_changed(self, token: str) -> None:
+    async def _until_renewed(self, token: str) -> None:
         while True:
             await self._clock.sleep(TOKEN_CHECK_SECONDS)
             access = self._access()
@@ -167,6 +159,11 @@ class MqttBus:
     def _client(self, url: str, token: str) -> aiomqtt.Client:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
+
+        def headers(usual: dict[str, str]) -> dict[str, str]:
+            # paho writes the host of an IPv6 address without its brackets.
+            return {**usual, "Host": parts.netloc, "Authorization": f"Bearer {token}"}
+
         return aiomqtt.Client(
             parts.hostname or "",
             parts.port or (443 if secure else 80),
@@ -175,10 +172,37 @@ class MqttBus:
             clean_session=True,
             transport="websockets",
             websocket_path=PATH,
-            websocket_headers={"Authorization": f"Bearer {token}"},
+            websocket_headers=headers,
             keepalive=KEEP_ALIVE_SECONDS,
-            timeout=CONNECT_SECONDS,
+            timeout=ANSWER_SECONDS,
             tls_context=self._config.tls if secure else None,
             logger=_LOG,
-            max_queued_incoming_messages=10_000,
+            max_queued_incoming_messages=_MOST_QUEUED,
         )
+
+
+def _topic_of(access: SessionAccess) -> str | None:
+    """What the login may hear: all of its organization, or of all; None: not known whose."""
+    if access.is_provider:
+        return "publish/#"
+    return None if access.organization_uuid is None else f"publish/{access.organization_uuid}/+"
+
+
+async def _to_its_end(connection: Any) -> str | None:
+    """Why a connection failed; None: it ended as it should.
+
+    It is a task of its own, so that canceling the caller always ends the caller: while it leaves, the client may raise
+    errors in the place of the cancellation, or wait for a broker that does not answer. And whatever it raises is about
+    the bus, which the bridge can do without (paho lets through what it makes of an odd handshake).
+    """
+    listening = asyncio.ensure_future(connection)
+    try:
+        await asyncio.wait({listening})
+    finally:
+        if not listening.done():
+            listening.cancel()
+            await asyncio.wait({listening}, timeout=LEAVING_SECONDS)
+    if listening.cancelled():
+        return "canceled"
+    error = listening.exception()
+    return None if error is None else str(error) or type(error).__name__

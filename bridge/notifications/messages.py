@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 MAX_BYTES = 1024 * 1024
 """A longer message is not searched: its Tasks are found by looking."""
+MAX_ENVELOPE_BYTES = 64 * 1024
+"""The type of a longer message is not read: that is for counting only."""
 MOST_TASKS = 64
 """So many Tasks are taken from one message."""
 KNOWN_TYPES = frozenset({
@@ -26,7 +28,7 @@ _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _WRITTEN = r"urn:vcloud:task:|com\.vmware\.vcloud\.entity\.task:|/api/task/"
 # Quotes may be escaped any number of times: JSON text in JSON text.
 _KEYED = r"[Tt]ask(?:Id|ID|_id|Uuid|UUID)\\*\"\s*:\s*\\*\""
-_ESCAPED_SLASH = re.compile(r"\\+/")
+_ESCAPED_SLASH = re.compile(r"(?<!\\)\\+/")
 _TASK = re.compile(rf"(?:{_WRITTEN}|{_KEYED})({_UUID})")
 
 
@@ -45,7 +47,8 @@ def read_message(payload: bytes) -> Hint:
         return Hint(OTHER, ())
     text = payload.decode("utf-8", "replace")
     found = dict.fromkeys(match[1].lower() for match in _TASK.finditer(_ESCAPED_SLASH.sub("/", text)))
-    return Hint(_type_of(text), tuple(f"urn:vcloud:task:{uuid}" for uuid in list(found)[:MOST_TASKS]))
+    kind = _type_of(text) if len(payload) <= MAX_ENVELOPE_BYTES else OTHER
+    return Hint(kind, tuple(f"urn:vcloud:task:{uuid}" for uuid in list(found)[:MOST_TASKS]))
 
 
 def _type_of(text: str) -> str:

@@ -17,7 +17,7 @@ from bridge.ports.journal import (
     StoredRecord,
     TopicNames,
 )
-from bridge.ports.notifications import Notifications
+from bridge.ports.notifications import Notifications, SessionAccess
 from bridge.ports.observer import Observer
 from bridge.ports.vcd import VcdGateway
 
@@ -44,6 +44,7 @@ __all__ = [
     "RequestCodec",
     "RestoredPartition",
     "Revoking",
+    "SessionAccess",
     "Store",
     "StoreCodec",
     "StoredRecord",

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAccess:
+    """What else than the gateway needs of the present session. ``organization_uuid`` None: VCD has not told it."""
+
+    token: str = field(repr=False)
+    organization_uuid: str | None
+    is_provider: bool
 
 
 class Notifications(Protocol):

@@ -69,8 +69,10 @@ class Telemetry:
         self.metrics.bus_connected.set(1)
         self._log.info("bus.connected", url=url, topic=topic)
 
-    def bus_lost(self, url: str, why: str, next_try_seconds: float) -> None:
+    def bus_left(self) -> None:
         self.metrics.bus_connected.set(0)
+
+    def bus_lost(self, url: str, why: str, next_try_seconds: float) -> None:
         self._log.warning("bus.lost", url=url, why=why, next_try_seconds=next_try_seconds)
 
     def bus_message(self, kind: str, tasks: int) -> None:

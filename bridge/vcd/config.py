@@ -32,15 +32,6 @@ class EventLog(Protocol):
     def warning(self, event: str, **facts: Any) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who the present session is, for what else takes its token. ``organization_uuid`` None: VCD has not told it."""
-
-    token: str = field(repr=False)
-    organization_uuid: str | None
-    is_provider: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VcdConfig:
     """Where VCD is, who the bridge is there, and how long things may take (seconds).

@@ -18,9 +18,9 @@ from bridge.core.answers import (
     TaskReading,
     Unavailable,
 )
-from bridge.ports import Clock
+from bridge.ports import Clock, SessionAccess
 from bridge.vcd.calls import Calls
-from bridge.vcd.config import CallObserver, EventLog, Identity, VcdConfig
+from bridge.vcd.config import CallObserver, EventLog, VcdConfig
 from bridge.vcd.guard import Guard
 from bridge.vcd.login.credentials import Credential
 from bridge.vcd.login.identity import credential_of
@@ -93,10 +93,10 @@ class HttpGateway:
         return session.is_provider if session is not None else self._config.is_provider
 
     @property
-    def identity(self) -> Identity | None:
+    def access(self) -> SessionAccess | None:
         """The session as long as nothing speaks against its token; None: there is none now."""
         session = self._sessions.current
-        return None if session is None else Identity(session.token, session.organization_uuid, session.is_provider)
+        return None if session is None else SessionAccess(session.token, session.organization_uuid, session.is_provider)
 
     @property
     def clock_ahead(self) -> timedelta:

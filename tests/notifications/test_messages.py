@@ -42,6 +42,7 @@ def test_a_task_is_found_however_it_is_written(message: bytes) -> None:
     [
         b"", b"\x00\xff", b"null", b"[]", b'{"type": 7}', envelope({}), envelope({"vm": f"urn:vcloud:vm:{UUID}"}),
         envelope({"eventId": UUID}), envelope({"taskId": "soon"}), b"[" * 100_000,
+        b"\\" * MAX_BYTES, b'"taskId' + b"\\" * 500_000, b'"taskId' * 100_000,
         envelope({"entity": URN, "padding": "x" * MAX_BYTES}),
     ],
 )  # fmt: skip
