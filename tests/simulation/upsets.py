@@ -74,10 +74,10 @@ class Upsets:
         async with self._nobody_at_work():
             for partition, (ahead, before) in right.items():
                 self._set(partition, before)
-                if (
-                    ahead > self.world.kafka.log(partition).start
-                ):  # what retention has taken away meanwhile is skipped by nobody
-                    self.refused.append(Refusal(partition.topic, partition.partition, since, _now()))
+                refused = Refusal(topic=partition.topic, partition=partition.partition, since=since, until=_now())
+                # What retention has taken away meanwhile is skipped by nobody.
+                if ahead > self.world.kafka.log(partition).start:
+                    self.refused.append(refused)
 
     def _set(self, partition: TopicPartition, offset: tuple[int, str] | None) -> None:
         committed = self._offsets().committed

@@ -17,13 +17,13 @@ def handover(made: Made) -> StateWrite:
 
 @said("I1 in/0: group-one wrote offset .* while its offset was ahead of the store, since 1000.0")
 def taken_though_its_offset_is_ahead(made: Made) -> None:
-    made.settings["refused"] = [Refusal(*PLACE, since=1_000.0, until=1_002.0)]
+    made.settings["refused"] = [Refusal(topic=TOPIC, partition=0, since=1_000.0, until=1_002.0)]
 
 
 @said("I1 .*plain.*: call .* was made while its offset was ahead of the store")
 def called_though_its_offset_is_ahead(made: Made) -> None:
     (call,) = made.calls(birth(made, "plain"))
-    made.settings["refused"] = [Refusal(*PLACE, since=call.at - 5.0, until=call.at + 0.1)]
+    made.settings["refused"] = [Refusal(topic=TOPIC, partition=0, since=call.at - 5.0, until=call.at + 0.1)]
 
 
 @said("I7 in/0: group-two took a store that lacks .*, lost at")

@@ -322,13 +322,9 @@ class EndedRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Absence:
-    """From ``since`` to ``until`` this process knew that the partition was not its own.
+class Span:
+    """A partition from ``since`` to ``until``."""
 
-    By its own word: only the process can tell when it served the callback. What the coordinator knew is a ``Tenure``.
-    """
-
-    process: str
     topic: str
     partition: int
     since: float
@@ -337,6 +333,28 @@ class Absence:
     @property
     def place(self) -> Place:
         return self.topic, self.partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence(Span):
+    """This process knew that the partition was not its own.
+
+    By its own word: only the process can tell when it served the callback. What the coordinator knew is a ``Tenure``.
+    """
+
+    process: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenure(Span):
+    """The group's coordinator had the partition assigned to this process."""
+
+    process: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Span):
+    """The group's offset of this partition was ahead of its store: nobody may take it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,35 +367,6 @@ class Freeze:
     process: str
     since: float
     until: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tenure:
-    """From ``since`` to ``until`` the group's coordinator had the partition assigned to this process."""
-
-    process: str
-    topic: str
-    partition: int
-    since: float
-    until: float
-
-    @property
-    def place(self) -> Place:
-        return self.topic, self.partition
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """From ``since`` to ``until`` the group's offset of this partition was ahead of its store: nobody may take it."""
-
-    topic: str
-    partition: int
-    since: float
-    until: float
-
-    @property
-    def place(self) -> Place:
-        return self.topic, self.partition
 
 
 @dataclass(frozen=True, slots=True)
