@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import subprocess
 import sys
 import time
@@ -147,12 +148,16 @@ class Simulator:
         """Adds a fault (``do=``, ``operation=``, ``times=``, …) and returns its id."""
         return int(self.admin("POST", "faults", fault)["id"])
 
-    def wait_met(self, fault: int, times: int = 1) -> None:
+    def wait_met(self, fault: int, times: float = 1) -> None:
         """Until a fault has met so many calls, which then may still be waiting for their answers."""
         deadline = time.monotonic() + 60
-        while any(one["id"] == fault and one["met"] < times for one in self.admin("GET", "faults")):
+        while self.met(fault) < times:
             assert time.monotonic() < deadline, f"fault {fault} was not met"
             time.sleep(0.01)  # the simulator is polled: there is nothing to be woken by
+
+    def met(self, fault: int) -> float:
+        """How many calls a fault has met so far; infinity for one that has met all of its calls."""
+        return next((one["met"] for one in self.admin("GET", "faults") if one["id"] == fault), math.inf)
 
     def clear_faults(self) -> None:
         self.admin("DELETE", "faults")
