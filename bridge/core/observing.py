@@ -14,7 +14,7 @@ def accept(story: Story, task: Task) -> None:
     """A Task is ours: told as accepted, or at once as finished."""
     lifecycle = story.lifecycle
     if task.id != lifecycle.task_id:
-        story.become(progress_told=None, cancel_requested=False)
+        story.become(progress_told=None, cancel_requested=False, cancel_sent=False)
     story.become(
         task_id=task.id, task_href=task.href, waiting_for=None, waiting_code=None, wake_at=None, waits=0,
         unsure_code=None, blockers=(),
