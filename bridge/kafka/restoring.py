@@ -54,6 +54,7 @@ class Log:
 
     partition: TopicPartition
     latest_only: bool
+    start: int = 0
     end: int = 0
     done: bool = False
     stuck_at: int = -1
@@ -228,6 +229,7 @@ class RestoreThread:
         if logs:
             self._made_reader().incremental_assign([_client(p, start) for p, start in starts.items()])
         for restore, log in logs:
+            log.start = starts[log.partition]
             self._logs[log.partition] = (restore, log)
             restore.started = True
             restore.progress_at = time.monotonic()
@@ -293,7 +295,7 @@ class RestoreThread:
     # --- ending -------------------------------------------------------------------------------------------------------
 
     def _complete(self, restores: Sequence[Restore]) -> None:
-        restores = self._not_deleted(restores)
+        restores = self._not_cut(self._not_deleted(restores))
         if not restores:
             return
         inputs = [restore.partition for restore in restores]
@@ -319,6 +321,18 @@ class RestoreThread:
             if restore.partition.topic not in facts:
                 self._end([restore], _deleted(restore.partition))
         return [restore for restore in restores if restore.partition.topic in facts]
+
+    def _not_cut(self, restores: Sequence[Restore]) -> Sequence[Restore]:
+        """Ends those whose changelog has lost records while it was read: what was read before is older than what was
+        committed, and nothing that is left tells so. Compaction does not move a log's start."""
+        if not restores:
+            return restores
+        logs = [restore.changelog for restore in restores]
+        starts = log_starts(self._connected(), [log.partition for log in logs])
+        for restore, log in zip(restores, logs, strict=True):
+            if starts[log.partition] > log.start:
+                self._end([restore], _cut(log.partition, starts[log.partition]))
+        return [restore for restore in restores if restore in self._active]
 
     def _complete_without_store(self, restores: Sequence[Restore]) -> None:
         """The engine refuses such partitions, naming the counts."""
@@ -362,6 +376,13 @@ def _thrown_away(changelog: TopicPartition, policy: str) -> StoreConflict:
     return StoreConflict(
         f"{changelog}: the topic has cleanup.policy={policy}, so requests that are still open would be deleted from it",
         hint="run `vcd-bridge topics apply`, which makes it compact; it is looked at again without a restart",
+    )
+
+
+def _cut(changelog: TopicPartition, start: int) -> StoreConflict:
+    return StoreConflict(
+        f"{changelog}: its records below {start} were deleted while it was read",
+        hint="it is looked at again without a restart; what is missing then is named",
     )
 
 

@@ -39,7 +39,8 @@ class KafkaStore:
     async def restore(self, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
         """None when the partition was lost meanwhile.
 
-        Raises TemporaryError when the store cannot be read, StoreConflict when the input topic is gone.
+        Raises TemporaryError when the store cannot be read, StoreConflict when the input topic is gone or the
+        changelog loses records.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RestoredPartition | None] = loop.create_future()

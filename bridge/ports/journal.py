@@ -109,7 +109,8 @@ class Store(Protocol):
     async def restore(self, partition: TopicPartition, epoch: int) -> RestoredPartition | None:
         """None when the partition was lost meanwhile.
 
-        Raises TemporaryError when the store cannot be read, StoreConflict when the input topic is gone.
+        Raises TemporaryError when the store cannot be read, StoreConflict when the input topic is gone or the
+        changelog loses records.
         """
         ...
 

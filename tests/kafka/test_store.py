@@ -16,7 +16,7 @@ from bridge.kafka import restoring
 from bridge.kafka.store import KafkaStore
 from bridge.ports import Committed, OutRecord, PartitionEntries, StoredRecord
 from tests.kafka.member import Stage, restore, running
-from tests.support.kafka import KafkaNode, create_topics, produce, set_topic, unique
+from tests.support.kafka import KafkaNode, create_topics, delete_records, produce, set_topic, unique
 from tests.support.proxy import LIST_OFFSETS, OFFSET_FETCH, KafkaProxy
 
 
@@ -105,6 +105,36 @@ async def test_a_committed_offset_may_take_its_time(kafka: KafkaNode, proxy: Kaf
         await near.close()
         restored = await restore(member)
     assert (restored.committed, troubles) == (None, [])
+
+
+async def test_a_changelog_that_is_cut_while_it_is_read_is_not_taken_for_whole(kafka: KafkaNode) -> None:
+    """The reader goes on behind the cut as if nothing had been there: what it had read of a key before is out of date,
+    and what would have said so is gone."""
+    stage = Stage.make(kafka)
+    for key, value in ((b"old", b"1"), (b"other", b"1"), (b"old", b"2"), (b"last", b"1")):
+        produce(kafka.bootstrap, stage.changelog, [value], key=key)
+    cuts: list[int] = []
+
+    def reach(point: str) -> None:
+        if point == "restoring" and not cuts:
+            cuts.append(3)
+            # A broker cuts nothing that is compacted only: somebody has changed that since it was looked at.
+            set_topic(kafka.bootstrap, stage.changelog, "cleanup.policy", "compact,delete")
+            delete_records(kafka.bootstrap, stage.changelog, 0, before=3)
+            set_topic(kafka.bootstrap, stage.changelog, "cleanup.policy", "compact")
+
+    async with running(stage) as member:
+        await member.owning(0)
+        await member.store.close()
+        member.store = KafkaStore(
+            # One record is fetched, and then there is a pause.
+            stage.config({"queued.min.messages": "1", "max.partition.fetch.bytes": "1"}),
+            member.inbox.membership, stage.names, writer_id=member.journal.transactional_id,
+            trouble=lambda where, message: None, reach=reach,
+        )  # fmt: skip
+        with pytest.raises(StoreConflict, match="its records below 3 were deleted while it was read"):
+            await restore(member)
+        assert [record.key for record in (await restore(member)).changelog] == [b"last"]
 
 
 async def test_a_restore_waits_for_a_transaction_that_its_owner_still_ends(kafka: KafkaNode) -> None:
