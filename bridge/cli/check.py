@@ -170,6 +170,8 @@ async def _director(settings: Settings) -> list[Checked]:
         opened = gateway if results[0].ok else None
         if opened is not None and settings.vcd.further_urls:
             results += [_address(url, trouble) for url, trouble in (await opened.try_addresses()).items()]
+        if settings.notifications.enabled:
+            results += await _bus(settings, opened)
         if settings.external_tasks.is_on:
             results.append(_external_tasks(settings, is_provider=opened.is_provider if opened is not None else None))
         return results
@@ -181,6 +183,29 @@ async def _director(settings: Settings) -> list[Checked]:
 def _address(url: str, trouble: str | None) -> Checked:
     hint = "vcd.url and vcd.further_urls are cells of one Cloud Director, which share its sessions"
     return Checked(f"cell {url}", trouble is None, trouble or "takes the same session", hint if trouble else "")
+
+
+async def _bus(settings: Settings, gateway: HttpGateway | None) -> list[Checked]:
+    """Each address of the message bus. The bridge works without it, so what is wrong there is a remark."""
+    from bridge import app, wiring
+    from bridge.telemetry import Telemetry
+
+    bus = None if gateway is None else wiring.message_bus(settings, Telemetry(), app.SystemClock(), gateway)
+    if bus is None:
+        return [Checked("message bus", ok=None, detail="not tried without Cloud Director")]
+    results = []
+    for url in wiring.vcd_config(settings).urls:
+        began = time.monotonic()
+        trouble = await bus.trouble_at(url)
+        name, seconds = f"message bus {url}", time.monotonic() - began
+        if trouble is None:
+            results.append(Checked(name, True, "listens", "", seconds))
+        else:
+            hint = (
+                "proxies have to let WebSockets to /messaging/mqtt through, and the login has to be allowed the topic"
+            )
+            results.append(Checked(name, None, f"{trouble}: Tasks are found by looking", hint, seconds))
+    return results
 
 
 def _external_tasks(settings: Settings, *, is_provider: bool | None) -> Checked:

@@ -127,6 +127,22 @@ def test_each_cell_is_tried_with_the_session_of_the_first(site: Shell) -> None:
     assert "share its sessions" in told[f"cell {other.url}"]["hint"]
 
 
+def test_each_address_of_the_message_bus_is_tried_and_the_bridge_works_without_it(site: Shell) -> None:
+    site.run("topics", "apply")
+
+    def told() -> dict[str, tuple[bool | None, str]]:
+        found = (one for one in site.json("check") if one["name"].startswith("message bus "))
+        return {one["name"].rpartition(" ")[2]: (one["ok"], one["detail"]) for one in found}
+
+    with running_simulator(cells=2, bus=True) as bus, running_simulator() as other:
+        first, second = bus.urls
+        site.set(notifications__enabled="true", vcd__url=first, vcd__further_urls=second)
+        assert told() == {first: (True, "listens"), second: (True, "listens")}
+        site.set(notifications__enabled="true", vcd__url=other.url, vcd__further_urls="")
+        (found,) = told().values()
+    assert found == (None, "WebSocket handshake error: Tasks are found by looking")
+
+
 def test_what_depends_on_kafka_is_not_tried_without_it(site: Shell) -> None:
     site.set(kafka__bootstrap_servers="127.0.0.1:1")
     found = marks(site, 1)
