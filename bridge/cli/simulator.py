@@ -69,7 +69,8 @@ def simulator(
             addresses, task_seconds=task_seconds, virtual_machines=virtual_machines or 4,
             inventory=None if inventory is None else read_inventory(inventory),
             lenient_entities=lenient_entities, public_url=public_url, tls=tls, faults_file=faults, ledger_file=ledger,
-            bus=bus,            settings=_object(settings), maximum_tasks=maximum_tasks, seed=seed,
+            bus=bus,
+            settings=_object(settings), maximum_tasks=maximum_tasks, seed=seed,
             ready=lambda served: _ready(served, authority),
         )  # fmt: skip
     except OSError as error:

@@ -69,6 +69,8 @@ class _Reader(ReaderAdapter):
             part = await self._connection.receive()
             self._ended = not part
             self._buffer += part
+        if n < 0:
+            raise ValueError("a packet says how long it is")
         taken = bytes(self._buffer[:n])
         del self._buffer[:n]
         return taken

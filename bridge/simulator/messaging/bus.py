@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.messaging.broker import MqttBroker
@@ -25,12 +26,16 @@ class MessageBus:
     async def start(self) -> None:
         await self._broker.start()
         self._telling = asyncio.ensure_future(self._news.run())
+        self._telling.add_done_callback(_tell_why)
 
     async def stop(self) -> None:
         telling, self._telling = self._telling, None
         if telling is not None:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
+        for saying in self._saying:
+            saying.cancel()
+        self._news.stop()
         self._door.throw_out()
         await self._broker.stop()
 
@@ -53,3 +58,9 @@ class MessageBus:
         return {
             "connections": self._door.connections, "refused": self._door.refused, "published": self._news.published,
         }  # fmt: skip
+
+
+def _tell_why(telling: asyncio.Task[None]) -> None:
+    """A bus that falls silent by a bug of the simulator's says so: else whoever listens is blamed."""
+    if not telling.cancelled() and telling.exception() is not None:
+        traceback.print_exception(telling.exception())

@@ -20,6 +20,8 @@ from bridge.simulator.state.access.sessions import Session
 PATH = "/messaging/mqtt"
 SUBPROTOCOL = "mqtt"
 _TOKEN_CHECK_SECONDS = 0.5
+_NUMBERS = itertools.count(1)
+"""Of the connections of all simulators in the process: their broker is told apart by them."""
 _GOING_AWAY = 1001
 
 
@@ -29,7 +31,6 @@ class Door:
     def __init__(self, cloud: Cloud, broker: MqttBroker) -> None:
         self._cloud = cloud
         self._broker = broker
-        self._numbers = itertools.count(1)
         self._inside: dict[str, asyncio.Event] = {}
         """The open connections, and what ends each."""
         self.refused = 0
@@ -65,7 +66,7 @@ class Door:
             return None
 
     async def _serve(self, session: Session, receive: Receive, send: Send) -> None:
-        name = f"client-{next(self._numbers)}"
+        name = f"client-{next(_NUMBERS)}"
         end = self._inside[name] = asyncio.Event()
         connection = Connection(name, _topic_of(session), _receiver(receive), _sender(send), _closer(send))
         served = asyncio.ensure_future(self._broker.serve(connection))

@@ -21,6 +21,7 @@ _STEM = "com/vmware/vcloud/event/"
 _ENDS = {"success": "complete", "error": "fail", "aborted": "abort", "canceled": "abort"}
 
 _MOST_REMEMBERED = 200_000
+_LONGEST_SLEEP_SECONDS = 1.0
 
 Publish = Callable[[str, bytes], Awaitable[None]]
 
@@ -64,10 +65,16 @@ class TaskNews:
                     await self._tell(task, event, now)
             while len(self._told) > _MOST_REMEMBERED:
                 self._told.popitem(last=False)
-            wait = self._due[0][0] - now if self._due else None
+            # Not for longer than that: the simulated clock can be set.
+            wait = min(self._due[0][0] - now, _LONGEST_SLEEP_SECONDS) if self._due else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if wait is None else max(wait, 0.001)):
                     await self._changed.wait()
+
+    def stop(self) -> None:
+        """What is still late is not told any more."""
+        for late in self._late:
+            late.cancel()
 
     def _events_of(self, task: Task, now: float) -> list[str]:
         status = task.step(now).status
