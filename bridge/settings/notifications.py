@@ -14,7 +14,8 @@ class NotificationSettings(Section):
     What the bus loses is found by looking all the same."""
 
     enabled: bool = False
-    """Whether to listen. The login needs no right of its own; ``vcd.url`` and its ``/messaging/mqtt`` have to be
-    reachable by WebSocket."""
+    """Whether to listen. ``/messaging/mqtt`` of ``vcd.url`` has to be reachable by WebSocket, and the login to be an
+    administrator's of its organization; another one hears its own user's messages, see ``topic``."""
     topic: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    """Topic filter to subscribe to. Absent: ``publish/<organization>/+``, of a provider login ``publish/#``."""
+    """Topic filter to subscribe to. Absent: ``publish/<organization>/+``, of a provider login ``publish/#``; of its own
+    user's alone ``publish/<organization>/<user>``, both as uuids."""
