@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
+from statistics import median_low
 from typing import Any
 
 import httpx
@@ -29,8 +30,9 @@ _MOST_SILENT = 2
 """So many addresses that do not answer in time are waited for by one read, however many there are."""
 
 READINGS = 5
-"""Of so many answers the earliest clock counts: one of a cell or proxy that is ahead would make the Task of a call that
-is decided right then seem to have begun before it."""
+"""Of so many answers the middle clock counts: two of a cell or proxy that is wrong change nothing. One that is ahead
+would make the Task of a call that is decided right then seem to have begun before it; one that is behind would take
+older Tasks into the look for it. Of two in the middle it is the earlier, which misses nothing."""
 BELIEVABLE_SKEW = timedelta(days=1)
 """A clock further off than this is a mistake in an answer: logins and certificates would not work with it."""
 
@@ -85,7 +87,7 @@ class Line:
         self._reach = reach or Reach(clock)
         self._out: set[asyncio.Task[Any]] = set()
         self._told: deque[tuple[datetime, float]] = deque(maxlen=READINGS)
-        """What time it was in VCD's last answer, and when that came (monotonic)."""
+        """What time it was in VCD's last answers, and when they came (monotonic)."""
 
     @property
     def clock_ahead(self) -> timedelta:
@@ -94,7 +96,7 @@ class Line:
         if not self._told:
             return timedelta()
         now = self._clock.monotonic()
-        return min(told + timedelta(seconds=now - heard) for told, heard in self._told) - self._clock.now()
+        return median_low(told + timedelta(seconds=now - heard) for told, heard in self._told) - self._clock.now()
 
     @property
     def silence_seconds(self) -> float:
