@@ -113,6 +113,8 @@ def _apply_task(story: Story, event: Observed | Vanished | CancelAnswered, rules
         case Vanished():
             story.become(evidence=(*story.lifecycle.evidence, f"GET {story.lifecycle.task_id}: {event.http_status}"))
             story.park(Reason("task_vanished", f"VCD no longer shows the Task (HTTP {event.http_status})"))
+        case CancelAnswered(task_id=task_id) if task_id != story.lifecycle.task_id:
+            pass  # a late word on a Task that an operator's has replaced
         case CancelAnswered(answer=CancelAnswer.UNAVAILABLE, failures=failures):
             # Commanded anew by this step: whose commit shows that the partition is still ours, gets a new lease.
             if story.lifecycle.cancel_wanted and not story.lifecycle.cancel_sent:

@@ -65,8 +65,10 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswered:
-    """VCD's word on our cancel request; ``UNAVAILABLE``: time to ask again, after so many ``failures`` in a row."""
+    """VCD's word on our request to cancel this Task; ``UNAVAILABLE``: time to ask again, after so many ``failures`` in
+    a row."""
 
+    task_id: str
     answer: CancelAnswer
     failures: int = 0
 

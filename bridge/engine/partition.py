@@ -9,7 +9,7 @@ from enum import Enum, auto
 from itertools import chain
 
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.inputs import AnyInput
+from bridge.core.inputs import AnyInput, CancelAnswered
 from bridge.core.lifecycle import Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.task import Task
 from bridge.engine.lanes import Lanes
@@ -81,8 +81,8 @@ class OwnedPartition:
         self.inputs: dict[Birth, deque[AnyInput]] = {}
         self.found: deque[tuple[str, Task]] = deque()
         """Running Tasks with our mark that nobody has, by their external key: to be taken over."""
-        self.held_cancels: dict[Birth, int] = {}
-        """Cancels that a freeze holds, with how often each has failed in a row."""
+        self.held_cancels: dict[Birth, CancelAnswered] = {}
+        """What is said of the cancels that a freeze holds, once it is over."""
         self.deciding: frozenset[Birth] = frozenset()
         """Lifecycles with a step in the transaction under way."""
         self.stalled_until = 0.0

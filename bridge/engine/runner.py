@@ -178,7 +178,7 @@ class Runner:
         if lifecycle.phase is not Phase.FOLLOWING or owned.draining:
             return
         if self._brake.is_on:
-            owned.held_cancels[lifecycle.birth] = failures
+            owned.held_cancels[lifecycle.birth] = _not_sent(lifecycle, failures)
         else:
             self._spawn(self._cancel(owned, lifecycle, failures, leave_by))
 
@@ -186,8 +186,8 @@ class Runner:
         """Take up the cancels that the freeze has held."""
         for owned in partitions:
             held, owned.held_cancels = owned.held_cancels, {}
-            for birth, failures in held.items():
-                self._loop().feed(owned, birth, CancelAnswered(CancelAnswer.UNAVAILABLE, failures))
+            for birth, not_sent in held.items():
+                self._loop().feed(owned, birth, not_sent)
 
     async def _cancel(self, owned: OwnedPartition, lifecycle: Lifecycle, failures: int, leave_by: float) -> None:
         """One try. Another is a step of its own: a lease is never older than the commit that it counts from, and a
@@ -198,10 +198,10 @@ class Runner:
         answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id, leave_by=leave_by)
         if answer is CancelAnswer.UNAVAILABLE:
             await self._clock.sleep(self._cancel_backoff.delay(failures, self._clock.random()).total_seconds())
-            self._feed(owned, lifecycle, CancelAnswered(answer, failures + 1))
+            self._feed(owned, lifecycle, _not_sent(lifecycle, failures + 1))
             return
         self._reach("cancel_answered")
-        self._feed(owned, lifecycle, CancelAnswered(answer))
+        self._feed(owned, lifecycle, CancelAnswered(lifecycle.task_id or "", answer))
         self._follower.hurry(lifecycle.birth)
 
     async def _read_references(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
@@ -250,6 +250,11 @@ class Runner:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._loop().fail(error)
+
+
+def _not_sent(lifecycle: Lifecycle, failures: int) -> CancelAnswered:
+    """Of the cancel of its present Task: to be asked again."""
+    return CancelAnswered(lifecycle.task_id or "", CancelAnswer.UNAVAILABLE, failures)
 
 
 _EXTERNAL_CALLS = {"POST": "createExternalTask", "PUT": "updateTask"}

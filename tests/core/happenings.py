@@ -122,18 +122,27 @@ def _readings(task_id: str) -> Iterator[Input]:
     ):  # fmt: skip
         yield Observed(task(task_id, status, progress, flagged))
     yield from [Vanished(403, "gone")] * 3
-    yield from (CancelAnswered(answer) for answer in CancelAnswer)
+    yield from (CancelAnswered(_urn(task_id), answer) for answer in CancelAnswer)
+    yield CancelAnswered(_urn("other"), CancelAnswer.REQUESTED)
 
 
 def _late_task(task_id: str) -> list[Input]:
-    return [Observed(task(task_id, "success")), Vanished(404, "gone"), CancelAnswered(CancelAnswer.REQUESTED)]
+    return [
+        Observed(task(task_id, "success")),
+        Vanished(404, "gone"),
+        CancelAnswered(_urn(task_id), CancelAnswer.REQUESTED),
+    ]
 
 
 def task(name: str, status: str | None = "running", progress: int | None = None, cancel: bool = False) -> Task:
     """A reading of a Task, by its URN or the end of it."""
     document = empty_document()
-    document["id"] = name if name.startswith("urn:") else f"urn:vcloud:task:{name}"
+    document["id"] = _urn(name)
     document["status"] = status
     document["progress"] = progress
     document["cancelRequested"] = cancel
     return Task(document)
+
+
+def _urn(name: str) -> str:
+    return name if name.startswith("urn:") else f"urn:vcloud:task:{name}"

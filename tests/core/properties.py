@@ -233,6 +233,8 @@ def _becomes_unknown(step: Step) -> bool:
 def _of_another(step: Step) -> bool:
     if isinstance(step.event, Answered | Looked):
         return step.event.attempt != step.before.attempt
+    if isinstance(step.event, CancelAnswered):
+        return step.event.task_id != step.before.task_id
     return isinstance(step.event, Observed) and step.event.task.id != step.before.task_id
 
 

@@ -112,7 +112,7 @@ class _Player:
             event = external_input_of(verb, plain, arguments, before.attempt)
             decision = decide_external(self.now, before, event, self.request, self.rules)
         else:
-            event = input_of(verb, plain, arguments, before.attempt)
+            event = input_of(verb, plain, arguments, before.attempt, before.task_id)
             decision = decide(self.now, before, event, self.facts, self.rules)
         self.moves.append((before.kind, before.phase, type(event), decision.lifecycle.phase))
         return self._tell(decision)

@@ -79,8 +79,8 @@ def _reference(urn: str) -> ReferenceDocument:
     return ReferenceDocument(href=None, id=urn, type=None, name=None)
 
 
-def input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int) -> Input:
-    """``attempt``: the present one, of which an answer or a look is unless it says otherwise."""
+def input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int, task_id: str | None = None) -> Input:
+    """``attempt`` and ``task_id``: the present ones, of which an answer or a look is unless it says otherwise."""
     attempt = int(arguments.get("attempt", attempt))
     match verb:
         case "granted":
@@ -98,7 +98,9 @@ def input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int) ->
         case "cancel":
             return CancelWanted("operator")
         case "cancel_answer":
-            return CancelAnswered(CancelAnswer(plain[0]))
+            return CancelAnswered(
+                _urn(arguments["task"]) if "task" in arguments else task_id or "", CancelAnswer(plain[0])
+            )
         case "retry":
             return RetryWanted("operator")
         case "resolve":
@@ -157,9 +159,13 @@ def _answer(kind: str, arguments: Arguments) -> CallAnswer:
             raise AssertionError(f"unknown answer {kind}")
 
 
+def _urn(name: str) -> str:
+    return f"urn:vcloud:task:{name}"
+
+
 def _task(name: str, status: str, arguments: Arguments) -> Task:
     document = empty_document()
-    document["id"] = f"urn:vcloud:task:{name}"
+    document["id"] = _urn(name)
     document["status"] = status
     if "progress" in arguments:
         document["progress"] = int(arguments["progress"])

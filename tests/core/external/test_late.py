@@ -86,7 +86,7 @@ def test_what_the_tables_do_not_know_is_a_bug() -> None:
     with pytest.raises(InvariantViolation, match="Commanded in phase ended"):
         decide_external(ended.now, ended.lifecycle, commanded, ended.request, RULES)
     following = _in(Phase.FOLLOWING)
-    of_requests: Any = CancelAnswered(CancelAnswer.REQUESTED)
+    of_requests: Any = CancelAnswered("urn:vcloud:task:1", CancelAnswer.REQUESTED)
     with pytest.raises(InvariantViolation, match="CancelAnswered in phase following"):
         decide_external(following.now, following.lifecycle, of_requests, None, RULES)
 
