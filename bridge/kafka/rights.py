@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition as ClientPartition
 from bridge.errors import ConfigurationError
 from bridge.kafka.admin import AclOperation, TopicCollection
 from bridge.kafka.config import LOG, KafkaConfig, make
-from bridge.kafka.connection import REACH_SECONDS, Connection, describe
+from bridge.kafka.connection import REACH_SECONDS, Connection, describe, failure
 from bridge.kafka.letting_go import let_go
 from bridge.ports import TopicNames
 
@@ -80,26 +80,24 @@ def _missing_on_topics(connection: Connection, read: Collection[str], write: Col
 
 
 def _missing_on_group(connection: Connection, config: KafkaConfig, names: TopicNames) -> Iterable[str]:
+    """Raises TemporaryError when it cannot be learnt."""
     group = config.group_id
-    # Without a coordinator the question below times out, and that can abort the process inside librdkafka 2.x
-    # (rd_kafka_enq_once_del_source_return, seen twice). This one just fails.
     try:
+        # Without a coordinator the next question times out, and that can abort the process inside librdkafka 2.x
+        # (rd_kafka_enq_once_del_source_return, seen twice). This one just fails.
         _ask_the_coordinator(config, next(iter(names.inputs)))
-    except KafkaException as error:
-        if error.args[0].code() in DENIED:
-            yield f"use group {group}: {describe(error.args[0])}"
-        return
-    asked = connection.admin.describe_consumer_groups(
-        [group], include_authorized_operations=True, request_timeout=REACH_SECONDS
-    )
-    try:
+        asked = connection.admin.describe_consumer_groups(
+            [group], include_authorized_operations=True, request_timeout=REACH_SECONDS
+        )
         allowed = asked[group].result().authorized_operations
-    except KafkaException as error:
-        if error.args[0].code() in DENIED:
-            yield f"use group {group}: {describe(error.args[0])}"
-        return
-    if _is_missing(AclOperation.READ, allowed):
-        yield f"join group {group} (Read)"
+    except KafkaException as raised:
+        error: KafkaError = raised.args[0]
+        if error.code() not in DENIED:
+            raise failure(f"what group {group} may do cannot be learnt", error) from None
+        yield f"use group {group}: {describe(error)}"
+    else:
+        if _is_missing(AclOperation.READ, allowed):
+            yield f"join group {group} (Read)"
 
 
 def _ask_the_coordinator(config: KafkaConfig, topic: str) -> None:

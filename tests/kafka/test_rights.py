@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka import rights
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection
@@ -107,7 +109,22 @@ def test_the_group_is_not_asked_about_without_a_coordinator(monkeypatch: pytest.
     config = KafkaConfig(bootstrap_servers="127.0.0.1:1", group_id="g")
     connection = Connection(config)
     monkeypatch.setattr(connection.admin, "describe_consumer_groups", asked, raising=False)
-    assert list(rights._missing_on_group(connection, config, NAMES)) == []
+    with pytest.raises(TemporaryError, match=r"what group g may do cannot be learnt: .*_TIMED_OUT"):
+        list(rights._missing_on_group(connection, config, NAMES))
+
+
+def test_a_group_that_could_not_be_described_is_not_taken_for_allowed(
+    kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage.make(kafka)
+    connection = Connection(stage.config())
+    failed: Future[None] = Future()
+    failed.set_exception(KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT)))
+    monkeypatch.setattr(
+        connection.admin, "describe_consumer_groups", lambda groups, **_: dict.fromkeys(groups, failed), raising=False
+    )
+    with pytest.raises(TemporaryError, match=r"cannot be learnt: .*REQUEST_TIMED_OUT"):
+        list(rights._missing_on_group(connection, stage.config(), stage.names))
 
 
 async def test_a_journal_that_may_not_tell_events_does_not_open(kafka: KafkaNode) -> None:
