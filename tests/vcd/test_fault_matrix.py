@@ -12,9 +12,11 @@ import gzip
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
+from httpcore._backends.anyio import AnyIOStream
 
 from bridge.vcd.transport.fast_transport import FastTransport
 from bridge.vcd.transport.httpx_transport import HttpxTransport
@@ -174,6 +176,22 @@ async def test_httpx_takes_no_answer_that_came_before_its_question() -> None:
         await asyncio.wait_for(sent.wait(), 1.0)
         second = await transport.send(post(peer.url, method="GET"))
         assert (first.body, second.body, peer.connections) == (b"0001", b"0002", 2)
+    await transport.close()
+
+
+async def test_httpx_has_its_connection_back_when_closing_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    closing = AnyIOStream.aclose
+
+    async def fail(stream: AnyIOStream) -> None:
+        await closing(stream)
+        raise OSError("closed by force")
+
+    transport = HttpxTransport(replace(LIMITS, connections=1), TlsFiles(), time.monotonic)
+    async with listening(_twice) as peer:
+        with monkeypatch.context() as patch:
+            patch.setattr(AnyIOStream, "aclose", fail)
+            await fault_of(transport, post(peer.url, method="GET"))
+        assert (await transport.send(post(peer.url, method="GET"))).body == b"0002"
     await transport.close()
 
 

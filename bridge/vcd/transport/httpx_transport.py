@@ -39,9 +39,10 @@ class HttpxTransport:
     A request must not be canceled while it is inside: httpcore loses the connection's slot for good (encode/httpcore
     #1093). The caller gives each one a task of its own and shields it.
 
-    What may change VCD goes over a connection that has carried nothing before and carries nothing after: of a peer that
-    answers one request twice httpcore takes the second answer for that of the next request. Reads keep their
-    connections as long as nothing has come on them that was not asked for.
+    What may change VCD is the last request of its connection, and where no reads go by the same transport, as with
+    calls and cancels, the first one too: of a peer that answers one request twice httpcore takes the second answer for
+    that of the next request. Reads keep their connections as long as nothing has come on them that was not asked for; a
+    login or logout, which goes by the transport of reads, may be the last on one of these.
     """
 
     def __init__(self, limits: TransportLimits, tls: TlsFiles, monotonic: Callable[[], float]) -> None:
@@ -136,9 +137,12 @@ class _Watched(httpx.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
-        if _left_over(self._body):
-            await self._connection.aclose()
-        await cast("httpx.AsyncByteStream", self._body).aclose()
+        try:
+            if _left_over(self._body):
+                await self._connection.aclose()
+        finally:
+            # It is this that gives the pool its slot back.
+            await cast("httpx.AsyncByteStream", self._body).aclose()
 
 
 def _left_over(body: object) -> bool:
