@@ -27,7 +27,7 @@ from tests.simulation.gateway import ANSWER_SECONDS, SimGateway
 from tests.simulation.loop import EPOCH, VirtualClock
 from tests.simulation.process import Process
 from tests.simulation.tickets import external_rules
-from tests.support.checker.evidence import Absence, Freeze
+from tests.support.checker.evidence import Absence, Freeze, Stop
 from tests.support.observer import SilentObserver
 
 if TYPE_CHECKING:
@@ -48,11 +48,10 @@ class Witness(SilentObserver):
         self.name = name
         self.absences: list[Absence] = []
         self.freezes: list[Freeze] = []
-        self.stopped: dict[TopicPartition, str] = {}
+        self.stopped: dict[TopicPartition, Stop] = {}
         """What it cannot go on with, as long as it takes that for its own: who stood still may have read a store that
         has had another owner since, and hears of that only later."""
-        self.refusals: list[tuple[float, TopicPartition, str]] = []
-        """Every partition that was not taken, when, and why."""
+        self.stops: list[Stop] = []
         self._frozen_since: float | None = None
         self._gone: dict[TopicPartition, float] = {}
 
@@ -69,8 +68,10 @@ class Witness(SilentObserver):
         self._frozen_since = _now() if freeze.frozen else None
 
     def partition_stopped(self, partition: TopicPartition, reason: str) -> None:
-        self.stopped[partition] = reason
-        self.refusals.append((_now(), partition, reason))
+        at, place = EPOCH.timestamp() + _now(), (partition.topic, partition.partition)
+        stop = Stop(process=self.name, topic=place[0], partition=place[1], at=at, why=reason)
+        self.stopped[partition] = stop
+        self.stops.append(stop)
 
     def ended(self, at: float) -> None:
         """The process is no more, or the run is over."""

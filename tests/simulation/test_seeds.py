@@ -75,7 +75,7 @@ def test_what_is_rare_takes_part() -> None:
     happened = {kind for run in runs for kind, count in asdict(run.world.plan.trouble).items() if count}
     assert happened >= set(RARE)
     assert any(any(map(Joined(run.evidence).was_never_read, run.evidence.inputs)) for run in runs if run.evidence)
-    refusals = [why for run in runs for one in run.world.started for *_, why in one.witness.refusals]
+    refusals = [stop.why for run in runs for one in run.world.started for stop in one.witness.stops]
     assert any(upset.refused for upset in upsets)
     assert any("is ahead of the store's cursor" in why for why in refusals)
     assert any(upset.lost for upset in upsets)

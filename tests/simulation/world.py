@@ -172,10 +172,10 @@ class World:
 
     def _assert_nothing_is_refused(self) -> None:
         stopped = [
-            reason
+            stop
             for running in self.started
-            for partition, reason in running.witness.stopped.items()
-            if (partition.topic, partition.partition) not in self.upsets.lost
+            for stop in running.witness.stopped.values()
+            if stop.place not in self.upsets.lost
         ]
         assert not stopped, f"partitions cannot go on: {stopped}"
 
@@ -226,6 +226,7 @@ class World:
             removed=self.upsets.removed,
             moved=self.upsets.moved,
             refused=self.upsets.refused,
+            stops=[stop for running in self.started for stop in running.witness.stops],
             lost_stores=self.upsets.lost,
             reads_refused=[(epoch + since, epoch + until) for since, until in self.vcd.refusals],
             max_open=plan.max_open,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.support.breaking import said
 from tests.support.broken_steps import birth
-from tests.support.checker.evidence import Refusal, StateWrite, VcdTask
-from tests.support.made import NEXT_WRITER, TOPIC, Made
+from tests.support.checker.evidence import Refusal, StateWrite, Stop, VcdTask
+from tests.support.made import NEXT_WRITER, TOPIC, WRITER, Made
 
 PLACE = TOPIC, 0
 
@@ -29,6 +29,17 @@ def called_though_its_offset_is_ahead(made: Made) -> None:
 @said("I7 in/0: group-two took a store that lacks .*, lost at")
 def a_lost_store_is_taken(made: Made) -> None:
     made.settings["lost_stores"] = {PLACE: handover(made).at}
+
+
+@said("I1 in/0: group-one stopped at .*: too old")
+def a_partition_is_refused_without_cause(made: Made) -> None:
+    at = handover(made).at
+    made.settings["lost_stores"] = {("in", 1): at - 10.0}
+    made.settings["stops"] = [stop(WRITER, at - 1.0), stop(WRITER, at + 1.0)]  # the second is another's by then
+
+
+def stop(process: str, at: float) -> Stop:
+    return Stop(process=process, topic=TOPIC, partition=0, at=at, why="too old")
 
 
 @said("I4 .*vanished.*: told that its Task has vanished, but VCD shows it")

@@ -21,6 +21,7 @@ from tests.support.checker.evidence import (
     EndedRecord,
     Freeze,
     InputRecord,
+    Refusal,
     Tenure,
     VcdTask,
     story_id,
@@ -881,6 +882,16 @@ def test_what_was_looked_at_may_be_told_with_the_word_that_it_takes_too_long() -
     made.call(slow, 202, "task:slow")
     made.accepted(slow, "task:slow")
     made.finished(slow, "task:slow")
+    assert violations(made.evidence()) == []
+
+
+@pytest.mark.parametrize("upset", ["refused", "lost_stores"])
+def test_who_finds_an_offset_moved_or_a_store_lost_stops(upset: str) -> None:
+    made = clean()
+    since, at, until = made.now + 1.0, made.now + 2.0, made.now + 3.0
+    ahead = Refusal(topic=TOPIC, partition=0, since=since, until=until)
+    made.settings[upset] = {"refused": [ahead], "lost_stores": {ahead.place: since}}[upset]
+    made.settings["stops"] = [broken_positions.stop(NEXT_WRITER, at)]
     assert violations(made.evidence()) == []
 
 

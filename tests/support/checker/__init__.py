@@ -68,6 +68,7 @@ RULES: tuple[Rule, ...] = (
     atomic.offsets_go_with_what_is_written,
     refusals.offsets_ahead_are_refused,
     refusals.lost_stores_are_not_taken,
+    refusals.nothing_is_refused_without_cause,
     store.states_build_on_each_other,
     store.store_equals_stories,
     store.requests_are_dropped_in_time,

@@ -358,6 +358,21 @@ class Refusal(Span):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """This process found that it cannot go on with the partition, by its own word."""
+
+    process: str
+    topic: str
+    partition: int
+    at: float
+    why: str
+
+    @property
+    def place(self) -> Place:
+        return self.topic, self.partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
     """From ``since`` to ``until`` this process knew that the group was frozen.
 
@@ -405,6 +420,7 @@ class Evidence:
     moved: Mapping[Place, float] = field(default_factory=dict)
     """When somebody else last set a partition's committed offset."""
     refused: Sequence[Refusal] = ()
+    stops: Sequence[Stop] = ()
     lost_stores: Mapping[Place, float] = field(default_factory=dict)
     """Partitions whose changelog lost all that it held, and when."""
     reads_refused: Sequence[tuple[float, float]] = ()

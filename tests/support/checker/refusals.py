@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from tests.support.checker.evidence import CursorWrite, StateWrite, Write, births_of, place_of
 from tests.support.checker.joined import Joined
@@ -39,6 +40,16 @@ def lost_stores_are_not_taken(joined: Joined) -> Iterator[Violation]:
                 break
             has_cursor = has_cursor or isinstance(write, CursorWrite)
             missing -= set(births_of(write)) if isinstance(write, StateWrite) else set()
+
+
+def nothing_is_refused_without_cause(joined: Joined) -> Iterator[Violation]:
+    """Who has a partition stops at it because somebody has moved its offset or taken its store, and for no other
+    reason. Who stood still may have read a store that has had another owner since."""
+    for stop in joined.evidence.stops:
+        moved = any(one.place == stop.place and one.since <= stop.at <= one.until for one in joined.evidence.refused)
+        missing = stop.at >= joined.evidence.lost_stores.get(stop.place, inf)
+        if not moved and not missing and joined.had(stop.process, stop.place, stop.at):
+            yield amiss(f"I1 {stop.topic}/{stop.partition}: {stop.process} stopped at {stop.at:.1f}: {stop.why}")
 
 
 def _had_it(joined: Joined, write: Write, at: float) -> bool:
