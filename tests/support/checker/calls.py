@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
-from tests.support.checker.evidence import STEM_LENGTH, Event, LedgerCall, StateWrite, place_of, plain_id, story_id
-from tests.support.checker.joined import Joined, code, is_repeat_answer
+from tests.support.checker.evidence import STEM_LENGTH, LedgerCall, StateWrite, place_of, plain_id, story_id
+from tests.support.checker.joined import Joined, code, is_repeat_answer, names_a_look
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
-_LOOKED = re.compile("GET |probe GET |(the )?task query|nothing tells a Task")
-"""How a line of evidence begins that names something that was read."""
 _OUT_OF_SIGHT = {"task_vanished", "owner_silent"}
 """Reasons for an end whose Task cannot be shown."""
 _NEVER_STARTED = {"rejected", "expired", "canceled"}
@@ -88,14 +85,9 @@ def _tells_of_a_look(joined: Joined, birth: str, before: StateWrite, after: Stat
     later = joined.stories.get(birth, [])[before.sequence :]
     first = next((index for index, event in enumerate(later) if event["change"] != "overdue"), None)
     # What was looked at is told with the very next event, which may be that it takes too long.
-    if first is not None and not any(map(_names_a_look, later[: first + 1])):
+    if first is not None and not any(map(names_a_look, later[: first + 1])):
         name, became = joined.name(birth), after.phase or "ended"
         yield amiss(f"I2 {name}#{later[first]['sequence']}: in doubt, then {became}, and tells of no look", birth)
-
-
-def _names_a_look(event: Event) -> bool:
-    """Its evidence says what was looked at, beside why: a GET, a query, or that there is nothing to look for."""
-    return any(_LOOKED.match(line) for line in event["evidence"] or ())
 
 
 def nothing_is_done_twice(joined: Joined) -> Iterator[Violation]:
@@ -123,7 +115,7 @@ def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall
     within = joined.evidence.repeat_within_seconds
     if within is not None and later.at > earlier.at + within + joined.evidence.travel_seconds:
         return doubled(f"I2 {name}: {later} repeats {earlier} {later.at - earlier.at:.0f} s later", birth)
-    looked = any(event["evidence"] for event in joined.stories[birth] if joined.told_at(event) >= earlier.at)
+    looked = any(names_a_look(event) for event in joined.stories[birth] if joined.told_at(event) >= earlier.at)
     over = joined.final(birth) is not None or not joined.may_wait(place_of(birth))
     if over and not looked:
         return doubled(f"I2 {name}: {later} repeats {earlier}, and the story tells of no look", birth)

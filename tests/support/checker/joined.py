@@ -31,6 +31,8 @@ from tests.support.checker.evidence import (
 _NOTHING_KNOWN = OperationFacts(recovery="never_retry", entity=None)
 _EXTERNAL = OperationFacts(recovery="keyed", entity=None)
 """The mark that an external Task bears tells whether it was made."""
+_LOOKED = re.compile("GET |probe GET |(the )?task query|nothing tells a Task")
+"""How a line of evidence begins that names something that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,16 @@ def seconds(event: Event) -> float:
 def code(event: Event) -> str | None:
     """The reason code of an event."""
     return (event.get("reason") or {}).get("code")
+
+
+def names_a_look(event: Event) -> bool:
+    """Its evidence says what was looked at, beside why: a GET, a query, or that there is nothing to look for."""
+    return any(_LOOKED.match(line) for line in event["evidence"] or ())
+
+
+def names_a_refusal(event: Event) -> bool:
+    """Its evidence says that VCD refused a read."""
+    return any(_LOOKED.match(line) and " is refused with " in line for line in event["evidence"] or ())
 
 
 def quote(text: str, signs: str) -> str:

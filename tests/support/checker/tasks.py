@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.support.checker.evidence import StateWrite, place_of
-from tests.support.checker.joined import Joined, code
+from tests.support.checker.evidence import Event, StateWrite, place_of
+from tests.support.checker.joined import Joined, code, names_a_look, names_a_refusal
 from tests.support.checker.violation import Violation, amiss, doubled, lost
 
 _GIVEN_UP = {"resolved", "canceled_while_parked"}
@@ -40,7 +40,7 @@ def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[Violation]
             yield amiss(f"I2 {joined.name(birth)}: tells {task_id}, which {joined.name(owner)} started", birth, owner)
     elif known is None or not known.look_alike:
         yield amiss(f"I2 {joined.name(birth)}: tells {task_id}, which no call of it started", birth)
-    elif not any(event["evidence"] for event in joined.stories[birth]):
+    elif not any(map(names_a_look, joined.stories[birth])):
         yield amiss(f"I2 {joined.name(birth)}: tells {task_id} of somebody else, and of no look", birth)
 
 
@@ -54,7 +54,7 @@ def _could_not_know(joined: Joined, task_id: str, one: str, other: str) -> bool:
 
 
 def _took_unknowing(joined: Joined, task_id: str, taker: str, other: str) -> bool:
-    looked = any(event["evidence"] for event in joined.stories[taker])
+    looked = any(map(names_a_look, joined.stories[taker]))
     writes = joined.states.get(taker, [])
     taken = next((write for write in writes if write.task_id == task_id), writes[-1] if writes else None)
     return looked and (taken is None or not _worked_on(joined, taken, other))
@@ -115,8 +115,13 @@ def started_tasks_are_told(joined: Joined) -> Iterator[Violation]:
             name, task_id = joined.name(birth), call.task_id
             if last["final"]:
                 yield lost(f"I2 {name}: told {last['outcome']}, and never {task_id}, which {call} started", birth)
-            elif code(last) == "outcome_unknown" and not joined.was_refused(call.at, joined.told_at(last)):
+            elif code(last) == "outcome_unknown" and not _could_not_look(joined, call.at, last):
                 yield amiss(f"I2 {name}: parked as unknown, though VCD shows {task_id}, which {call} started", birth)
+
+
+def _could_not_look(joined: Joined, since: float, parked: Event) -> bool:
+    """VCD refused to answer some reads meanwhile, and one of them was the look's: it says so."""
+    return joined.was_refused(since, joined.told_at(parked)) and names_a_refusal(parked)
 
 
 def _came_after_a_look_alike(joined: Joined, birth: str, told: list[str], task_id: str) -> bool:
