@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 
+from bridge.core import cursor as cursor_rules
 from bridge.core.coordinates import TopicPartition
+from bridge.core.lifecycle import Cursor
+from bridge.engine import restoring
 from bridge.engine.effects import Effects
 from bridge.engine.ownership import Ownership
 from bridge.engine.rounds import Rounds
 from bridge.engine.runner import Runner
+from bridge.errors import StoreConflict
 from bridge.kafka import journal
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.journal import TransactionalJournal
 from bridge.kafka.transaction import Work
 from bridge.ports import Committed, NotCommitted, PartitionEntries
-from tests.simulation.mutants.plans import stalled, unheard, unsettled
+from tests.simulation.mutants.plans import stalled, stormy, unheard, unsettled
 from tests.simulation.mutants.table import mutant
 
 
@@ -100,3 +104,18 @@ def lease_from_after_the_commit(patch: pytest.MonkeyPatch) -> None:
     """The lease runs from when the commit was answered, not from before it was asked for."""
     run_commands = Effects._run_commands
     patch.setattr(Effects, "_run_commands", lambda self, work, began: run_commands(self, work, self._clock.monotonic()))
+
+
+@mutant("I1", stormy)
+def refused_without_cause(patch: pytest.MonkeyPatch) -> None:
+    """A partition that has been worked on is refused at first, and taken when it is looked at again."""
+    starting_offset, refused = cursor_rules.starting_offset, set[tuple[str, int]]()
+
+    def wary(partition: str, *, cursor: Cursor | None, **rest: Any) -> int:
+        offset = starting_offset(partition, cursor=cursor, **rest)
+        if cursor is not None and (partition, offset) not in refused:
+            refused.add((partition, offset))
+            raise StoreConflict(f"{partition}: the store is odd", hint="nothing")
+        return offset
+
+    patch.setattr(restoring, "starting_offset", wary)
