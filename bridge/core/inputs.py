@@ -36,7 +36,7 @@ class Looked:
     lifecycles whose call is in doubt and that could have started the candidate just as well. ``happened``: what the
     probe of the entity's state proved (True, False), or None where there is no probe or it could not tell.
     ``evidence``: what was asked and seen. ``incomplete``: what could not be looked at, so that finding nothing proves
-    nothing.
+    nothing. ``overtaken``: all that was found has become others' since; it was not looked for anything else.
     """
 
     attempt: int
@@ -45,6 +45,7 @@ class Looked:
     evidence: tuple[str, ...]
     incomplete: str | None = None
     rivals: tuple[str, ...] = ()
+    overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,14 @@ def become_unsure(story: Story, code: str, *, settle: bool) -> None:
     story.commands.append(Look(lifecycle.attempt, settle))
 
 
+def look_again(story: Story, look: Looked) -> None:
+    """What was found has become others' meanwhile, and for that nobody has waited until the call could not be on its
+    way any more. The look that follows decides, by what it sees alone."""
+    story.evidence = (*story.lifecycle.evidence, *look.evidence)
+    story.notes.append("recovery_overtaken")
+    story.commands.append(Look(story.lifecycle.attempt, settle=True))
+
+
 def park_unknown(story: Story, why: str, *, vcd_error: ErrorDocument | None = None) -> None:
     """Nobody but a person can tell what became of the call."""
     story.park(Reason("outcome_unknown", why), vcd_error=vcd_error)
@@ -37,6 +45,9 @@ def too_late_to_repeat(story: Story, rules: Rules) -> bool:
 
 
 def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> None:
+    if look.overtaken:
+        look_again(story, look)
+        return
     story.evidence = (*story.lifecycle.evidence, *look.evidence)
     story.become(evidence=story.evidence)
     if look.candidates:

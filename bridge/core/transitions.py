@@ -43,7 +43,7 @@ TRANSITIONS: dict[Phase, dict[type[Input], frozenset[Phase]]] = {
         Unreadable: frozenset({_P}),
     },
     _U: {
-        Looked: frozenset({_W, _F, _P, _E}),
+        Looked: frozenset({_U, _W, _F, _P, _E}),
         Woke: frozenset({_U}),
         CancelWanted: frozenset({_U}),
         Restored: frozenset({_U}),

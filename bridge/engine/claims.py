@@ -50,7 +50,13 @@ class Claims:
         seen = [f"{task_id} has become another request's meanwhile" for task_id in gone]
         if left and rivals:
             seen.append(f"calls of {', '.join(rivals[:5])} are in doubt too, and could have made the same Task")
-        return replace(look, candidates=left, rivals=rivals if left else (), evidence=(*look.evidence, *seen))
+        return replace(
+            look,
+            candidates=left,
+            rivals=rivals if left else (),
+            evidence=(*look.evidence, *seen),
+            overtaken=not left,
+        )
 
     def _doubts(self, rounds: Iterable[PartitionRound]) -> Iterator[Doubt]:
         """All calls that may have made a Task which nobody has: under way, in doubt, or of requests that have ended."""

@@ -98,6 +98,7 @@ def _accepted(name: str, status: str | None = "running") -> Accepted:
 
 def _looks(attempt: int) -> Iterator[Input]:
     found = (task(str(attempt)),)
+    yield Looked(attempt=attempt, candidates=(), happened=None, evidence=("looked",), overtaken=True)
     for candidates, happened, incomplete, rivals in (
         *[((), None, None, ())] * 3,
         *[((), False, None, ())] * 8,

@@ -207,7 +207,7 @@ def _with_doubt(run: Run) -> Iterator[tuple[Step, _Doubt]]:
     called_at = START
     for step in run.steps:
         if isinstance(step.event, Looked) and step.before.phase is Phase.UNSURE and not _of_another(step):
-            nothing = not step.event.candidates and not step.event.happened
+            nothing = not (step.event.candidates or step.event.happened or step.event.overtaken)
             proven = run.recovery is Recovery.IDEMPOTENT or step.event.happened is False
             doubt.disproved = nothing and proven and step.event.incomplete is None
         yield step, doubt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
@@ -110,6 +111,49 @@ async def test_a_task_whose_owner_is_still_waiting_for_its_answer_is_not_adopted
     assert site.story("B") == ["parked (ambiguous)"]
 
 
+@virtually
+async def test_a_look_whose_find_has_become_anothers_says_nothing_of_a_call_that_is_on_its_way() -> None:
+    site = Site(partitions=2)
+    looks = asyncio.Event()
+
+    async def held_up(entries: object) -> None:
+        site.before_commit = None
+        await asyncio.sleep(1)
+
+    async def accepted() -> CallAnswer:
+        answer = site.vcd.accept(1)
+        made = site.vcd.make(1, entity=f"/vApp/{vapp(1)}")
+
+        def read(path: str) -> EntityRead:
+            looks.set()
+            return EntityRead({}, (made,))
+
+        site.vcd.entity = read
+        await looks.wait()
+        site.before_commit = held_up  # what B's look has found is decided after this answer
+        return answer
+
+    def on_call(call: HttpCall) -> CallAnswer | Awaitable[CallAnswer]:
+        return accepted() if len(site.vcd.calls) == 1 else NO_ANSWER
+
+    site.vcd.on_call = on_call
+    await site.start()
+    harmless: Document = {"operation": "mergeVAppMetadata", "body": {"metadataEntry": [{"key": "k"}]}}
+    site.send(request("A", **harmless), partition=0)
+    await asyncio.sleep(0.1)
+    birth = site.send(request("B", **harmless), partition=1)
+    await asyncio.sleep(9)
+    assert site.story("A") == ["accepted running"]
+    unsure = site.engine.partitions[birth.topic_partition].lifecycles[birth]
+    assert unsure.phase is Phase.UNSURE
+    [told] = [fact.values for fact in site.noted.facts if fact.name == "noted" and "recovery_overtaken" in fact.values]
+    assert any("another request's meanwhile" in line for line in told[-1])
+    assert len(site.vcd.calls) == 2
+    await asyncio.sleep(60)
+    assert [left.call.call_id for left in site.vcd.calls[1:3]] == [birth.call_id(1), birth.call_id(2)]
+    assert site.vcd.calls[2].at - site.vcd.calls[1].at > 10
+
+
 def test_a_task_that_became_anothers_in_the_same_round() -> None:
     owned = OwnedPartition(TopicPartition("requests", 0), 1, "id", 0, 0)
     first, second = _unsure(1), _unsure(2)
@@ -131,13 +175,15 @@ def test_a_task_that_became_anothers_in_the_same_round() -> None:
     work.changed[first.birth] = replace(first, phase=Phase.FOLLOWING, task_id=urn(1), unsure_code=None)
     taken = f"{urn(1)} has become another request's meanwhile"
     assert claims.settle(look, second, [work]) == replace(look, candidates=(task(2),), evidence=(taken,))
+    alone = replace(look, candidates=(task(1),))
+    assert claims.settle(alone, second, [work]) == replace(alone, candidates=(), evidence=(taken,), overtaken=True)
     assert claims.holder(urn(1), [work]) == first.birth
     assert claims.holder(urn(2), [work]) is None
     # And once it is committed, for a look that was made before.
     owned.put(work.changed[first.birth])
     owned.put(_unsure(3))
     late = claims.settle(replace(look, candidates=(task(1),)), second, [])
-    assert late == replace(look, candidates=(), evidence=(taken,))
+    assert late == replace(look, candidates=(), evidence=(taken,), overtaken=True)
     assert claims.holder(urn(1), []) == first.birth
 
 

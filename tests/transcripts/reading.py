@@ -125,11 +125,12 @@ def _looked(names: list[str], arguments: Arguments, attempt: int) -> Looked:
     rival = arguments.get("rival")
     return Looked(
         attempt=attempt,
-        candidates=tuple(_task(name, arguments.get("status", "running"), {}) for name in names),
+        candidates=tuple(_task(name, arguments.get("status", "running"), {}) for name in names if name != "overtaken"),
         happened={"yes": True, "no": False}.get(arguments.get("happened", "")),
         evidence=("looked",),
         incomplete=arguments.get("incomplete"),
         rivals=(rival,) if rival is not None else (),
+        overtaken="overtaken" in names,
     )
 
 

@@ -21,6 +21,7 @@ from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Phase, StoredRequest
 from bridge.core.observing import observed
+from bridge.core.reconciling import look_again
 from bridge.core.rules import Rules
 from bridge.core.story import Story
 from bridge.core.task import Task, is_final
@@ -32,6 +33,9 @@ def external_looked(
     story: Story, look: Looked, request: StoredRequest | None, rules: Rules, external: ExternalRules
 ) -> None:
     """``candidates``: the Task itself where it is known, else those that bear our mark, the likeliest first."""
+    if look.overtaken:
+        look_again(story, look)
+        return
     story.evidence = (*story.lifecycle.evidence, *look.evidence)
     if story.lifecycle.parked_from is not None and not look.candidates:
         _stay_parked(story)

@@ -59,7 +59,7 @@ EXTERNAL_TRANSITIONS: dict[Phase, dict[type[ExternalInput], frozenset[Phase]]] =
         Unreadable: frozenset({_U}),
     },
     _U: {
-        Looked: frozenset({_W, _F, _P, _E}),
+        Looked: frozenset({_U, _W, _F, _P, _E}),
         Commanded: frozenset({_U}),
         Woke: frozenset({_U}),
         Restored: frozenset({_U}),

@@ -162,6 +162,7 @@ def _looks(lifecycle: Lifecycle, mine: str) -> Iterator[Happening]:
     looks: list[tuple[tuple[Task, ...], str | None]] = [*[((), None)] * 4, *[(found, None)] * 5]
     looks += [((task(mine, "success"),), None), ((task(mine, "aborted"),), None)]
     if lifecycle.task_id is None:
+        yield Looked(attempt=lifecycle.attempt, candidates=(), happened=None, evidence=("looked",), overtaken=True)
         looks += [((), "too many rows"), ((*found, task("x")), None)]
     for candidates, incomplete in looks:
         yield Looked(

@@ -139,7 +139,7 @@ def no_call_follows_one_in_doubt_without_a_look(run: Run) -> None:
         if isinstance(step.event, Restored | Unreadable) and step.before.phase is Phase.INTENT:
             doubt = True
         if isinstance(step.event, Looked) and step.before.phase is Phase.UNSURE and not _of_another(step):
-            doubt = False
+            doubt = step.event.overtaken
 
 
 def no_post_follows_one_that_may_have_worked(run: Run) -> None:
@@ -150,7 +150,7 @@ def no_post_follows_one_that_may_have_worked(run: Run) -> None:
             assert disproved
             disproved = False
         if isinstance(step.event, Looked) and step.before.phase is Phase.UNSURE and not _of_another(step):
-            disproved = not step.event.candidates and step.event.incomplete is None
+            disproved = not step.event.candidates and step.event.incomplete is None and not step.event.overtaken
         elif isinstance(step.event, Answered) and step.before.phase is Phase.INTENT and not _of_another(step):
             # Refused for now, or never sent: nothing was made.
             disproved = step.after.phase is Phase.WAITING
