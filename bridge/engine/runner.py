@@ -195,7 +195,12 @@ class Runner:
         # Of its own, as every call has; two owners in a row do not know each other's number.
         unique = f"{int(self._clock.random() * 16**6):06x}"
         call_id = f"{lifecycle.birth.call_id(lifecycle.attempt)}-cancel-{unique}"
-        answer = await self._gateway.cancel_task(lifecycle.task_id or "", call_id, leave_by=leave_by)
+        answer = await self._gateway.cancel_task(
+            lifecycle.task_id or "",
+            call_id,
+            leave_by=leave_by,
+            may_leave=lambda: not (owned.closed or owned.draining or self._brake.is_on),
+        )
         if answer is CancelAnswer.UNAVAILABLE:
             await self._clock.sleep(self._cancel_backoff.delay(failures, self._clock.random()).total_seconds())
             self._feed(owned, lifecycle, _not_sent(lifecycle, failures + 1))

@@ -61,8 +61,11 @@ class VcdGateway(Protocol):
 
     async def read_task(self, task_id: str, href: str | None) -> TaskReading: ...
 
-    async def cancel_task(self, task_id: str, call_id: str, *, leave_by: float) -> CancelAnswer:
-        """Ask for a Task's end. It leaves before ``leave_by`` (monotonic seconds), or not at all: UNAVAILABLE."""
+    async def cancel_task(
+        self, task_id: str, call_id: str, *, leave_by: float, may_leave: Callable[[], bool]
+    ) -> CancelAnswer:
+        """Ask for a Task's end. It leaves before ``leave_by`` (monotonic seconds) and when ``may_leave``, asked as late
+        as can be, does not say no; or not at all: UNAVAILABLE."""
         ...
 
     async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable: ...

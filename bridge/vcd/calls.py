@@ -73,7 +73,7 @@ class Calls:
             return self._unreadable(error, None)
         return self._answer(reply, reply.body, session)
 
-    async def cancel(self, task_id: str, call_id: str, leave_by: float) -> CancelAnswer:
+    async def cancel(self, task_id: str, call_id: str, departure: Departure) -> CancelAnswer:
         """Ask VCD to cancel a Task. It may be asked again, so it takes no connection from calls; but not by one that
         was stopped meanwhile, when the Task may long be another owner's."""
         uuid, session = task_uuid(task_id, None), self._sessions.current
@@ -84,7 +84,7 @@ class Calls:
         headers = {**session.headers(), CLIENT_REQUEST_ID: call_id}
         request = self._line.request("POST", f"/api/task/{uuid}/action/cancel", headers)
         try:
-            reply = await self._line.cancel(request, Departure(leave_by, lambda: True))
+            reply = await self._line.cancel(request, departure)
         except TransportFault:
             return CancelAnswer.UNAVAILABLE
         if reply.status == 401:

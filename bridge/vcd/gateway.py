@@ -121,8 +121,10 @@ class HttpGateway:
     async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:
         return await self._calls.make(call, Departure(leave_by, may_leave))
 
-    async def cancel_task(self, task_id: str, call_id: str, *, leave_by: float) -> CancelAnswer:
-        answer = await self._guard.reading(self._calls.cancel(task_id, call_id, leave_by))
+    async def cancel_task(
+        self, task_id: str, call_id: str, *, leave_by: float, may_leave: Callable[[], bool]
+    ) -> CancelAnswer:
+        answer = await self._guard.reading(self._calls.cancel(task_id, call_id, Departure(leave_by, may_leave)))
         return CancelAnswer.UNAVAILABLE if isinstance(answer, Unavailable) else answer
 
     # --- reads ----------------------------------------------------------------------------------------------------

@@ -133,9 +133,11 @@ class ScriptedVcd:
         found = self.tasks.get(task_id)
         return TaskRead(found) if found is not None else TaskVanished(403, "no access")
 
-    async def cancel_task(self, task_id: str, call_id: str, *, leave_by: float) -> CancelAnswer:
+    async def cancel_task(
+        self, task_id: str, call_id: str, *, leave_by: float, may_leave: Callable[[], bool]
+    ) -> CancelAnswer:
         await asyncio.sleep(self.before_cancel)
-        if self.now() >= leave_by:
+        if self.now() >= leave_by or not may_leave():
             return CancelAnswer.UNAVAILABLE
         await asyncio.sleep(self.travel_seconds)
         self.cancels.append((task_id, call_id))

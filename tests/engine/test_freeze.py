@@ -114,6 +114,24 @@ async def test_cancels_wait_and_are_sent_after_the_thaw() -> None:
     assert len(site.vcd.cancels) == 1
 
 
+@virtually
+async def test_a_cancel_that_has_not_left_is_held_back_and_sent_after_the_thaw() -> None:
+    """It waits for its turn and for a connection when the group is frozen."""
+    site = Site()
+    await site.start()
+    site.send(request("running", 1))
+    await asyncio.sleep(2)
+    site.vcd.before_cancel = 2.0
+    site.send(control("cancel", "running"))
+    await asyncio.sleep(1)
+    site.control.say(FREEZE)
+    await asyncio.sleep(600)
+    assert site.vcd.cancels == []
+    site.control.say(THAW)
+    await asyncio.sleep(10)
+    assert len(site.vcd.cancels) == 1
+
+
 async def with_a_cancel_that_waits() -> Site:
     """A frozen site with a running Task whose cancel is durable and not sent."""
     site = Site()

@@ -175,6 +175,23 @@ async def test_a_cancel_gets_a_new_lease_from_a_commit_alone() -> None:
     assert site.vcd.cancels == []
 
 
+@virtually
+async def test_a_cancel_that_has_not_left_when_its_partition_is_handed_over_is_the_next_owners() -> None:
+    site = Site()
+    await site.start()
+    site.send(request("A"))
+    await asyncio.sleep(2)
+    site.vcd.before_cancel = 2.0
+    site.send(control("cancel", "A"))
+    await asyncio.sleep(1)
+    await site.inbox.revoke_all_but(set())
+    await asyncio.sleep(60)
+    assert site.vcd.cancels == []
+    site.inbox.assign([TopicPartition(TOPIC, 0)])
+    await asyncio.sleep(60)
+    assert len(site.vcd.cancels) == 1
+
+
 # --- partitions that go -----------------------------------------------------------------------------------------------
 
 

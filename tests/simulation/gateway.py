@@ -161,9 +161,11 @@ class SimGateway:
             raise _NotReached
         return self.vcd.serve(call, self._name, fault, session, delayed=delayed)
 
-    async def cancel_task(self, task_id: str, call_id: str, *, leave_by: float) -> CancelAnswer:
+    async def cancel_task(
+        self, task_id: str, call_id: str, *, leave_by: float, may_leave: Callable[[], bool]
+    ) -> CancelAnswer:
         await self._clock.sleep(self.vcd.random.uniform(0, 0.02))
-        if self._clock.monotonic() >= leave_by:
+        if self._clock.monotonic() >= leave_by or not may_leave():
             return CancelAnswer.UNAVAILABLE
         vcd, left = self.vcd, self.vcd.now()
         answer = await self._ask(

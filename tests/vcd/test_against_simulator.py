@@ -203,11 +203,17 @@ async def test_queries_by_id_by_window_and_by_status(gateway: HttpGateway) -> No
 
 async def test_cancel(gateway: HttpGateway) -> None:
     task = await accepted(gateway, power_on())
-    assert await gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=inf) is CancelAnswer.REQUESTED
+    assert (
+        await gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=inf, may_leave=lambda: True)
+        is CancelAnswer.REQUESTED
+    )
     last = await ended(gateway, task)
     assert last.cancel_requested
     unknown = f"urn:vcloud:task:{ACME_ORG}"
-    assert await gateway.cancel_task(unknown, "vb-0-1-cancel", leave_by=inf) is CancelAnswer.REFUSED
+    assert (
+        await gateway.cancel_task(unknown, "vb-0-1-cancel", leave_by=inf, may_leave=lambda: True)
+        is CancelAnswer.REFUSED
+    )
 
 
 @pytest.mark.parametrize("transport", ["fast", "httpx"])
@@ -219,16 +225,25 @@ async def test_a_cancel_leaves_within_its_lease_however_long_reads_may_wait(
     gateway = HttpGateway(given, RealClock())
     await gateway.open()
     task = await accepted(gateway, power_on())
-    asked = await gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=time.monotonic() + given.lease)
+    asked = await gateway.cancel_task(
+        task.id, "vb-0-1-cancel", leave_by=time.monotonic() + given.lease, may_leave=lambda: True
+    )
     assert asked is CancelAnswer.REQUESTED
     await gateway.close()
 
 
 async def test_a_cancel_whose_lease_is_over_does_not_leave(gateway: HttpGateway, cloud: Simulator) -> None:
     task = await accepted(gateway, power_on())
-    late = await gateway.cancel_task(task.id, "vb-0-1-late", leave_by=time.monotonic() - 0.001)
+    late = await gateway.cancel_task(task.id, "vb-0-1-late", leave_by=time.monotonic() - 0.001, may_leave=lambda: True)
     assert late is CancelAnswer.UNAVAILABLE
     assert [one for one in cloud.ledger() if one["client_request_id"] == "vb-0-1-late"] == []
+
+
+async def test_a_cancel_that_may_not_leave_any_more_does_not(gateway: HttpGateway, cloud: Simulator) -> None:
+    task = await accepted(gateway, power_on())
+    held = await gateway.cancel_task(task.id, "vb-0-1-held", leave_by=inf, may_leave=lambda: False)
+    assert held is CancelAnswer.UNAVAILABLE
+    assert [one for one in cloud.ledger() if one["client_request_id"] == "vb-0-1-held"] == []
 
 
 async def test_a_task_that_vanished(gateway: HttpGateway, cloud: Simulator) -> None:
@@ -318,7 +333,10 @@ async def test_cancels_that_vcd_does_not_answer_take_nothing_from_calls(cloud: S
     tasks = [await accepted(gateway, power_on()) for _ in range(2)]
     before = len(cloud.ledger())
     cloud.fault(do="hang", path="action/cancel", times=None)
-    cancels = [asyncio.ensure_future(gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=inf)) for task in tasks]
+    cancels = [
+        asyncio.ensure_future(gateway.cancel_task(task.id, "vb-0-1-cancel", leave_by=inf, may_leave=lambda: True))
+        for task in tasks
+    ]
     async with asyncio.timeout(5.0):
         while len(cloud.ledger()) < before + 2:
             await asyncio.sleep(0.01)

@@ -136,7 +136,12 @@ async def test_a_read_over_a_connection_just_closed_is_repeated_once(setup: Setu
 )  # fmt: skip
 async def test_a_cancel_is_a_request(setup: Setup, outcome: Outcome, expected: CancelAnswer) -> None:
     setup.answer(outcome)
-    assert await setup.gateway.cancel_task(f"urn:vcloud:task:{UUID}", "vb-1-1-cancel", leave_by=inf) is expected
+    assert (
+        await setup.gateway.cancel_task(
+            f"urn:vcloud:task:{UUID}", "vb-1-1-cancel", leave_by=inf, may_leave=lambda: True
+        )
+        is expected
+    )
     request = next(one for one in setup.reads.requests if one.url.path.startswith("/api/task"))
     assert (request.method, request.url.path) == ("POST", f"/api/task/{UUID}/action/cancel")
     assert request.headers["x-vmware-vcloud-client-request-id"] == "vb-1-1-cancel"
@@ -144,7 +149,10 @@ async def test_a_cancel_is_a_request(setup: Setup, outcome: Outcome, expected: C
 
 
 async def test_a_cancel_of_nothing_is_refused(setup: Setup) -> None:
-    assert await setup.gateway.cancel_task("", "vb-1-1-cancel", leave_by=inf) is CancelAnswer.REFUSED
+    assert (
+        await setup.gateway.cancel_task("", "vb-1-1-cancel", leave_by=inf, may_leave=lambda: True)
+        is CancelAnswer.REFUSED
+    )
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------
@@ -299,7 +307,7 @@ async def test_everything_but_calls_is_observed(setup: Setup) -> None:
     """Calls of requests are counted where their answers are handled: twice would be wrong."""
     setup.answer(reply(204))
     await setup.call()
-    await setup.gateway.cancel_task(f"urn:vcloud:task:{UUID}", "c", leave_by=inf)
+    await setup.gateway.cancel_task(f"urn:vcloud:task:{UUID}", "c", leave_by=inf, may_leave=lambda: True)
     setup.answer(fault(REFUSED))
     await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None)
     assert setup.observed.calls == [

@@ -85,7 +85,8 @@ def test_no_answer_makes_anything_raise(outcome: Outcome) -> None:
         for answer in (
             await setup.call(), await setup.call(organization="acme"), await gateway.read_task(TASK, None),
             await gateway.query_tasks(TaskQuery(own_only=True)), await gateway.read_entity("/vApp/vapp-1", None),
-            await gateway.read_entity("/vApp/vapp-1", "acme"), await gateway.cancel_task(TASK, "c", leave_by=inf),
+            await gateway.read_entity("/vApp/vapp-1", "acme"),
+            await gateway.cancel_task(TASK, "c", leave_by=inf, may_leave=lambda: True),
             *[await gateway.read_reference(kind, text) for kind, text in REFERENCES],
             await setup.call(method="PUT", path=f"/task/{UUID}", body={"name": "task"}),
         ):  # fmt: skip
@@ -215,7 +216,10 @@ async def test_a_bug_before_a_call_leaves_is_no_unknown_outcome(setup: Setup, mo
 
 async def test_a_bug_around_a_cancel_means_ask_again(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.vcd.calls.task_uuid", _broken)
-    assert await setup.gateway.cancel_task(TASK, "vb-1-1-cancel", leave_by=inf) is CancelAnswer.UNAVAILABLE
+    assert (
+        await setup.gateway.cancel_task(TASK, "vb-1-1-cancel", leave_by=inf, may_leave=lambda: True)
+        is CancelAnswer.UNAVAILABLE
+    )
 
 
 async def test_a_reader_that_is_canceled_stays_canceled(setup: Setup) -> None:
