@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, Message, Producer
-from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.errors import ConfigurationError
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Cluster, Connection, failure, failures
-from bridge.kafka.messages import headers_of
+from bridge.kafka.messages import headers_of, to_client
 from bridge.ports import Headers, OutRecord
 
 SEND_SECONDS = 30.0
@@ -96,7 +95,7 @@ def tail(
         raise ConfigurationError(f"no such topic: {', '.join(missing)}", hint=_CREATE)
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
     try:
-        reader.assign([ClientPartition(one.topic, one.partition, begin[one]) for one in sorted(begin)])
+        reader.assign([to_client(one, begin[one]) for one in sorted(begin)])
         heard_at = time.monotonic()
         while not stop() and (waiting or not until_end):
             messages = reader.consume(_BATCH, 0.02)

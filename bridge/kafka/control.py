@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
-from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import KEY, THAWED, Freeze, UnreadableFreezeError, read_freeze
@@ -20,6 +19,7 @@ from bridge.errors import BridgeError, ConfigurationError, TemporaryError
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe, failures, require_topics
 from bridge.kafka.letting_go import let_go
+from bridge.kafka.messages import to_client
 from bridge.kafka.queries import high_watermarks
 from bridge.kafka.worker import Worker
 from bridge.ports import OutRecord
@@ -120,7 +120,7 @@ class _Reader:
         # What an idle group asks the broker: twice a second instead of the store's hundred times.
         config = {**self._config.reader(isolation="read_uncommitted"), "fetch.wait.max.ms": int(_POLL_SECONDS * 1000)}
         self._client = make(lambda settings: Consumer(settings, logger=LOG), config)
-        self._client.assign([ClientPartition(self._topic, 0, OFFSET_BEGINNING)])
+        self._client.assign([to_client(partition, OFFSET_BEGINNING)])
         said, deadline = THAWED, time.monotonic() + OPEN_SECONDS
         while self._position < end:
             said = self.poll(_POLL_SECONDS) or said

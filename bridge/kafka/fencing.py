@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.letting_go import let_go
 from bridge.kafka.limits import DEFAULT_BYTES
-from bridge.kafka.messages import headers_of
+from bridge.kafka.messages import headers_of, to_client
 from bridge.kafka.producing import WRITER_HEADER
 
 _FIND_SECONDS = 5.0
@@ -57,7 +56,7 @@ class Fence:
             lambda made: Consumer(made, logger=LOG), self._config.reader(isolation="read_uncommitted")
         )
         try:
-            reader.assign([ClientPartition(partition.topic, partition.partition, offset)])
+            reader.assign([to_client(partition, offset)])
             deadline = time.monotonic() + _FIND_SECONDS
             while time.monotonic() < deadline:
                 message = reader.poll(0.1)

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
-from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.errors import ConfigurationError, TemporaryError
@@ -22,6 +21,7 @@ from bridge.kafka.clients import ReadRecord, read_record
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, failure, failures
 from bridge.kafka.letting_go import let_go
+from bridge.kafka.messages import to_client
 from bridge.kafka.queries import high_watermarks, log_starts, offsets_at
 from bridge.kafka.restoring import Log
 from bridge.ports import StoredRecord, TopicNames
@@ -109,7 +109,7 @@ def read_store(
             if ended_since is not None and not cluster.is_embedded:
                 endings = [reading.ended.partition for reading in readings if reading.ended is not None]
                 starts |= _led(lambda: offsets_at(connection, endings, ended_since))
-            reader.assign([_client(partition, offset) for partition, offset in starts.items()])
+            reader.assign([to_client(partition, offset) for partition, offset in starts.items()])
             for partition, offset in starts.items():
                 logs[partition].reached(offset)
             _read(reader, logs, wanted)
@@ -136,7 +136,7 @@ def record_at(config: KafkaConfig, at: Birth, *, seconds: float = 10.0) -> ReadR
         return None
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
     try:
-        reader.assign([_client(partition, at.offset)])
+        reader.assign([to_client(partition, at.offset)])
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for message in reader.consume(1, 0.1):
@@ -217,7 +217,3 @@ def _refuse_errors(message: Message) -> None:
     error = message.error()
     if error is not None and error.code() != KafkaError._PARTITION_EOF and (error.fatal() or not error.retriable()):
         raise failure(f"{message.topic()} cannot be read", error)
-
-
-def _client(partition: TopicPartition, offset: int) -> ClientPartition:
-    return ClientPartition(partition.topic, partition.partition, offset)

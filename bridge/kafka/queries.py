@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from confluent_kafka import KafkaException
-from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka.admin import (
@@ -22,6 +21,7 @@ from bridge.kafka.admin import (
     at_time,
 )
 from bridge.kafka.connection import MISSING, Connection
+from bridge.kafka.messages import to_client
 
 ANSWER_SECONDS = 10.0
 
@@ -102,7 +102,7 @@ def readable_ranges(
 def _offsets(
     connection: Connection, partitions: Iterable[TopicPartition], spec: OffsetSpec, isolation: IsolationLevel
 ) -> dict[TopicPartition, int]:
-    asked = {ClientPartition(p.topic, p.partition): spec for p in partitions}
+    asked = {to_client(p): spec for p in partitions}
     if not asked:
         return {}
     answers = connection.admin.list_offsets(asked, isolation_level=isolation, request_timeout=ANSWER_SECONDS)

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message
-from confluent_kafka import TopicPartition as ClientPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import BridgeError, StoreConflict, TemporaryError
@@ -21,7 +20,7 @@ from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import Connection, describe
 from bridge.kafka.fencing import Fence
 from bridge.kafka.letting_go import let_go
-from bridge.kafka.messages import headers_of
+from bridge.kafka.messages import headers_of, to_client
 from bridge.kafka.queries import (
     ANSWER_SECONDS,
     high_watermarks,
@@ -227,7 +226,7 @@ class RestoreThread:
         # Absolute offsets: having the client look up "the beginning" costs half a second where no leader is known yet.
         starts = log_starts(connection, ends)
         if logs:
-            self._made_reader().incremental_assign([_client(p, start) for p, start in starts.items()])
+            self._made_reader().incremental_assign([to_client(p, start) for p, start in starts.items()])
         for restore, log in logs:
             log.start = starts[log.partition]
             self._logs[log.partition] = (restore, log)
@@ -300,7 +299,7 @@ class RestoreThread:
             return
         inputs = [restore.partition for restore in restores]
         # Times out while offsets of an open transaction are pending: an old value is never shown (measured).
-        committed = self._made_reader().committed([_client(p) for p in inputs], timeout=ANSWER_SECONDS)
+        committed = self._made_reader().committed([to_client(p) for p in inputs], timeout=ANSWER_SECONDS)
         failed = next((p.error for p in committed if p.error is not None), None)
         if failed is not None:
             raise KafkaException(failed)
@@ -366,7 +365,7 @@ class RestoreThread:
         if gone and self._reader is not None:
             # Failing to stop reading harms nobody: what is not known here any more is skipped.
             with contextlib.suppress(KafkaException):
-                self._reader.incremental_unassign([_client(partition) for partition in gone])
+                self._reader.incremental_unassign([to_client(partition) for partition in gone])
         for restore in restores:
             if tell and not restore.wanted():
                 restore.finish(None, None)
@@ -392,7 +391,3 @@ def _deleted(partition: TopicPartition) -> StoreConflict:
         f"{partition}: there is no topic {partition.topic} any more",
         hint="if it is made again, use a new group_id: offsets of the old topic mean nothing in the new one",
     )
-
-
-def _client(partition: TopicPartition, offset: int = OFFSET_INVALID) -> ClientPartition:
-    return ClientPartition(partition.topic, partition.partition, offset)

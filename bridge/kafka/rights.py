@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
-from confluent_kafka import TopicPartition as ClientPartition
 
+from bridge.core.coordinates import TopicPartition
 from bridge.errors import ConfigurationError
 from bridge.kafka.admin import AclOperation, TopicCollection
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import REACH_SECONDS, Connection, describe, failure
 from bridge.kafka.letting_go import let_go
+from bridge.kafka.messages import to_client
 from bridge.ports import TopicNames
 
 DENIED = frozenset(
@@ -104,7 +105,7 @@ def _ask_the_coordinator(config: KafkaConfig, topic: str) -> None:
     """Raises KafkaException unless the group's coordinator answers."""
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
     try:
-        for answer in reader.committed([ClientPartition(topic, 0)], timeout=REACH_SECONDS):
+        for answer in reader.committed([to_client(TopicPartition(topic, 0))], timeout=REACH_SECONDS):
             if answer.error is not None:
                 raise KafkaException(answer.error)
     finally:

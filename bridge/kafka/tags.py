@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 
 from confluent_kafka import Consumer, KafkaException
-from confluent_kafka import TopicPartition as ClientPartition
 
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import ProcessMustEnd
 from bridge.kafka.config import LOG, KafkaConfig, make
 from bridge.kafka.connection import describe
 from bridge.kafka.letting_go import let_go
+from bridge.kafka.messages import to_client
 
 _ASK_SECONDS = 5.0
 
@@ -31,7 +31,7 @@ def was_committed(
     A transaction is atomic, so one partition with the tag is proof; another owner may have gone on with the others.
     Raises ProcessMustEnd when it cannot be told within ``seconds``.
     """
-    asked = [ClientPartition(p.topic, p.partition) for p in partitions]
+    asked = [to_client(p) for p in partitions]
     reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
     deadline = time.monotonic() + seconds
     while True:
