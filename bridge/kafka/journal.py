@@ -105,7 +105,7 @@ class TransactionalJournal:
     async def close(self) -> None:
         """Let the producer go; a transaction that is open is aborted by the broker."""
         if self._writer is not None:
-            self._writer.close()
+            self._writer.producers.close()
         self._worker.close()
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class TransactionalJournal:
             reach=self._reach,
             trouble=self._trouble,
         )
-        self._writer.open()
+        self._writer.producers.open()
 
     def _topic_limits(self) -> Mapping[str, int]:
         limits = dict.fromkeys(self._topics, DEFAULT_BYTES)

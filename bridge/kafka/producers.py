@@ -36,7 +36,7 @@ class Producers:
         self._step = step
         self._suspect = False
         self._log = BrokenConnections()
-        self.current: Producer | None = None
+        self._current: Producer | None = None
 
     def open(self) -> None:
         """The first one; aborts whatever this transactional id left open. Raises TemporaryError or
@@ -51,7 +51,7 @@ class Producers:
         A request of a broken connection may still be on its way to the broker, and would end that transaction with its
         own outcome. An abort is the worst: what was produced is gone, and offsets sent after it are not.
         """
-        producer = self.current
+        producer = self._current
         if producer is None or self._suspect or self._log.broken:
             return self.replace()
         return producer
@@ -74,7 +74,7 @@ class Producers:
         return made
 
     def close(self) -> None:
-        producer, self.current = self.current, None
+        producer, self._current = self._current, None
         if producer is not None:
             let_go(producer)
 
@@ -97,7 +97,7 @@ class Producers:
                     let_go(producer)
                     return error
             else:
-                self.current = producer
+                self._current = producer
                 self._suspect = False
                 return producer
 

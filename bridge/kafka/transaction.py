@@ -42,7 +42,7 @@ class Work:
 
 
 class TransactionalWriter:
-    """Used in the journal's thread only.
+    """Used in the journal's thread only, which opens and closes ``producers``.
 
     ``step`` is called before each blocking call with its name: the watchdog counts from there.
     """
@@ -65,11 +65,6 @@ class TransactionalWriter:
         self._trouble = trouble
         self._records = RecordWriter(transactional_id, store_topics, seconds=timeout, step=step)
         self.producers = Producers(config, transactional_id, limits, step=step)
-
-    def open(self) -> None:
-        """First producer; aborts whatever this transactional id left open. Raises TemporaryError or
-        ConfigurationError."""
-        self.producers.open()
 
     def attempt(self, work: Work) -> Attempt:
         """Begin, produce, flush, send offsets, commit; or abort."""
@@ -112,9 +107,6 @@ class TransactionalWriter:
         Raises ProcessMustEnd when it cannot be told.
         """
         return tags.was_committed(self._config, partitions, tag, seconds=RECOVER_SECONDS, step=self._step)
-
-    def close(self) -> None:
-        self.producers.close()
 
     def _write(self, producer: Producer, work: Work, failures: Failures) -> None:
         self._produce_all(producer, work.entries, failures)

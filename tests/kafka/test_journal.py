@@ -230,14 +230,14 @@ async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
         await member.commit(event=b"first")
         writer = member.journal._writer
         assert writer is not None
-        before = writer.producers.current
+        before = writer.producers._current
         proxy.lose_commits(Fate.SWALLOW_ANSWER)
         committing = asyncio.ensure_future(member.commit(event=b"second"))
         await proxy.lost.wait()
         proxy.heal()
         assert await committing == Committed()
         assert await member.commit(event=b"third") == Committed()
-        assert writer.producers.current is not before
+        assert writer.producers._current is not before
     assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
 
 

@@ -35,7 +35,7 @@ class Journal:
             self._config, "journal", {"events": 1_000_000}, frozenset(), step=lambda _: None, reach=self._reach,
             trouble=lambda *_: None,
         )  # fmt: skip
-        self._writer.open()
+        self._writer.producers.open()
 
     def commit(self, offset: int, *, is_owner: bool = True) -> End:
         record = OutRecord("events", 0, None, str(offset).encode())
