@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
-PRODUCE = 0
 LIST_OFFSETS = 2
 OFFSET_FETCH = 9
 JOIN_GROUP = 11

@@ -73,9 +73,6 @@ class Consumer(Client):
         member_id, epoch = ("", -1) if self._member is None else (self._member.id, self._member.epoch)
         return b"CGMDv2:" + epoch.to_bytes(4, "little", signed=True) + f"{self._group}\0{member_id}\0".encode()
 
-    def memberid(self) -> str:
-        return self._member.id if self._member is not None else ""
-
     def _made_member(self, topics: Sequence[str]) -> GroupMember:
         static = self.settings.get("group.instance.id")
         if self.settings.get("group.protocol", "classic").lower() == "consumer":
@@ -270,13 +267,6 @@ class Consumer(Client):
             return None
         found = [(p, offsets.committed.get(p, (OFFSET_INVALID, ""))) for p in asked]
         return [ClientPartition(p.topic, p.partition, offset, metadata=told) for p, (offset, told) in found]
-
-    def get_watermark_offsets(
-        self, partition: ClientPartition, timeout: float = -1, cached: bool = False
-    ) -> tuple[int, int]:
-        log = self.cluster.log(_ours(partition))
-        end = log.end if cached or not self._committed_only else log.stable_end
-        return log.start, end
 
 
 def _ours(partition: ClientPartition) -> TopicPartition:
