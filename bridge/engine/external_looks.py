@@ -112,7 +112,7 @@ class ExternalLooks:
         if lifecycle.first_intent_at is None:
             return None
         # Another host's clock may be ahead of ours; what it has done is in the past all the same.
-        return min(lifecycle.first_intent_at, self._clock.now()) + self._gateway.clock_ahead
+        return min(lifecycle.first_intent_at, self._clock.now()) + (self._gateway.clock_ahead or timedelta())
 
     async def _matching(
         self, owned: OwnedPartition, lifecycle: Lifecycle, namespace: str, since: datetime | None, seen: Seen

@@ -44,7 +44,7 @@ class RoundLimits:
 class Gatherer:
     """Takes inputs, found Tasks, records and starts, in this order, a fair share of each partition.
 
-    ``clock_ahead``: how far VCD's clock is ahead of ours.
+    ``clock_ahead``: how far VCD's clock is ahead of ours, None: not known.
     """
 
     def __init__(  # a round is made of all that can wait
@@ -59,7 +59,7 @@ class Gatherer:
         limits: RoundLimits,
         facts_of: FactsOf,
         claims: Claims,
-        clock_ahead: Callable[[], timedelta],
+        clock_ahead: Callable[[], timedelta | None],
         partitions: dict[TopicPartition, OwnedPartition],
     ) -> None:
         self._clock = clock
@@ -77,6 +77,7 @@ class Gatherer:
     def gather(self) -> list[PartitionRound]:
         """The shares of the partitions for which something waits, decided but for the commit."""
         now = self._clock.now()
+        ahead = self._clock_ahead()
         works: Works = {}
         usable = list(self._usable())
         waiting = sum(1 for owned in usable if owned.inbox or owned.inputs or owned.found)
@@ -92,7 +93,7 @@ class Gatherer:
                 self._writer.fitted,
                 self._limits.max_waiting_bytes,
                 partial(self._holder_of, works),
-                now + self._clock_ahead(),
+                now + ahead if ahead is not None else None,
             )
             self._take_inputs(works, works[owned.partition], share)
             if not owned.draining:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 
@@ -73,7 +74,8 @@ class Recovery:
 
     async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
         operation = self._catalogue.get(lifecycle.operation or "")
-        trace = trace_of(lifecycle, operation, self._gateway.user_name, self._sourced, self._gateway.clock_ahead)
+        ahead = self._gateway.clock_ahead or timedelta()
+        trace = trace_of(lifecycle, operation, self._gateway.user_name, self._sourced, ahead)
         seen = Seen()
         candidates = await self._candidates(lifecycle, trace, seen)
         happened = None

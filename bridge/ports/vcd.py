@@ -47,8 +47,8 @@ class VcdGateway(Protocol):
         ...
 
     @property
-    def clock_ahead(self) -> timedelta:
-        """How far VCD's clock is ahead of ours, by when it last told the time; zero before it has."""
+    def clock_ahead(self) -> timedelta | None:
+        """How far VCD's clock is ahead of ours, by when it last told the time; None before it has."""
         ...
 
     async def call(self, call: HttpCall, *, leave_by: float, may_leave: Callable[[], bool]) -> CallAnswer:

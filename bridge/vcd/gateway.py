@@ -99,7 +99,7 @@ class HttpGateway:
         return None if session is None else SessionAccess(session.token, session.organization_uuid, session.is_provider)
 
     @property
-    def clock_ahead(self) -> timedelta:
+    def clock_ahead(self) -> timedelta | None:
         return self._line.clock_ahead
 
     @property

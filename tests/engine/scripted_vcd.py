@@ -61,7 +61,7 @@ class ScriptedVcd:
     travel_seconds: float = TRAVEL_SECONDS
     before_leaving: float = TRAVEL_SECONDS
     before_cancel: float = 0.0
-    clock_ahead: timedelta = timedelta()
+    clock_ahead: timedelta | None = timedelta()
     asked: int = 0
     """How often the engine wanted to call."""
     calls: list[Left] = field(default_factory=list)

@@ -452,6 +452,20 @@ async def test_a_dead_owners_call_is_found_whatever_the_clock_of_its_host_said(a
     assert len(site.vcd.calls) == 1
 
 
+@pytest.mark.parametrize("ahead", [None, timedelta(), timedelta(minutes=9)])
+@virtually
+async def test_a_time_that_vcd_has_not_told_is_not_kept_as_vcds(ahead: timedelta | None) -> None:
+    site = Site()
+    site.vcd.on_call = lambda call: NO_ANSWER
+    await site.start()
+    site.vcd.clock_ahead = ahead
+    birth = site.send(_harmless("A"))
+    await asyncio.sleep(1)
+    unsure = site.engine.partitions[birth.topic_partition].lifecycles[birth]
+    assert unsure.intent_at is not None
+    assert unsure.vcd_called_at == (unsure.intent_at + ahead if ahead is not None else None)
+
+
 @pytest.mark.parametrize("hinder", ["truncated", "query refused", "entity refused"])
 @virtually
 async def test_a_look_that_could_not_see_everything_never_repeats(hinder: str) -> None:

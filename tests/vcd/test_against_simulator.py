@@ -360,7 +360,7 @@ async def test_the_configured_rate_is_what_vcd_sees(cloud: Simulator) -> None:
 
 
 async def test_the_clock_of_vcd_is_known_from_the_login_on(gateway: HttpGateway) -> None:
-    assert gateway.clock_ahead != timedelta()
+    assert gateway.clock_ahead is not None
     assert abs(gateway.clock_ahead) < timedelta(seconds=5)
 
 

@@ -95,7 +95,7 @@ def test_no_answer_makes_anything_raise(outcome: Outcome) -> None:
             if isinstance(answer, Accepted | TaskRead):
                 json.dumps(answer.task.document, ensure_ascii=False).encode()
             setup.clock.time += LONGEST_HOLD_SECONDS
-        assert abs(gateway.clock_ahead) <= timedelta(days=1)
+        assert abs(gateway.clock_ahead or timedelta()) <= timedelta(days=1)
         assert "vcd.unreadable_answer" not in setup.log.events, "foreseen, not only caught"
         await gateway.close()
 
@@ -126,7 +126,7 @@ async def test_odd_dates(setup: Setup, date: str) -> None:
     setup.answer(reply(200, NULL_FILLED, date=date))
     assert isinstance(await setup.gateway.read_task(TASK, None), TaskRead)
     assert isinstance(await setup.call(), Accepted)
-    assert setup.gateway.clock_ahead == timedelta()
+    assert setup.gateway.clock_ahead in {None, timedelta()}
     setup.answer(reply(429, retry_after=date, date=date))
     assert isinstance(await setup.call(), Limited)
     setup.clock.time += LONGEST_HOLD_SECONDS

@@ -90,11 +90,11 @@ class Line:
         """What time it was in VCD's last answers, and when they came (monotonic)."""
 
     @property
-    def clock_ahead(self) -> timedelta:
-        """How far VCD's clock is ahead of ours, zero before it has told the time: too little by what the answer took,
+    def clock_ahead(self) -> timedelta | None:
+        """How far VCD's clock is ahead of ours, None before it has told the time: too little by what the answer took,
         and by up to a second, as it tells whole ones. Where our clock has been set since, by as much as it was."""
         if not self._told:
-            return timedelta()
+            return None
         now = self._clock.monotonic()
         return median_low(told + timedelta(seconds=now - heard) for told, heard in self._told) - self._clock.now()
 
