@@ -39,6 +39,8 @@ _SUPERVISOR_SECONDS = 5.0
 """Longest until whoever looks after a process starts it again."""
 _LOOKS = (1.0, 5.0, 20.0, 20.0, 60.0)
 """Seconds between looks at whether everything has ended, the last one again and again."""
+_LOOKS_AT_GROUP = 3
+"""After so many of them somebody looks whether each partition has an owner."""
 _LOOKS_AT_TICKETS = 6
 """After so many of them the ticketing system looks after what it has finished and what runs on."""
 
@@ -166,9 +168,17 @@ class World:
             self.outsider.look()
             if self._is_over():
                 return
+            if looks == _LOOKS_AT_GROUP and self.plan.protocol == "static" and self._is_one_nobodys():
+                await self.start()
             if looks % _LOOKS_AT_TICKETS == 0:
                 for birth in self.outsider.in_phase("following", EXTERNAL_TOPIC):
                     self.tickets.finish_again(birth)
+
+    def _is_one_nobodys(self) -> bool:
+        """A static member that dies between letting go of a partition and joining again leaves it to nobody: whoever
+        comes under its name takes its place as it is, without a rebalance. The next one gives the partition away."""
+        held = self.kafka.group(self.names.group_id).held
+        return any(one not in held for topic in self.names.inputs for one in self.kafka.partitions_of(topic))
 
     def _assert_nothing_is_refused(self) -> None:
         stopped = [
