@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +49,12 @@ def site(kafka: KafkaNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def stories(site: Site) -> dict[str, Story]:
     """All rows at once, those that hold everything up after them; by request id."""
-    entities, events = dict[str, str](), list[Document]()
+    entities, occupants, events = dict[str, str](), dict[str, str](), list[Document]()
     for holds in (False, True):
         rows = sorted((row for row in ROWS if row.holds is holds), key=lambda row: row.occupied)
-        requests = [_prepare(site, row, recovery, entities) for row in rows for recovery in row.ends]
+        requests = [_prepare(site, row, recovery, entities, occupants) for row in rows for recovery in row.ends]
         site.send(*requests)
+        _release(site, occupants)
         events = site.wait_ended([request["request_id"] for request in requests])
     site.check()
     ledger = site.simulator.ledger(changes=True)
@@ -65,18 +67,31 @@ def stories(site: Site) -> dict[str, Story]:
     }
 
 
-def _prepare(site: Site, row: Row, recovery: str, entities: dict[str, str]) -> Document:
+def _prepare(site: Site, row: Row, recovery: str, entities: dict[str, str], occupants: dict[str, str]) -> Document:
     """The fault is set, or the entity occupied; the request that will meet it, for an entity of its own."""
     name, operation = row.request_id(recovery), OPERATIONS[recovery]
     entity = entities[name] = f"vapp-00000000-0000-4000-8000-{len(entities):012d}"
     if row.occupied:
-        site.simulator.script({"seconds": 5}, entity=entity, times=1)
-        stranger = site.simulator.log_in("operator@System")
-        assert stranger.post(f"/api/vApp/{entity}/action/deploy", {}).status == 202
+        site.simulator.script({"preset": "never-ends"}, entity=entity, times=1)
+        started = site.simulator.log_in("operator@System").post(f"/api/vApp/{entity}/action/deploy", {})
+        assert started.status == 202
+        occupants[entity] = started.json()["id"]
     else:
         site.simulator.fault(**row.fault, entity=entity, operation=operation)
     body = {"body": {"name": "s"}} if operation == "createSnapshot" else {}
     return {"request_id": name, "operation": operation, "parameters": {"id": entity}, **body}
+
+
+def _release(site: Site, occupants: dict[str, str]) -> None:
+    """Somebody else's Tasks end, once each has been met."""
+    deadline = time.monotonic() + 60
+    while waiting := occupants.keys() - {
+        entry["entity"] for entry in site.simulator.ledger(changes=True) if entry["user"] == "administrator"
+    }:
+        assert time.monotonic() < deadline, f"these were not called: {waiting}"
+        time.sleep(0.05)  # the simulator is polled: there is nothing to be woken by
+    while occupants:
+        site.simulator.force_task(occupants.popitem()[1], status="success")
 
 
 @pytest.mark.parametrize(("row", "recovery"), CASES)
