@@ -94,8 +94,8 @@ async def test_what_is_out_is_answered_and_followed_to_its_end() -> None:
     assert site.story("R")[-1] == "finished success -> success"
 
 
-@virtually
-async def test_cancels_wait_and_are_sent_after_the_thaw() -> None:
+async def with_a_cancel_that_waits() -> Site:
+    """A frozen site with a running Task whose cancel is durable and not sent."""
     site = Site()
     site.vcd.on_cancel = lambda task_id: CancelAnswer.REQUESTED
     await site.start()
@@ -103,8 +103,16 @@ async def test_cancels_wait_and_are_sent_after_the_thaw() -> None:
     await asyncio.sleep(2)
     site.control.say(FREEZE)
     await asyncio.sleep(1)
-    site.send(request("not called", 2))
     site.send(control("cancel", "running"))
+    await asyncio.sleep(600)
+    assert site.vcd.cancels == []
+    return site
+
+
+@virtually
+async def test_cancels_wait_and_are_sent_after_the_thaw() -> None:
+    site = await with_a_cancel_that_waits()
+    site.send(request("not called", 2))
     site.send(control("cancel", "not called"))
     await asyncio.sleep(3600)
     assert site.vcd.cancels == []
@@ -130,21 +138,6 @@ async def test_a_cancel_that_has_not_left_is_held_back_and_sent_after_the_thaw()
     site.control.say(THAW)
     await asyncio.sleep(10)
     assert len(site.vcd.cancels) == 1
-
-
-async def with_a_cancel_that_waits() -> Site:
-    """A frozen site with a running Task whose cancel is durable and not sent."""
-    site = Site()
-    site.vcd.on_cancel = lambda task_id: CancelAnswer.REQUESTED
-    await site.start()
-    site.send(request("running", 1))
-    await asyncio.sleep(2)
-    site.control.say(FREEZE)
-    await asyncio.sleep(1)
-    site.send(control("cancel", "running"))
-    await asyncio.sleep(600)
-    assert site.vcd.cancels == []
-    return site
 
 
 @virtually

@@ -142,9 +142,8 @@ async def test_a_cancel_is_not_sent_for_a_task_that_has_ended() -> None:
     assert site.story("A") == ["accepted running", "finished success -> success"]
 
 
-@virtually
-async def test_a_cancel_that_is_held_up_past_its_lease_does_not_leave_but_another_does() -> None:
-    """Who was stopped may have lost the partition meanwhile, and the Task may have ended under its next owner."""
+async def with_a_cancel_that_is_held_up() -> Site:
+    """A site whose cancel is durable and was held up past its lease, so that it did not leave."""
     site = Site()
     await site.start()
     site.send(request("A"))
@@ -154,6 +153,13 @@ async def test_a_cancel_that_is_held_up_past_its_lease_does_not_leave_but_anothe
     await asyncio.sleep(LEASE)
     site.vcd.before_cancel = 0.0
     assert site.vcd.cancels == []
+    return site
+
+
+@virtually
+async def test_a_cancel_that_is_held_up_past_its_lease_does_not_leave_but_another_does() -> None:
+    """Who was stopped may have lost the partition meanwhile, and the Task may have ended under its next owner."""
+    site = await with_a_cancel_that_is_held_up()
     await asyncio.sleep(60)
     [(task_id, _)] = site.vcd.cancels
     assert task_id == urn(1)
@@ -162,16 +168,10 @@ async def test_a_cancel_that_is_held_up_past_its_lease_does_not_leave_but_anothe
 @virtually
 async def test_a_cancel_gets_a_new_lease_from_a_commit_alone() -> None:
     """It was held up past its lease, and the partition is another's now, of which this process has not heard."""
-    site = Site()
-    await site.start()
-    site.send(request("A"))
-    await asyncio.sleep(2)
-    site.vcd.before_cancel = LEASE + 0.5
-    site.send(control("cancel", "A"))
-    await asyncio.sleep(LEASE)
-    site.vcd.before_cancel = 0.0
+    site = await with_a_cancel_that_is_held_up()
     site.outcomes.append(lambda entries: NotCommitted(lost=frozenset(entry.partition for entry in entries)))
     await asyncio.sleep(60)
+    assert site.engine.partitions == {}
     assert site.vcd.cancels == []
 
 
