@@ -108,7 +108,7 @@ def test_the_group_is_not_asked_about_without_a_coordinator(monkeypatch: pytest.
     monkeypatch.setattr(rights, "REACH_SECONDS", 1.0)
     config = KafkaConfig(bootstrap_servers="127.0.0.1:1", group_id="g")
     connection = Connection(config)
-    monkeypatch.setattr(connection.admin, "describe_consumer_groups", asked, raising=False)
+    monkeypatch.setattr(connection.admin, "describe_consumer_groups", asked)
     with pytest.raises(TemporaryError, match=r"what group g may do cannot be learnt: .*_TIMED_OUT"):
         list(rights._missing_on_group(connection, config, NAMES))
 
@@ -120,9 +120,7 @@ def test_a_group_that_could_not_be_described_is_not_taken_for_allowed(
     connection = Connection(stage.config())
     failed: Future[None] = Future()
     failed.set_exception(KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT)))
-    monkeypatch.setattr(
-        connection.admin, "describe_consumer_groups", lambda groups, **_: dict.fromkeys(groups, failed), raising=False
-    )
+    monkeypatch.setattr(connection.admin, "describe_consumer_groups", lambda groups, **_: dict.fromkeys(groups, failed))
     with pytest.raises(TemporaryError, match=r"cannot be learnt: .*REQUEST_TIMED_OUT"):
         list(rights._missing_on_group(connection, stage.config(), stage.names))
 
