@@ -85,10 +85,19 @@ class _Proxied(Network):
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
         self._proxy = KafkaProxy(node.proxied_port, node.proxied_listener)
-        self._do(self._proxy.__aenter__())
+        try:
+            self._do(self._proxy.__aenter__())
+        except BaseException:
+            self._end()
+            raise
 
     def close(self) -> None:
-        self._do(self._proxy.__aexit__())
+        try:
+            self._do(self._proxy.__aexit__())
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import confluent_kafka
@@ -160,15 +162,7 @@ def test_a_store_is_read_to_its_end_past_the_last_stable_offset(kafka: Kafka) ->
 @contract
 def test_a_commit_that_comes_late_commits_the_next_transaction(kafka: Kafka) -> None:
     """Nothing tells the broker that it is one of before. An abort comes too late then, and has no effect."""
-    topic = kafka.topic()
-    with kafka.network() as network:
-        producer = kafka.producer(kafka.name(), network=network)
-        _write(producer, topic, b"1")
-        network.lose_end(Lost.HELD)
-        producer.commit_transaction(PATIENCE_SECONDS)
-        _write(producer, topic, b"2")
-        network.release()
-        kafka.until_stable(topic)
+    with _ended_late(kafka, "commit") as (producer, topic):
         assert kafka.read(topic)[0] == [b"1", b"2"]
         assert Refusal.of(lambda: producer.abort_transaction(PATIENCE_SECONDS)) == LATE
 
@@ -176,18 +170,25 @@ def test_a_commit_that_comes_late_commits_the_next_transaction(kafka: Kafka) -> 
 @contract
 def test_an_abort_that_comes_late_aborts_the_next_transaction(kafka: Kafka) -> None:
     """What is produced behind it is refused, and the commit with it."""
+    with _ended_late(kafka, "abort") as (producer, topic):
+        producer.produce(topic, b"3", partition=0)
+        assert Refusal.of(lambda: producer.commit_transaction(PATIENCE_SECONDS)) == TORN
+        assert kafka.read(topic)[0] == []
+
+
+@contextmanager
+def _ended_late(kafka: Kafka, end: str) -> Iterator[tuple[Client, str]]:
+    """The request that ends a transaction arrives when the next one has a record."""
     topic = kafka.topic()
     with kafka.network() as network:
         producer = kafka.producer(kafka.name(), network=network)
         _write(producer, topic, b"1")
         network.lose_end(Lost.HELD)
-        producer.abort_transaction(PATIENCE_SECONDS)
+        getattr(producer, f"{end}_transaction")(PATIENCE_SECONDS)
         _write(producer, topic, b"2")
         network.release()
         kafka.until_stable(topic)
-        producer.produce(topic, b"3", partition=0)
-        assert Refusal.of(lambda: producer.commit_transaction(PATIENCE_SECONDS)) == TORN
-        assert kafka.read(topic)[0] == []
+        yield producer, topic
 
 
 @contract
