@@ -236,7 +236,10 @@ class Lifecycle:
 
     @property
     def doubt(self) -> Doubt | None:
-        """What others have to reckon with, also once it has ended: a Task that may be of its calls."""
+        """What others have to reckon with, also once it has ended: a Task that may be of its calls. None also where
+        nothing of such a Task could be taken for another's: see ``may_have_made``."""
+        if self.entity is None and self.created_name is None:
+            return None
         is_open = self.phase is Phase.INTENT or (self.is_open and self.unsure_code is not None)
         if not is_open and self.unsure_since is None:
             return None

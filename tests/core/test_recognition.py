@@ -246,3 +246,16 @@ def test_whose_call_may_have_made_what_a_look_finds(doubt: dict[str, Any], minut
     )  # fmt: skip
     assert timedelta(minutes=1) < LATEST_START < timedelta(minutes=60)
     assert may_have_made(left, looking) is may
+
+
+@pytest.mark.parametrize(
+    ("signs", "counts"), [({}, False), ({"entity": f"/vApp/vm-{UUID}"}, True), ({"created_name": "web01"}, True)]
+)
+def test_a_task_that_could_be_taken_for_nobody_elses_is_no_doubt_for_others(
+    signs: dict[str, Any], counts: bool
+) -> None:
+    unsure = Lifecycle(
+        birth=Birth("t", 0, 0), phase=Phase.UNSURE, request_id="A", key=None, received_at=_CALLED, unsure_code="lost",
+        **signs,
+    )  # fmt: skip
+    assert (unsure.doubt is not None) is counts
