@@ -84,6 +84,7 @@ class Gatherer:
         share = max(10, MAX_STEPS // max(1, waiting))
         for owned in usable:
             owned.forget_before(now - self._limits.dedupe_window)
+            owned.forget_doubts(now)
             works[owned.partition] = PartitionRound(
                 owned,
                 now,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import chain
+from operator import attrgetter
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.inputs import AnyInput, CancelAnswered
@@ -90,7 +92,7 @@ class OwnedPartition:
 
         self._by_name: dict[str, Birth] = {}
         self._ended: OrderedDict[str, Ended] = OrderedDict()
-        self.doubts: deque[Doubt] = deque()  # what those that have ended may have left behind
+        self.doubts: list[Doubt] = []  # what those that have ended may have left behind, the oldest call first
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -194,10 +196,12 @@ class OwnedPartition:
         self._ended.move_to_end(ended.name)
 
     def _keep_in_mind(self, doubt: Doubt) -> None:
-        """Apart from the ids, which a request sent again takes over. A look takes hours at most."""
-        while self.doubts and doubt.called_at - self.doubts[0].called_at > _DOUBTS_KEPT:
-            self.doubts.popleft()
-        self.doubts.append(doubt)
+        """Apart from the ids, which a request sent again takes over."""
+        insort(self.doubts, doubt, key=attrgetter("called_at"))
+
+    def forget_doubts(self, now: datetime) -> None:
+        """Drop those of calls of long ago, each by its own time: the clocks of hosts differ. A look takes hours."""
+        del self.doubts[: bisect_left(self.doubts, now - _DOUBTS_KEPT, key=attrgetter("called_at"))]
 
     def forget_before(self, moment: datetime) -> int:
         """Drop what ended before ``moment`` (the end of the dedupe window). Returns how many."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -18,7 +19,7 @@ from bridge.core.recognition import LATEST_START
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.claims import Claims
 from bridge.engine.partition import OwnedPartition
-from bridge.engine.round import PartitionRound
+from bridge.engine.round import PartitionRound, remembered
 from tests.engine.harness import Document, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, task, urn
 from tests.simulation.loop import EPOCH
@@ -185,6 +186,18 @@ def test_a_task_that_became_anothers_in_the_same_round() -> None:
     late = claims.settle(replace(look, candidates=(task(1),)), second, [])
     assert late == replace(look, candidates=(), evidence=(taken,), overtaken=True)
     assert claims.holder(urn(1), []) == first.birth
+
+
+def test_a_clock_that_is_wrong_neither_keeps_nor_drops_the_doubts_of_others() -> None:
+    owned = OwnedPartition(TopicPartition("requests", 0), 1, "id", 0, 0)
+    for offset, days_ago in enumerate((30, 0.5, -300, 1.5, 0.1)):
+        called_at = EPOCH - timedelta(days=days_ago)
+        ended = replace(_unsure(offset), phase=Phase.ENDED, intent_at=called_at, unsure_since=called_at)
+        owned.remember(remembered(ended))
+    owned.forget_doubts(EPOCH)
+    assert sorted(doubt.birth.offset for doubt in owned.doubts) == [1, 2, 4]
+    owned.forget_doubts(EPOCH + timedelta(days=2))
+    assert [doubt.birth.offset for doubt in owned.doubts] == [2]
 
 
 def _unsure(offset: int) -> Lifecycle:
