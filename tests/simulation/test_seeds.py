@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,6 +14,7 @@ import pytest
 from bridge.core.answers import CallAnswer
 from bridge.engine import partition
 from tests.simulation.inventory import OPERATIONS
+from tests.simulation.loop import EPOCH
 from tests.simulation.plan import RARE
 from tests.simulation.story import story
 from tests.simulation.world import Plan, Run, play
@@ -92,6 +94,27 @@ def test_what_is_rare_takes_part() -> None:
     assert any(_is_opened_twice(run) for run in runs if run.world.plan.dedupe_seconds is not None)
 
 
+@pytest.mark.timeout(300)
+def test_kafka_and_vcd_are_away_as_said() -> None:
+    """All of Kafka writes nothing meanwhile; a VCD that asks to be left alone says so and does nothing."""
+    runs, epoch = [_run(seed) for seed in range(SEEDS)], EPOCH.timestamp()
+    away = [(run, window) for run in runs for window in _windows(run, "all of Kafka is restarted, for")]
+    writes = [(window, write.at - epoch) for run, window in away for write in run.world.outsider.writes]
+    assert any(at > until for (_, until), at in writes)
+    assert not any(since < at < until for (since, until), at in writes)
+    left = [(run, window) for run in runs for window in _windows(run, "VCD asks to be left alone for")]
+    heard = [(window, at, said) for run, window in left for at, *_, said in run.world.vcd.heard]
+    assert any(since < at < until and said.startswith("Limited") for (since, until), at, said in heard)
+    effects = [(window, call.at - epoch) for run, window in left for call in run.world.vcd.ledger if call.effect]
+    assert not any(since < at < until for (since, until), at in effects)
+
+
+def _windows(run: Run, said: str) -> list[tuple[float, float]]:
+    """From when until when it was so, by what was said of it, which is rounded."""
+    found = ((at, re.match(rf"{said} ([\d.]+) s", what)) for at, what in run.world.chaos.happened)
+    return [(at, at + float(match[1]) - 0.5) for at, match in found if match is not None]
+
+
 def _is_opened_twice(run: Run) -> bool:
     """One id, two lifecycles: the dedupe window has passed in between."""
     ids = {record.birth: (record.place, record.request_id) for record in run.world.requests.inputs}
@@ -99,6 +122,7 @@ def _is_opened_twice(run: Run) -> bool:
     return any(count > 1 for (_, request_id), count in ends.items() if request_id is not None)
 
 
+@pytest.mark.timeout(300)
 def test_nearly_every_run_has_tens_of_records() -> None:
     sizes = [len(_run(seed).world.inputs) for seed in range(SEEDS)]
     assert sum(size >= 20 for size in sizes) >= 0.97 * len(sizes)
