@@ -12,6 +12,8 @@ from tests.campaign.fault import fault
 from tests.campaign.faults.processes import PROTOCOLS
 from tests.campaign.stage import Stage
 from tests.support.bridge import BridgeProcess
+from tests.support.kafka import free_ports
+from tests.support.scraping import probe
 
 POLL_SECONDS = 8
 """Longest time between two polls that the client allows a member: far below a hung thread's bound, of 45 s."""
@@ -47,9 +49,10 @@ for _protocol in PROTOCOLS:
 @fault("loop_stuck", "process", minutes=1)
 def loop_stuck(stage: Stage) -> None:
     """The event loop stands still for 12 s when an intent is durable and its call has not left; polling goes on."""
+    probes = f"127.0.0.1:{free_ports(1)[0]}"
     with stage.site(processes=1) as site:
-        stuck = site.start(crash_at="intent_committed:20:hold").wait_ready()
-        stage.wait_more(60)
+        stuck = site.start(crash_at="intent_committed:20:hold", management={"listen": probes}).wait_ready()
+        _wait_held(probes)
         with stage.injecting():
             time.sleep(BLOCKED_SECONDS)  # the time itself is the fault
             stuck.resume()
@@ -73,6 +76,18 @@ def loop_stuck_in_handover(stage: Stage) -> None:
         stage.wait_more(60)
         assert stuck.process.poll() is None, f"it has not lived on: {stuck.told()}"
         assert "was not finished in time" in stuck.log.read_text(), "it was handed over in order"
+
+
+def _wait_held(probes: str, seconds: float = 60.0) -> None:
+    """Until the event loop stands still: it is what answers the probes."""
+    deadline = time.monotonic() + seconds
+    while _lives(probes):
+        assert time.monotonic() < deadline, "its loop is not held"
+        time.sleep(0.1)  # the probe is polled: there is nothing to be woken by
+
+
+def _lives(probes: str) -> bool:
+    return probe(probes, "/live")[0] != 0
 
 
 def _wait_assigned(process: BridgeProcess, since: float, seconds: float = 90.0) -> None:
