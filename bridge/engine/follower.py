@@ -78,6 +78,7 @@ class Follower:
         self._rules = rules
         self._pace = pace
         self._interval = pace.interval.total_seconds()
+        self._quarter = self._interval / 4
         self._followed: dict[Birth, _Followed] = {}
         self._by_task: dict[str, Birth] = {}
         self._reads = asyncio.Semaphore(pace.concurrent_reads)
@@ -98,6 +99,9 @@ class Follower:
 
     def add(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
         """Follow a lifecycle's Task until the lifecycle leaves the following phase."""
+        before = self._followed.get(lifecycle.birth)
+        if before is not None:
+            self._forget(before)  # of another Task, which an operator's word has replaced
         now = self._clock.monotonic()
         known = lifecycle.status is not None
         self._followed[lifecycle.birth] = _Followed(
@@ -119,11 +123,14 @@ class Follower:
             self.hurry(birth)
 
     def hurry(self, birth: Birth) -> None:
-        """Read this one in full in the next round."""
+        """Read this one in full in the next round; one that was just read, a little later: however often it is asked
+        for, it is read four times an interval at most."""
         followed = self._followed.get(birth)
         if followed is not None:
-            followed.due = self._clock.monotonic()
-            followed.in_full = True
+            due = max(self._clock.monotonic(), followed.read_at + self._quarter)
+            if followed.in_full and followed.due <= due:
+                return
+            followed.due, followed.in_full = min(followed.due, due), True
             self._more.set()
 
     async def run(self) -> None:
@@ -154,7 +161,7 @@ class Follower:
         now = self._clock.monotonic()
         soonest = min((followed.due for followed in self._followed.values()), default=now + self._interval)
         # Looks are bundled: those that come due within a quarter of the interval share a round.
-        seconds = max(self._interval / 4, min(self._interval, soonest - now))
+        seconds = max(self._quarter, min(self._interval, soonest - now))
         self._more.clear()
         if soonest <= now:
             await self._clock.sleep(0.02)
@@ -169,8 +176,8 @@ class Follower:
             if lifecycle is None:
                 self._forget(followed)
             elif followed.owned.draining or followed.owned.is_busy_with(followed.birth):
-                continue
-            elif followed.due <= now + self._interval / 4:
+                followed.due = max(followed.due, now + self._quarter)
+            elif followed.due <= now or max(followed.due, followed.read_at + self._quarter * 2) <= now + self._quarter:
                 pace = self._pace.slowest if lifecycle.overdue else self._pace.interval
                 followed.due = now + pace.total_seconds()
                 due.append(followed)
@@ -254,21 +261,21 @@ class Follower:
         async with self._reads:
             if followed.lifecycle() is None:
                 return
+            followed.in_full = False  # who asks for it from here on has seen news that this reading may not show
             reading = await self._gateway.read_task(followed.task_id, followed.href)
         self._progress()
         lifecycle = followed.lifecycle()
         if lifecycle is None or self.feed is None:
             return
+        followed.in_full = followed.in_full or not isinstance(reading, TaskRead)
         missing, followed.missing = followed.missing, isinstance(reading, TaskVanished)
         if isinstance(reading, TaskVanished):
             # One 403 may be a cell that does not know a new Task yet, or a right that is being changed.
             if missing:
                 self.feed(followed.owned, followed.birth, Vanished(reading.http_status, reading.message))
-            followed.in_full = True
         elif isinstance(reading, TaskRead):
             task = reading.task
             followed.read_at = self._clock.monotonic()
-            followed.in_full = False
             news = worth_telling(
                 lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
             )

@@ -148,6 +148,75 @@ def test_a_hint_has_a_task_read_at_once_and_of_others_nothing() -> None:
     _run(main())
 
 
+def test_a_storm_of_hints_of_one_task_reads_it_four_times_an_interval_at_most() -> None:
+    async def main() -> None:
+        one = _Followed(1)
+        running = asyncio.ensure_future(one.follower.run())
+        await asyncio.sleep(3)
+        one.vcd.reads.clear()
+        for _ in range(400):
+            one.follower.hurry_task(_urn(0))
+            await asyncio.sleep(0.01)
+        assert 4 <= len(one.vcd.reads) <= 9
+        running.cancel()
+
+    _run(main())
+
+
+def test_a_hint_that_comes_while_its_task_is_read_has_it_read_again() -> None:
+    async def main() -> None:
+        many = _Followed(1000)
+        many.vcd.answer_seconds = 0.1
+        await many.round()
+        many.vcd.reads.clear()
+        many.follower.hurry_task(_urn(777))
+        looking = asyncio.ensure_future(many.round())
+        while 777 not in many.vcd.reads:
+            await asyncio.sleep(0.01)
+        many.follower.hurry_task(_urn(777))
+        await looking
+        await many.round()
+        assert 777 in many.vcd.reads
+
+    _run(main())
+
+
+def test_what_cannot_be_read_now_is_not_asked_about_all_the_time() -> None:
+    async def main() -> None:
+        one = _Followed(1)
+        one.owned.draining = True
+        looks = 0
+
+        async def look(partitions: object, hurry: object) -> None:
+            nonlocal looks
+            looks += 1
+
+        one.follower._blockers.look = look  # type: ignore[method-assign]
+        running = asyncio.ensure_future(one.follower.run())
+        await asyncio.sleep(10)
+        assert looks <= 21
+        one.owned.draining = False
+        await asyncio.sleep(2)
+        assert one.vcd.reads
+        running.cancel()
+
+    _run(main())
+
+
+def test_a_task_that_another_one_replaced_is_nobodys() -> None:
+    async def main() -> None:
+        one = _Followed(1)
+        one.add(0, task_id=_urn(1))
+        one.vcd.status[1] = "running"
+        await one.round()
+        one.vcd.reads.clear()
+        one.follower.hurry_task(_urn(0))
+        await one.follower.look()
+        assert one.vcd.reads == []
+
+    _run(main())
+
+
 def test_a_hint_of_a_task_that_is_not_followed_any_more_wakes_nobody() -> None:
     async def main() -> None:
         one = _Followed(1)
