@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from bridge.core.freeze import THAWED, Freeze
@@ -16,14 +15,13 @@ class Brake:
         self._control = control
         self._observer = observer
         self._freeze: Freeze | None = None
-        self._off = asyncio.Event()
         self.on_thaw: Callable[[], None] = lambda: None
         """Called when calls may leave again."""
 
     @property
     def is_on(self) -> bool:
         """Nothing may leave that changes VCD."""
-        return not self._off.is_set()
+        return self._freeze is None or self._freeze.frozen
 
     @property
     def freeze(self) -> Freeze | None:
@@ -43,11 +41,9 @@ class Brake:
         await self._control.close()
 
     def _take(self, said: Freeze) -> None:
-        before, self._freeze = self._freeze or THAWED, said
+        was_on, before = self.is_on, self._freeze or THAWED
+        self._freeze = said
         if said.frozen != before.frozen:
             self._observer.freeze_changed(said)
-        if said.frozen:
-            self._off.clear()
-        elif self.is_on:
-            self._off.set()
+        if was_on and not self.is_on:
             self.on_thaw()
