@@ -166,9 +166,9 @@ class ClassicMember(GroupMember):
             # Its heartbeats say so again when the callback has returned: only then it is known what it still has.
             self._is_behind = True
         elif self.changes:
-            # It joins again when the application has answered what waits for it.
+            # It joins again when the application has answered what waits for it; an eager one lets go of that first.
             last = self.changes.pop()
-            self.changes.append(Change(last.kind, last.partitions, _both(last.then, self.join)))
+            self.changes.append(Change(last.kind, last.partitions, _both(last.then, self.rebalancing)))
         elif self._cooperative or not self.owned:
             self.join()
         else:
