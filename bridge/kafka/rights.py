@@ -5,6 +5,7 @@ A right that is missing would otherwise show when VCD has been called and nobody
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -26,6 +27,14 @@ DENIED = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
+_MOVING = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+    }
+)
+_AGAIN_SECONDS = 0.2
 HINT = (
     "grant Read on inputs, store and control topic, Write on events, ticket updates, dead letters and store, Read on "
     "the group, Write on the transactional ids that begin with the group's name"
@@ -84,13 +93,7 @@ def _missing_on_group(connection: Connection, config: KafkaConfig, names: TopicN
     """Raises TemporaryError when it cannot be learnt."""
     group = config.group_id
     try:
-        # Without a coordinator the next question times out, and that can abort the process inside librdkafka 2.x
-        # (rd_kafka_enq_once_del_source_return, seen twice). This one just fails.
-        _ask_the_coordinator(config, next(iter(names.inputs)))
-        asked = connection.admin.describe_consumer_groups(
-            [group], include_authorized_operations=True, request_timeout=REACH_SECONDS
-        )
-        allowed = asked[group].result().authorized_operations
+        allowed = _allowed_on_group(connection, config, names)
     except KafkaException as raised:
         error: KafkaError = raised.args[0]
         if error.code() not in DENIED:
@@ -99,6 +102,28 @@ def _missing_on_group(connection: Connection, config: KafkaConfig, names: TopicN
     else:
         if _is_missing(AclOperation.READ, allowed):
             yield f"join group {group} (Read)"
+
+
+def _allowed_on_group(
+    connection: Connection, config: KafkaConfig, names: TopicNames
+) -> Collection[AclOperation] | None:
+    """Raises KafkaException. A coordinator that has just moved or starts is asked again for a while."""
+    deadline = time.monotonic() + REACH_SECONDS
+    while True:
+        try:
+            # Without a coordinator the next question times out, and that can abort the process inside librdkafka 2.x
+            # (rd_kafka_enq_once_del_source_return, seen twice). This one just fails.
+            _ask_the_coordinator(config, next(iter(names.inputs)))
+            asked = connection.admin.describe_consumer_groups(
+                [config.group_id], include_authorized_operations=True, request_timeout=REACH_SECONDS
+            )
+            allowed: Collection[AclOperation] | None = asked[config.group_id].result().authorized_operations
+        except KafkaException as raised:
+            if raised.args[0].code() not in _MOVING or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return allowed
 
 
 def _ask_the_coordinator(config: KafkaConfig, topic: str) -> None:

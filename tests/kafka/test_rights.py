@@ -6,6 +6,7 @@ import asyncio
 import time
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -123,6 +124,22 @@ def test_a_group_that_could_not_be_described_is_not_taken_for_allowed(
     monkeypatch.setattr(connection.admin, "describe_consumer_groups", lambda groups, **_: dict.fromkeys(groups, failed))
     with pytest.raises(TemporaryError, match=r"cannot be learnt: .*REQUEST_TIMED_OUT"):
         list(rights._missing_on_group(connection, stage.config(), stage.names))
+
+
+def test_a_coordinator_that_has_just_moved_is_asked_again(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage.make(kafka)
+    connection = Connection(stage.config())
+    ask, times = connection.admin.describe_consumer_groups, list[int]()
+    moved: Future[None] = Future()
+    moved.set_exception(KafkaException(KafkaError(KafkaError.NOT_COORDINATOR)))
+
+    def asked(groups: list[str], **options: Any) -> Any:
+        times.append(1)
+        return dict.fromkeys(groups, moved) if len(times) < 3 else ask(groups, **options)
+
+    monkeypatch.setattr(connection.admin, "describe_consumer_groups", asked)
+    assert list(rights._missing_on_group(connection, stage.config(), stage.names)) == []
+    assert len(times) >= 3
 
 
 async def test_a_journal_that_may_not_tell_events_does_not_open(kafka: KafkaNode) -> None:
