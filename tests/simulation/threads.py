@@ -107,7 +107,9 @@ class Thread:
         """The run is over: nothing that this thread still does may have an effect."""
         self._over = True
         if self._driving is not None and getcoroutinestate(self._driving) == CORO_CREATED:
-            self._driving.close()  # its process died before the first step
+            # Its process died before the first step, and its loop is closed: nobody is to be told of it.
+            self._driving.close()
+            self._task._log_destroy_pending = False  # type: ignore[attr-defined]
         if self._greenlet:
             with contextlib.suppress(Exception):
                 self._greenlet.throw(GreenletExit)
