@@ -23,6 +23,7 @@ from bridge.core.external.marks import Marker
 from bridge.core.external.opening import command_of, open_external, open_orphan, open_waiting
 from bridge.core.external_commands import DecodedExternal, ExternalCommand, ExternalVerb
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
+from bridge.core.found import FoundOrphan
 from bridge.core.inputs import Commanded
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, StoredRequest
 from bridge.core.opening import MAX_KEY_BYTES, Asker, answer_repeat, reject, too_many_tasks, too_much_stored
@@ -32,6 +33,7 @@ from bridge.engine.intake import Taken
 from bridge.engine.partition import Room
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
+from bridge.errors import InvariantViolation
 from bridge.ports import Delivery, ExternalCodec
 
 
@@ -91,8 +93,11 @@ class ExternalDesk:
     def take_found(self, work: PartitionRound, most: int) -> None:
         found = work.owned.found
         while found and work.size < most:
-            external_key, task = found.popleft()
-            work.taken_found.append((external_key, task))
+            orphan = found.popleft()
+            work.taken_found.append(orphan)
+            if not isinstance(orphan, FoundOrphan):
+                raise InvariantViolation(f"{work.owned.partition}: {type(orphan).__name__} for external tasks")
+            external_key, task = orphan.external_key, orphan.task
             known = work.known(external_key)
             is_open = isinstance(known, Lifecycle) and known.is_open
             if work.has_task(task.id):

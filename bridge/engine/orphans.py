@@ -16,6 +16,7 @@ from typing import TypeVar
 from bridge.core.answers import TaskRead, TaskReading, Unavailable
 from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
+from bridge.core.found import FoundOrphan
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Backoff
 from bridge.engine.namespace_rows import Refused, namespace_rows
@@ -154,7 +155,7 @@ class Orphans:
             partition = candidate.owned.partition
             self._observer.orphan_found(partition, candidate.external_key, candidate.task_id, self._rules.orphans)
             if self._rules.orphans is not OrphanPolicy.REPORT:
-                candidate.owned.found.append((candidate.external_key, reading.task))
+                candidate.owned.found.append(FoundOrphan(candidate.external_key, reading.task))
                 self._wake()
 
     async def _read(self, task_id: str) -> TaskReading:

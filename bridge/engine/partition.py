@@ -11,9 +11,9 @@ from itertools import chain
 from operator import attrgetter
 
 from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.found import Found
 from bridge.core.inputs import AnyInput, CancelAnswered
 from bridge.core.lifecycle import Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest
-from bridge.core.task import Task
 from bridge.engine.lanes import Lanes
 from bridge.engine.undecided import Undecided
 
@@ -81,8 +81,8 @@ class OwnedPartition:
 
         self.inbox = Undecided()
         self.inputs: dict[Birth, deque[AnyInput]] = {}
-        self.found: deque[tuple[str, Task]] = deque()
-        """Running Tasks with our mark that nobody has, by their external key: to be taken over."""
+        self.found: deque[Found] = deque()
+        """What VCD shows and no record has asked for, in the order in which it is to be decided."""
         self.held_cancels: dict[Birth, CancelAnswered] = {}
         """What is said of the cancels that a freeze holds, once it is over."""
         self.deciding: frozenset[Birth] = frozenset()

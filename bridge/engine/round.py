@@ -15,11 +15,11 @@ from bridge.core.control import ControlInput
 from bridge.core.coordinates import Birth
 from bridge.core.deciding import decide
 from bridge.core.events import Outcome, StatusEvent
+from bridge.core.found import Found
 from bridge.core.inputs import AnyInput, Granted
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.requests import Undecodable
 from bridge.core.rules import OperationFacts, Rules
-from bridge.core.task import Task
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import Delivery, OutRecord
 
@@ -67,7 +67,7 @@ class PartitionRound:
     notes: list[tuple[Birth, str, Sequence[str]]] = field(default_factory=list)
     taken_inputs: list[tuple[Birth, AnyInput]] = field(default_factory=list)
     taken_deliveries: list[Delivery] = field(default_factory=list)
-    taken_found: list[tuple[str, Task]] = field(default_factory=list)
+    taken_found: list[Found] = field(default_factory=list)
     left_found: list[tuple[str, str, str]] = field(default_factory=list)
     """Found Tasks that are left as they are: external key, Task, why."""
     grants: list[Birth] = field(default_factory=list)

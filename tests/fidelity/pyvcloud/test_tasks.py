@@ -26,6 +26,7 @@ from bridge.core.answers import Accepted, HttpCall
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
+from bridge.core.found import FoundOrphan
 from bridge.core.requests import JsonValue
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
@@ -309,7 +310,9 @@ class TestBesideTheBridge:
         orphans.begin(owned)
         assert orphans._judging is not None
         await orphans._judging
-        assert [(key, task.id) for key, task in owned.found] == [("CHG1", ours)], "none but its own"
+        assert [(one.external_key, one.task.id) for one in owned.found if isinstance(one, FoundOrphan)] == [
+            ("CHG1", ours)
+        ], "none but its own"
         assert failures == []
         (strangers,) = [fact.values[1] for fact in noted.facts if fact.name == "strangers_seen"]
         assert strangers >= 1

@@ -1,0 +1,1 @@
+"""Observation: the Tasks of an organization, whoever started them, told as a stream. Pure."""
