@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.core.observation.seen import Seen
+from bridge.core.seen import Seen
 from bridge.core.task import Task
 
 

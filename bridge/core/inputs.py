@@ -8,7 +8,10 @@ from datetime import datetime
 from bridge.core.answers import CallAnswer, CancelAnswer
 from bridge.core.coordinates import Birth
 from bridge.core.external_commands import ExternalCommand
+from bridge.core.observation_records import Observation
+from bridge.core.hold import Hold
 from bridge.core.requests import Resolution
+from bridge.core.seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import ReferenceDocument, Task
 
 
@@ -37,6 +40,7 @@ class Looked:
     probe of the entity's state proved (True, False), or None where there is no probe or it could not tell.
     ``evidence``: what was asked and seen. ``incomplete``: what could not be looked at, so that finding nothing proves
     nothing. ``overtaken``: all that was found has become others' since; it was not looked for anything else.
+    ``hold``: how the blocking task stands that the attempt was about, which then tells all.
     """
 
     attempt: int
@@ -46,6 +50,7 @@ class Looked:
     incomplete: str | None = None
     rivals: tuple[str, ...] = ()
     overtaken: bool = False
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +146,49 @@ class NotReferenced:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceUnanswered:
-    """VCD has not told for several tries whether what an external task names exists; it is asked again."""
+    """VCD has not told for several tries whether what a record names exists; it is asked again."""
 
     field: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSeen:
+    """How the blocking task stands that a request is about, before anything is called."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationKnown:
+    """What an observation names exists; ``uuid`` None: all organizations. ``vcd_time``: now on VCD's clock."""
+
+    uuid: str | None
+    vcd_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeWanted:
+    """A further ``start``, found good while its observation goes on."""
+
+    record: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class StopWanted:
+    """A ``stop`` found this observation. ``birth``: where its record stands."""
+
+    birth: Birth
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """Nothing that a stopping observation has seen is left in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """No window shows this Task again, or its observation does not want it any more: it is forgotten untold."""
 
 
 Input = (
@@ -160,6 +204,8 @@ Input = (
     | ResolveWanted
     | Restored
     | Unreadable
+    | HoldSeen
+    | ReferenceUnanswered
 )
 """Everything an action request's lifecycle reacts to."""
 
@@ -179,4 +225,15 @@ ExternalInput = (
 )
 """Everything an external task's lifecycle reacts to."""
 
-AnyInput = Input | ExternalInput
+OrderInput = (
+    OrganizationKnown | NotReferenced | ReferenceUnanswered | ChangeWanted | StopWanted | LookOver | Emptied | Restored
+)
+"""Everything an observation's standing order reacts to."""
+
+ObservedInput = SeenTask | SeenMissing | LeftBehind
+"""Everything an observed Task reacts to."""
+
+BlockingInput = SeenBlocking | BlockingGone | LeftBehind
+"""Everything an observed blocking task reacts to."""
+
+AnyInput = Input | ExternalInput | OrderInput | ObservedInput | BlockingInput

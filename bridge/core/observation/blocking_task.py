@@ -1,28 +1,5 @@
-"""VCD's blocking task as the bridge reads it: an operation that is held until somebody decides, or its time is up."""
+"""Moved to ``bridge.core.blocking_task``."""
 
-from __future__ import annotations
+from bridge.core.blocking_task import BlockingTask
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from bridge.core.task import ReferenceDocument, Task
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockingTask:
-    """One blocking task (BlockingTaskType of taskExtensionRequest.xsd, or a row of the query ``blockingTask``).
-
-    ``id`` is its URN. ``owner`` is what the held Task works on, ``user`` who started it, ``timeout`` when VCD decides
-    by itself and ``timeout_action`` how. ``task`` is the held Task: read, or known by its address alone.
-    """
-
-    id: str
-    href: str | None = None
-    operation: str | None = None
-    owner: ReferenceDocument | None = None
-    organization: ReferenceDocument | None = None
-    user: ReferenceDocument | None = None
-    created: datetime | None = None
-    timeout: datetime | None = None
-    timeout_action: str | None = None
-    task: Task | None = None
+__all__ = ["BlockingTask"]

@@ -1,0 +1,51 @@
+"""What a lifecycle of an observation remembers besides what every lifecycle does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bridge.core.coordinates import Birth
+from bridge.core.blocking_task import BlockingTask
+
+EVERYTHING = "*"
+"""Instead of an organization: all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPart:
+    """Of a standing order. Times are VCD's.
+
+    ``organization_uuid``: None for all organizations, and until it was read. ``since``: as asked; None: from the moment
+    at which the organization was read. ``position``: all Tasks that ended up to here are told. ``floor``: Tasks that
+    ended before it are told or left out, and nothing is remembered of them. Both are None until the order is followed.
+    """
+
+    organization_uuid: str | None = None
+    since: datetime | None = None
+    position: datetime | None = None
+    floor: datetime | None = None
+    blocking_tasks: bool = False
+
+    def window_start(self, overlap: timedelta) -> datetime | None:
+        """Where the next window of ended Tasks begins: late rows are still found in it, told ones not told again.
+
+        The floor bounds it, so that a longer ``overlap`` than before brings nothing back that is forgotten.
+        """
+        if self.position is None or self.floor is None:
+            return None
+        return max(self.floor, self.position - overlap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SightedPart:
+    """Of a Task or a blocking task that an observation has seen. No record is about it, and no Task of ours is it.
+
+    ``order``: the observation. ``id``: URN of the Task or of the blocking task. ``ended_at``: VCD's time of its end;
+    None while it is active. ``blocking``: a blocking task as last told.
+    """
+
+    order: Birth
+    id: str
+    ended_at: datetime | None = None
+    blocking: BlockingTask | None = None
