@@ -131,15 +131,20 @@ class SimKafka:
         """Tell a client something, in ``within`` seconds at most; nothing overtakes what was sent before."""
         due = max(self.now() + self.random.uniform(at_least, within), client.hears_until, self.up_at("groups"))
         client.hears_until = due
-        arrive = partial(self._arrive, client, call, due)
-        asyncio.get_event_loop().call_at(due, arrive, context=client.context)
+        client.unheard.append(call)
+        self._arrive_at(client, due)
 
-    def _arrive(self, client: Addressee, call: Callable[[], None], due: float) -> None:
+    def _arrive_at(self, client: Addressee, due: float) -> None:
+        asyncio.get_event_loop().call_at(due, partial(self._arrive, client, due), context=client.context)
+
+    def _arrive(self, client: Addressee, due: float) -> None:
+        """One thing arrives, the one that was sent first."""
         if self.now() - due > _HELD_UP_SECONDS:
             # The process stood still: it asks again in its own time.
-            self.send(client, call, self.timing.heartbeat)
+            client.hears_until = max(client.hears_until, self.now() + self.random.uniform(0.0, self.timing.heartbeat))
+            self._arrive_at(client, client.hears_until)
         else:
-            call()
+            client.unheard.popleft()()
 
     # --- topics -------------------------------------------------------------------------------------------------------
 

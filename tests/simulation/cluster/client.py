@@ -35,7 +35,6 @@ class Client:
         self.settings = settings
         self.process = PROCESS.get()
         self.context = copy_context()
-        self.hears_until = 0.0
         self._error_cb = error_cb or settings.get("error_cb")
         self._logger = logger
         self._troubles: list[KafkaError] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field, replace
@@ -62,7 +63,9 @@ class Addressee(Protocol):
     process: Process | None
     context: Context
     hears_until: float
-    """When the last thing that is on its way to it arrives: nothing overtakes."""
+    """When the last thing that is on its way to it arrives."""
+    unheard: deque[Callable[[], None]]
+    """What is on its way to it, in the order in which it was sent: nothing overtakes."""
 
 
 @dataclass(slots=True, eq=False)

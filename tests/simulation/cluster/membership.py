@@ -40,7 +40,6 @@ class Owner(Protocol):
     cluster: SimKafka
     process: Process | None
     context: Context
-    hears_until: float
 
     def wake(self) -> None:
         """There is something in the queue."""
@@ -69,6 +68,7 @@ class GroupMember(ABC):
         self._is_lost = False
         """While a callback was running the background has learned that the group goes on without this member."""
         self.process, self.context, self.hears_until = owner.process, owner.context, 0.0
+        self.unheard: deque[Callable[[], None]] = deque()
 
     @abstractmethod
     def join(self) -> None: ...
