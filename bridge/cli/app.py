@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from bridge.cli import broker, check, config, freeze, operations, run, schemas, send, simulator, topics, version, watch
+from bridge.cli.dead_letters import verbs as dead_letters
 from bridge.cli.demo import verb as demo
 from bridge.cli.requests import verbs as requests
 
@@ -28,6 +29,7 @@ app.command("thaw")(freeze.thaw)
 app.command("operations")(operations.operations)
 app.add_typer(topics.topics, name="topics")
 app.add_typer(schemas.schemas, name="schemas")
+app.add_typer(dead_letters.dead_letters, name="dead-letters")
 app.command("simulator")(simulator.simulator)
 app.command("broker")(broker.broker)
 app.command("version")(version.version)

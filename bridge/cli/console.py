@@ -65,6 +65,13 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def ask(question: str) -> bool:
+    """Whether the person at the terminal says yes."""
+    sys.stderr.write(printable(question) + " [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """A table on standard output; None shows as an empty cell. Cells are plain text of one or more lines, no markup."""
     from rich import box

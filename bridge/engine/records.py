@@ -5,7 +5,6 @@ All sized to fit.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from bridge.core.external.marks import Marker
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Kind, Lifecycle, StoredRequest
 from bridge.core.requests import Undecodable
 from bridge.core.ticket_update import ticket_key, ticket_value
+from bridge.engine import dead_letters
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound
 from bridge.ports import Delivery, EventCodec, Headers, Journal, OutRecord, PartitionEntries, StoreCodec, TopicNames
@@ -24,7 +24,6 @@ from bridge.ports import Delivery, EventCodec, Headers, Journal, OutRecord, Part
 CURSOR_KEY = b"cursor"
 STATE_PART = b"state"
 """How keys of states end, behind the last ``|``."""
-ERROR_HEADER = "__connect.errors."
 TICKET_TYPE = b"vcdbridge.v1.TicketUpdate"
 _LENGTH_BYTES = 10
 """Of the body, which the length of its own in the record grows with."""
@@ -95,19 +94,11 @@ class RecordWriter:
     def dead_letter(self, delivery: Delivery, error: Undecodable) -> OutRecord:
         """The record as received plus error headers; a stub with coordinates and hash where it does not fit."""
         topic = self._names.dead_letters
-        headers = (*delivery.headers, *_error_headers(delivery, error.stage, error.error_class, error.message))
-        whole = OutRecord(topic, None, delivery.key, delivery.value, headers)
+        letter = dead_letters.whole(topic, delivery, error)
         limit = self._journal.max_record_bytes(topic)
-        if record_bytes(whole) <= limit:
-            return whole
-        digest = hashlib.sha256(delivery.value or b"").hexdigest()
-        stub_headers = (
-            *_error_headers(delivery, error.stage, error.error_class, error.message),
-            ("vb_value_sha256", digest.encode()),
-            ("vb_value_bytes", str(len(delivery.value or b"")).encode()),
-        )
-        key = delivery.key if delivery.key is not None and len(delivery.key) < limit // 2 else None
-        return OutRecord(topic, None, key, None, stub_headers)
+        if record_bytes(letter) <= limit:
+            return letter
+        return dead_letters.stub(topic, delivery, error, with_key=len(delivery.key or b"") < limit // 2)
 
     def request_fits(self, owned: OwnedPartition, request: StoredRequest, *, reserve: int = 0) -> bool:
         """Whether the store can take this request, and ``reserve`` bytes more."""
@@ -201,15 +192,3 @@ def _ticket_headers(headers: Headers) -> Iterator[tuple[str, bytes | None]]:
 def _request_is_done(before: Lifecycle | None, after: Lifecycle) -> bool:
     """Also where the request's record could not be read back: its tombstone is due all the same."""
     return before is not None and before.needs_request and not after.needs_request
-
-
-def _error_headers(delivery: Delivery, stage: str, error_class: str, message: str) -> Headers:
-    facts = {
-        "topic": delivery.partition.topic,
-        "partition": str(delivery.partition.partition),
-        "offset": str(delivery.offset),
-        "stage": stage,
-        "class.name": error_class,
-        "exception.message": message[:1000],
-    }
-    return tuple((ERROR_HEADER + name, value.encode()) for name, value in facts.items())

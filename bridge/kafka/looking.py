@@ -1,4 +1,4 @@
-"""Reads the store without being anybody's owner: for those who only look. All calls block.
+"""Reads the store, or another topic, without being anybody's owner: for those who only look. All calls block.
 
 The rules are those of a restore (``restoring.Log``): each partition is read to its end as it was at the beginning, past
 transactions that are still open. But nobody is fenced for it: a transaction that its owner does not end in time is
@@ -8,7 +8,7 @@ told of, and what it holds is not shown. The group is not joined, and nothing is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -118,6 +118,52 @@ def read_store(
     return [reading.result() for reading in readings]
 
 
+@dataclass(slots=True, kw_only=True)
+class _HandedOver(Log):
+    """A log of which nothing is kept here."""
+
+    hand: Callable[[ReadRecord], None]
+
+    def take(self, message: Message) -> None:
+        self.hand(read_record(message))
+        self.reached((message.offset() or 0) + 1)
+
+
+def read_topic(
+    config: KafkaConfig,
+    topic: str,
+    hand: Callable[[ReadRecord], None],
+    *,
+    places: Mapping[TopicPartition, int] | None = None,
+    ends: Mapping[TopicPartition, int] | None = None,
+) -> dict[TopicPartition, int]:
+    """Hands over each committed record of ``topic`` up to where it ends now; per partition in order.
+
+    ``places``: the partitions to read and where to begin in each; otherwise all from where they begin. ``ends``: where
+    to end in each, at the latest. Returns the offsets behind which nothing could be read, for a transaction is open
+    there and does not end.
+    Raises ConfigurationError (no such topic, not allowed) or TemporaryError; and what ``hand`` raises.
+    """
+    connection = Connection(config)
+    partitions = list(_partitions(connection, [topic])) if places is None else list(places)
+    if not connection.look().partitions(topic):
+        raise ConfigurationError(f"no such topic: {topic}", hint="`vcd-bridge topics apply` creates it")
+    logs = {one: _HandedOver(partition=one, latest_only=False, hand=hand) for one in partitions}
+    reader: Consumer = make(lambda settings: Consumer(settings, logger=LOG), config.reader())
+    try:
+        with failures(f"{topic} cannot be read"):
+            for partition, end in _led(lambda: high_watermarks(connection, logs)).items():
+                logs[partition].end = min(end, (ends or {}).get(partition, end))
+            starts = _led(lambda: log_starts(connection, logs)) if places is None else places
+        reader.assign([to_client(partition, offset) for partition, offset in starts.items()])
+        for partition, offset in starts.items():
+            logs[partition].reached(offset)
+        _read(reader, logs, lambda _: True)
+    finally:
+        let_go(reader)
+    return {partition: log.stuck_at for partition, log in logs.items() if not log.done}
+
+
 def record_at(config: KafkaConfig, at: Birth, *, seconds: float = 10.0) -> ReadRecord | None:
     """The record with these coordinates; None when its topic does not hold it any more.
 
@@ -186,14 +232,16 @@ def _partitions(connection: Connection, topics: Sequence[str]) -> Iterator[Topic
     return (TopicPartition(topic, number) for topic in topics for number in range(cluster.partitions(topic)))
 
 
-def _read(reader: Consumer, logs: dict[TopicPartition, Log], wanted: Callable[[bytes], bool]) -> None:
+def _read(reader: Consumer, logs: Mapping[TopicPartition, Log], wanted: Callable[[bytes], bool]) -> None:
     """Until every log is read to its end, or to where a transaction has been open for too long."""
     heard_at = time.monotonic()
     while left := [log for log in logs.values() if not log.done]:
-        for message in reader.consume(_BATCH, 0.05):
-            heard_at = time.monotonic()
+        messages = reader.consume(_BATCH, 0.05)
+        for message in messages:
             _take(logs[TopicPartition(message.topic() or "", message.partition() or 0)], message, wanted)
         now = time.monotonic()
+        # Whoever is handed the records may take his time.
+        heard_at = now if messages else heard_at
         if all(log.stuck_at >= 0 and now - log.stuck_since > OPEN_SECONDS for log in left):
             return
         if now - heard_at > STALLED_SECONDS:

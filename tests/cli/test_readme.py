@@ -29,7 +29,7 @@ def commands() -> dict[str, list[str]]:
 def test_a_first_request_goes_as_the_readme_says(kafka_shell: Shell, schema_registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "vcd-bridge.toml").write_text(block("toml", "[kafka]"))
     verbs = commands()
-    assert list(verbs) == ["topics", "check", "run", "send", "watch", "requests"]
+    assert list(verbs) == ["topics", "check", "run", "send", "watch", "requests", "dead-letters"]
     with running_simulator() as simulator:
         # Only addresses and credentials are other ones.
         kafka_shell.set(
@@ -50,4 +50,6 @@ def test_a_first_request_goes_as_the_readme_says(kafka_shell: Shell, schema_regi
             assert "success" in story[-1]
             kafka_shell.run(*verbs["requests"])
             assert kafka_shell.err == "0 open\n"
+            kafka_shell.run(*verbs["dead-letters"])
+            assert kafka_shell.err == "0 dead letters\n"
             assert interrupted(watch) == 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -249,6 +250,32 @@ def test_nobody_has_to_wait(here: Shell, site: ExternalSite) -> None:
     sent = here.json("requests", "cancel", "other", "--no-wait", "--key", acme_vapp(4))
     assert (sent["result"], sent["event"]) == ("sent", None)
     assert _sent(site, sent["birth"])[1]["requested_by"] == getpass.getuser()
+
+
+# --- what no bridge could read ----------------------------------------------------------------------------------------
+
+
+def test_a_dead_letter_replayed_is_a_new_record_to_the_bridge(here: Shell, site: ExternalSite) -> None:
+    """What it cannot read still dies again, with the mark of where it came from first."""
+    (sent,) = site.send(b"\x07rubbish", key="k", headers=(("h", b"1"),))
+    (first,) = _died(here, 1)
+    assert first["origin"] == f"{site.requests}/{sent.partition}/{sent.offset}"
+    (replayed,) = here.lines("dead-letters", "replay", first["origin"], "--yes")
+    again = _died(here, 2)[0]
+    assert (again["origin"], again["reason"]) == (replayed["birth"], first["reason"])
+    shown = here.json("dead-letters", "show", again["dead_letter"], "--content")
+    assert shown["value"] == {"text": "\x07rubbish"}
+    assert [(one["name"], one["value"]["text"]) for one in shown["headers"]] == [
+        ("h", "1"), ("vb_replay_of", first["origin"]),
+    ]  # fmt: skip
+
+
+def _died(here: Shell, number: int) -> list[dict[str, Any]]:
+    """All dead letters, the newest first, once there are so many."""
+    deadline = time.monotonic() + 30
+    while len(found := here.lines("dead-letters", "list")) < number:
+        assert time.monotonic() < deadline, found
+    return found
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from bridge.core.answers import Refused
+from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.opening import MAX_KEY_BYTES
-from bridge.core.requests import SchemaAnswer, SchemaUnavailable
+from bridge.core.requests import SchemaAnswer, SchemaUnavailable, Undecodable
+from bridge.engine import dead_letters
 from bridge.engine.gathering import RoundLimits
+from bridge.ports import Delivery, Headers
 from tests.engine.harness import CHANGELOG, NAMES, Document, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER
 from tests.simulation.loop import EPOCH
@@ -252,6 +255,10 @@ async def test_a_dead_letter_is_as_received_with_six_headers_more(value: bytes |
     assert told == {"topic": b"requests", "partition": b"1", "offset": b"1", "stage": b"VALUE_CONVERTER"}
     assert error_class == (b"NotJson" if value else b"EmptyValue")
     assert message
+    read = dead_letters.read(letter.headers)
+    assert read is not None
+    assert (read.origin, read.headers, read.digest) == (Birth("requests", 1, 1), letter.headers[:2], None)
+    assert (read.error.error_class.encode(), read.error.message.encode()) == (error_class, message)
     assert site.story("A") == ["accepted running"]
     assert site.kafka.committed[site.owned(1).partition][0] == 2
 
@@ -271,6 +278,32 @@ async def test_a_dead_letter_that_does_not_fit_becomes_a_stub() -> None:
     assert told["vb_value_sha256"] == hashlib.sha256(value).hexdigest().encode()
     assert told["vb_value_bytes"] == str(len(value)).encode()
     assert len(told) == 6 + 2
+    read = dead_letters.read(stub.headers)
+    assert read is not None
+    assert (read.origin, read.headers, read.digest) == (Birth("requests", 0, 0), (), dead_letters.Digest.of(value))
+
+
+def test_what_a_dead_letter_bore_before_is_not_taken_for_the_bridges_word() -> None:
+    """Nor what others write to the topic: a name is missing, or a number is none."""
+    error = Undecodable(stage="VALUE_CONVERTER", error_class="NotJson", message="why")
+    first = dead_letters.whole("dead", _delivered(7, (("h", b"1"),)), error)
+    again = dead_letters.whole("dead", _delivered(9, first.headers), error)
+    read = dead_letters.read(again.headers)
+    assert read is not None
+    assert (read.origin.offset, read.headers) == (9, first.headers)
+    for foreign in ((), first.headers[:-1], (*first.headers, ("h", b"2")), _with(first.headers, "offset", b"x")):
+        assert dead_letters.read(foreign) is None
+
+
+def _with(headers: Headers, fact: str, value: bytes) -> Headers:
+    return tuple((name, value if name.endswith(fact) else old) for name, old in headers)
+
+
+def _delivered(offset: int, headers: Headers) -> Delivery:
+    return Delivery(
+        partition=TopicPartition("requests", 0), epoch=0, offset=offset, key=b"k", value=b"v", headers=headers,
+        timestamp_ms=0,
+    )  # fmt: skip
 
 
 @virtually
