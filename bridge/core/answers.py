@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bridge.core.blocking_task import BlockingTask
 from bridge.core.requests import JsonValue
 from bridge.core.task import ErrorDocument, ReferenceDocument, Task
 
@@ -158,7 +159,7 @@ class TaskRecord:
     """One row of the task query (type=task or adminTask).
 
     ``operation_name`` is the row's ``name``; ``object_href`` its ``object``; ``owner_name`` the *user's* name, not the
-    Task's owner. The row has neither error nor cancelRequested.
+    Task's owner; ``organization`` the bare uuid of the organization. The row has neither error nor cancelRequested.
     """
 
     id: str
@@ -172,17 +173,22 @@ class TaskRecord:
     service_namespace: str | None
     start_date: datetime | None
     end_date: datetime | None
+    organization: str | None = None
+    organization_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
     """A task query in the core's words; the ``vcd`` folder writes the filter and its encoding.
 
-    All given conditions hold together. ``statuses`` and ``ids`` are alternatives among themselves. ``own_only`` keeps
-    Tasks of the bridge's own user. Times are server time.
+    All given conditions hold together. ``statuses``, ``ids`` and ``organizations`` (bare uuids) are alternatives among
+    themselves; ``or_ended_at_or_after`` is one more alternative to the statuses: Tasks that are in one of them, or
+    have ended since. ``own_only`` keeps Tasks of the bridge's own user. Times are server time.
     """
 
     statuses: tuple[str, ...] = ()
+    or_ended_at_or_after: datetime | None = None
+    organizations: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     own_only: bool = False
     object_href: str | None = None
@@ -203,6 +209,33 @@ class TaskPage:
     page: int
     total: int
     server_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingPage:
+    """One page of the blocking task query, see ``TaskPage``. A row does not tell what the held Task works on."""
+
+    records: tuple[BlockingTask, ...]
+    total: int
+    server_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingRead:
+    """A blocking task that waits for a decision."""
+
+    blocking: BlockingTask
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingAbsent:
+    """403 or 404 for a blocking task: it was decided, its time ran out, or we may not see it."""
+
+    http_status: int
+    message: str
+
+
+BlockingReading = BlockingRead | BlockingAbsent | ReadRefused | Unavailable
 
 
 @dataclass(frozen=True, slots=True)

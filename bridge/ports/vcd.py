@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from bridge.core.answers import (
+    BlockingPage,
+    BlockingReading,
     CallAnswer,
     CancelAnswer,
     EntityReading,
@@ -69,6 +71,14 @@ class VcdGateway(Protocol):
         ...
 
     async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable: ...
+
+    async def query_blocking_tasks(self, page: int) -> BlockingPage | ReadRefused | Unavailable:
+        """Page ``page`` of all blocking tasks that wait for a decision, oldest first; for a login of the provider."""
+        ...
+
+    async def read_blocking_task(self, blocking_task_id: str) -> BlockingReading:
+        """A blocking task by its URN or uuid; for a login of the provider."""
+        ...
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         """GET ``path`` (relative to ``/api``)."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from bridge.core.answers import (
+    BlockingPage,
+    BlockingReading,
     CallAnswer,
     CancelAnswer,
     EntityReading,
@@ -25,6 +27,7 @@ from bridge.vcd.guard import Guard
 from bridge.vcd.login.credentials import Credential
 from bridge.vcd.login.identity import credential_of
 from bridge.vcd.login.sessions import Sessions
+from bridge.vcd.reading.blocking import Blocking
 from bridge.vcd.reading.hosts import Hosts
 from bridge.vcd.reading.organizations import Organizations
 from bridge.vcd.reading.reader import Reader
@@ -61,6 +64,7 @@ class HttpGateway:
         self._hosts = Hosts(config.urls, self._sessions)
         self._calls = Calls(self._line, self._sessions, organizations, clock, self._guard)
         self._readings = Readings(config, reader, organizations, self._sessions, self._hosts, log)
+        self._blocking = Blocking(config, reader)
         self._references = References(config.url, reader, organizations, self._sessions, self._hosts, clock)
 
     # --- session --------------------------------------------------------------------------------------------------
@@ -134,6 +138,12 @@ class HttpGateway:
 
     async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
         return await self._guard.reading(self._readings.tasks(query))
+
+    async def query_blocking_tasks(self, page: int) -> BlockingPage | ReadRefused | Unavailable:
+        return await self._guard.reading(self._blocking.page(page))
+
+    async def read_blocking_task(self, blocking_task_id: str) -> BlockingReading:
+        return await self._guard.reading(self._blocking.one(blocking_task_id))
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         return await self._guard.reading(self._readings.entity(path, organization))

@@ -10,6 +10,10 @@ from datetime import datetime, timedelta
 
 from bridge.core.answers import (
     Accepted,
+    BlockingAbsent,
+    BlockingPage,
+    BlockingRead,
+    BlockingReading,
     CallAnswer,
     CancelAnswer,
     EntityRead,
@@ -28,6 +32,7 @@ from bridge.core.answers import (
     TaskVanished,
     Unavailable,
 )
+from bridge.core.blocking_task import BlockingTask
 from bridge.core.task import Task, empty_document, is_final
 from tests.simulation.loop import EPOCH
 from tests.simulation.references import References
@@ -73,6 +78,8 @@ class ScriptedVcd:
     on_cancel: Callable[[str], CancelAnswer] = field(default=lambda task_id: CancelAnswer.REQUESTED)
     entity: Callable[[str], EntityReading] = field(default=lambda path: EntityRead({}, ()))
     query: Callable[[TaskQuery], TaskPage | ReadRefused | Unavailable] = field(default=lambda query: page_of(query, []))
+    blocking: dict[str, BlockingTask] = field(default_factory=dict)
+    """Blocking tasks that wait for a decision, by their URN."""
     references: References = field(default_factory=References)
     on_reference: Callable[[ReferenceKind, str | None], ReferenceReading] | None = None
     """Answers instead of ``references``."""
@@ -147,6 +154,16 @@ class ScriptedVcd:
         await asyncio.sleep(self.travel_seconds)
         self.queries.append(query)
         return self.query(query)
+
+    async def query_blocking_tasks(self, page: int) -> BlockingPage | ReadRefused | Unavailable:
+        await asyncio.sleep(self.travel_seconds)
+        waiting = list(self.blocking.values())
+        return BlockingPage(tuple(waiting[(page - 1) * 128 : page * 128]), len(waiting), None)
+
+    async def read_blocking_task(self, blocking_task_id: str) -> BlockingReading:
+        await asyncio.sleep(self.travel_seconds)
+        found = self.blocking.get(blocking_task_id)
+        return BlockingRead(found) if found is not None else BlockingAbsent(403, "no access")
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         await asyncio.sleep(self.travel_seconds)

@@ -10,6 +10,9 @@ from typing import TypeVar
 
 from bridge.core.answers import (
     Accepted,
+    BlockingAbsent,
+    BlockingPage,
+    BlockingReading,
     CallAnswer,
     CancelAnswer,
     EntityReading,
@@ -180,6 +183,12 @@ class SimGateway:
 
     async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
         return await self._ask(lambda: self.vcd.query(query))
+
+    async def query_blocking_tasks(self, page: int) -> BlockingPage | ReadRefused | Unavailable:
+        return await self._ask(lambda: BlockingPage((), 0, None))
+
+    async def read_blocking_task(self, blocking_task_id: str) -> BlockingReading:
+        return await self._ask(lambda: BlockingAbsent(403, "nothing is held here"))
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         return await self._ask(lambda: self.vcd.entity(path))

@@ -67,6 +67,18 @@ def test_each_field_filters(cloud: Cloud, admin: Caller) -> None:
     assert admin.json("GET", f"/query?type=task&filter=startDate%3Dge%3D{started}")["total"] == 1
 
 
+def test_active_tasks_and_those_that_ended_lately_in_one_filter(cloud: Cloud, admin: Caller) -> None:
+    """Whether an index answers it or, in the other order, all Tasks are looked at."""
+    ended = finish_many(cloud, admin, 5)
+    cloud.set("settings", {"task_seconds": 10})
+    active = admin.deploy()
+    cloud.wait(5)
+    since = f"endDate=ge={timestamp(cloud.now - 7)}"
+    for states in (f"status==queued,status==running,{since}", f"{since},status==running"):
+        found = admin.json("GET", f"/query?type=task&sortAsc=startDate&filter=({quote(states, safe='=,')})")
+        assert [record["href"][-36:] for record in found["record"]] == [*ended[-2:], active], states
+
+
 def test_an_unescaped_plus_is_a_blank_and_no_date(admin: Caller) -> None:
     filter_text = "/query?type=task&filter=startDate=ge=2026-01-01T00:00:00.000"
     assert admin.call("GET", f"{filter_text}+0000").status == 400

@@ -16,9 +16,13 @@ import pytest
 from bridge.catalogue.load import load as catalogue
 from bridge.core.answers import (
     Accepted,
+    BlockingAbsent,
+    BlockingPage,
+    BlockingRead,
     Busy,
     CallAnswer,
     CancelAnswer,
+    Done,
     EntityAbsent,
     EntityRead,
     HttpCall,
@@ -39,7 +43,7 @@ from bridge.errors import ConfigurationError, TemporaryError
 from bridge.simulator.state.founding.inventory import PASSWORD
 from bridge.vcd.config import VcdConfig
 from bridge.vcd.gateway import HttpGateway
-from tests.support.simulator import ACME_ORG, ACME_VAPP, ACME_VDC, Simulator, acme_vm, running_simulator
+from tests.support.simulator import ACME_ORG, ACME_VAPP, ACME_VDC, BETA_ORG, Simulator, acme_vm, running_simulator
 
 PUBLIC = "https://cloud.example:8443"
 
@@ -464,3 +468,49 @@ async def test_a_tenant(cloud: Simulator) -> None:
     assert isinstance(page, TaskPage)
     assert [record.id for record in page.records] == [task.id]
     await gateway.close()
+
+
+async def test_a_blocking_task_is_listed_read_and_gone(gateway: HttpGateway, cloud: Simulator) -> None:
+    cloud.settings(blocking_operations=["powerOnVApp"])
+    try:
+        held = await accepted(gateway, power_on())
+    finally:
+        cloud.settings(blocking_operations=[])
+    page = await gateway.query_blocking_tasks(1)
+    assert isinstance(page, BlockingPage)
+    (row,) = page.records
+    reading = await gateway.read_blocking_task(row.id)
+    assert isinstance(reading, BlockingRead)
+    whole = reading.blocking
+    for one in (row, whole):
+        assert one.task is not None
+        assert one.task.id == held.id
+        assert one.operation == held.document["operationName"]
+        assert one.organization is not None
+        assert (one.organization["name"], one.timeout_action) == ("acme", "resume")
+    assert (whole.created, whole.timeout) == (row.created, row.timeout)
+    assert whole.owner is not None
+    assert held.document["owner"] is not None
+    assert whole.owner["name"] == held.document["owner"]["name"], "only it tells what the held Task works on"
+    answer = await make(
+        gateway,
+        HttpCall(
+            operation="resumeBlockingTask", method="POST", query={}, body={"message": "m"},
+            call_id=f"vb-{next(CALLS):032x}-1",
+            path=f"/admin/extension/blockingTask/{row.id.rpartition(':')[2]}/action/resume", organization=None,
+            media_type="application/vnd.vmware.admin.blockingTaskOperationParams+json",
+        ),
+    )  # fmt: skip
+    assert isinstance(answer, Done)
+    assert isinstance(await gateway.read_blocking_task(row.id), BlockingAbsent)
+    page = await gateway.query_blocking_tasks(1)
+    assert isinstance(page, BlockingPage)
+    assert page.total == 0
+
+
+async def test_the_tasks_of_some_organizations(gateway: HttpGateway, cloud: Simulator) -> None:
+    task = await accepted(gateway, power_on())
+    for organizations, shown in (((ACME_ORG,), True), ((BETA_ORG, ACME_ORG), True), ((BETA_ORG,), False)):
+        page = await gateway.query_tasks(TaskQuery(ids=(task.id,), organizations=organizations))
+        assert isinstance(page, TaskPage)
+        assert [(row.id, row.organization) for row in page.records] == ([(task.id, ACME_ORG)] if shown else [])

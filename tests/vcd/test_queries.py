@@ -47,6 +47,20 @@ def test_a_provider_asks_for_all_organizations() -> None:
     assert "filter" not in target(TaskQuery(), provider=True)
 
 
+def test_an_end_since_then_is_as_good_as_an_active_status() -> None:
+    query = TaskQuery(statuses=("queued", "running"), or_ended_at_or_after=SINCE, started_at_or_after=SINCE)
+    assert filter_of(target(query)) == (
+        "(status==queued,status==running,endDate=ge=2026-11-24T12:00:00.250Z);(startDate=ge=2026-11-24T12:00:00.250Z)"
+    )
+
+
+def test_organizations_are_alternatives_of_a_provider() -> None:
+    query = TaskQuery(statuses=("running",), organizations=(UUID, "2"))
+    text = task_query_target(query, api_version="39.1", user_name="x", is_provider=True, base_url="https://h")
+    assert filter_of(text) == f"(status==running);(org==https://h/api/org/{UUID},org==https://h/api/org/2)"
+    assert filter_of(target(query)) == "(status==running)", "a tenant sees its own alone"
+
+
 def test_ids_are_alternatives() -> None:
     ids = (f"urn:vcloud:task:{UUID}", "urn:vcloud:task:2")
     assert filter_of(target(TaskQuery(ids=ids))) == f"(id=={ids[0]},id=={ids[1]})"
@@ -132,6 +146,13 @@ def test_rows_with_ids() -> None:
     assert row.start_date == row.end_date == datetime(2026, 11, 24, 12, 0, 0, 250_000, UTC)
     assert (row.owner_name, row.object_href, row.object_name) == ("bridge", "urn:vcloud:vapp:1", "web")
     assert (found.page, found.total) == (1, 7)
+
+
+def test_a_row_tells_its_organization_by_id_or_href() -> None:
+    for org in (f"urn:vcloud:org:{UUID}", f"https://public.example/api/org/{UUID}"):
+        row = {**ROW, "org": org, "orgName": "acme"}
+        found = read_task_page(page({"record": [row]}), TaskQuery(), None).records[0]
+        assert (found.organization, found.organization_name) == (UUID, "acme")
 
 
 def test_rows_with_hrefs() -> None:

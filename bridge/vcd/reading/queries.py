@@ -6,13 +6,14 @@ client.py; QueryResultTaskRecordType and QueryResultAdminTaskRecordType.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
 from bridge.core.task import normal_status
 from bridge.vcd.documents.documents import Document
-from bridge.vcd.documents.lenient import Json, instant, integer, members, name, text
+from bridge.vcd.documents.lenient import Json, instant, integer, members, name, text, uuid_in
 from bridge.vcd.documents.wire import task_urn, task_uuid
 from bridge.vcd.login.versions import version_key
 
@@ -46,8 +47,10 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def task_query_target(query: TaskQuery, *, api_version: str, user_name: str, is_provider: bool) -> str:
-    """Path and query of a task query, written as it goes out.
+def task_query_target(
+    query: TaskQuery, *, api_version: str, user_name: str, is_provider: bool, base_url: str = ""
+) -> str:
+    """Path and query of a task query, written as it goes out. ``base_url``: of the hrefs in it.
 
     VCD compares text regardless of case and takes ``*`` for anything: rows may come that only resemble what was asked.
     """
@@ -55,9 +58,7 @@ def task_query_target(query: TaskQuery, *, api_version: str, user_name: str, is_
     def one(selector: str, operator: str, value: str) -> str:
         return compare(selector, operator, value, api_version)
 
-    conditions = []
-    if query.statuses:
-        conditions.append(",".join(one("status", "==", status) for status in query.statuses))
+    conditions = _alternatives(query, one, base_url if is_provider else None)
     if query.ids:
         conditions.append(",".join(one("id", "==", task_id) for task_id in query.ids))
     if query.own_only:
@@ -79,6 +80,20 @@ def task_query_target(query: TaskQuery, *, api_version: str, user_name: str, is_
     if query.sort_ascending is not None:
         target += f"&sortAsc={quote(query.sort_ascending, safe='')}"
     return target + write_filter(conditions, api_version)
+
+
+def _alternatives(query: TaskQuery, one: Callable[[str, str, str], str], base_url: str | None) -> list[str]:
+    """The conditions on status and organization. ``base_url`` None: a tenant, who sees its own organization alone."""
+    conditions = []
+    states = [one("status", "==", status) for status in query.statuses]
+    if query.or_ended_at_or_after is not None:
+        states.append(one("endDate", "=ge=", timestamp(query.or_ended_at_or_after)))
+    if states:
+        conditions.append(",".join(states))
+    if query.organizations and base_url is not None:
+        hrefs = (f"{base_url}/api/org/{uuid}" for uuid in query.organizations)
+        conditions.append(",".join(one("org", "==", href) for href in hrefs))
+    return conditions
 
 
 def read_task_page(document: Document, query: TaskQuery, server_time: datetime | None) -> TaskPage:
@@ -122,4 +137,6 @@ def _record(row: Json) -> TaskRecord | None:
         service_namespace=name(row.get("serviceNamespace")),
         start_date=instant(row.get("startDate")),
         end_date=instant(row.get("endDate")),
+        organization=uuid_in(name(row.get("org"))),
+        organization_name=name(row.get("orgName")),
     )

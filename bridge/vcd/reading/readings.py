@@ -106,4 +106,5 @@ class Readings:
             api_version=session.api_version if session is not None else self._config.api_version_max,
             user_name=session.user_name if session is not None else "",
             is_provider=session.is_provider if session is not None else self._config.is_provider,
+            base_url=self._config.url,
         )

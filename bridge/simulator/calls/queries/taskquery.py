@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from bridge.simulator.calls.queries.fiql import Comparison, Expression, Field, FieldType
+from bridge.simulator.calls.queries.fiql import Comparison, Either, Expression, Field, FieldType
 from bridge.simulator.calls.queries.paging import conjuncts, equal_values
 from bridge.simulator.clock import parse_time, timestamp
 from bridge.simulator.documents.documents import Documents
@@ -34,6 +34,18 @@ def _row_then(task: Task, at: float) -> TaskRow:
         return TaskRow(task, task.step_then(at), task.ended_at)
     step = task.step_then(at)
     return TaskRow(task, Step(0.0, "running") if step.status in FINAL else step, None)
+
+
+def _active_or_ended_since(part: Expression) -> str | None:
+    """The date of ``status==a,status==b,…,endDate=ge=date`` in this order, where no status is an end's."""
+    if not isinstance(part, Either):
+        return None
+    *statuses, last = part.parts
+    named = equal_values(Either(tuple(statuses)), "status")
+    ended = isinstance(last, Comparison) and (last.selector, last.operator) == ("endDate", "=ge=")
+    if not named or not ended or any(status.casefold() in FINAL for status in named):
+        return None
+    return last.value if isinstance(last, Comparison) else None
 
 
 class TaskRecords:
@@ -107,6 +119,8 @@ class TaskRecords:
             statuses = equal_values(part, "status")
             if statuses and not any(status.casefold() in FINAL for status in statuses):
                 yield self.engine.active()
+            if (since := _active_or_ended_since(part)) is not None:
+                yield [*self.engine.active(), *self.engine.ended_since(parse_time(since))]
 
     def rows(self, expression: Expression | None, now: float, lag: float, org: Entity | None) -> Iterator[TaskRow]:
         """Tasks of an organization (None: all) that can match, as they stood ``lag`` seconds ago."""

@@ -1,0 +1,75 @@
+"""What a look of the observation costs: few requests, however the Tasks lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.observation.plan import GROUP, PAGE, naive, pages, per_second, plan
+
+BUDGET = 20.0
+FRESHNESS_SECONDS = 5.0
+ENDED = 400
+"""Tasks in the window of those that ended lately."""
+
+
+def spread(tasks: int, organizations: int, seed: int, skew: float) -> Counter[str]:
+    """Tasks over organizations: evenly (``skew`` 0) to nearly all in few."""
+    weights = [(number + 1) ** -skew for number in range(organizations)]
+    names = [f"org-{number:03d}" for number in range(organizations)]
+    counted = Counter(dict.fromkeys(names, 0))
+    counted.update(Random(seed).choices(names, weights, k=tasks))
+    return counted
+
+
+distributions = st.tuples(st.integers(0, 10_000), st.floats(0.0, 6.0))
+elsewhere = st.none() | st.integers(0, 1_000_000)
+"""Tasks of organizations that nobody observes; None: not known."""
+
+
+@given(distributions, distributions, elsewhere)
+def test_a_hundred_organizations_with_ten_thousand_tasks_stay_within_the_budget(
+    active: tuple[int, float], ended: tuple[int, float], others: int | None
+) -> None:
+    rows = spread(10_000, 100, *active) + spread(ENDED, 100, *ended)
+    whole = None if others is None else rows.total() + others
+    look = plan([f"org-{number:03d}" for number in range(100)], rows, everything=False, whole=whole)
+    assert per_second(look, FRESHNESS_SECONDS) <= BUDGET
+
+
+@given(distributions, elsewhere, st.integers(1, 300), st.integers(0, 20_000))
+def test_it_is_never_dearer_than_to_ask_for_each_by_itself(
+    drawn: tuple[int, float], others: int | None, organizations: int, tasks: int
+) -> None:
+    active = spread(tasks, organizations, *drawn)
+    ended = spread(tasks // 10, organizations, *drawn)
+    rows = active + ended
+    whole = None if others is None else rows.total() + others
+    look = plan(active, rows, everything=False, whole=whole)
+    assert look.pages <= naive(active, ended)
+    covered = [one for group in look.filters for one in group]
+    assert look.is_whole or covered == sorted(active), "each is asked for once"
+    assert all(len(group) <= GROUP for group in look.filters)
+
+
+def test_the_whole_system_is_read_where_that_is_less() -> None:
+    few = {f"org-{number}": 1 for number in range(100)}
+    assert plan(few, few, everything=False, whole=150).is_whole
+    assert plan(few, few, everything=False, whole=150).pages == 2
+    assert plan(few, few, everything=False, whole=100_000).pages == 10
+    assert plan(few, few, everything=False, whole=None).pages == 10, "what is not known is not hoped for"
+
+
+def test_who_observes_everything_asks_for_everything() -> None:
+    look = plan(["a"], {"a": 5}, everything=True, whole=None)
+    assert (look.filters, look.pages) == (((),), 1)
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(0, 1), (1, 1), (116, 1), (117, 2), (10_000, 87)])
+def test_pages_of_rows_some_of_which_are_read_twice(rows: int, expected: int) -> None:
+    assert pages(rows) == expected
+    assert pages(rows) * PAGE >= rows
