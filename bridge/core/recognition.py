@@ -100,6 +100,12 @@ def may_have_made(doubt: Doubt, lifecycle: Lifecycle) -> bool:
     return doubt.created_name is not None and doubt.created_name == lifecycle.created_name
 
 
+def may_be_forgotten(task: Task, remembered_since: datetime) -> bool:
+    """Whether a request that had this Task may have ended so long ago that nobody remembers it."""
+    end = task.document["endTime"]
+    return end is not None and datetime.fromtimestamp(end / 1000, UTC) < remembered_since + CLOCK_MARGIN
+
+
 def _told_by(operation: Operation | None, sign: TaskSign) -> bool:
     return operation is None or operation.task_sign is sign
 

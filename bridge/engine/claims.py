@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from itertools import chain
 
 from bridge.core.coordinates import Birth
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Doubt, Lifecycle
-from bridge.core.recognition import may_have_made
+from bridge.core.recognition import may_be_forgotten, may_have_made
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound
 
@@ -34,8 +35,14 @@ class Claims:
         known = (owned.holder_of(task_id) for owned in self._partitions())
         return next(chain((one.birth for one in decided), (birth for birth in known if birth is not None)), None)
 
-    def settle(self, look: Looked, lifecycle: Lifecycle, rounds: Iterable[PartitionRound]) -> Looked:
-        """The look as it stands now: without Tasks that have become others', with those who may claim what is left."""
+    def settle(
+        self, look: Looked, lifecycle: Lifecycle, rounds: Iterable[PartitionRound], remembered_since: datetime
+    ) -> Looked:
+        """The look as it stands now: without Tasks that have become others', with those who may claim what is left.
+
+        ``remembered_since``: requests that ended before that, on VCD's clock, are forgotten, and whose Tasks theirs
+        were.
+        """
         if not look.candidates:
             return look
         under_way = list(rounds)
@@ -46,10 +53,12 @@ class Claims:
             for doubt in self._doubts(under_way)
             if doubt.birth != lifecycle.birth and may_have_made(doubt, lifecycle)
         )
+        if any(may_be_forgotten(task, remembered_since) for task in left):
+            rivals += (f"a request that ended before {remembered_since.isoformat()} and is forgotten",)
         gone = [task.id for task in look.candidates if task not in left]
         seen = [f"{task_id} has become another request's meanwhile" for task_id in gone]
         if left and rivals:
-            seen.append(f"calls of {', '.join(rivals[:5])} are in doubt too, and could have made the same Task")
+            seen.append(f"{', '.join(rivals[:5])} could have made the same Task")
         return replace(
             look,
             candidates=left,

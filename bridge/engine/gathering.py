@@ -126,7 +126,8 @@ class Gatherer:
                 if lifecycle is None:
                     continue
                 if isinstance(event, Looked) and lifecycle.task_id is None:
-                    event = self._claims.settle(event, lifecycle, works.values())  # noqa: PLW2901
+                    since = (work.vcd_time or work.now) - self._limits.dedupe_window
+                    event = self._claims.settle(event, lifecycle, works.values(), since)  # noqa: PLW2901
                 work.apply(birth, event)
 
     def _take_deliveries(self, work: PartitionRound, share: int) -> None:

@@ -17,6 +17,7 @@ from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.recognition import LATEST_START
 from bridge.core.rules import OperationFacts, Rules
+from bridge.core.task import Task
 from bridge.engine.claims import Claims
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.round import PartitionRound, remembered
@@ -25,6 +26,7 @@ from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, task, urn
 from tests.simulation.loop import EPOCH
 
 NAME = "web01"
+LONG_AGO = EPOCH - timedelta(days=30)
 
 
 def _create(request_id: str, vdc: int) -> Document:
@@ -171,21 +173,39 @@ def test_a_task_that_became_anothers_in_the_same_round() -> None:
     )
     look = Looked(attempt=1, candidates=(task(1), task(2)), happened=None, evidence=())
     claims = Claims(lambda: [owned])
-    rivals = f"calls of {first.birth} are in doubt too, and could have made the same Task"
-    assert claims.settle(look, second, [work]) == replace(look, rivals=(str(first.birth),), evidence=(rivals,))
+    rivals = f"{first.birth} could have made the same Task"
+    assert claims.settle(look, second, [work], LONG_AGO) == replace(
+        look, rivals=(str(first.birth),), evidence=(rivals,)
+    )
     work.changed[first.birth] = replace(first, phase=Phase.FOLLOWING, task_id=urn(1), unsure_code=None)
     taken = f"{urn(1)} has become another request's meanwhile"
-    assert claims.settle(look, second, [work]) == replace(look, candidates=(task(2),), evidence=(taken,))
+    assert claims.settle(look, second, [work], LONG_AGO) == replace(look, candidates=(task(2),), evidence=(taken,))
     alone = replace(look, candidates=(task(1),))
-    assert claims.settle(alone, second, [work]) == replace(alone, candidates=(), evidence=(taken,), overtaken=True)
+    assert claims.settle(alone, second, [work], LONG_AGO) == replace(
+        alone, candidates=(), evidence=(taken,), overtaken=True
+    )
     assert claims.holder(urn(1), [work]) == first.birth
     assert claims.holder(urn(2), [work]) is None
     # And once it is committed, for a look that was made before.
     owned.put(work.changed[first.birth])
     owned.put(_unsure(3))
-    late = claims.settle(replace(look, candidates=(task(1),)), second, [])
+    late = claims.settle(replace(look, candidates=(task(1),)), second, [], LONG_AGO)
     assert late == replace(look, candidates=(), evidence=(taken,), overtaken=True)
     assert claims.holder(urn(1), []) == first.birth
+
+
+@pytest.mark.parametrize(("ended_before", "has_rivals"), [(None, False), (-31, False), (-29, True), (500, True)])
+def test_a_task_whose_request_may_be_forgotten_is_not_adopted(ended_before: float | None, *, has_rivals: bool) -> None:
+    """``ended_before``: seconds before the beginning of what is remembered; None: it runs."""
+    lifecycle, found = _unsure(1), task(1)
+    if ended_before is not None:
+        ended = EPOCH - timedelta(seconds=ended_before)
+        found = Task({**found.document, "endTime": int(ended.timestamp() * 1000)})
+    look = Looked(attempt=1, candidates=(found,), happened=None, evidence=())
+    settled = Claims(list).settle(look, lifecycle, [], EPOCH)
+    assert settled.candidates == (found,)
+    assert bool(settled.rivals) is has_rivals
+    assert any("is forgotten" in line for line in settled.evidence) is has_rivals
 
 
 def test_a_clock_that_is_wrong_neither_keeps_nor_drops_the_doubts_of_others() -> None:

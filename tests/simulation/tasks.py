@@ -70,6 +70,7 @@ class SimTask:
         document["operationName"] = self.operation_name
         document["operationKey"] = self.operation_key
         document["startTime"] = int((EPOCH.timestamp() + self.began) * 1000)
+        document["endTime"] = None if self.runs(now) else int((EPOCH.timestamp() + self.ends) * 1000)
         document["progress"] = min(100, int(100 * (now - self.began) / max(0.001, self.ends - self.began)))
         document["cancelRequested"] = self.cancel_requested_at is not None and now >= self.cancel_requested_at
         document["user"] = _named(None, self.user)
