@@ -845,6 +845,26 @@ def test_one_put_back_comes_before_one_that_a_busy_entity_keeps_waiting(phase: s
     assert _only(told, violations(made.evidence()))
 
 
+@pytest.mark.parametrize("overdue", [True, False])
+def test_who_is_overdue_has_given_the_lane_up_also_when_an_operator_has_him_followed_anew(*, overdue: bool) -> None:
+    made = clean()
+    slow = made.open("slow", "merge", "vapp-90", watch_until="2026-01-01T00:00:00Z")
+    made.call(slow, 202, "task:slow")
+    made.accepted(slow, "task:slow")
+    if overdue:
+        made.tell(slow, "overdue", code="watch_until_passed")
+    second = made.open("second", "merge", "vapp-90")
+    made.call(second, 202, "task:second")
+    made.accepted(second, "task:second")
+    made.finished(second, "task:second")
+    made.park(slow, "task_vanished")
+    made.say({"kind": "resolve", "target_request_id": "slow", "decision": "retry"}, slow, "following")
+    made.accepted(slow, "task:slow")
+    made.finished(slow, "task:slow")
+    found = [str(one) for one in violations(made.evidence()) if "gave the lane up" in str(one)]
+    assert bool(found) is not overdue
+
+
 @pytest.mark.parametrize(("until", "told"), [(-0.1, ""), (inf, "I2 .*another")])
 def test_the_task_of_a_new_one_of_the_same_name_is_known_while_its_partition_is_owned(until: float, told: str) -> None:
     """``until``: when the other partition left, in seconds after the look."""

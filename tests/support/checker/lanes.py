@@ -113,8 +113,12 @@ def _releases(joined: Joined, birth: str) -> list[float]:
     moments = [joined.told_at(event) for event in story if event["final"]]
     accepted = [joined.told_at(event) for event in story if event["change"] == "accepted"]
     overdue = [joined.told_at(event) for event in story if event["change"] == "overdue"]
-    if accepted and overdue:
-        moments.append(max(accepted[-1], overdue[0]))
+    starts = _starts(joined, birth)
+    for followed in accepted if overdue else ():
+        moment = max(followed, overdue[0])
+        # Called again since, it is not followed when it becomes overdue.
+        if not any(followed < start <= moment for start in starts):
+            moments.append(moment)
     resumed = joined.resumed_at(birth)
     for event in story:
         if event["change"] == "parked":
