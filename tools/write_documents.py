@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from bridge.core.control import CONTROL_TRANSITIONS
 from bridge.core.external.transitions import EXTERNAL_TRANSITIONS
+from bridge.core.observation.transitions import BLOCKING_TRANSITIONS, OBSERVED_TRANSITIONS, ORDER_TRANSITIONS
 from tools import describe_code, describe_faults, describe_fidelity
 from tools.draw_architecture import ROOT, file_map, import_graph, state_diagram
 
@@ -18,6 +19,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "states of an action request": state_diagram,
     "states of an external task": lambda: state_diagram(EXTERNAL_TRANSITIONS),
     "states of a control record": lambda: state_diagram(CONTROL_TRANSITIONS),
+    "states of an observation": lambda: state_diagram(ORDER_TRANSITIONS),
+    "states of an observed Task": lambda: state_diagram(OBSERVED_TRANSITIONS),
+    "states of an observed blocking task": lambda: state_diagram(BLOCKING_TRANSITIONS),
     "imports": import_graph,
     "files": file_map,
     "settings": describe_code.settings,

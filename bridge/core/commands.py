@@ -39,7 +39,13 @@ class SendCancel:
 
 @dataclass(frozen=True, slots=True)
 class ReadReferences:
-    """Read what the external task names, before anything is called."""
+    """Read what it names before anything is called: of an external task what the Task shall name, of a decision the
+    blocking task."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOrganization:
+    """Read the organization that an observation names, and VCD's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class ReadTask:
     """Read the external task's Task now, and tell what it shows whatever that is."""
 
 
-Command = MakeCall | Look | Follow | SendCancel | ReadReferences | ReadTask
+Command = MakeCall | Look | Follow | SendCancel | ReadReferences | ReadOrganization | ReadTask
 
 
 @dataclass(frozen=True, slots=True)

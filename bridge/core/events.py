@@ -1,4 +1,4 @@
-"""What goes out on ``vcd.task-events``: one change in the story of a lifecycle."""
+"""What goes out on the event topics: one change in the story of a lifecycle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bridge.core.blocking_task import Held
 from bridge.core.coordinates import Birth
 from bridge.core.task import ErrorDocument, Task
 
@@ -31,6 +32,16 @@ class Outcome(StrEnum):
     CANCELED = "canceled"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    """Only of what was observed: VCD does not show any more how it ended."""
+
+
+class Stream(StrEnum):
+    """Which of the event topics an event goes to."""
+
+    TASK_EVENTS = "task_events"
+    OBSERVED_TASKS = "observed_tasks"
+    BLOCKING_TASKS = "blocking_tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusEvent:
-    """One ``TaskStatusEvent`` (``schemas/task-status-event.avsc``); ``event_id`` is ``<birth>#<sequence>``."""
+    """One ``TaskStatusEvent`` (``schemas/task-status-event.avsc``); ``event_id`` is ``<birth>#<sequence>``.
+
+    One with ``held`` is a ``BlockingTaskEvent`` (``schemas/blocking-task-event.avsc``).
+    """
 
     birth: Birth
     sequence: int
@@ -69,6 +83,8 @@ class StatusEvent:
     traceparent: str | None = None
     truncated: bool = False
     """Content was cut because the record would have been too large."""
+    stream: Stream = Stream.TASK_EVENTS
+    held: Held | None = None
 
     @property
     def event_id(self) -> str:

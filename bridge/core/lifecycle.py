@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.core.coordinates import Birth
-from bridge.core.events import Outcome
+from bridge.core.events import Outcome, Stream
+from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.core.task import is_final
 
 FORMAT_VERSION = 1
@@ -26,13 +27,20 @@ class Kind(StrEnum):
     """Work done outside VCD, shown inside it."""
     CONTROL = "control"
     """A record about another lifecycle (cancel, retry, resolve; update, finish) that waits for it to be opened."""
+    OBSERVATION = "observation"
+    """A standing order: the Tasks of an organization are told, whoever started them."""
+    OBSERVED_TASK = "observed_task"
+    """A Task that an observation has seen."""
+    BLOCKING_TASK = "blocking_task"
+    """A blocking task that an observation has seen."""
 
 
 class Phase(StrEnum):
     """Where a lifecycle stands. The tables in ``core`` say which phase may follow which."""
 
     RESOLVING = "resolving"
-    """Durable; what an external task names (organization, owner, user) is read before anything is called."""
+    """Durable; what it names is read before anything is called: organization, owner and user of an external task, the
+    blocking task that a decision is about."""
     RECEIVED = "received"
     """Durable; waits for its lane and for a permit."""
     WAITING = "waiting"
@@ -42,7 +50,12 @@ class Phase(StrEnum):
     UNSURE = "unsure"
     """The call's outcome is unknown: only looking is allowed until the look decides."""
     FOLLOWING = "following"
-    """VCD made a Task; it is followed to its end. Of an external task: VCD shows what is wanted."""
+    """VCD made a Task; it is followed to its end. Of an external task: VCD shows what is wanted. Of an observation: its
+    organization's Tasks are told."""
+    KEPT = "kept"
+    """The end of what an observation has seen is told; it is remembered for as long as a look may show it again."""
+    STOPPING = "stopping"
+    """An observation tells nothing more; what it has seen is being forgotten."""
     PARKED = "parked"
     """Waits for an operator's ``retry``, ``resolve`` or ``cancel``."""
     PENDING = "pending"
@@ -174,6 +187,11 @@ class Lifecycle:
     resolution_reason: str | None = None
     resolution_decided_by: str | None = None
 
+    held_task_id: str | None = None
+    """Decisions: URN of the Task that the blocking task holds, as read before the call. Never followed, never claimed:
+    somebody else asked for it."""
+    held_task_href: str | None = None
+
     external_key: str | None = None
     """External tasks, and what waits for one: the key of the ticket."""
     service_namespace: str | None = None
@@ -205,17 +223,44 @@ class Lifecycle:
     refused_message: str | None = None
     """VCD's word on an update that it did not take, until a look tells how the Task stands."""
 
+    observation: OrderPart | SightedPart | None = None
+    """What an observation, or what it has seen, remembers besides. ``organization`` is the observation's key then."""
+
     outcome: Outcome | None = None
     ended_at: datetime | None = None
 
     @property
     def name(self) -> str | None:
-        """What its records call it: the request id, or the external key."""
-        return self.external_key if self.external_key is not None else self.request_id
+        """What its records call it: the request id, the external key, or the observation's organization. What an
+        observation has seen bears no name of a record's: it is ``<organization>/<URN>``."""
+        match self.observation:
+            case SightedPart(id=urn):
+                return f"{self.organization}/{urn}"
+            case OrderPart():
+                return self.organization
+            case None:
+                return self.external_key if self.external_key is not None else self.request_id
+
+    @property
+    def told_under(self) -> str | None:
+        """Key of its events, where it has a name: what an observation has seen is told under its URN."""
+        return self.observation.id if isinstance(self.observation, SightedPart) else self.name
+
+    @property
+    def is_sighted(self) -> bool:
+        """An observation has seen it: no record opened it, none is about it, and its end is not remembered."""
+        return isinstance(self.observation, SightedPart)
+
+    @property
+    def stream(self) -> Stream:
+        """Where its events go."""
+        return _STREAMS.get(self.kind, Stream.TASK_EVENTS)
 
     @property
     def told_as(self) -> str:
         """``lifecycle`` of its events."""
+        if self.observation is not None:
+            return Kind.OBSERVATION.value
         external = self.kind is Kind.EXTERNAL_TASK or self.external_key is not None
         return (Kind.EXTERNAL_TASK if external else Kind.ACTION_REQUEST).value
 
@@ -249,6 +294,16 @@ class Lifecycle:
         )  # fmt: skip
 
     @property
+    def decided(self) -> Decided | None:
+        """What it has done to a blocking task; None: nothing, or not yet."""
+        if self.held_task_id is None or self.lane is None or self.outcome is not Outcome.SUCCESS:
+            return None
+        return Decided(
+            lane=self.lane, operation=self.operation or "", requested_by=self.requested_by,
+            task_id=self.held_task_id, task_href=self.held_task_href,
+        )  # fmt: skip
+
+    @property
     def may_be_found(self) -> bool:
         """Parked with a POST that may have been carried out: a Task of it may run, and be found yet."""
         parked = self.kind is Kind.EXTERNAL_TASK and self.phase is Phase.PARKED
@@ -272,7 +327,8 @@ class Lifecycle:
         return self.phase in _NEEDS_REQUEST
 
 
-_NEEDS_REQUEST = frozenset({Phase.RECEIVED, Phase.WAITING, Phase.INTENT, Phase.UNSURE, Phase.PARKED})
+_STREAMS = {Kind.OBSERVED_TASK: Stream.OBSERVED_TASKS, Kind.BLOCKING_TASK: Stream.BLOCKING_TASKS}
+_NEEDS_REQUEST = frozenset({Phase.RESOLVING, Phase.RECEIVED, Phase.WAITING, Phase.INTENT, Phase.UNSURE, Phase.PARKED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +355,18 @@ class StoredRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What an ended request has done to a blocking task, for those that come late. ``lane``: the blocking task;
+    ``task_id``: the Task that it held."""
+
+    lane: str
+    operation: str
+    requested_by: str | None
+    task_id: str | None
+    task_href: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """What is remembered of an ended lifecycle for the dedupe window."""
 
@@ -315,6 +383,7 @@ class Ended:
     """Fingerprints of the last commands that an external task took."""
     doubt: Doubt | None = None
     """It has ended, and a call of it may have made a Task that it does not have."""
+    decided: Decided | None = None
 
     @property
     def name(self) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.core.coordinates import Birth
 from bridge.core.blocking_task import BlockingTask
+from bridge.core.coordinates import Birth
 
 EVERYTHING = "*"
 """Instead of an organization: all of them."""

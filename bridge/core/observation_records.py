@@ -20,8 +20,8 @@ class ObservationAction(StrEnum):
 class Observation:
     """One decoded ``Observation`` record (``schemas/observation.avsc``).
 
-    ``organization`` is the record's key: a name, uuid or URN, or ``*``. ``is_tombstone``: the record has no value, which
-    stops the observation, and needs no answer where there is none.
+    ``organization`` is the record's key: a name, uuid or URN, or ``*``. ``is_tombstone``: the record has no value,
+    which stops the observation and, where there is none, asks for nothing.
     """
 
     organization: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bridge.catalogue.operation import Recovery
+from bridge.catalogue.operation import HoldAction, Recovery
 from bridge.core.external_rules import ExternalRules
+from bridge.core.observation_rules import ObservationRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class Rules:
     parked_lane_release: timedelta = timedelta(hours=1)
     external: ExternalRules | None = None
     """None: external tasks are off."""
+    observation: ObservationRules | None = None
+    """None: observation is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,5 @@ class OperationFacts:
     recovery: Recovery
     makes_task: bool = True
     """False: a Task in the answer was there before the call, so it is somebody else's story."""
+    hold_action: HoldAction | None = None
+    """What it does to a blocking task; None: it is about something else."""

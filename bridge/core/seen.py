@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.core.coordinates import Birth
 from bridge.core.blocking_task import BlockingTask
+from bridge.core.coordinates import Birth
 from bridge.core.task import Task
 
 

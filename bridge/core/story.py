@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from bridge.core.blocking_task import Held
 from bridge.core.commands import Command, Decision
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
 from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
@@ -52,6 +53,7 @@ class Story:
         vcd_error: ErrorDocument | None = None,
         task: Task | None = None,
         http_status: int | None = None,
+        held: Held | None = None,
     ) -> None:
         """Publish an event with the next sequence number; pending evidence goes with it."""
         lifecycle = self.lifecycle
@@ -59,7 +61,7 @@ class Story:
             birth=lifecycle.birth,
             sequence=lifecycle.sequence + 1,
             lifecycle=lifecycle.told_as,
-            key=event_key(lifecycle.name, lifecycle.key),
+            key=event_key(lifecycle.told_under, lifecycle.key),
             request_id=lifecycle.request_id,
             external_key=lifecycle.external_key,
             correlation_id=lifecycle.correlation_id,
@@ -76,6 +78,8 @@ class Story:
             previous_status=lifecycle.status,
             task=task,
             traceparent=lifecycle.traceparent,
+            stream=lifecycle.stream,
+            held=held,
         )
         self.events.append(event)
         self.become(sequence=event.sequence, evidence=())
