@@ -106,6 +106,10 @@ class Kafka(ABC):
     def topic(self, partitions: int = 1) -> str: ...
 
     @abstractmethod
+    def compacted_topic(self) -> str:
+        """Of one partition, and cleaned as often as can be while somebody writes to it."""
+
+    @abstractmethod
     def make_producer(self, settings: dict[str, Any]) -> Client: ...
 
     @abstractmethod
@@ -187,19 +191,27 @@ class Kafka(ABC):
         self, topic: str, *, isolation: str = "read_committed", partition: int = 0
     ) -> tuple[list[bytes | None], int]:
         """Values up to the first end of partition, and its offset."""
+        found, end = self._read(topic, isolation, partition)
+        return [message.value() for message in found], end
+
+    def records(self, topic: str, *, isolation: str = "read_committed") -> list[Message]:
+        """Of the topic's first partition, up to the first end of partition."""
+        return self._read(topic, isolation, 0)[0]
+
+    def _read(self, topic: str, isolation: str, partition: int) -> tuple[list[Message], int]:
         reader = self.consumer(self.name(), isolation=isolation)
         reader.assign([ClientPartition(topic, partition, confluent_kafka.OFFSET_BEGINNING)])
-        values: list[bytes | None] = []
+        found: list[Message] = []
         while True:
             message: Message | None = reader.poll(PATIENCE_SECONDS)
             assert message is not None
             error = message.error()
             if error is None:
-                values.append(message.value())
+                found.append(message)
                 continue
             assert error.code() == KafkaError._PARTITION_EOF
             reader.close()
-            return values, message.offset() or 0
+            return found, message.offset() or 0
 
     def committed(self, group: str, topic: str, partition: int = 0, *, seconds: float = 10.0) -> tuple[int, str | None]:
         """Offset and metadata. Raises KafkaException."""

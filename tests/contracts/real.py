@@ -24,6 +24,13 @@ Result = TypeVar("Result")
 _READY: dict[tuple[str, int], list[str]] = {}
 """Real topics that nobody has used, by cluster and number of partitions: made several at once, they cost little."""
 _AT_ONCE = 12
+_CLEANED_OFTEN = {
+    "cleanup.policy": "compact",
+    "segment.ms": "100",
+    "min.cleanable.dirty.ratio": "0.001",
+    "delete.retention.ms": "100",
+}
+"""The cleaner looks for what is dirty twice a second: the tests' broker has it so."""
 
 
 class RealKafka(Kafka):
@@ -49,6 +56,11 @@ class RealKafka(Kafka):
             ready += [self.name() for _ in range(_AT_ONCE)]
             create_topics(self.bootstrap, dict.fromkeys(ready, partitions))
         return ready.pop()
+
+    def compacted_topic(self) -> str:
+        name = self.name()
+        create_topics(self.bootstrap, {name: 1}, configs={name: _CLEANED_OFTEN})
+        return name
 
     def make_producer(self, settings: dict[str, Any]) -> Client:
         self._clients.append(confluent_kafka.Producer(settings))

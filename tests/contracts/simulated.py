@@ -35,6 +35,11 @@ class SimulatedKafka(Kafka):
         self._cluster.create_topic(name, partitions)
         return name
 
+    def compacted_topic(self) -> str:
+        name = self.name()
+        self._cluster.create_topic(name, 1, compacted=True)
+        return name
+
     def make_producer(self, settings: dict[str, Any]) -> Client:
         return SimProducer(settings)
 
