@@ -40,12 +40,7 @@ class SendCancel:
 @dataclass(frozen=True, slots=True)
 class ReadReferences:
     """Read what it names before anything is called: of an external task what the Task shall name, of a decision the
-    blocking task."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOrganization:
-    """Read the organization that an observation names, and VCD's clock."""
+    blocking task, of an observation its organization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class ReadTask:
     """Read the external task's Task now, and tell what it shows whatever that is."""
 
 
-Command = MakeCall | Look | Follow | SendCancel | ReadReferences | ReadOrganization | ReadTask
+Command = MakeCall | Look | Follow | SendCancel | ReadReferences | ReadTask
 
 
 @dataclass(frozen=True, slots=True)

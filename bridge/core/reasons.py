@@ -14,7 +14,7 @@ CODES: dict[str, str] = {
     "proven_by_state": "the answer was lost; the wanted state holds, whether by this call or by something else",
     "outcome_unknown": "parked: the call's outcome is unknown, and calling again is not allowed",
     "ambiguous": "parked: several Tasks could be this request's",
-    "task_vanished": "VCD no longer shows the Task, so its end is unknown: parked, or of an observed Task its last event",
+    "task_vanished": "VCD no longer shows the Task, so its end is unknown: parked, or the end of an observed Task",
     "state_unreadable": "parked: the lifecycle's record in the store cannot be read",
     "resolved": "ended by an operator's resolve record",
 }

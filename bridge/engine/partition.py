@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import chain
@@ -15,6 +15,7 @@ from bridge.core.found import Found
 from bridge.core.inputs import AnyInput, CancelAnswered
 from bridge.core.lifecycle import Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.engine.lanes import Lanes
+from bridge.engine.sightings import Sightings
 from bridge.engine.undecided import Undecided
 
 _DOUBTS_KEPT = timedelta(days=1)
@@ -71,7 +72,7 @@ class OwnedPartition:
         self.requests: dict[Birth, StoredRequest] = {}
         self._bytes = self._resting_bytes = self.calls_out = self.stalls = 0
         self._resting: set[Birth] = set()
-        self.lanes = Lanes()
+        self.lanes, self.sightings = Lanes(), Sightings()
         self.claimed: set[str] = set()
         """Ids of Tasks that lifecycles of this partition have, open or ended."""
         self.held: set[str] = set()
@@ -110,6 +111,10 @@ class OwnedPartition:
         everybody: Iterator[Lifecycle | Ended] = chain(self.lifecycles.values(), self._ended.values())
         return next((one.birth for one in everybody if one.task_id == task_id), None)
 
+    def ended_about(self, lane: str | None) -> Iterator[Ended]:
+        """The remembered endings of requests that have done something to this blocking task, the latest first."""
+        return (one for one in reversed(self._ended.values()) if one.decided is not None and one.decided.lane == lane)
+
     @property
     def open_count(self) -> int:
         return len(self.lifecycles)
@@ -123,12 +128,14 @@ class OwnedPartition:
         """Whether a further request may be opened; ``more`` are about to be.
 
         What rests waits for somebody's word, which comes in behind these very requests: so it has caps of its own, of
-        the same size, and reading goes on beyond them.
+        the same size, and reading goes on beyond them. What observations have seen no record has opened, and VCD alone
+        says how much it is.
         """
         resting = len(self._resting)
         if resting >= max_open or self._resting_bytes >= max_bytes:
             return Room.TOO_MUCH_RESTS
-        working, working_bytes = self.open_count - resting + more, self._bytes - self._resting_bytes + more_bytes
+        open_count = self.open_count - self.sightings.count
+        working, working_bytes = open_count - resting + more, self._bytes - self._resting_bytes + more_bytes
         return Room.FULL if working >= max_open or working_bytes >= max_bytes else Room.FREE
 
     def is_busy_with(self, birth: Birth) -> bool:
@@ -137,6 +144,10 @@ class OwnedPartition:
 
     def in_phase(self, *phases: Phase) -> Iterator[Lifecycle]:
         return (lifecycle for lifecycle in self.lifecycles.values() if lifecycle.phase in phases)
+
+    def sighted_by(self, order: Birth) -> Collection[Birth]:
+        """What this observation has seen and not forgotten."""
+        return self.sightings.of(order)
 
     # --- what waits -----------------------------------------------------------------------------------------------
 
@@ -157,6 +168,7 @@ class OwnedPartition:
         """A lifecycle's committed state. Returns its lane, whose head may be free to start now."""
         before = self.lifecycles.get(after.birth)
         lane = self.lanes.update(before, after)
+        self.sightings.update(before, after)
         if after.task_id:
             self.claimed.add(after.task_id)
             (self.held.add if after.is_open else self.held.discard)(after.task_id)

@@ -76,8 +76,8 @@ class RecordWriter:
         )
 
     def event(self, event: StatusEvent) -> OutRecord:
-        """The event's record, shrunk where the topic could not take it whole."""
-        topic = self._names.task_events
+        """The event's record, shrunk where its topic could not take it whole."""
+        topic = self._names.told_on(event.stream)
         record = self._event_record(topic, event)
         if record_bytes(record) > self._journal.max_record_bytes(topic):
             record = self._event_record(topic, self._events.shrink(event))

@@ -14,7 +14,7 @@ from bridge.core.commands import Command, Decision
 from bridge.core.control import ControlInput
 from bridge.core.coordinates import Birth
 from bridge.core.deciding import decide
-from bridge.core.events import Outcome, StatusEvent
+from bridge.core.events import Outcome, StatusEvent, Stream
 from bridge.core.found import Found
 from bridge.core.inputs import AnyInput, Granted
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
@@ -70,6 +70,8 @@ class PartitionRound:
     taken_found: list[Found] = field(default_factory=list)
     left_found: list[tuple[str, str, str]] = field(default_factory=list)
     """Found Tasks that are left as they are: external key, Task, why."""
+    forgotten: list[Birth] = field(default_factory=list)
+    """What observations have seen and nobody needs any more."""
     grants: list[Birth] = field(default_factory=list)
 
     @property
@@ -79,7 +81,8 @@ class PartitionRound:
     @property
     def size(self) -> int:
         """Steps decided so far, for capping a transaction."""
-        return len(self.taken_deliveries) + len(self.taken_inputs) + len(self.taken_found) + len(self.grants)
+        taken = len(self.taken_deliveries) + len(self.taken_inputs) + len(self.taken_found)
+        return taken + len(self.forgotten) + len(self.grants)
 
     @property
     def open_count(self) -> int:
@@ -163,8 +166,10 @@ class PartitionRound:
         self.answers.append(event)
 
     def settles(self, event: StatusEvent) -> bool:
-        """Whether an event tells how a request or a task came out. The refusal of a command about a task does not: the
-        task goes on, or its own end is told."""
+        """Whether an event tells how a request or a task came out. What an observation has seen nobody has asked for.
+        The refusal of a command about a task does not: the task goes on, or its own end is told."""
+        if event.stream is not Stream.TASK_EVENTS:
+            return False
         if event.external_key is None or event.outcome is not Outcome.REJECTED:
             return event.final
         opened = self.current(event.birth)
@@ -178,11 +183,13 @@ class PartitionRound:
         """A new lifecycle with the part of it that a call needs."""
         lifecycle = decision.lifecycle
         self.changed[lifecycle.birth] = lifecycle
-        self.new_lifecycles += 1
         self.adopt(decision)
+        if not lifecycle.is_sighted:
+            self.new_lifecycles += 1
         if lifecycle.kind is Kind.CONTROL:
             return
-        self.opened.append(lifecycle.birth)
+        if not lifecycle.is_sighted:
+            self.opened.append(lifecycle.birth)
         if lifecycle.name is not None and not lifecycle.left_over:
             self.opened_names[lifecycle.name] = lifecycle.birth
 
@@ -200,8 +207,12 @@ class PartitionRound:
         return [
             remembered(lifecycle)
             for lifecycle in self.changed.values()
-            if not lifecycle.is_open and lifecycle.kind is not Kind.CONTROL
+            if not lifecycle.is_open and lifecycle.kind in _REMEMBERED
         ]
+
+
+_REMEMBERED = frozenset({Kind.ACTION_REQUEST, Kind.EXTERNAL_TASK})
+"""Kinds of which a repeat is recognised after the end."""
 
 
 def remembered(lifecycle: Lifecycle) -> Ended:
@@ -218,4 +229,5 @@ def remembered(lifecycle: Lifecycle) -> Ended:
         external_key=None if lifecycle.left_over else lifecycle.external_key,
         commands=lifecycle.commands,
         doubt=lifecycle.doubt,
+        decided=lifecycle.decided,
     )

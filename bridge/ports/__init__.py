@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.ports.clock import Clock
-from bridge.ports.codecs import EventCodec, ExternalCodec, RequestCodec, StoreCodec
+from bridge.ports.codecs import EventCodec, ExternalCodec, ObservationCodec, RequestCodec, StoreCodec
 from bridge.ports.control import ControlTopic
 from bridge.ports.inbox import Assigned, AtEnd, Delivery, Headers, Inbox, InboxEvent, Lost, Records, Revoking
 from bridge.ports.journal import (
@@ -37,6 +37,7 @@ __all__ = [
     "Lost",
     "NotCommitted",
     "Notifications",
+    "ObservationCodec",
     "Observer",
     "OutRecord",
     "PartitionEntries",

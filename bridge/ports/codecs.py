@@ -7,6 +7,7 @@ from typing import Protocol
 from bridge.core.events import StatusEvent
 from bridge.core.external_commands import DecodedExternal
 from bridge.core.lifecycle import Cursor, Ended, Lifecycle, StoredRequest
+from bridge.core.observation_records import DecodedObservation
 from bridge.core.requests import Decoded, SchemaAnswer
 from bridge.ports.inbox import Delivery, Headers
 from bridge.ports.journal import StoredRecord
@@ -26,6 +27,16 @@ class ExternalCodec(Protocol):
     """Bytes of ``vcd.external-tasks`` to commands."""
 
     def decode(self, delivery: Delivery) -> DecodedExternal: ...
+
+    async def refresh(self, schema_id: int) -> SchemaAnswer:
+        """Try to learn an unknown schema id from the registry. Bounded in time; never raises."""
+        ...
+
+
+class ObservationCodec(Protocol):
+    """Bytes of ``vcd.observations`` to records."""
+
+    def decode(self, delivery: Delivery) -> DecodedObservation: ...
 
     async def refresh(self, schema_id: int) -> SchemaAnswer:
         """Try to learn an unknown schema id from the registry. Bounded in time; never raises."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.core.coordinates import TopicPartition
+from bridge.core.events import Stream
+from bridge.errors import InvariantViolation
 from bridge.ports.inbox import Headers
 
 
@@ -124,7 +126,12 @@ class TopicNames:
     action_requests: str
     external_tasks: str | None = None
     """None: external tasks are off, and their topic is not read."""
+    observations: str | None = None
+    """None: observation is off, and its topic is not read."""
     task_events: str
+    observed_tasks: str | None = None
+    """None, and ``blocking_tasks`` too: observation is off."""
+    blocking_tasks: str | None = None
     ticket_updates: str | None = None
     """None: outcomes are told on ``task_events`` only."""
     dead_letters: str
@@ -133,7 +140,8 @@ class TopicNames:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The topics that are read."""
-        return (self.action_requests,) if self.external_tasks is None else (self.action_requests, self.external_tasks)
+        optional = (self.external_tasks, self.observations)
+        return (self.action_requests, *(topic for topic in optional if topic is not None))
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -143,8 +151,20 @@ class TopicNames:
     @property
     def outputs(self) -> tuple[str, ...]:
         """The topics that others read."""
-        tickets = () if self.ticket_updates is None else (self.ticket_updates,)
-        return (self.task_events, *tickets, self.dead_letters)
+        optional = (self.observed_tasks, self.blocking_tasks, self.ticket_updates)
+        return (self.task_events, *(topic for topic in optional if topic is not None), self.dead_letters)
+
+    def told_on(self, stream: Stream) -> str:
+        """The topic of a stream of events. Raises InvariantViolation where what would tell on it is off."""
+        topics = {
+            Stream.TASK_EVENTS: self.task_events,
+            Stream.OBSERVED_TASKS: self.observed_tasks,
+            Stream.BLOCKING_TASKS: self.blocking_tasks,
+        }
+        topic = topics[stream]
+        if topic is None:
+            raise InvariantViolation(f"an event for {stream}, which has no topic")
+        return topic
 
     @property
     def control(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bridge.core.commands import Decision, ReadOrganization
+from bridge.core.commands import Decision, ReadReferences
 from bridge.core.events import Reason
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.order import order_part
@@ -72,7 +72,7 @@ def open_order(now: datetime, who: Asker, record: Observation) -> Decision:
         received_at=now,
         observation=OrderPart(since=record.since, blocking_tasks=record.blocking_tasks),
     )
-    return Decision(lifecycle, commands=(ReadOrganization(),))
+    return Decision(lifecycle, commands=(ReadReferences(),))
 
 
 def too_many_observations(partition: int) -> Reason:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from bridge.core.commands import Decision, ReadOrganization
+from bridge.core.commands import Decision, ReadReferences
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.inputs import (
     ChangeWanted,
@@ -72,7 +72,7 @@ def _apply(story: Story, event: OrderInput, rules: ObservationRules) -> None:
             story.end(Outcome.SUCCESS, reason=Reason("observation_stopped", "nothing more is told"))
         case Restored():
             if story.lifecycle.phase is Phase.RESOLVING:
-                story.commands.append(ReadOrganization())
+                story.commands.append(ReadReferences())
         case _:
             assert_never(event)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from bridge.core.commands import ReadOrganization
+from bridge.core.commands import ReadReferences
 from bridge.core.events import Change, Outcome, StatusEvent, Stream
 from bridge.core.inputs import (
     ChangeWanted,
@@ -35,7 +35,7 @@ from tests.core.observation.orders import NOW, ORG_UUID, RULES, VCD_NOW, asker, 
 def test_its_organization_is_read_before_anything_is_told() -> None:
     opened = open_order(NOW, asker(), Observation(organization="acme"))
     assert opened.lifecycle.phase is Phase.RESOLVING
-    assert opened.commands == (ReadOrganization(),)
+    assert opened.commands == (ReadReferences(),)
     assert not opened.events
     assert opened.lifecycle.name == "acme"
 
@@ -79,7 +79,7 @@ def test_an_outage_is_told_once_and_rejects_nothing() -> None:
 
 
 def test_a_new_owner_reads_the_organization_again() -> None:
-    assert decide_order(NOW, received(), Restored(), RULES).commands == (ReadOrganization(),)
+    assert decide_order(NOW, received(), Restored(), RULES).commands == (ReadReferences(),)
     assert not decide_order(NOW, followed(), Restored(), RULES).commands
 
 
