@@ -172,7 +172,8 @@ ABOUT_A_REQUEST: dict[str, list[Callable[[Observer], None]]] = {
 ABOUT_THE_PROCESS = {
     "dead_lettered", "committed", "not_committed", "assigned", "unassigned", "partition_stopped", "paused",
     "backlog_admitted", "schema_waiting", "schema_answered", "orphan_found", "orphans_unknown", "strangers_seen",
-    "homeless_seen", "restored", "orphan_left", "freeze_changed", "breaker_moved",
+    "homeless_seen", "restored", "orphan_left", "freeze_changed", "breaker_moved", "observation_looked",
+    "observation_slow", "observation_put_off",
 }  # fmt: skip
 
 

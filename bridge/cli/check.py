@@ -174,6 +174,8 @@ async def _director(settings: Settings) -> list[Checked]:
             results += await _bus(settings, opened)
         if settings.external_tasks.is_on:
             results.append(_external_tasks(settings, is_provider=opened.is_provider if opened is not None else None))
+        if settings.observation.enabled:
+            results.append(_observation(settings, is_provider=opened.is_provider if opened is not None else None))
         return results
     finally:
         if gateway is not None:
@@ -221,4 +223,20 @@ def _external_tasks(settings: Settings, *, is_provider: bool | None) -> Checked:
         detail="VCD takes them from system administrators only, and this is a login of "
         f"the organization {settings.vcd.organization}: each command would be rejected",
         hint='log in to the provider (vcd.organization = "System"), or leave out external_tasks',
+    )
+
+
+def _observation(settings: Settings, *, is_provider: bool | None) -> Checked:
+    """Whose Tasks the login sees. A tenant's sees enough for some: that is a remark."""
+    name = "observation"
+    if is_provider is None:
+        return Checked(name, ok=None, detail="not tried without Cloud Director")
+    if is_provider:
+        return Checked(name, ok=True, detail="of any organization, or of all, and of blocking tasks")
+    return Checked(
+        name,
+        ok=None,
+        detail=f"of {settings.vcd.organization} alone: a record about another organization, about all, or about "
+        "blocking tasks is rejected",
+        hint='log in to the provider (vcd.organization = "System") to observe more',
     )

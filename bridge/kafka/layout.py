@@ -98,7 +98,7 @@ class Layout:
             record = int(limit) if limit is not None else default_record_bytes
             largest = max(largest, record)
             required += [
-                made.topic(source, partitions, _KEPT),
+                made.topic(source, partitions, _STANDING if source == names.observations else _KEPT),
                 made.topic(names.changelog(source), partitions, self._changelog() | _fits(record), binds=True),
                 made.topic(names.ended(source), partitions, self._ended() | _fits(record), binds=True),
             ]
@@ -160,6 +160,8 @@ def _fits(record_bytes: int) -> dict[str, Wanted]:
 
 _KEPT = {"cleanup.policy": Wanted("delete", Rule.EXACTLY)}
 """A compacted input would lose requests, a compacted output steps of a story."""
+_STANDING = {"cleanup.policy": Wanted("compact", Rule.EXACTLY)}
+"""Of an input whose records stand until a later one of their key; deleted, they would be gone for those who read it."""
 _CONTROL = {
     "cleanup.policy": Wanted("compact", Rule.EXACTLY),
     "unclean.leader.election.enable": Wanted("false", Rule.EXACTLY),

@@ -101,6 +101,21 @@ class Observer(Protocol):
         """
         ...
 
+    def observation_looked(
+        self, *, observations: int, active: int, requests: int, seconds: float, behind_seconds: float
+    ) -> None:
+        """A look for so many observations, by so many queries, has shown so many active Tasks; the one that is furthest
+        behind tells what ended so long ago."""
+        ...
+
+    def observation_slow(self, seconds: float, interval: float, *, slow: bool) -> None:
+        """Looks take longer than the interval from now on, or do not any more."""
+        ...
+
+    def observation_put_off(self, why: str) -> None:
+        """VCD cannot be asked what Tasks there are, or will not answer; it is asked again at the next look."""
+        ...
+
     def breaker_moved(self, state: str, reason: str, seconds: float) -> None:
         """The circuit breaker is ``closed``, ``open`` or ``half_open`` from now on; ``seconds``: since it opened."""
         ...

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bridge.errors import ConfigurationError
 from bridge.settings.external import ExternalTaskSettings
 from bridge.settings.notifications import NotificationSettings
+from bridge.settings.observation import ObservationSettings
 from bridge.settings.section import Section
 from bridge.settings.types import (
     ApiVersion,
@@ -94,13 +95,13 @@ class TopicSettings(Section):
     """Input: work done elsewhere that is shown in Cloud Director. Read when ``external_tasks`` has a namespace;
     named in the answer to one that came on ``action_requests``."""
     observations: TopicName = "vcd.observations"
-    """Where the observation of an organization's Tasks is asked for. Not used yet."""
+    """Input, compacted: which organizations are observed. Read when ``observation.enabled``."""
     task_events: TopicName = "vcd.task-events"
     """Output: the status events of all requests."""
     observed_tasks: TopicName = "vcd.observed-tasks"
-    """Output: the status events of observed Tasks. Not used yet."""
+    """Output: the status events of observed Tasks."""
     blocking_tasks: TopicName = "vcd.blocking-tasks"
-    """Output: blocking tasks that wait for a decision. Not used yet."""
+    """Output: blocking tasks that wait for a decision, and how they were decided."""
     ticket_updates: TopicName | None = None
     """Output: each final outcome as one flat JSON object, e.g. on ``vcd.ticket-updates``. Absent: off."""
     dead_letters: TopicName = "vcd.dead-letters"
@@ -318,6 +319,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = Field(default_factory=PolicySettings)
     events: EventSettings = Field(default_factory=EventSettings)
     external_tasks: ExternalTaskSettings = Field(default_factory=ExternalTaskSettings)
+    observation: ObservationSettings = Field(default_factory=ObservationSettings)
     notifications: NotificationSettings = Field(default_factory=NotificationSettings)
     management: ManagementSettings = Field(default_factory=ManagementSettings)
     log: LogSettings = Field(default_factory=LogSettings)
@@ -336,7 +338,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _store_names(self) -> Self:
-        inputs = (self.topics.action_requests, self.topics.approvals, self.topics.external_tasks)
+        topics = self.topics
+        inputs = (topics.action_requests, topics.approvals, topics.external_tasks, topics.observations)
         longest = max(map(len, inputs))
         if len(self.kafka.group_id) + longest + len("..changelog") > 249:
             raise ValueError("kafka.group_id and the input topics are too long together: <group>.<input>.changelog "

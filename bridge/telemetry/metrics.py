@@ -80,6 +80,8 @@ class Metrics:
 
         self._make_bus(gauge, counter)
 
+        self._make_observation(gauge, counter, histogram)
+
         self._make_work(gauge, counter, histogram)
 
         self.build.labels(version).set(1)
@@ -103,6 +105,22 @@ class Metrics:
         self.paused = gauge("paused_partitions", "Partitions whose reading is paused at a cap.")
         self.stopped = gauge("stopped_partitions", "Partitions that wait for an operator.")
         self.waiting = gauge("schema_waiting_partitions", "Partitions whose intake waits for a schema of the registry.")
+
+    def _make_observation(
+        self, gauge: Callable[[str, str], Gauge], counter: Callable[..., Counter], histogram: Callable[..., Histogram]
+    ) -> None:
+        """The observation of organizations."""
+        self.observations = gauge("observations", "Observations that this process looks after.")
+        self.observed_active = gauge(
+            "observed_active_tasks", "Active Tasks that the last look of the observation showed."
+        )
+        self.observation_behind = gauge(
+            "observation_behind_seconds", "How long ago ended what the observation that is furthest behind tells now."
+        )
+        self.observation_requests = counter("observation_requests_total", "Queries that looks of the observation made.")
+        self.observation_seconds = histogram(
+            "observation_look_seconds", "Duration of a look of the observation.", _CALL
+        )
 
     def _make_bus(self, gauge: Callable[[str, str], Gauge], counter: Callable[..., Counter]) -> None:
         """VCD's message bus."""

@@ -259,6 +259,24 @@ class Telemetry:
             named = ", ".join(places[:_MOST_PLACES])
             self._log.warning("external_task.homeless", service_namespace=namespace, count=count, places=named)
 
+    # --- observation ----------------------------------------------------------------------------------------------
+
+    def observation_looked(
+        self, *, observations: int, active: int, requests: int, seconds: float, behind_seconds: float
+    ) -> None:
+        self.metrics.observations.set(observations)
+        self.metrics.observed_active.set(active)
+        self.metrics.observation_behind.set(behind_seconds)
+        self.metrics.observation_requests.inc(requests)
+        self._observe(self.metrics.observation_seconds, seconds)
+
+    def observation_slow(self, seconds: float, interval: float, *, slow: bool) -> None:
+        write = self._log.warning if slow else self._log.info
+        write("observation.slow" if slow else "observation.in_time", seconds=round(seconds, 3), interval=interval)
+
+    def observation_put_off(self, why: str) -> None:
+        self._log.warning("observation.put_off", reason=why)
+
     def schema_waiting(self, partition: TopicPartition, schema_id: int) -> None:
         self._waiting.add(partition)
         self._log.warning("schema.waiting", partition=str(partition), schema_id=schema_id)

@@ -13,7 +13,10 @@ LAYOUT = Layout(names=NAMES, partitions=6, replication_factor=3, dedupe_window=t
 CHANGELOG, ENDED = "g.in.changelog", "g.in.ended"
 
 
-ALL = replace(LAYOUT, names=replace(NAMES, external_tasks="ext", ticket_updates="tickets"))
+OBSERVED = replace(
+    LAYOUT, names=replace(NAMES, observations="obs", observed_tasks="observed-tasks", blocking_tasks="blocking-tasks")
+)
+ALL = replace(LAYOUT, names=replace(OBSERVED.names, external_tasks="ext", ticket_updates="tickets"))
 """With everything switched on."""
 
 
@@ -49,6 +52,19 @@ def test_every_topic_is_created_where_none_is() -> None:
     assert [(d[0], d[1]) for d in differences({})] == [
         (name, Change.CREATE) for name in ("in", CHANGELOG, ENDED, "events", "dead", "g.control")
     ]
+
+
+def test_what_is_observed_stands_until_a_later_record_says_otherwise() -> None:
+    """Its input is compacted, as no other is; with it come its store and two outputs."""
+    required = {topic.name: topic for topic in OBSERVED.required({}, default_record_bytes=1_000_000)}
+    policies = {name: topic.settings["cleanup.policy"].value for name, topic in required.items()}
+    assert [name for name, policy in policies.items() if policy == "compact"] == [
+        CHANGELOG, "obs", "g.obs.changelog", "g.control",
+    ]  # fmt: skip
+    assert {"g.obs.ended", "observed-tasks", "blocking-tasks"} <= policies.keys()
+    there = fitting(OBSERVED)
+    there["obs"] = replace(there["obs"], settings={**there["obs"].settings, "cleanup.policy": "delete"})
+    assert differences(there, OBSERVED) == [("obs", Change.SET, "cleanup.policy", "delete", "compact")]
 
 
 def test_the_store_follows_the_partitions_of_an_input_that_exists() -> None:
@@ -104,8 +120,8 @@ def test_a_compacted_input_is_a_difference() -> None:
 def test_each_input_has_a_store_and_every_output_is_made() -> None:
     created = [topic for topic, change, *_ in differences({}, ALL) if change is Change.CREATE]
     assert created == [
-        "in", "g.in.changelog", "g.in.ended", "ext", "g.ext.changelog", "g.ext.ended", "events", "tickets", "dead",
-        "g.control",
+        "in", "g.in.changelog", "g.in.ended", "ext", "g.ext.changelog", "g.ext.ended", "obs", "g.obs.changelog",
+        "g.obs.ended", "events", "observed-tasks", "blocking-tasks", "tickets", "dead", "g.control",
     ]  # fmt: skip
     assert differences(fitting(ALL), ALL) == []
 

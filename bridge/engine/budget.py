@@ -1,0 +1,27 @@
+"""Requests that have to wait for their turn, so that no more of them leave per second than is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.engine.token_bucket import TokenBucket
+from bridge.ports import Clock
+
+
+class Budget:
+    """``per_second`` requests, in the order in which they are asked for."""
+
+    def __init__(self, clock: Clock, per_second: float) -> None:
+        self._clock = clock
+        self._bucket = TokenBucket(per_second, clock.monotonic())
+        self._turn = asyncio.Lock()
+
+    async def take(self) -> None:
+        """Wait for the next one."""
+        async with self._turn:
+            while not self._bucket.take(self._clock.monotonic()):
+                await self._clock.sleep(self._bucket.seconds_until_next() or 0.0)
+
+    def try_take(self) -> bool:
+        """One at once, where nobody waits and one is left."""
+        return not self._turn.locked() and self._bucket.take(self._clock.monotonic())

@@ -1,0 +1,349 @@
+"""The look-out: tells observations what the Tasks of their organizations do, by looks whose cost is reckoned.
+
+One look at a time serves all observations of this process. It shows what is active and what has ended since a while
+before the last look; an observation that is further behind catches up first, a bounded piece at a time. What a look has
+found waits in the partition's queue; the next look for it is made when all of that is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRecord
+from bridge.core.coordinates import Birth
+from bridge.core.observation.plan import Plan, plan
+from bridge.core.observation_rules import ObservationRules
+from bridge.core.rules import Rules
+from bridge.core.seen import LookOver
+from bridge.engine.blocking_look import BlockingLook
+from bridge.engine.budget import Budget
+from bridge.engine.findings import Findings, Taken
+from bridge.engine.hinted import HintedReads
+from bridge.engine.moving_rows import BY_END, BY_START, INEXACT, pages_along
+from bridge.engine.namespace_rows import Refused
+from bridge.engine.partition import OwnedPartition
+from bridge.engine.patience import NotNow
+from bridge.engine.rows import ACTIVE_STATUSES
+from bridge.engine.waiting import until_set
+from bridge.engine.watched_order import WatchedOrder, orders_of
+from bridge.ports import Clock, Observer, VcdGateway
+
+BEHIND = timedelta(seconds=60)
+"""An observation whose window reaches back so much further than the overlap catches up by itself."""
+PIECE = 2_000
+"""Ended Tasks that one piece of catching up finds, at least: a queue is committed before the next is read."""
+CENSUS_SECONDS = 60.0
+"""How long the number of rows of the whole system is believed."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookoutPace:
+    """``interval`` between looks; ``requests_per_second``: queries of all looks together. Readings of Tasks that have
+    ended come on top, as many as Tasks end."""
+
+    interval: timedelta = timedelta(seconds=5)
+    requests_per_second: float = 20.0
+
+
+class Lookout:
+    """All observations of this process."""
+
+    def __init__(
+        self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: LookoutPace, answer: timedelta, observer: Observer
+    ) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._overlap = (rules.observation or ObservationRules()).overlap
+        self._interval = pace.interval.total_seconds()
+        self._observer = observer
+        self._budget = Budget(clock, pace.requests_per_second)
+        self._findings = Findings(clock, gateway, rules, answer, self._progress)
+        self._blocking = BlockingLook(clock, gateway, answer, self._turn)
+        quarter = pace.interval / 4
+        self._hinted = HintedReads(clock, gateway, rules, quarter, pace.requests_per_second, self._overlap)
+        self._hinted.orders = self.watched
+        self._orders: dict[Birth, WatchedOrder] = {}
+        self._counts: dict[str, int] = {}
+        """Rows by organization, as last looked."""
+        self._whole: tuple[float, int] | None = None
+        """When the rows of the whole system were counted, and how many they were."""
+        self._requests = 0
+        self._next_look = clock.monotonic()
+        self._more = asyncio.Event()
+        self._beside: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._is_late = False
+        self.partitions: Callable[[], Iterable[OwnedPartition]] = tuple
+        self.last_progress = clock.monotonic()
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Wakes the journal loop."""
+        return self._findings.wake
+
+    @wake.setter
+    def wake(self, wake: Callable[[], None]) -> None:
+        self._findings.wake = self._blocking.wake = self._hinted.wake = wake
+
+    def hurry_task(self, task_id: str) -> None:
+        """There may be news of this Task, whoever's it is: it is read at once."""
+        self._hinted.hurry(task_id)
+
+    def applied(self) -> None:
+        """Something was committed: there may be a new observation, or one may be looked at again."""
+        self._more.set()
+
+    def is_stalled(self, seconds: float) -> bool:
+        """A look is overdue by so long, and VCD has answered nothing since."""
+        now = self._clock.monotonic()
+        return bool(self._orders) and self._next_look < now - seconds and self.last_progress < now - seconds
+
+    async def run(self) -> None:
+        """Look until canceled. Raises what breaks a look: the process must not go on without seeing."""
+        self._spawn(self._hinted.run())
+        try:
+            while True:
+                await self._wait()
+                if self._failure is not None:
+                    raise self._failure
+                await self.look()
+        finally:
+            for task in self._beside:
+                task.cancel()
+            await asyncio.gather(*self._beside, return_exceptions=True)
+
+    async def look(self) -> None:
+        """One look for all that are due."""
+        began, self._requests = self._clock.monotonic(), 0
+        self._progress()
+        is_round = began >= self._next_look
+        if is_round:
+            self._next_look = began + self._interval
+            await self._until_drained(self._interval / 4)
+        wanting = [order for order in self.watched() if is_round or not order.has_looked]
+        due = [order for order in wanting if order.is_drained and not order.is_catching_up]
+        for order in wanting:
+            order.has_looked = order in due  # the others are looked at as soon as what was found is committed
+        at = self.vcd_now()
+        live = [order for order in due if not self._is_behind(order, at)]
+        for order in due:
+            if order not in live:
+                self._spawn(self._catch_up(order))
+        if live or not self._orders:
+            taken = await self._look_at(live, at) if live else []
+            await self._try(self._blocking.look([one.order for one in taken], at))
+            self._report(taken, at, self._clock.monotonic() - began)
+
+    # --- when, and for whom ---------------------------------------------------------------------------------------
+
+    def watched(self) -> list[WatchedOrder]:
+        """The observations that are followed now; what is known of others is forgotten."""
+        found: dict[Birth, WatchedOrder] = {}
+        for owned in self.partitions():
+            for birth in orders_of(owned):
+                known = self._orders.get(birth)
+                order = known if known is not None and known.owned is owned else WatchedOrder(owned, birth)
+                if order.lifecycle() is not None:
+                    found[birth] = order
+        self._orders = found
+        return list(found.values())
+
+    def vcd_now(self) -> datetime:
+        return self._clock.now() + (self._gateway.clock_ahead or timedelta())
+
+    async def _wait(self) -> None:
+        """Until the next look; one for observations that have had none is made at once."""
+        while (seconds := self._next_look - self._clock.monotonic()) > 0 and self._failure is None:
+            if any(order.waits for order in self.watched()):
+                return
+            self._more.clear()
+            await until_set(self._more, seconds)
+
+    async def _until_drained(self, seconds: float) -> None:
+        """Looks are bundled: those that are ready wait a moment for the others."""
+        until = self._clock.monotonic() + seconds
+        while not all(order.is_drained for order in self.watched()):
+            if (left := until - self._clock.monotonic()) <= 0:
+                return
+            self._more.clear()
+            await until_set(self._more, left)
+
+    def _is_behind(self, order: WatchedOrder, at: datetime) -> bool:
+        start = order.begins(self._overlap)
+        return start is not None and start < at - self._overlap - BEHIND - timedelta(seconds=self._interval)
+
+    def _progress(self) -> None:
+        self.last_progress = self._clock.monotonic()
+
+    # --- looks ----------------------------------------------------------------------------------------------------
+
+    async def _look_at(self, orders: Sequence[WatchedOrder], at: datetime) -> list[Taken]:
+        chosen = self._plan(orders)
+        looks = [self._look_with(asked, _meant(asked, orders), at) for asked in chosen.filters]
+        taken = [one for some in await asyncio.gather(*(self._try(look) for look in looks)) for one in some or ()]
+        if not chosen.is_whole and chosen.pages > 1:
+            await self._try(self._count_whole())
+        return taken
+
+    def _plan(self, orders: Sequence[WatchedOrder]) -> Plan:
+        parts = [part for order in orders if (part := order.part) is not None]
+        uuids = [part.organization_uuid for part in parts if part.organization_uuid is not None]
+        everything = len(uuids) < len(parts)
+        return plan(uuids, self._counts, everything=everything, whole=self._whole_rows())
+
+    async def _look_with(
+        self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder], at: datetime
+    ) -> list[Taken]:
+        starts = {order: start for order in orders if (start := order.begins(self._overlap)) is not None}
+        if not starts:
+            return []
+        query = TaskQuery(
+            statuses=ACTIVE_STATUSES, or_ended_at_or_after=min(starts.values()), organizations=organizations
+        )
+        rows: dict[str, TaskRecord] = {}
+        async for page in pages_along(self._ask, query, BY_START):
+            rows.update((record.id, record) for record in page.records)
+        self._note_counts(organizations, rows.values())
+        taken = await self._findings.take(list(starts), rows, starts, at)
+        for one in taken:
+            if one.is_whole and one.order.found([LookOver(order=one.order.birth, position=at, is_news=one.is_news)]):
+                one.order.settled = at - self._overlap
+        self.wake()
+        return taken
+
+    def _note_counts(self, organizations: tuple[str, ...], rows: Iterable[TaskRecord]) -> None:
+        counted = Counter(row.organization for row in rows if row.organization is not None)
+        if organizations:
+            self._counts.update({uuid: counted[uuid] for uuid in organizations})
+        else:
+            self._counts = dict(counted)
+            self._whole = (self._clock.monotonic(), counted.total())
+
+    def _whole_rows(self) -> int | None:
+        """None: not known, or too long ago."""
+        if self._whole is None or self._clock.monotonic() - self._whole[0] > 2 * CENSUS_SECONDS:
+            return None
+        return self._whole[1]
+
+    async def _count_whole(self) -> None:
+        """How much it would be to read the whole system instead; one request a minute."""
+        now = self._clock.monotonic()
+        if not self._gateway.is_provider or (self._whole is not None and now - self._whole[0] < CENSUS_SECONDS):
+            return
+        since = self.vcd_now() - self._overlap
+        page = await self._ask(TaskQuery(statuses=ACTIVE_STATUSES, or_ended_at_or_after=since, page_size=1))
+        self._whole = (now, page.total)
+
+    # --- catching up ----------------------------------------------------------------------------------------------
+
+    async def _catch_up(self, order: WatchedOrder) -> None:
+        """All that ended long ago, a bounded piece at a time; what is active is looked at after that."""
+        order.is_catching_up = True
+        try:
+            while order.lifecycle() is not None and self._is_behind(order, self.vcd_now()):
+                if not order.is_drained:
+                    self._more.clear()
+                    await until_set(self._more, 1.0)
+                elif not await self._try(self._next_piece(order)):
+                    await self._clock.sleep(self._interval)
+        finally:
+            order.is_catching_up = False
+            order.has_looked = False
+            self._more.set()
+
+    async def _next_piece(self, order: WatchedOrder) -> bool:
+        """False: not all of it could be read."""
+        at, start, part = self.vcd_now(), order.begins(self._overlap), order.part
+        if start is None or part is None:
+            return True
+        uuid = part.organization_uuid
+        query = TaskQuery(ended_at_or_after=start, organizations=() if uuid is None else (uuid,))
+        rows, end = await self._piece(query, start)
+        (taken,) = await self._findings.take([order], rows, {order: start}, at, absences=False)
+        if not taken.is_whole:
+            return False
+        # Of those that ended in the piece's last moment, some may be left.
+        position, settled = (at, at - self._overlap) if end is None else (end - INEXACT, end)
+        if order.found([LookOver(order=order.birth, position=position)]):
+            order.settled = settled
+        self.wake()
+        return True
+
+    async def _piece(self, query: TaskQuery, start: datetime) -> tuple[dict[str, TaskRecord], datetime | None]:
+        """Rows of ended Tasks, and up to when they are whole; None: up to now."""
+        rows: dict[str, TaskRecord] = {}
+        async with aclosing(pages_along(self._ask, query, BY_END)) as pages:
+            async for page in pages:
+                rows.update((record.id, record) for record in page.records)
+                end = page.records[-1].end_date if page.records else None
+                if len(rows) >= PIECE and end is not None and end > start + INEXACT:
+                    return rows, end
+        return rows, None
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._beside.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = error
+            self._more.set()
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    async def _turn(self) -> None:
+        """Wait until one more request may leave."""
+        await self._budget.take()
+        self._requests += 1
+        self._progress()
+
+    async def _ask(self, query: TaskQuery) -> TaskPage:
+        await self._turn()
+        answer = await self._gateway.query_tasks(query)
+        self._progress()
+        if isinstance(answer, ReadRefused):
+            raise Refused(f"the task query is refused with {answer.http_status}: {answer.message}")
+        if not isinstance(answer, TaskPage):
+            raise NotNow(answer.message)
+        return answer
+
+    async def _try(self, work: Awaitable[T]) -> T | None:
+        """None: VCD cannot be asked now, or will not answer; the next look tries again."""
+        try:
+            return await work
+        except (NotNow, Refused) as error:
+            self._observer.observation_put_off(str(error))
+            return None
+
+    # --- telling --------------------------------------------------------------------------------------------------
+
+    def _report(self, taken: Sequence[Taken], at: datetime, seconds: float) -> None:
+        parts = [part for order in self._orders.values() if (part := order.part) is not None]
+        oldest = min((part.position for part in parts if part.position is not None), default=at)
+        self._observer.observation_looked(
+            observations=len(parts),
+            active=sum(one.active for one in taken),
+            requests=self._requests,
+            seconds=seconds,
+            behind_seconds=max(0.0, (at - oldest).total_seconds()),
+        )
+        if (is_late := seconds > self._interval) is not self._is_late:
+            self._is_late = is_late
+            self._observer.observation_slow(seconds, self._interval, slow=is_late)
+
+
+def _meant(organizations: tuple[str, ...], orders: Sequence[WatchedOrder]) -> list[WatchedOrder]:
+    """The orders that a filter is for."""
+    asked = frozenset(organizations)
+    parts = ((order, order.part) for order in orders)
+    return [order for order, part in parts if part is not None and (not asked or part.organization_uuid in asked)]
