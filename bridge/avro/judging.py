@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
 from bridge.avro.flat import EXTENSION
 from bridge.avro.json_text import Flaw, is_text
 from bridge.avro.shape import Shape
+from bridge.avro.times import parse_time
 from bridge.core.requests import JsonValue, Malformed
 
 CODES: dict[str, str] = {
@@ -20,6 +22,7 @@ CODES: dict[str, str] = {
     "conflicting_field": "a field is given twice, nested and dotted, with different values; or two exclude each other",
     "invalid_value": "the value is none of those that the field takes",
     "invalid_number": "a number is beyond the range of a double",
+    "invalid_time": "a time is no RFC 3339 text with an offset and no number of milliseconds since the epoch",
     "invalid_text": "a string is not Unicode text",
     "too_deep": "the document is nested too deeply",
     "too_long": "a field is longer than it may be",
@@ -28,6 +31,8 @@ CODES: dict[str, str] = {
 """Reason codes told by the codecs of all records -> meaning."""
 
 _DIGITS = re.compile(r"-?\d{1,19}", re.ASCII)
+
+_FLAGS = {"true": True, "false": False}
 
 MAX_TEXT = 1024
 """Characters of a text that travels to every event: headers and key of the event hold it again."""
@@ -86,6 +91,30 @@ def whole(
         raise wrong_type(prefix + name, "a whole number", value)
     if not least <= value <= most:
         raise RefusedError(code, f"{prefix}{name} must be {least} to {most}, not {str(value)[:30]}", prefix + name)
+    return value
+
+
+def moment(document: Mapping[str, JsonValue], name: str) -> datetime | None:
+    """A member that is a time; None where it is not given. Raises RefusedError."""
+    value = document.get(name)
+    if value is None:
+        return None
+    try:
+        return parse_time(value)
+    except TypeError as error:
+        raise RefusedError("invalid_type", f"{name} {error}, not {json_type(value)}", name) from None
+    except ValueError as error:
+        raise RefusedError("invalid_time", f"{name}: {error}", name) from None
+
+
+def flag(document: Mapping[str, JsonValue], name: str) -> bool | None:
+    """A member that is true or false, also as text, because flat JSON of some tools has nothing else; None where it is
+    not given. Raises RefusedError."""
+    value = document.get(name)
+    if isinstance(value, str) and value.casefold() in _FLAGS:
+        return _FLAGS[value.casefold()]
+    if value is not None and not isinstance(value, bool):
+        raise wrong_type(name, "true or false", value)
     return value
 
 

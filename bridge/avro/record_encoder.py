@@ -13,6 +13,7 @@ from bridge.avro.flat import nest
 from bridge.avro.framing import registry_prefix, single_object_prefix
 from bridge.avro.schemas import load
 from bridge.avro.shape import Shape
+from bridge.avro.times import parse_time, to_millis
 from bridge.core.requests import JsonValue
 
 
@@ -29,6 +30,14 @@ def nested(document: Mapping[str, JsonValue], shape: Shape) -> dict[str, Any]:
     if unknown:
         raise RecordUnwritableError(f"{unknown[0]}: {shape.record} has no such field")
     return {name: value for name, value in found.items() if value is not None}
+
+
+def millis(name: str, value: JsonValue) -> int:
+    """A time as Avro has it. Raises RecordUnwritableError naming the field."""
+    try:
+        return to_millis(parse_time(value))
+    except (ValueError, TypeError) as error:
+        raise RecordUnwritableError(f"{name}: {error}") from None
 
 
 def framed(schema: str, record: Mapping[str, Any], schema_id: int | None) -> bytes:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from bridge.avro import judging
 from bridge.avro.json_text import Flaw
 from bridge.avro.judging import (
     RefusedError,
     is_printable,
-    json_type,
     malformed,
     members,
+    moment,
     refuse_unknown,
     short_text,
     shown,
@@ -21,8 +20,7 @@ from bridge.avro.judging import (
     wrong_type,
 )
 from bridge.avro.shape import Inside, Shape
-from bridge.avro.times import parse_time
-from bridge.core.events import Outcome
+from bridge.core.events import RESOLVABLE
 from bridge.core.requests import ActionRequest, JsonValue, Malformed, RequestKind, Resolution
 
 CODES: dict[str, str] = {
@@ -31,7 +29,6 @@ CODES: dict[str, str] = {
     "invalid_request_id": "request_id is not 1 to 256 printable characters",
     "unknown_kind": "kind is none of request, cancel, retry, resolve",
     "unexpected_field": "the field belongs to another kind of record",
-    "invalid_time": "a time is no RFC 3339 text with an offset and no number of milliseconds since the epoch",
 }
 """Reason codes told by the codec of requests -> meaning."""
 
@@ -118,8 +115,8 @@ def _request(document: Mapping[str, JsonValue], who: Readable, event_id: str | N
         organization=text(document, "organization"),
         correlation_id=text(document, "correlation_id"),
         requested_by=text(document, "requested_by"),
-        start_by=_time(document, "start_by"),
-        watch_until=_time(document, "watch_until"),
+        start_by=moment(document, "start_by"),
+        watch_until=moment(document, "watch_until"),
         target_request_id=text(document, "target_request_id"),
         resolution=_resolution(document),
         traceparent=who.traceparent,
@@ -195,25 +192,13 @@ def _strings(document: Mapping[str, JsonValue], name: str) -> Mapping[str, str]:
     return strings
 
 
-def _time(document: Mapping[str, JsonValue], name: str) -> datetime | None:
-    value = document.get(name)
-    if value is None:
-        return None
-    try:
-        return parse_time(value)
-    except TypeError as error:
-        raise RefusedError("invalid_type", f"{name} {error}, not {json_type(value)}", name) from None
-    except ValueError as error:
-        raise RefusedError("invalid_time", f"{name}: {error}", name) from None
-
-
 def _resolution(document: Mapping[str, JsonValue]) -> Resolution | None:
     value = members(document, "resolution")
     if value is None:
         return None
     resolution = Resolution(**{name: text(value, name, "resolution.") for name in RESOLUTION_FIELDS})
-    if resolution.outcome is not None and resolution.outcome not in set(Outcome):
-        message = f"resolution.outcome {shown(resolution.outcome)} is none of {', '.join(Outcome)}"
+    if resolution.outcome is not None and resolution.outcome not in RESOLVABLE:
+        message = f"resolution.outcome {shown(resolution.outcome)} is none of {', '.join(RESOLVABLE)}"
         raise RefusedError("invalid_value", message, "resolution.outcome")
     return resolution
 

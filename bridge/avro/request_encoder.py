@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from bridge.avro.record_encoder import RecordUnwritableError, framed, nested
+from bridge.avro.record_encoder import framed, millis, nested
 from bridge.avro.request_document import SHAPE
-from bridge.avro.times import parse_time, to_millis
 from bridge.core.requests import JsonValue
 
 _TIMES = ("start_by", "watch_until")
@@ -23,12 +22,5 @@ def encode_request(document: Mapping[str, JsonValue], schema_id: int | None = No
         record["body"] = json.dumps(record["body"], ensure_ascii=False, separators=(",", ":"))
     for name in _TIMES:
         if name in record:
-            record[name] = _millis(name, record[name])
+            record[name] = millis(name, record[name])
     return framed("action-request", record, schema_id)
-
-
-def _millis(name: str, value: JsonValue) -> int:
-    try:
-        return to_millis(parse_time(value))
-    except (ValueError, TypeError) as error:
-        raise RecordUnwritableError(f"{name}: {error}") from None

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from bridge.core.blocking_task import Held
 from bridge.core.events import Reason, StatusEvent
-from bridge.core.task import ErrorDocument, Task, TaskDocument
+from bridge.core.task import ErrorDocument, ReferenceDocument, Task, TaskDocument
 
 DROPPED = ("params", "result", "other", "vcTaskList", "tasks", "link")
 """Members of a Task that are left out: free content and lists without a bound."""
@@ -36,7 +37,25 @@ def shrunk(event: StatusEvent) -> StatusEvent:
         vcd_error=cast("ErrorDocument | None", _texts_cut(event.vcd_error)),
         evidence=tuple(_kept(line, _EVIDENCE_BYTES) for line in event.evidence[:_EVIDENCE]),
         task=_task(event.task) if event.task is not None else None,
+        held=_held(event.held) if event.held is not None else None,
         truncated=True,
+    )
+
+
+def _held(held: Held) -> Held:
+    blocking = held.blocking
+    return Held(
+        replace(
+            blocking,
+            id=_kept(blocking.id, _ID_BYTES),
+            href=_cut(blocking.href, _ID_BYTES),
+            operation=_cut(blocking.operation, _ID_BYTES),
+            owner=cast("ReferenceDocument | None", _texts_cut(blocking.owner)),
+            organization=cast("ReferenceDocument | None", _texts_cut(blocking.organization)),
+            user=cast("ReferenceDocument | None", _texts_cut(blocking.user)),
+            timeout_action=_cut(blocking.timeout_action, _ID_BYTES),
+        ),
+        held.state,
     )
 
 

@@ -4,14 +4,15 @@ What was added to a kind of record later is in a header, not a field: a process 
 
 Headers repeat what is needed to tell and park a lifecycle whose value cannot be read: ``vb_kind``, ``vb_format`` and
 for states ``vb_sequence``, ``vb_phase``, ``vb_lifecycle``, ``vb_lane``, ``vb_request_id``, ``vb_external_key``,
-``vb_correlation_id``, ``vb_operation``, ``vb_content_hash``, all UTF-8 text.
+``vb_correlation_id``, ``vb_operation``, ``vb_content_hash``, all UTF-8 text; of an observation and what it has seen,
+``vb_organization`` and ``vb_observation`` too.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from io import BytesIO
 from typing import Any, TypeVar
@@ -20,12 +21,23 @@ from fastavro import schemaless_reader, schemaless_writer
 
 from bridge.avro.conforming import Conformer
 from bridge.avro.framing import FramingError, SingleObjectAvro, single_object_prefix, text_header, unframe
+from bridge.avro.observation_state import part_text, to_part
 from bridge.avro.schemas import by_fingerprint, load
 from bridge.avro.store_state import lifecycle_document, to_lifecycle
 from bridge.avro.times import from_millis, to_millis
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
-from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Doubt, Ended, Lifecycle, StoredRequest
+from bridge.core.lifecycle import (
+    FORMAT_VERSION,
+    OBSERVATION_KINDS,
+    Cursor,
+    Decided,
+    Doubt,
+    Ended,
+    Lifecycle,
+    StoredRequest,
+)
+from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.errors import StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, StoredRecord
 
@@ -36,6 +48,13 @@ _CALLED_HEADER = "vb_vcd_called_at"
 """Of states: milliseconds since the epoch on VCD's clock."""
 _DOUBT_HEADER = "vb_doubt"
 """Of endings: the call that may have made a Task which nobody has, as JSON."""
+_HELD_HEADER = "vb_held_task"
+"""Of states: the Task that the blocking task holds which the request is about, as JSON."""
+_ORGANIZATION_HEADER = "vb_organization"
+_OBSERVATION_HEADER = "vb_observation"
+"""Of states of observations and of what they have seen: their key, and what they remember besides, as JSON."""
+_DECIDED_HEADER = "vb_decided"
+"""Of endings: what the request has done to a blocking task, as JSON."""
 _LONGEST_NAME = 1024
 """VCD takes no longer one, and an ending has to fit into its topic whatever was asked for."""
 
@@ -88,9 +107,9 @@ class _Kind:
         try:
             form = unframe(record.value, ())
         except FramingError as error:
-            raise self._unreadable(record, str(error)) from None
+            raise self.unreadable(record, str(error)) from None
         if not isinstance(form, SingleObjectAvro):
-            raise self._unreadable(record, "does not begin with the bytes C3 01")
+            raise self.unreadable(record, "does not begin with the bytes C3 01")
         schema = self._known.get(form.fingerprint)
         if schema is None:
             raise self._newer(record, f"was written with the unknown schema {form.fingerprint.hex()}")
@@ -100,18 +119,18 @@ class _Kind:
             document = schemaless_reader(stream, schema.parsed, reader)
         except Exception as error:
             # A damaged value can make the decoder raise anything: EOFError, UnicodeDecodeError, OverflowError, …
-            raise self._unreadable(record, f"{type(error).__name__}: {str(error)[:200]}") from error
+            raise self.unreadable(record, f"{type(error).__name__}: {str(error)[:200]}") from error
         if stream.tell() != len(form.payload) or not isinstance(document, dict):
-            raise self._unreadable(record, "has bytes left over")
+            raise self.unreadable(record, "has bytes left over")
         return document
 
     def _birth(self, record: StoredRecord, text: str) -> Birth:
         try:
             return Birth.parse(text)
         except ValueError as error:
-            raise self._unreadable(record, str(error)) from None
+            raise self.unreadable(record, str(error)) from None
 
-    def _unreadable(self, record: StoredRecord, why: str) -> StoreRecordUnreadable:
+    def unreadable(self, record: StoredRecord, why: str) -> StoreRecordUnreadable:
         return StoreRecordUnreadable(
             f"store record {_shown(record.key)} ({self._kind}) {why}",
             hint="look at what became of it in Cloud Director, then send a resolve",
@@ -155,13 +174,32 @@ class AvroStoreCodec:
             "vb_operation": lifecycle.operation,
             "vb_content_hash": lifecycle.content_hash or None,
             _CALLED_HEADER: str(to_millis(called)) if (called := lifecycle.vcd_called_at) is not None else None,
+            _HELD_HEADER: _held_text(lifecycle),
         }
+        if lifecycle.observation is not None:
+            told[_ORGANIZATION_HEADER] = lifecycle.organization
+            told[_OBSERVATION_HEADER] = part_text(lifecycle.observation)
         headers += tuple((name, text.encode(errors="replace")) for name, text in told.items() if text is not None)
         return self._state.write(lifecycle_document(lifecycle)), headers
 
     def decode_state(self, record: StoredRecord) -> Lifecycle:
         called = text_header(record.headers, _CALLED_HEADER)
-        return replace(self._state.read(record, to_lifecycle), vcd_called_at=_to_time(called))
+        held_id, held_href = _to_held(text_header(record.headers, _HELD_HEADER))
+        stored = self._state.read(record, to_lifecycle)
+        observation = self.decode_observation(record)
+        if observation is None and stored.kind in OBSERVATION_KINDS:
+            raise self._state.unreadable(record, "does not tell what is observed")
+        return replace(
+            stored, vcd_called_at=_to_time(called), held_task_id=held_id, held_task_href=held_href,
+            observation=observation,
+        )  # fmt: skip
+
+    def decode_observation(self, record: StoredRecord) -> OrderPart | SightedPart | None:
+        text = text_header(record.headers, _OBSERVATION_HEADER)
+        try:
+            return to_part(text) if text is not None else None
+        except ValueError:
+            return None
 
     def encode_request(self, request: StoredRequest) -> tuple[bytes, Headers]:
         document = {
@@ -205,12 +243,16 @@ class AvroStoreCodec:
         headers = self._ended.headers
         if ended.doubt is not None:
             headers = (*headers, (_DOUBT_HEADER, _doubt_text(ended.doubt)))
+        if ended.decided is not None:
+            headers = (*headers, (_DECIDED_HEADER, _decided_text(ended.decided)))
         return self._ended.write(document), headers
 
     def decode_ended(self, record: StoredRecord) -> Ended:
         ended = self._ended.read(record, _to_ended)
-        told = text_header(record.headers, _DOUBT_HEADER)
-        return replace(ended, doubt=_to_doubt(ended.birth, told)) if told is not None else ended
+        doubt, decided = text_header(record.headers, _DOUBT_HEADER), text_header(record.headers, _DECIDED_HEADER)
+        if doubt is None and decided is None:
+            return ended
+        return replace(ended, doubt=_to_doubt(ended.birth, doubt), decided=_to_decided(decided))
 
 
 def _to_request(document: dict[str, Any]) -> StoredRequest:
@@ -238,10 +280,39 @@ def _doubt_text(doubt: Doubt) -> bytes:
     return json.dumps(told).encode()
 
 
-def _to_doubt(birth: Birth, text: str) -> Doubt | None:
-    """None where a newer version writes something else there."""
+def _held_text(lifecycle: Lifecycle) -> str | None:
+    if lifecycle.held_task_id is None:
+        return None
+    return json.dumps({"id": lifecycle.held_task_id, "href": lifecycle.held_task_href})
+
+
+def _to_held(text: str | None) -> tuple[str | None, str | None]:
+    """Nothing where there is none, or a newer version writes something else there."""
     try:
-        told = json.loads(text)
+        told = json.loads(text) if text is not None else {}
+        return told.get("id"), told.get("href")
+    except (ValueError, AttributeError):
+        return None, None
+
+
+def _decided_text(decided: Decided) -> bytes:
+    told = asdict(decided)
+    told["requested_by"] = decided.requested_by[:_LONGEST_NAME] if decided.requested_by is not None else None
+    return json.dumps(told).encode()
+
+
+def _to_decided(text: str | None) -> Decided | None:
+    """None where there is none, or a newer version writes something else there."""
+    try:
+        return Decided(**json.loads(text)) if text is not None else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _to_doubt(birth: Birth, text: str | None) -> Doubt | None:
+    """None where there is none, or a newer version writes something else there."""
+    try:
+        told = json.loads(text or "null")
         called_at = from_millis(told["called_at"])
         return Doubt(birth=birth, entity=told["entity"], created_name=told["created_name"], called_at=called_at)
     except (ValueError, TypeError, KeyError, OverflowError):

@@ -36,6 +36,10 @@ class Outcome(StrEnum):
     """Only of what was observed: VCD does not show any more how it ended."""
 
 
+RESOLVABLE = tuple(outcome for outcome in Outcome if outcome is not Outcome.UNKNOWN)
+"""What an operator can say of a parked request: how it came out."""
+
+
 class Stream(StrEnum):
     """Which of the event topics an event goes to."""
 

@@ -35,6 +35,10 @@ class Kind(StrEnum):
     """A blocking task that an observation has seen."""
 
 
+OBSERVATION_KINDS = frozenset({Kind.OBSERVATION, Kind.OBSERVED_TASK, Kind.BLOCKING_TASK})
+"""Those that a restore can bring back without the value of their state, and that no operator has to decide about."""
+
+
 class Phase(StrEnum):
     """Where a lifecycle stands. The tables in ``core`` say which phase may follow which."""
 

@@ -12,6 +12,11 @@ EVERYTHING = "*"
 """Instead of an organization: all of them."""
 
 
+def whole_millis(time: datetime) -> datetime:
+    """Cut to what VCD tells and the store keeps: what is decided before and after a restore is the same."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPart:
     """Of a standing order. Times are VCD's.

@@ -10,7 +10,7 @@ from datetime import datetime
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.cursor import offset_doubt, require_whole, starting_offset
 from bridge.core.inputs import Unreadable
-from bridge.core.lifecycle import Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.lifecycle import OBSERVATION_KINDS, Cursor, Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.restored import in_our_time
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.records import CURSOR_KEY, STATE_PART
@@ -176,13 +176,45 @@ def _read_state(contents: Contents, birth: Birth, record: StoredRecord, codec: S
     try:
         stored = codec.decode_state(record)
     except StoreRecordUnreadable as error:
-        contents.lifecycles[birth] = _from_headers(birth, record.headers, now)
-        contents.unreadable[birth] = error.message
+        observed = _observed(birth, record, codec, now)
+        if observed is None:
+            contents.unreadable[birth] = error.message
+        contents.lifecycles[birth] = observed or _from_headers(birth, record.headers, now)
         contents.remarks.append(f"a lifecycle is told from its headers alone: {error.message}")
         return
     contents.lifecycles[birth] = in_our_time(stored, now)
     if contents.lifecycles[birth] is not stored:
         contents.moved.append(birth)
+
+
+def _observed(birth: Birth, record: StoredRecord, codec: StoreCodec, now: datetime) -> Lifecycle | None:
+    """An observation, or what one has seen, whose value cannot be read: its headers tell all that it needs to go on but
+    the status that was told last. None: it is something else.
+
+    Raises StoreConflict where they do not: begun anew it would tell again what it has told.
+    """
+    told = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    if told.get("vb_lifecycle") not in OBSERVATION_KINDS:
+        return None
+    part, sequence = codec.decode_observation(record), told.get("vb_sequence", "")
+    phase = next((one for one in Phase if one == told.get("vb_phase")), None)
+    if part is None or phase is None or not sequence.isdecimal():
+        raise StoreConflict(
+            f"the store's record of {birth}, which is about an observation, is damaged",
+            hint="write a tombstone for its key, and restart: what it was about is told anew",
+        )
+    return Lifecycle(
+        birth=birth,
+        kind=Kind(told["vb_lifecycle"]),
+        phase=phase,
+        sequence=int(sequence),
+        request_id=None,
+        key=None,
+        correlation_id=told.get("vb_correlation_id"),
+        organization=told.get("vb_organization"),
+        received_at=now,
+        observation=part,
+    )
 
 
 def _from_headers(birth: Birth, headers: Headers, now: datetime) -> Lifecycle:

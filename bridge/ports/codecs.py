@@ -7,6 +7,7 @@ from typing import Protocol
 from bridge.core.events import StatusEvent
 from bridge.core.external_commands import DecodedExternal
 from bridge.core.lifecycle import Cursor, Ended, Lifecycle, StoredRequest
+from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.core.observation_records import DecodedObservation
 from bridge.core.requests import Decoded, SchemaAnswer
 from bridge.ports.inbox import Delivery, Headers
@@ -62,6 +63,11 @@ class StoreCodec(Protocol):
     def encode_state(self, lifecycle: Lifecycle) -> tuple[bytes, Headers]: ...
 
     def decode_state(self, record: StoredRecord) -> Lifecycle: ...
+
+    def decode_observation(self, record: StoredRecord) -> OrderPart | SightedPart | None:
+        """What the headers of a state tell of an observation, or of what one has seen; None: nothing that can be
+        read."""
+        ...
 
     def encode_request(self, request: StoredRequest) -> tuple[bytes, Headers]: ...
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
+from bridge.core.blocking_task import BlockingTask
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
-from bridge.core.lifecycle import Cursor, Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest, Unshown
-from bridge.core.task import Task
+from bridge.core.lifecycle import (
+    OBSERVATION_KINDS,
+    Cursor,
+    Doubt,
+    Ended,
+    Kind,
+    Lifecycle,
+    Phase,
+    StoredRequest,
+    Unshown,
+)
+from bridge.core.observation_parts import OrderPart, SightedPart
+from bridge.core.task import Task, task_at
 from bridge.ports import Delivery, Headers
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -112,7 +125,32 @@ EVENTS = st.builds(
     truncated=st.booleans(),
 )
 
-LIFECYCLES = st.builds(
+BLOCKING_TASKS = st.builds(
+    BlockingTask,
+    id=TEXT,
+    **dict.fromkeys(("href", "operation", "timeout_action"), OPTIONAL_TEXT),
+    **dict.fromkeys(("owner", "organization", "user"), st.none() | REFERENCES),
+    **dict.fromkeys(("created", "timeout"), OPTIONAL_TIMES),
+    task=st.none() | st.builds(task_at, TEXT, OPTIONAL_TEXT),
+)
+ORDER_PARTS = st.builds(
+    OrderPart,
+    organization_uuid=OPTIONAL_TEXT,
+    **dict.fromkeys(("since", "position", "floor"), OPTIONAL_TIMES),
+    blocking_tasks=st.booleans(),
+)
+SIGHTED_PARTS = st.builds(
+    SightedPart, order=BIRTHS, id=TEXT, ended_at=OPTIONAL_TIMES, blocking=st.none() | BLOCKING_TASKS
+)
+
+
+def _observing(lifecycle: Lifecycle, order: OrderPart, sighted: SightedPart) -> Lifecycle:
+    if lifecycle.kind not in OBSERVATION_KINDS:
+        return lifecycle
+    return replace(lifecycle, observation=order if lifecycle.kind is Kind.OBSERVATION else sighted)
+
+
+_LIFECYCLES = st.builds(
     Lifecycle,
     birth=BIRTHS,
     kind=st.sampled_from(Kind),
@@ -166,6 +204,7 @@ LIFECYCLES = st.builds(
     parked_from=st.none() | st.sampled_from(Phase),
     outcome=st.none() | st.sampled_from(Outcome),
 )  # fmt: skip
+LIFECYCLES = st.builds(_observing, _LIFECYCLES, ORDER_PARTS, SIGHTED_PARTS)
 STORED_REQUESTS = st.builds(
     StoredRequest,
     birth=BIRTHS,

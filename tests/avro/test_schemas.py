@@ -12,6 +12,7 @@ import pytest
 
 from bridge.avro.compatibility import LEVELS, released_problems
 from bridge.avro.schemas import NAMES, by_fingerprint, fingerprint_of, load, released, subject
+from bridge.core.blocking_task import BlockingTask
 from bridge.core.events import StatusEvent
 from bridge.core.lifecycle import Cursor, Ended, Lifecycle, StoredRequest
 from bridge.core.task import empty_document
@@ -120,7 +121,16 @@ def test_optional_fields_have_a_null_default() -> None:
 def test_event_has_every_field_of_the_core() -> None:
     fields = {field["name"] for field in load("task-status-event").document["fields"]}
     members = {field.name for field in dataclasses.fields(StatusEvent)} | {"event_id", "final"}
-    assert fields == members - {"key", "traceparent"}, "the key is the record's key, the trace its header"
+    assert fields == members - {"key", "traceparent", "stream", "held"}, (
+        "the key is the record's key, the trace its header, the stream its topic; what is held has a schema of its own"
+    )
+
+
+def test_blocking_event_has_every_field_of_the_core() -> None:
+    fields = {field["name"] for field in load("blocking-task-event").document["fields"]}
+    told = {field.name for field in dataclasses.fields(BlockingTask)} | {"state", "allowed_actions", "final"}
+    story = {"event_id", "sequence", "birth", "lifecycle", "correlation_id", "observed_at", "truncated"}
+    assert fields == told | story
 
 
 def test_task_has_every_attribute_and_element_of_the_task_type() -> None:
@@ -135,7 +145,10 @@ def test_task_has_every_attribute_and_element_of_the_task_type() -> None:
 )
 def test_store_has_every_field_of_the_core(name: str, type_: type) -> None:
     fields = {field["name"] for field in load(name).document["fields"]} - {"format_version"}
-    in_headers = {Cursor: {"open_lifecycles"}, Ended: {"doubt"}, Lifecycle: {"vcd_called_at"}}.get(type_, set())
+    in_headers = {
+        Cursor: {"open_lifecycles"}, Ended: {"doubt", "decided"},
+        Lifecycle: {"vcd_called_at", "held_task_id", "held_task_href", "observation"},
+    }.get(type_, set())  # fmt: skip
     assert fields == set(get_type_hints(type_)) - {"format_version"} - in_headers
 
 

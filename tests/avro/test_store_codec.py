@@ -16,7 +16,8 @@ from bridge.avro.framing import single_object_prefix
 from bridge.avro.schemas import load
 from bridge.avro.store_codec import AvroStoreCodec, StoreFormatNewer
 from bridge.core.coordinates import Birth
-from bridge.core.lifecycle import Cursor, Doubt, Ended, Lifecycle, Phase, StoredRequest
+from bridge.core.lifecycle import Cursor, Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.observation_parts import SightedPart
 from bridge.errors import BridgeError, StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, StoredRecord
 from tests.avro.documents import CURSORS, DOUBTS, ENDINGS, LIFECYCLES, STORED_REQUESTS
@@ -47,6 +48,22 @@ def state(**changes: Any) -> Lifecycle:
 @given(LIFECYCLES)
 def test_states_come_back(lifecycle: Lifecycle) -> None:
     assert CODEC.decode_state(stored(CODEC.encode_state(lifecycle))) == lifecycle
+
+
+def test_what_observes_is_told_by_its_headers_or_not_read_at_all() -> None:
+    part = SightedPart(order=BIRTH, id="urn:vcloud:task:t", ended_at=datetime(2026, 1, 1, tzinfo=UTC))
+    record = stored(CODEC.encode_state(state(kind=Kind.OBSERVED_TASK, organization="größe", observation=part)))
+    headers = dict(record.headers)
+    assert headers["vb_organization"] == "größe".encode()
+    damaged = replace(record, value=b"\xc3")
+    assert CODEC.decode_observation(damaged) == part
+    with pytest.raises(StoreRecordUnreadable):
+        CODEC.decode_state(damaged)
+    for text in (None, b"{", b"[]", b"{}", b'{"order": "x"}', b'{"order": "in/0/5", "id": "t", "ended_at": "soon"}'):
+        bare = replace(record, headers=tuple({**headers, "vb_observation": text}.items()))
+        assert CODEC.decode_observation(bare) is None
+        with pytest.raises(StoreRecordUnreadable):
+            CODEC.decode_state(bare)
 
 
 @given(STORED_REQUESTS)

@@ -221,7 +221,7 @@ def _speak(
 
 def _word(verb: str, name: str, said: dict[str, str | None]) -> Word:
     from bridge.cli.requests.acting import Word
-    from bridge.core.events import Outcome
+    from bridge.core.events import RESOLVABLE
 
     outcome, task, by = said.get("outcome"), said.get("task_href"), said["by"] or login_name()
     if by is None:
@@ -230,8 +230,8 @@ def _word(verb: str, name: str, said: dict[str, str | None]) -> Word:
     if verb == "resolve":
         if (outcome is None) == (task is None):
             raise UsageError("resolve needs one of --outcome and --task", hint="how it ended, or which Task to follow")
-        if outcome is not None and outcome not in set(Outcome):
-            raise UsageError(f"--outcome takes {', '.join(Outcome)}, not {outcome!r}")
+        if outcome is not None and outcome not in RESOLVABLE:
+            raise UsageError(f"--outcome takes {', '.join(RESOLVABLE)}, not {outcome!r}")
         if task is not None and word.task_id is None:
             raise UsageError(f"--task: {task!r} is not the address of a Task", hint="https://…/api/task/<uuid>")
         if not (word.reason or "").strip():

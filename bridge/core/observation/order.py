@@ -24,7 +24,7 @@ from bridge.core.inputs import (
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observation.checking import decided
 from bridge.core.observation.transitions import ORDER_LATE, ORDER_TRANSITIONS
-from bridge.core.observation_parts import OrderPart
+from bridge.core.observation_parts import OrderPart, whole_millis
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.seen import LookOver
 from bridge.core.story import Story
@@ -80,7 +80,8 @@ def _apply(story: Story, event: OrderInput, rules: ObservationRules) -> None:
 def _begin(story: Story, event: OrganizationKnown) -> None:
     """Nothing is told from the future: who asks for it has a clock that is ahead."""
     part = order_part(story.lifecycle)
-    since = min(part.since, event.vcd_time) if part.since is not None else event.vcd_time
+    now = whole_millis(event.vcd_time)
+    since = min(part.since, now) if part.since is not None else now
     part = replace(part, organization_uuid=event.uuid, position=since, floor=since)
     from_here = f"Tasks that end from {since.isoformat(timespec='milliseconds')} on (VCD's clock) are told"
     story.become(phase=Phase.FOLLOWING, observation=part, waiting_code=None, evidence=(from_here,))
@@ -120,6 +121,7 @@ def _move(story: Story, event: LookOver, rules: ObservationRules) -> None:
     part = order_part(story.lifecycle)
     if part.position is None or part.floor is None or event.position <= part.position:
         return
-    if event.is_news or event.position - part.position >= rules.keep_position_every:
-        floor = max(part.floor, event.position - rules.overlap)
-        story.become(observation=replace(part, position=event.position, floor=floor))
+    position = whole_millis(event.position)
+    if event.is_news or position - part.position >= rules.keep_position_every:
+        floor = max(part.floor, whole_millis(position - rules.overlap))
+        story.become(observation=replace(part, position=position, floor=floor))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.order import order_part
-from bridge.core.observation_parts import SightedPart
+from bridge.core.observation_parts import SightedPart, whole_millis
 from bridge.core.story import Story
 from bridge.core.task import Task
 from bridge.errors import InvariantViolation
@@ -53,7 +53,7 @@ def sighted_part(lifecycle: Lifecycle) -> SightedPart:
 def keep(story: Story, ended_at: datetime) -> None:
     """Its end is told: it is remembered by when it ended, on VCD's clock."""
     part = sighted_part(story.lifecycle)
-    story.become(phase=Phase.KEPT, observation=replace(part, ended_at=ended_at))
+    story.become(phase=Phase.KEPT, observation=replace(part, ended_at=whole_millis(ended_at)))
 
 
 def forget(story: Story) -> None:
