@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from bridge.cli.entry import command
+from bridge.cli.loading import loading
 
 
 def main() -> None:
     """Entry point of the command ``vcd-bridge``."""
+    with loading():
+        from bridge.cli.entry import command
+
     command()
 
 

@@ -10,10 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from bridge.assembly import Ports, assemble
 from bridge.avro.event_codec import AvroEventCodec
 from bridge.avro.external_codec import AvroExternalCodec
+from bridge.avro.observation_codec import AvroObservationCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import load as load_catalogue
@@ -27,7 +29,6 @@ from bridge.kafka.config import KafkaConfig
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.control import KafkaControl
 from bridge.kafka.journal import TransactionalJournal
-from bridge.kafka.registry import SchemaRegistry
 from bridge.kafka.settling import OwnSchemas
 from bridge.kafka.store import KafkaStore
 from bridge.management import ManagementServer
@@ -36,6 +37,7 @@ from bridge.settings import Settings
 from bridge.settings.naming import topic_names
 from bridge.telemetry import Telemetry
 from bridge.wiring import (
+    BLOCKING,
     EVENT,
     admission_context,
     kafka_config,
@@ -45,6 +47,9 @@ from bridge.wiring import (
     registry_access,
     vcd_gateway,
 )
+
+if TYPE_CHECKING:
+    from bridge.kafka.registry import SchemaRegistry
 
 STALLED_SECONDS = 60.0
 """A loop that made no progress for so long besides what VCD may take is taken for dead."""
@@ -113,7 +118,8 @@ async def run(
         control=KafkaControl(kafka, names.control, trouble=trouble, on_hung=hung),
         requests=AvroRequestCodec(registry),
         external=AvroExternalCodec(registry) if names.external_tasks is not None else None,
-        events=AvroEventCodec(settings.kafka.group_id, schemas.ids.get(EVENT) if schemas is not None else None),
+        observations=AvroObservationCodec(registry) if names.observations is not None else None,
+        events=_event_codec(settings, schemas),
         store_codec=AvroStoreCodec(schemas.header if schemas is not None else ()),
         gateway=gateway,
         observer=telemetry,
@@ -172,13 +178,23 @@ def _state(owned: OwnedPartition) -> str:
 
 
 def open_by_phase(engine: Engine) -> Mapping[Phase, int]:
-    """Open lifecycles of this process by phase."""
-    return Counter(one.phase for owned in engine.partitions.values() for one in owned.lifecycles.values())
+    """Open lifecycles of this process by phase, without what observations have seen."""
+    everything = (one for owned in engine.partitions.values() for one in owned.lifecycles.values())
+    return Counter(one.phase for one in everything if not one.is_sighted)
+
+
+def _event_codec(settings: Settings, schemas: OwnSchemas | None) -> AvroEventCodec:
+    ids: Mapping[str, int] = schemas.ids if schemas is not None else {}
+    return AvroEventCodec(settings.kafka.group_id, ids.get(EVENT), ids.get(BLOCKING))
 
 
 def _registry(settings: Settings) -> SchemaRegistry | None:
     access = registry_access(settings)
-    return SchemaRegistry(access) if access is not None else None
+    if access is None:
+        return None
+    from bridge.kafka.registry import SchemaRegistry
+
+    return SchemaRegistry(access)
 
 
 async def _settle_schemas(
@@ -190,7 +206,7 @@ async def _settle_schemas(
     schemas = OwnSchemas(registry, own_schemas(settings), telemetry)
     await schemas.settle(
         register=settings.registry.auto_register,
-        needed=EVENT,
+        needed=(EVENT,) if names.blocking_tasks is None else (EVENT, BLOCKING),
         kafka=kafka,
         changelogs=[names.changelog(topic) for topic in names.inputs],
     )

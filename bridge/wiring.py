@@ -19,7 +19,7 @@ from bridge.engine.gathering import RoundLimits
 from bridge.engine.permits import Limits
 from bridge.engine.watch import WatchPace
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.registry import RegistryAccess
+from bridge.kafka.registry_access import RegistryAccess
 from bridge.kafka.subjects import OwnSchema
 from bridge.notifications.bus import BusConfig, MqttBus
 from bridge.ports import Clock

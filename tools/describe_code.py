@@ -19,7 +19,7 @@ from bridge.catalogue.bodies import why_unchecked
 from bridge.catalogue.load import load
 from bridge.catalogue.operation import BodyRule
 from bridge.crash import CRASH_POINTS
-from bridge.settings.known import SECTIONS
+from bridge.settings.known import SECTIONS, documentation
 from bridge.telemetry.metrics import Metrics
 from tools.draw_architecture import PACKAGE, ROOT
 
@@ -44,7 +44,7 @@ def settings() -> str:
             "|---|---|---|",
         ]
         parts += [
-            f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
+            f"| `{name}` | {_default(field)} | {_cell(documentation()[f'{section}.{name}'])} |"
             for name, field in model.model_fields.items()
         ]
         parts.append("")

@@ -13,6 +13,7 @@ import typer
 from bridge import __version__
 from bridge.cli.console import announce
 from bridge.cli.interrupting import EXIT_INTERRUPTED
+from bridge.cli.loading import loading
 from bridge.cli.options import ConfigOption, load_settings
 from bridge.errors import BridgeError
 
@@ -31,10 +32,11 @@ def run(config: ConfigOption = None) -> None:
     Prints `ready` on standard output when it has joined its group and restored what it was given. SIGTERM or SIGINT
     drains and ends it; a second one ends it at once. What ends it otherwise is the last line of the log.
     """
-    import uvloop
+    with loading():
+        import uvloop
 
-    from bridge.catalogue.load import load as load_catalogue
-    from bridge.telemetry import Telemetry, configure_logging
+        from bridge.catalogue.load import load as load_catalogue
+        from bridge.telemetry import Telemetry, configure_logging
 
     settings = load_settings(config).settings
     configure_logging(level=settings.log.level, form=settings.log.format, secrets=settings.secrets())
@@ -50,7 +52,8 @@ def run(config: ConfigOption = None) -> None:
 
 
 async def _serve(settings: Settings, telemetry: Telemetry) -> None:
-    from bridge import app
+    with loading():
+        from bridge import app
 
     stop, started = asyncio.Event(), asyncio.Event()
     _stop_on_signals(stop, started, telemetry)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.console import announce, note
+from bridge.cli.loading import loading
 from bridge.cli.options import UsageError
 from bridge.errors import ConfigurationError
 
@@ -57,8 +58,9 @@ def simulator(
     `secret`. Prints `ready URL` on stdout when it serves, and how to log in on stderr. Faults, scripts of Tasks and the
     ledger of calls are under URL/simulator/. Needs no settings, no Kafka and no network.
     """
-    from bridge.simulator.server import DEFAULT_LISTEN, run
-    from bridge.simulator.state.founding.inventory_file import read_inventory
+    with loading():
+        from bridge.simulator.server import DEFAULT_LISTEN, run
+        from bridge.simulator.state.founding.inventory_file import read_inventory
 
     if inventory is not None and (virtual_machines is not None or seed is not None):
         raise UsageError("--inventory says what there is: not with --vms or --seed")

@@ -16,7 +16,7 @@ import uuid
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 with warnings.catch_warnings(record=True):
@@ -26,6 +26,7 @@ with warnings.catch_warnings(record=True):
     from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from bridge.errors import BridgeError, ConfigurationError, TemporaryError
+from bridge.kafka.registry_access import RegistryAccess
 from bridge.kafka.subjects import OwnSchema, SubjectState
 
 _T = TypeVar("_T")
@@ -37,20 +38,6 @@ _REFUSAL_SECONDS = 10.0
 _MAX_REFUSALS = 1000
 _LARGEST_ID = 0xFFFFFFFF
 """Larger numbers are schema GUIDs."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryAccess:
-    """Where the registry is and who asks."""
-
-    url: str
-    username: str | None = None
-    password: str | None = None
-    ca_file: str | None = None
-    timeout_seconds: float = 10.0
-
-    def __repr__(self) -> str:
-        return f"RegistryAccess({self.url!r}, username={self.username!r})"
 
 
 class SchemaRegistry:

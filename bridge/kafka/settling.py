@@ -7,15 +7,17 @@ goes on with the ids of before. A header, not a field: a process of another vers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.kafka.clients import tail
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.registry import SchemaRegistry
 from bridge.kafka.subjects import OwnSchema, SubjectState
 from bridge.ports import Headers
+
+if TYPE_CHECKING:
+    from bridge.kafka.registry import SchemaRegistry
 
 HEADER = "vb_schema_ids"
 """``<mark>=<id>`` of each schema, separated by blanks, ASCII."""
@@ -30,7 +32,7 @@ class Facts(Protocol):
 
 
 class OwnSchemas:
-    """Settles the ids at start. ``needed``: the schemas without whose id there is nothing to start with."""
+    """Settles the ids at start. ``needed``: names of the schemas without whose ids there is nothing to start with."""
 
     def __init__(self, registry: SchemaRegistry, schemas: Sequence[OwnSchema], facts: Facts) -> None:
         self._registry = registry
@@ -39,11 +41,13 @@ class OwnSchemas:
         self.ids: dict[str, int] = {}
         """Name of the schema -> its id."""
 
-    async def settle(self, *, register: bool, needed: str, kafka: KafkaConfig, changelogs: Sequence[str]) -> None:
+    async def settle(
+        self, *, register: bool, needed: Collection[str], kafka: KafkaConfig, changelogs: Sequence[str]
+    ) -> None:
         """Ask the registry; where it cannot be asked, whatever is in its place, the store: any of its changelogs.
 
         Raises ConfigurationError when a subject cannot take a schema of ours, and what the registry's failure is when
-        neither it nor the store gives the id of ``needed``.
+        neither it nor the store gives the ids of ``needed``.
         """
         for schema in self._schemas:
             try:
@@ -61,11 +65,13 @@ class OwnSchemas:
         if register and state.level_differs and not state.level_is_own:
             await self._give_level(state)
 
-    async def _recall(self, outage: BridgeError, needed: str, kafka: KafkaConfig, changelogs: Sequence[str]) -> None:
+    async def _recall(
+        self, outage: BridgeError, needed: Collection[str], kafka: KafkaConfig, changelogs: Sequence[str]
+    ) -> None:
         remembered = await asyncio.to_thread(recall, kafka, changelogs)
         for schema in self._schemas:
             self._take(schema, remembered.get(self._registry.mark(schema)))
-        if needed not in self.ids:
+        if not self.ids.keys() >= set(needed):
             raise outage
         self._facts.trouble("schema registry", outage.message, remembered=self.ids)
 

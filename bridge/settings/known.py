@@ -1,13 +1,17 @@
-"""Which settings exist, read off the models, and what a misspelt name was probably meant to be."""
+"""Which settings exist, read off the models, what they mean, and what a misspelt name was probably meant to be."""
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
-from collections.abc import Iterable
-from typing import get_args
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from itertools import pairwise
+from typing import cast, get_args
 
 from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from bridge.settings.sections import Settings
 
@@ -23,20 +27,39 @@ def _models() -> dict[str, type[BaseModel]]:
 SECTIONS = _models()
 """Model by section name."""
 
-KNOWN: dict[str, str] = {
-    f"{section}.{name}": " ".join((info.description or "").split()).replace("``", "`")
-    for section, model in SECTIONS.items()
-    for name, info in model.model_fields.items()
+KNOWN: Mapping[str, FieldInfo] = {
+    f"{section}.{name}": info for section, model in SECTIONS.items() for name, info in model.model_fields.items()
 }
-"""Documentation by dotted name, in the order of the sections."""
+"""Field by dotted name, in the order of the sections."""
 
 SECRETS: frozenset[str] = frozenset(
-    f"{section}.{name}"
-    for section, model in SECTIONS.items()
-    for name, info in model.model_fields.items()
-    if info.annotation is SecretStr or SecretStr in get_args(info.annotation)
+    name for name, info in KNOWN.items() if info.annotation is SecretStr or SecretStr in get_args(info.annotation)
 )
 """Dotted names of single secrets; each may also come from a file."""
+
+
+@cache
+def documentation() -> Mapping[str, str]:
+    """What each setting means, by dotted name: the text under it in its model. Without sources: nothing.
+
+    Read when it is asked for: pydantic's ``use_attribute_docstrings`` would do so at every start, for a tenth of a
+    second.
+    """
+    texts = {section: dict(_texts_under_fields(model)) for section, model in SECTIONS.items()}
+    return {name: texts[name.partition(".")[0]].get(name.partition(".")[2], "") for name in KNOWN}
+
+
+def _texts_under_fields(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    try:
+        definition = cast("ast.ClassDef", ast.parse(inspect.getsource(model)).body[0])
+    except OSError:
+        return
+    for pair in pairwise(definition.body):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                yield name, " ".join(text.split()).replace("``", "`")
+            case _:
+                pass
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from bridge.errors import ConfigurationError
 from bridge.settings import environment
-from bridge.settings.known import KNOWN, SECTIONS, nearest
+from bridge.settings.known import KNOWN, SECTIONS, documentation, nearest
 from bridge.settings.origin import DEFAULT, Effective, Origin
 from bridge.settings.sections import Settings
 from bridge.settings.types import MASK, flatten
@@ -40,7 +40,7 @@ class LoadedSettings:
     def effective(self) -> list[Effective]:
         """Every setting in the order of the sections; what is in a table one by one; secrets masked."""
         rows: list[Effective] = []
-        for name, description in KNOWN.items():
+        for name, description in documentation().items():
             section, _, key = name.partition(".")
             value = getattr(getattr(self.settings, section), key)
             for dotted, item in _rows(name, value):

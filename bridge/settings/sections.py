@@ -306,7 +306,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="VCD_BRIDGE__", env_nested_delimiter="__", hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )  # fmt: skip
 
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)

@@ -36,7 +36,8 @@ from bridge.core.requests import ActionRequest, SchemaUnavailable, Undecodable
 from bridge.core.task import Task, empty_document
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka import registry as module
-from bridge.kafka.registry import RegistryAccess, SchemaRegistry
+from bridge.kafka.registry import SchemaRegistry
+from bridge.kafka.registry_access import RegistryAccess
 from bridge.kafka.subjects import OwnSchema
 from bridge.wiring import EVENT, REQUEST, own_schema
 from tests.avro.documents import delivery

@@ -11,7 +11,8 @@ from confluent_kafka import Producer
 
 from bridge.errors import BridgeError, ConfigurationError, TemporaryError
 from bridge.kafka.config import KafkaConfig
-from bridge.kafka.registry import RegistryAccess, SchemaRegistry
+from bridge.kafka.registry import SchemaRegistry
+from bridge.kafka.registry_access import RegistryAccess
 from bridge.kafka.settling import HEADER, OwnSchemas, recall
 from bridge.kafka.subjects import OwnSchema
 from bridge.ports import Headers
@@ -66,7 +67,7 @@ class Stage:
         self, url: str, *, register: bool = True, schemas: tuple[OwnSchema, ...] | None = None
     ) -> OwnSchemas:
         with self.own(url, schemas) as own:
-            await own.settle(register=register, needed=EVENT, kafka=self.config, changelogs=self.changelogs)
+            await own.settle(register=register, needed=(EVENT,), kafka=self.config, changelogs=self.changelogs)
             return own
 
     def write(self, partition: int, headers: Headers, *, topic: int = 0) -> None:
@@ -97,7 +98,7 @@ async def test_a_level_that_somebody_chose_stays(stage: Stage, schema_registry: 
     register(schema_registry, event.subject, event.text)
     set_level(schema_registry, event.subject, "FULL")
     with stage.own(schema_registry.url) as own:
-        await own.settle(register=True, needed=EVENT, kafka=stage.config, changelogs=stage.changelogs)
+        await own.settle(register=True, needed=(EVENT,), kafka=stage.config, changelogs=stage.changelogs)
         assert (await own._registry.state(event)).level == "FULL"
 
 
