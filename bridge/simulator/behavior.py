@@ -31,6 +31,7 @@ class Behavior:
     ``task_seconds``: how long an unscripted Task lasts. ``busy_parents``: a busy vApp holds its VMs and the other way
     round. ``keep_operation_keys``: an operationKey in a body shows on the Task. ``recent_task_seconds``: how long an
     entity lists a Task that has ended. ``query_lag_seconds``: the task query shows the state of so long ago.
+    ``late_rows``, ``late_row_seconds``: for which part of the Tasks it shows the end so much later than it was.
     ``lockout_attempts``: so many refused logins within ``lockout_seconds`` lock an account for as long; 0: never.
     ``consistent_pages``: pages of one sequence come from one snapshot. ``blocking_operations``: catalogue names whose
     Tasks wait in preRunning for ``blocking_timeout_seconds``, then ``blocking_timeout_action`` (resume, abort, fail).
@@ -55,6 +56,8 @@ class Behavior:
     keep_operation_keys: bool = False
     recent_task_seconds: float = 60.0
     query_lag_seconds: float = 0.0
+    late_rows: float = 0.0
+    late_row_seconds: float = 10.0
     consistent_pages: bool = True
     queued_has_start: bool = True
     empty_owner_href_every: int = 0

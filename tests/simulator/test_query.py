@@ -257,3 +257,16 @@ def test_entities_can_be_queried_by_name(admin: Caller, provider: Caller) -> Non
     assert provider.query("name==vapp-1", kind="adminVApp")["total"] == 2
     assert admin.call("GET", "/query?type=adminVApp").status == 403
     assert admin.call("GET", "/query?type=unicorn").status == 400
+
+
+def test_some_ends_are_shown_late(cloud: Cloud, admin: Caller) -> None:
+    """As rows that are committed after others with a later endDate; the Task itself has ended."""
+    cloud.set("settings", {"late_rows": 0.5, "late_row_seconds": 4})
+    tasks = finish_many(cloud, admin, 10)
+    since = f"endDate=ge={timestamp(cloud.now - 3)}"
+    recent = [record["href"][-36:] for record in admin.query(since)["record"]]
+    assert 0 < len(recent) < 3
+    assert {admin.task(task)["status"] for task in tasks} == {"success"}
+    assert admin.query("status==running")["total"] == 3 - len(recent), "the others are shown as they were"
+    cloud.wait(3)
+    assert [record["href"][-36:] for record in admin.query(since)["record"]] == tasks[-3:]

@@ -20,7 +20,7 @@ from bridge.simulator.calls.queries.paging import (
 from bridge.simulator.calls.queries.querylist import QUERY_LIST_STEM, query_list
 from bridge.simulator.calls.queries.tables.columns import COMMON, QueryType
 from bridge.simulator.calls.queries.tables.registry import BELOW_VDC, QUERY_TYPES, TYPED_PATHS
-from bridge.simulator.calls.queries.taskquery import TaskRecords, TaskRow
+from bridge.simulator.calls.queries.taskquery import Delay, TaskRecords, TaskRow
 from bridge.simulator.cloud import Cloud
 from bridge.simulator.protocol.exchange import Answer, JsonObject, bad_request, forbidden, no_access
 from bridge.simulator.protocol.negotiation import version_number
@@ -102,10 +102,11 @@ class QueryService:
             raise forbidden()
         org = call.tenant if admin else call.home
         expression = self._expression(call, parameters)
-        lag = self.cloud.behavior.query_lag_seconds
+        behavior = self.cloud.behavior
+        delay = Delay(behavior.query_lag_seconds, behavior.late_rows, behavior.late_row_seconds)
 
         def rows() -> Iterator[TaskRow]:
-            found = self.records.rows(expression, call.now, lag, org)
+            found = self.records.rows(expression, call.now, delay, org)
             return found if call.is_provider else (row for row in found if call.sees_task(row.task))
 
         def write(row: TaskRow) -> JsonObject:

@@ -24,6 +24,34 @@ class TaskRow:
     ended_at: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How late the query shows things, in seconds: ``of_all``, and the ends of a ``share`` of the Tasks by ``of_some``
+    besides, as rows that are committed late."""
+
+    of_all: float = 0.0
+    share: float = 0.0
+    of_some: float = 0.0
+
+    @property
+    def is_any(self) -> bool:
+        return self.of_all > 0 or self.share > 0
+
+    def hides_end(self, task: Task, now: float) -> bool:
+        if self.share <= 0 or task.ended_at is None or now - self.of_all >= task.ended_at + self.of_some:
+            return False
+        return task.number * _SCATTER % 1.0 < self.share and task.created_at <= now - self.of_all
+
+
+_SCATTER = 0.6180339887498949
+"""Of the golden ratio: its multiples lie evenly, so that any share of Tasks in a row is that share of them."""
+
+
+def _before_the_end(task: Task) -> Step:
+    earlier = [step for step in task.script.steps if step.status not in FINAL]
+    return earlier[-1] if earlier else Step(0.0, "running")
+
+
 def _milliseconds(at: float | None) -> float | None:
     return None if at is None else int(at * 1000) / 1000
 
@@ -122,12 +150,16 @@ class TaskRecords:
             if (since := _active_or_ended_since(part)) is not None:
                 yield [*self.engine.active(), *self.engine.ended_since(parse_time(since))]
 
-    def rows(self, expression: Expression | None, now: float, lag: float, org: Entity | None) -> Iterator[TaskRow]:
-        """Tasks of an organization (None: all) that can match, as they stood ``lag`` seconds ago."""
-        at = now - lag
-        for task in self.candidates(expression) if lag <= 0 else self._pool(expression).values():
+    def rows(self, expression: Expression | None, now: float, delay: Delay, org: Entity | None) -> Iterator[TaskRow]:
+        """Tasks of an organization (None: all) that can match, as they are shown with that delay."""
+        at = now - delay.of_all
+        # The indexes know how Tasks stand, not how they are shown.
+        candidates = self._pool(expression).values() if delay.is_any else self.candidates(expression)
+        for task in candidates:
             if (org is None or task.org is org) and not task.is_gone(now):
-                if lag <= 0:
+                if delay.hides_end(task, now):
+                    yield TaskRow(task, _before_the_end(task), None)
+                elif delay.of_all <= 0:
                     yield TaskRow(task, task.step(now), task.ended_at)
                 elif task.created_at <= at:
                     yield _row_then(task, at)
