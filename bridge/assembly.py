@@ -14,6 +14,7 @@ from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import ExternalRules
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.action_desk import ActionDesk
+from bridge.engine.asking import Asking
 from bridge.engine.brake import Brake
 from bridge.engine.claims import Claims
 from bridge.engine.effects import Effects
@@ -24,6 +25,7 @@ from bridge.engine.flow import flow_control
 from bridge.engine.follower import Follower, FollowPace
 from bridge.engine.gathering import Gatherer, RoundLimits
 from bridge.engine.hints import Hints
+from bridge.engine.holds import Holds
 from bridge.engine.intake import Desk, Intake
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
@@ -108,7 +110,8 @@ def assemble(
     follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
     settle = SettleTimes(lease=policies.rounds.lease, answer=policies.answer_timeout)
     patience = Patience(ports.clock, ports.observer)
-    external = _external_parts(ports, policies, patience, settle, claims)
+    asking = Asking(ports.clock, policies.rules.longest_wait)
+    external = _external_parts(ports, policies, asking, patience, settle, claims)
     runner = Runner(
         clock=ports.clock,
         gateway=ports.gateway,
@@ -116,6 +119,7 @@ def assemble(
         brake=brake,
         follower=follower,
         recovery=Recovery(patience, ports.gateway, catalogue, settle, claims),
+        holds=Holds(asking, patience, ports.gateway, catalogue, settle),
         external=external,
         observer=ports.observer,
         reach=reach,
@@ -202,7 +206,7 @@ def assemble(
 
 
 def _external_parts(
-    ports: Ports, policies: Policies, patience: Patience, settle: SettleTimes, claims: Claims
+    ports: Ports, policies: Policies, asking: Asking, patience: Patience, settle: SettleTimes, claims: Claims
 ) -> ExternalParts | None:
     rules = policies.rules.external
     if rules is None:
@@ -210,7 +214,7 @@ def _external_parts(
     return ExternalParts(
         watch=Watch(ports.clock, ports.gateway, policies.rules, policies.watch, settle.answer),
         looks=ExternalLooks(ports.clock, patience, ports.gateway, rules, settle, claims),
-        references=References(ports.clock, ports.gateway, policies.rules.longest_wait),
+        references=References(asking, ports.gateway),
     )
 
 
@@ -223,7 +227,9 @@ def _orphans(ports: Ports, rules: ExternalRules | None, rounds: Rounds) -> Orpha
 def facts_of(catalogue: Catalogue) -> Callable[[str | None], OperationFacts]:
     """What decisions need to know of an operation, by its name."""
     known = {
-        operation.name: OperationFacts(operation.recovery, makes_task=operation.makes_task)
+        operation.name: OperationFacts(
+            operation.recovery, makes_task=operation.makes_task, hold_action=operation.hold_action
+        )
         for operation in catalogue.values()
     }
     # An operation that a newer catalogue dropped can only be finished, never called again.

@@ -10,10 +10,12 @@ from enum import StrEnum
 from bridge.catalogue.probes import Probe
 
 __all__ = [
-    "AnswerShape", "BodyRule", "Destroys", "Lane", "Operation", "Parameter", "Probe", "Recovery", "TaskSign",
+    "AnswerShape", "BodyRule", "Destroys", "HoldAction", "Lane", "Operation", "Parameter", "Probe", "Recovery",
+    "TaskSign",
 ]  # fmt: skip
 
 _LAST_PARAMETER = re.compile(r"\{([A-Za-z]+)\}$")
+_HOLD_ACTION = re.compile(r"/admin/extension/blockingTask/\{id\}/action/(resume|abort|fail|updateProgress)")
 _BEYOND_ORGANIZATIONS = (
     "/admin/extension/",
     "/admin/orgs",
@@ -46,8 +48,26 @@ class Recovery(StrEnum):
     """A GET shows whether what the call wanted is so."""
     KEYED = "keyed"
     """Carries operationKey, which helps recognition; recovers like PROBE where a GET shows the new entity by name."""
+    DECISION = "decision"
+    """Ends what VCD holds until somebody decides. A GET shows whether it is held still: only then may the call be made
+    again. Where it is not, the Task that was held shows which decision took effect."""
     NEVER_RETRY = "never_retry"
     """Never called twice."""
+
+
+class HoldAction(StrEnum):
+    """What is done to a blocking task: a Task that VCD holds in preRunning until somebody decides."""
+
+    RESUME = "resume"
+    ABORT = "abort"
+    FAIL = "fail"
+    UPDATE_PROGRESS = "updateProgress"
+    """Puts its time-out off; decides nothing."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether it ends the hold."""
+        return self is not HoldAction.UPDATE_PROGRESS
 
 
 class Lane(StrEnum):
@@ -153,6 +173,12 @@ class Operation:
         if last is not None and any(one.name == last[1] and one.kinds for one in self.parameters):
             return TaskSign.ENTITY
         return TaskSign.NAME if self.created_name is not None else TaskSign.NONE
+
+    @property
+    def hold_action(self) -> HoldAction | None:
+        """What it does to the blocking task that its path names; None: it is about something else."""
+        found = _HOLD_ACTION.fullmatch(self.path)
+        return HoldAction(found[1]) if found is not None else None
 
     @property
     def provider_wide(self) -> bool:

@@ -102,6 +102,9 @@ def _recovery(operation: Operation) -> Iterator[str]:
         yield "key_field: belongs to recovery = keyed, and to it alone"
     if operation.recovery is Recovery.IDEMPOTENT and operation.makes_task and operation.task_sign is TaskSign.NONE:
         yield "recovery: finding no Task of it means nothing, so its repeat would be blind"
+    decides = operation.hold_action is not None and operation.hold_action.decides
+    if (operation.recovery is Recovery.DECISION) != decides:
+        yield "recovery: decision is for what ends a blocking task, and for that alone"
     if operation.probe is not None:
         if not _PATH.fullmatch(operation.probe.path):
             yield f"probe.path: {operation.probe.path!r} is not a path below /api"

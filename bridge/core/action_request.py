@@ -13,16 +13,20 @@ from typing import assert_never
 from bridge.catalogue.operation import Recovery
 from bridge.core.answering import answered
 from bridge.core.answers import CancelAnswer
-from bridge.core.commands import Decision, Follow, Look, MakeCall, SendCancel
+from bridge.core.approving import hold_looked, hold_seen, hold_unanswered
+from bridge.core.commands import Decision, Follow, Look, MakeCall, ReadReferences, SendCancel
 from bridge.core.events import Change, Outcome, Reason
+from bridge.core.hold import Hold
 from bridge.core.inputs import (
     Answered,
     CancelAnswered,
     CancelWanted,
     Granted,
+    HoldSeen,
     Input,
     Looked,
     Observed,
+    ReferenceUnanswered,
     ResolveWanted,
     Restored,
     RetryWanted,
@@ -71,6 +75,10 @@ def decide(now: datetime, lifecycle: Lifecycle, event: Input, facts: OperationFa
 
 def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> str | None:
     match event:
+        case HoldSeen():
+            hold_seen(story, event)
+        case ReferenceUnanswered():
+            hold_unanswered(story, event, rules)
         case Granted() | Answered() | Looked():
             _apply_call(story, event, facts, rules)
         case Observed() | Vanished() | CancelAnswered():
@@ -99,9 +107,12 @@ def _apply_call(story: Story, event: Granted | Answered | Looked, facts: Operati
         case Answered(attempt=attempt, answer=answer, jitter=jitter):
             if attempt == story.lifecycle.attempt:
                 answered(story, answer, jitter, facts, rules)
+        case Looked() if event.attempt != story.lifecycle.attempt:
+            pass
+        case Looked(hold=Hold() as hold):
+            hold_looked(story, event, hold, facts, rules)
         case Looked():
-            if event.attempt == story.lifecycle.attempt:
-                looked(story, event, facts, rules)
+            looked(story, event, facts, rules)
         case _:
             assert_never(event)
 
@@ -152,7 +163,7 @@ def expire(story: Story) -> None:
 
 def woke(story: Story, rules: Rules) -> None:
     lifecycle = story.lifecycle
-    waiting = lifecycle.phase in {Phase.RECEIVED, Phase.WAITING}
+    waiting = lifecycle.phase in {Phase.RESOLVING, Phase.RECEIVED, Phase.WAITING}
     if waiting and lifecycle.start_by is not None and story.now >= lifecycle.start_by:
         expire(story)
         if not story.lifecycle.is_open:
@@ -171,7 +182,7 @@ def next_wake(lifecycle: Lifecycle, rules: Rules, after: datetime | None = None)
     Moments up to ``after`` have been dealt with and are left out.
     """
     times: list[datetime] = []
-    if lifecycle.phase in {Phase.RECEIVED, Phase.WAITING, Phase.PENDING}:
+    if lifecycle.phase in {Phase.RESOLVING, Phase.RECEIVED, Phase.WAITING, Phase.PENDING}:
         times += [t for t in (lifecycle.wake_at, lifecycle.start_by) if t is not None]
     if lifecycle.watch_until is not None and not lifecycle.overdue and lifecycle.is_open:
         times.append(lifecycle.watch_until)
@@ -191,7 +202,7 @@ def _cancel_wanted(story: Story, event: CancelWanted) -> None:
         case Phase.WAITING if lifecycle.unsure_code is not None:
             story.become(cancel_wanted=True)
             become_unsure(story, "canceled_after_unknown", settle=False)
-        case Phase.RECEIVED | Phase.WAITING:
+        case Phase.RESOLVING | Phase.RECEIVED | Phase.WAITING:
             story.end(Outcome.CANCELED, reason=Reason("canceled_before_start", "canceled before the call"))
         case Phase.PARKED:
             message = f"given up by a cancel while parked ({lifecycle.parked_reason}); what VCD did stays unknown"
@@ -250,6 +261,8 @@ def named_task(resolution: Resolution) -> str | None:
 def _restored(story: Story) -> None:
     lifecycle = story.lifecycle
     match lifecycle.phase:
+        case Phase.RESOLVING:
+            story.commands.append(ReadReferences())
         case Phase.INTENT:
             become_unsure(story, "owner_changed", settle=True)
         case Phase.UNSURE:

@@ -15,6 +15,7 @@ from bridge.core.answers import (
     Refused,
     SessionExpired,
 )
+from bridge.core.approving import looks_into, refused
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.lifecycle import Phase
 from bridge.core.observing import accept
@@ -46,6 +47,8 @@ def answered(story: Story, answer: CallAnswer, jitter: float, facts: OperationFa
             accept(story, answer.task)
         case Done():
             _done(story, answer)
+        case Refused() if looks_into(answer, facts.hold_action):
+            refused(story, answer, jitter, rules)
         case Refused():
             _refused(story, answer)
         case Busy():

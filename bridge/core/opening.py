@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.core.commands import Decision
+from bridge.core.commands import Decision, ReadReferences
 from bridge.core.coordinates import Birth
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
@@ -69,13 +69,15 @@ class Opening:
     created_name: str | None
     start_by: datetime | None
     watch_until: datetime | None
+    of_hold: bool = False
+    """It is about a blocking task, which is read before anything is called."""
 
 
 def open_request(now: datetime, who: Asker, opening: Opening) -> Decision:
     """A new lifecycle, received; expired at once when its ``start_by`` is past."""
     lifecycle = Lifecycle(
         birth=who.birth,
-        phase=Phase.RECEIVED,
+        phase=Phase.RESOLVING if opening.of_hold else Phase.RECEIVED,
         request_id=who.request_id,
         key=who.key,
         correlation_id=who.correlation_id,
@@ -95,6 +97,8 @@ def open_request(now: datetime, who: Asker, opening: Opening) -> Decision:
     if opening.start_by is not None and now >= opening.start_by:
         message = f"start_by {opening.start_by.isoformat()} was already past at {now.isoformat()}"
         story.end(Outcome.EXPIRED, reason=Reason("start_by_passed", message, "start_by"))
+    elif opening.of_hold:
+        story.commands.append(ReadReferences())
     return story.decision()
 
 

@@ -56,7 +56,14 @@ def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> N
         story.because("recovery_proven", "what the call wanted is so: nothing is left to do")
         reason = Reason("proven_by_state", "the answer was lost; the wanted state holds, whatever brought it about")
         story.end(Outcome.SUCCESS, reason=reason)
-    elif (why := _why_not_again(story, look, facts, rules) or _why_nobody_knows(story, look, facts)) is not None:
+    else:
+        repeat_or_park(story, look, facts, rules)
+
+
+def repeat_or_park(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> None:
+    """No trace of the call was found: it leaves again where that may be."""
+    why = _why_not_again(story, look, facts, rules) or _why_nobody_knows(story, look, facts)
+    if why is not None:
         story.because("recovery_parked", f"parked: {why}")
         park_unknown(story, f"no answer to attempt {story.lifecycle.attempt}, no Task of it found, and {why}")
     else:
@@ -115,7 +122,7 @@ def _why_nobody_knows(story: Story, look: Looked, facts: OperationFacts) -> str 
 def _why_not_again(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> str | None:
     """Why the call must not leave again, or None where it may."""
     lifecycle = story.lifecycle
-    if lifecycle.unsure_code == "refused_after_unknown":
+    if lifecycle.unsure_code == "refused_after_unknown" and look.hold is None:
         return "the repeat was refused in a way that may mean that the first call worked"
     if too_late_to_repeat(story, rules):
         return f"the call is older than {int(rules.repeat_within.total_seconds())} s"
@@ -130,7 +137,7 @@ def _why_class_forbids(look: Looked, facts: OperationFacts) -> str | None:
     match facts.recovery:
         case Recovery.IDEMPOTENT:
             return None
-        case Recovery.PROBE | Recovery.KEYED:
+        case Recovery.PROBE | Recovery.KEYED | Recovery.DECISION:
             return None if look.happened is False else "the entity's state does not tell"
         case Recovery.NEVER_RETRY:
             return "the operation is never called twice"

@@ -7,9 +7,11 @@ from bridge.core.inputs import (
     CancelAnswered,
     CancelWanted,
     Granted,
+    HoldSeen,
     Input,
     Looked,
     Observed,
+    ReferenceUnanswered,
     ResolveWanted,
     Restored,
     RetryWanted,
@@ -19,10 +21,17 @@ from bridge.core.inputs import (
 )
 from bridge.core.lifecycle import Phase
 
-_R, _W, _I, _U = Phase.RECEIVED, Phase.WAITING, Phase.INTENT, Phase.UNSURE
+_N, _R, _W, _I, _U = Phase.RESOLVING, Phase.RECEIVED, Phase.WAITING, Phase.INTENT, Phase.UNSURE
 _F, _P, _E = Phase.FOLLOWING, Phase.PARKED, Phase.ENDED
 
 TRANSITIONS: dict[Phase, dict[type[Input], frozenset[Phase]]] = {
+    _N: {
+        HoldSeen: frozenset({_R, _E}),
+        ReferenceUnanswered: frozenset({_N, _E}),
+        Woke: frozenset({_N, _E}),
+        CancelWanted: frozenset({_E}),
+        Restored: frozenset({_N}),
+    },
     _R: {
         Granted: frozenset({_I, _E}),
         Woke: frozenset({_R, _E}),
@@ -68,13 +77,16 @@ TRANSITIONS: dict[Phase, dict[type[Input], frozenset[Phase]]] = {
 }
 """Phase -> input -> phases that may follow."""
 
+_RESOLVED: frozenset[type[Input]] = frozenset({HoldSeen, ReferenceUnanswered})
+
 LATE: dict[Phase, frozenset[type[Input]]] = {
-    _R: frozenset({Answered, Looked}),
-    _W: frozenset({Answered, Looked, Observed, Vanished, CancelAnswered}),
-    _I: frozenset({Granted, Looked, Observed, Vanished, CancelAnswered}),
-    _U: frozenset({Granted, Answered, Observed, Vanished, CancelAnswered}),
-    _F: frozenset({Granted, Answered, Looked}),
-    _P: frozenset({Granted, Answered, Looked, Observed, Vanished, CancelAnswered}),
-    _E: frozenset({Granted, Answered, Looked, Observed, Vanished, CancelAnswered, Woke, Restored}),
+    _N: frozenset({Answered, Looked}),
+    _R: frozenset({Answered, Looked}) | _RESOLVED,
+    _W: frozenset({Answered, Looked, Observed, Vanished, CancelAnswered}) | _RESOLVED,
+    _I: frozenset({Granted, Looked, Observed, Vanished, CancelAnswered}) | _RESOLVED,
+    _U: frozenset({Granted, Answered, Observed, Vanished, CancelAnswered}) | _RESOLVED,
+    _F: frozenset({Granted, Answered, Looked}) | _RESOLVED,
+    _P: frozenset({Granted, Answered, Looked, Observed, Vanished, CancelAnswered}) | _RESOLVED,
+    _E: frozenset({Granted, Answered, Looked, Observed, Vanished, CancelAnswered, Woke, Restored}) | _RESOLVED,
 }
 """Inputs that can arrive after the phase has moved on and change nothing: an old reading, a second timer."""

@@ -95,6 +95,7 @@ class ActionDesk:
             created_name=verdict.created_name,
             start_by=request.start_by,
             watch_until=request.watch_until,
+            of_hold=verdict.operation.hold_action is not None,
         )
         who = asker(delivery.birth, delivery.key, request)
         if room is Room.TOO_MUCH_RESTS:

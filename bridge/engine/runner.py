@@ -12,12 +12,14 @@ from bridge.core.answering import FROZEN
 from bridge.core.answers import CallAnswer, CancelAnswer, HttpCall, NeverSent
 from bridge.core.commands import Command, Follow, Look, MakeCall, ReadReferences, ReadTask, SendCancel
 from bridge.core.coordinates import Birth
-from bridge.core.inputs import Answered, AnyInput, CancelAnswered, Unreadable
+from bridge.core.inputs import Answered, AnyInput, CancelAnswered, Looked, Unreadable
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.rules import Backoff
+from bridge.engine.asking import Tell
 from bridge.engine.brake import Brake
 from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.follower import Follower
+from bridge.engine.holds import Holds
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Made, Permits, Use, use_of
 from bridge.engine.recovery import Recovery
@@ -34,6 +36,12 @@ class ExternalParts:
     watch: Watch
     looks: ExternalLooks
     references: References
+
+
+class MakeLook(Protocol):
+    """Finds out about a call in doubt. None: the partition is not ours any more."""
+
+    async def __call__(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None: ...
 
 
 class Feedback(Protocol):
@@ -58,6 +66,7 @@ class Runner:
         brake: Brake,
         follower: Follower,
         recovery: Recovery,
+        holds: Holds,
         external: ExternalParts | None,
         observer: Observer,
         reach: Callable[[str], None],
@@ -68,6 +77,7 @@ class Runner:
         self._brake = brake
         self._follower = follower
         self._recovery = recovery
+        self._holds = holds
         self._external = external
         self._observer = observer
         self._reach = reach
@@ -210,16 +220,18 @@ class Runner:
         self._follower.hurry(lifecycle.birth)
 
     async def _read_references(self, owned: OwnedPartition, lifecycle: Lifecycle) -> None:
-        request = owned.requests.get(lifecycle.birth)
-        if request is None:
-            self._feed(owned, lifecycle, Unreadable("what was asked for is not in the store, or cannot be read"))
-            return
-        read = await self._external_parts().references.read(
-            owned, lifecycle, request, lambda said: self._feed(owned, lifecycle, said)
-        )
+        read = await self._read_named(owned, lifecycle, lambda said: self._feed(owned, lifecycle, said))
         if read is not None:
             self._reach("references_read")
             self._feed(owned, lifecycle, read)
+
+    async def _read_named(self, owned: OwnedPartition, lifecycle: Lifecycle, tell: Tell) -> AnyInput | None:
+        if lifecycle.kind is not Kind.EXTERNAL_TASK:
+            return await self._holds.read(owned, lifecycle, tell)
+        request = owned.requests.get(lifecycle.birth)
+        if request is None:
+            return Unreadable("what was asked for is not in the store, or cannot be read")
+        return await self._external_parts().references.read(owned, lifecycle, request, tell)
 
     def _external_parts(self) -> ExternalParts:
         if self._external is None:
@@ -228,13 +240,17 @@ class Runner:
 
     async def _look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> None:
         external = lifecycle.kind is Kind.EXTERNAL_TASK
-        look = self._external_parts().looks.look if external else self._recovery.look
-        looked = await look(owned, lifecycle, settle=settle)
+        looked = await self._look_of(lifecycle)(owned, lifecycle, settle=settle)
         if looked is not None:
             self._reach("looked")
             self._feed(owned, lifecycle, looked)
             if external and len(looked.candidates) > 1:
                 self.found_twice(owned)
+
+    def _look_of(self, lifecycle: Lifecycle) -> MakeLook:
+        if lifecycle.kind is Kind.EXTERNAL_TASK:
+            return self._external_parts().looks.look
+        return self._holds.look if self._holds.are_meant_by(lifecycle.operation) else self._recovery.look
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 

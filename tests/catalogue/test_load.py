@@ -67,7 +67,7 @@ def test_conditions_and_selectors_are_read() -> None:
         ({"recovery_reason": '"two\\nlines"'}, "recovery_reason: one line of text is needed"),
         ({"destructive": '"no"'}, "destructive: true or false is needed"),
         ({"destructive": None}, "destructive: true or false is needed"),
-        ({"recovery": '"retry"'}, "recovery: 'retry' is none of idempotent, probe, keyed, never_retry"),
+        ({"recovery": '"retry"'}, "recovery: 'retry' is none of idempotent, probe, keyed, decision, never_retry"),
         ({"answer": '"async"'}, "answer: 'async' is none of task, entity, location, header, synchronous"),
         ({"method": '"PATCH"'}, "method: 'PATCH' is none of DELETE, GET, POST, PUT"),
         ({"name": '"Deploy vApp"'}, "name: lower camel case is needed"),
@@ -111,6 +111,7 @@ def test_conditions_and_selectors_are_read() -> None:
         ({"destructive_when": '[{ field = "a[]" }]'}, "destructive_when: a dotted field of the body is needed"),
         ({"method": '"GET"'}, "method: a GET is synchronous, idempotent, without body and never destructive"),
         ({"method": '"DELETE"'}, "destructive: a DELETE removes something"),
+        ({"recovery": '"decision"'}, "recovery: decision is for what ends a blocking task, and for that alone"),
     ],
 )  # fmt: skip
 def test_a_wrong_row_is_named_with_its_field(changes: dict[str, str | None], message: str) -> None:

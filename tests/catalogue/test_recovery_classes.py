@@ -10,6 +10,7 @@ from bridge.catalogue.operation import Recovery, TaskSign
 CATALOGUE = load()
 OPERATIONS = tuple(CATALOGUE.values())
 IDEMPOTENT, PROBE, KEYED, NEVER = Recovery.IDEMPOTENT, Recovery.PROBE, Recovery.KEYED, Recovery.NEVER_RETRY
+DECISION = Recovery.DECISION
 
 DANGEROUS: dict[Recovery, str] = {
     NEVER: """
@@ -25,9 +26,9 @@ DANGEROUS: dict[Recovery, str] = {
         addOrgAssociation addSiteAssociation migrateTenant mergeProviderVdcs migrateResourcePoolVms
         updateProviderVdcResourcePools updateProviderVdcStorageProfiles updateVdcStorageProfiles repairNetworkPool
         syncNetworkPool resetNetwork redeployEdgeGateway upgradeEdgeGatewayConfig convertNetworkToInternalInterface
-        forceVimServerReconnect addVmsToNamedVmGroup removeVmsFromNamedVmGroup resumeBlockingTask abortBlockingTask
-        failBlockingTask
+        forceVimServerReconnect addVmsToNamedVmGroup removeVmsFromNamedVmGroup
     """,
+    DECISION: "resumeBlockingTask abortBlockingTask failBlockingTask",
     PROBE: """
         deployVApp undeployVApp powerOnVApp powerOffVApp shutdownVApp suspendVApp enableNestedHypervisor
         disableNestedHypervisor editTrustedPlatformModule convertToAdvancedGateway modifyEdgeGatewayFormFactor

@@ -16,14 +16,17 @@ from bridge.core.answers import (
     Refused,
     SessionExpired,
 )
+from bridge.core.hold import Hold
 from bridge.core.inputs import (
     Answered,
     CancelAnswered,
     CancelWanted,
     Granted,
+    HoldSeen,
     Input,
     Looked,
     Observed,
+    ReferenceUnanswered,
     ResolveWanted,
     Restored,
     RetryWanted,
@@ -36,6 +39,7 @@ from bridge.core.requests import Resolution
 from bridge.core.task import Task, empty_document
 
 UNKNOWN = OutcomeUnknown(code="no_answer", message="time-out")
+GONE = Hold(held=False, task=None, told="gone")
 
 
 def possible(lifecycle: Lifecycle) -> list[Input]:
@@ -47,9 +51,14 @@ def possible(lifecycle: Lifecycle) -> list[Input]:
         Answered(attempt - 1, _accepted("late"), 0.5), Looked(attempt=attempt - 1, candidates=(task("late"),),
         happened=None, evidence=("late",)),
     ]  # fmt: skip
+    if lifecycle.phase is not Phase.RESOLVING:
+        late += [HoldSeen(GONE), ReferenceUnanswered("parameters.id", "time-out")]
     match lifecycle.phase:
+        case Phase.RESOLVING:
+            held = [HoldSeen(Hold(held=True, task=task("held", None), told="held"))]
+            expected: list[Input] = [*held * 2, *late, *_unread(), Woke(), Restored()]
         case Phase.RECEIVED:
-            expected: list[Input] = [*[Granted()] * 12, Woke(), Restored(), *late]
+            expected = [*[Granted()] * 12, Woke(), Restored(), *late]
         case Phase.WAITING:
             expected = [*[Granted()] * 12, Woke(), Restored(), *_late_task(mine), *late]
         case Phase.INTENT:
@@ -57,7 +66,8 @@ def possible(lifecycle: Lifecycle) -> list[Input]:
             expected = [*answers, *[Restored()] * 2, Woke(), Unreadable("bad"), Granted(), *_late_task(mine), *late]
         case Phase.UNSURE:
             unanswered = Answered(attempt, OutcomeUnknown(code="no_answer", message="late"), 0.5)
-            expected = [*_looks(attempt), Restored(), Woke(), unanswered, Granted(), *_late_task(mine), *late]
+            looks = _looks(attempt) if lifecycle.held_task_id is None else _looks_at_hold(attempt)
+            expected = [*looks, Restored(), Woke(), unanswered, Granted(), *_late_task(mine), *late]
         case Phase.FOLLOWING:
             expected = [*_readings(mine), Observed(task("other", "success")), Woke(), Restored(), Granted(), *late]
         case Phase.PARKED:
@@ -113,6 +123,19 @@ def _looks(attempt: int) -> Iterator[Input]:
             attempt=attempt, candidates=candidates, happened=happened, evidence=("looked",), incomplete=incomplete,
             rivals=rivals,
         )  # fmt: skip
+
+
+def _unread() -> list[Input]:
+    return [HoldSeen(GONE), *[ReferenceUnanswered("parameters.id", "time-out")] * 3]
+
+
+def _looks_at_hold(attempt: int) -> Iterator[Input]:
+    over = [
+        Hold(held=False, task=task("held", status), told=f"is {status}") for status in ("running", "aborted", "error")
+    ]
+    for hold in (*[Hold(held=True, task=None, told="held")] * 8, *over, GONE):
+        happened = False if hold.held else None
+        yield Looked(attempt=attempt, candidates=(), happened=happened, evidence=("looked",), hold=hold)
 
 
 def _readings(task_id: str) -> Iterator[Input]:

@@ -12,17 +12,18 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from bridge.catalogue.operation import Recovery
+from bridge.catalogue.operation import HoldAction, Recovery
 from bridge.core import action_request
 from bridge.core.answers import NeverSent
 from bridge.core.commands import Decision
 from bridge.core.coordinates import Birth
 from bridge.core.events import StatusEvent
-from bridge.core.inputs import Answered, Granted, Input, Looked, Woke
+from bridge.core.hold import Hold
+from bridge.core.inputs import Answered, Granted, HoldSeen, Input, Looked, Woke
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.opening import Asker, Opening, open_request
 from bridge.core.rules import OperationFacts, Rules
-from tests.core.happenings import UNKNOWN, possible
+from tests.core.happenings import UNKNOWN, possible, task
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = Rules(max_tries=2)
@@ -58,7 +59,7 @@ class Run:
         who = Asker(Birth("t", 0, 1), None, "r", None, None, "op", None)
         opening = Opening(
             organization=None, content_hash="1:0", entity="/vApp/x", lane="/vApp/x", created_name=None,
-            start_by=_at(start_by), watch_until=_at(watch_until),
+            start_by=_at(start_by), watch_until=_at(watch_until), of_hold=recovery is Recovery.DECISION,
         )  # fmt: skip
         self.opened = open_request(self.now, who, opening)
         self.steps: list[Step] = []
@@ -70,6 +71,13 @@ class Run:
         steps = (f"{_seconds(s.now):>6}s {s.before.phase} {_short(s.event)} -> {s.after.phase}" for s in self.steps)
         told = "".join(f"\n  {step}" for step in steps)
         return f"{self.recovery}, start_by={self.start_by}, watch_until={self.watch_until}:{told}"
+
+    @property
+    def facts(self) -> OperationFacts:
+        """A decision resumes what a blocking task holds."""
+        if self.recovery is Recovery.DECISION:
+            return OperationFacts(self.recovery, makes_task=False, hold_action=HoldAction.RESUME)
+        return OperationFacts(self.recovery)
 
     @property
     def lifecycle(self) -> Lifecycle:
@@ -93,7 +101,7 @@ class Run:
 
     def again(self, step: Step) -> Decision:
         """The same input once more, at the same moment."""
-        return action_request.decide(step.now, step.after, step.event, OperationFacts(self.recovery), RULES)
+        return action_request.decide(step.now, step.after, step.event, self.facts, RULES)
 
     def _pass(self, until: datetime) -> None:
         for _ in range(50):
@@ -112,7 +120,7 @@ class Run:
 
     def _decide(self, event: Input) -> None:
         before = self.lifecycle
-        decision = action_request.decide(self.now, before, event, OperationFacts(self.recovery), RULES)
+        decision = action_request.decide(self.now, before, event, self.facts, RULES)
         self.steps.append(Step(self.now, before, event, decision))
         if decision.lifecycle is not before:
             self.timer = action_request.next_wake(decision.lifecycle, RULES)
@@ -130,6 +138,7 @@ def _seconds(moment: datetime) -> int:
     return int((moment - START).total_seconds())
 
 
+HELD = HoldSeen(Hold(held=True, task=task("held", None), told="held"))
 _NOTHING = Looked(attempt=1, candidates=(), happened=False, evidence=("looked",))
 BEGINNINGS: tuple[tuple[Input, ...], ...] = (
     (),
@@ -148,6 +157,8 @@ def _played(
 ) -> Run:
     """The story that a tape of numbers, two bytes each, tells; a 0 ends it, so that what is found shrinks."""
     run = Run(recovery, start_by, watch_until)
+    if recovery is Recovery.DECISION and begun:
+        run.happen(1, timers_late=False, event=HELD)
     for event in begun:
         run.happen(1, timers_late=False, event=event)
     past_the_end = 0
@@ -162,7 +173,7 @@ def _played(
 
 
 runs = st.tuples(
-    st.sampled_from((Recovery.IDEMPOTENT, Recovery.IDEMPOTENT, *Recovery)),
+    st.sampled_from((*[Recovery.IDEMPOTENT] * 3, Recovery.DECISION, *Recovery)),
     st.sampled_from((None, 30, 600)),
     st.sampled_from((None, 60, 2000)),
     st.sampled_from(BEGINNINGS),

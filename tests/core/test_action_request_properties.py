@@ -14,7 +14,7 @@ from bridge.core.transitions import LATE, TRANSITIONS
 from tests.core import properties
 from tests.core.stories import Run, runs
 
-EXAMPLES = 400
+EXAMPLES = 480
 """So many stories reach every row of the tables; see below."""
 
 of_every_story = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
@@ -113,6 +113,7 @@ def test_every_pair_of_phase_and_input_is_decided_on_purpose() -> None:
         assert not set(row) & LATE[phase], f"{phase}: both decided and late"
         undecided = everything - set(row) - LATE[phase] - controls
         impossible = {
+            Phase.RESOLVING: {"Granted", "Observed", "Vanished", "CancelAnswered", "Unreadable"},
             Phase.RECEIVED: {"Observed", "Vanished", "CancelAnswered", "Unreadable"},
             Phase.WAITING: {"Unreadable"},
             Phase.INTENT: set(),

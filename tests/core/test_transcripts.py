@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.catalogue.operation import Recovery
 from bridge.core.commands import Decision
 from bridge.core.control import CONTROL_TRANSITIONS, decide_control
 from bridge.core.external.transitions import EXTERNAL_TRANSITIONS
@@ -50,6 +51,7 @@ def _name(row: Move) -> str:
 
 _ONE_FITS = Looked(attempt=1, candidates=(task("1"),), happened=None, evidence=("looked",))
 _WAYS: dict[Phase, tuple[Input, ...]] = {
+    Phase.RESOLVING: (),
     Phase.RECEIVED: (),
     Phase.INTENT: (Granted(),),
     Phase.WAITING: (Granted(), Answered(1, UNKNOWN, 0.5), Looked(attempt=1, candidates=(), happened=None, evidence=())),
@@ -64,7 +66,7 @@ _WAYS: dict[Phase, tuple[Input, ...]] = {
 
 
 def _in(phase: Phase) -> Run:
-    run = Run()
+    run = Run(Recovery.DECISION) if phase is Phase.RESOLVING else Run()
     for event in _WAYS[phase]:
         run.happen(1, timers_late=False, event=event)
     assert run.lifecycle.phase is phase

@@ -5,6 +5,9 @@ A transcript is a list of steps. ``> input`` is what happens; the indented lines
 time. ``> request`` opens an action request, ``> control cancel`` a record that waits for its target; ``> again`` is
 another record with the id of the last one, ``known`` says what it is and ``answer`` what another ticket is told.
 
+``> request hold=resume`` decides upon a blocking task: ``> hold held`` or ``> hold gone`` is what was read of it, with
+the ``status`` of the Task behind it, ``> looked hold=...`` what a look has shown.
+
 ``> external`` opens an external task, ``> update`` and ``> finish`` are further records about it, judged first; of a
 call the method, the status and the progress are told. ``told 9 ...`` is the one-event story of record 9. Damage to the
 store: ``> lost request``, ``> lost state`` (its headers tell the key), ``> lost headers``. What stands after ``#`` is
@@ -18,7 +21,7 @@ import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bridge.catalogue.operation import Recovery
+from bridge.catalogue.operation import HoldAction, Recovery
 from bridge.core.action_request import decide
 from bridge.core.commands import Decision, Look, MakeCall
 from bridge.core.control import ControlInput, decide_control
@@ -119,11 +122,13 @@ class _Player:
 
     def _open(self, arguments: dict[str, str]) -> list[str]:
         recovery = Recovery(arguments.get("recovery", "idempotent"))
-        self.facts = OperationFacts(recovery, makes_task=arguments.get("makes_task") != "no")
+        action = HoldAction(arguments["hold"]) if "hold" in arguments else None
+        self.facts = OperationFacts(recovery, makes_task=arguments.get("makes_task") != "no", hold_action=action)
         self.rules = replace(self.rules, max_tries=int(arguments.get("max_tries", 10)))
         opening = Opening(
             organization=None, content_hash=CONTENT, entity="/vApp/vapp-1", lane="/vApp/vapp-1", created_name=None,
             start_by=self._at(arguments.get("start_by")), watch_until=self._at(arguments.get("watch_until")),
+            of_hold=action is not None,
         )  # fmt: skip
         return self._tell(open_request(self.now, _who(arguments.get("operation", "deployVApp")), opening))
 

@@ -20,12 +20,14 @@ from bridge.core.answers import (
 from bridge.core.control import ControlInput, TargetCame
 from bridge.core.events import Reason
 from bridge.core.external_commands import ExternalCommand, ExternalVerb
+from bridge.core.hold import Hold
 from bridge.core.inputs import (
     Answered,
     CancelAnswered,
     CancelWanted,
     ExternalInput,
     Granted,
+    HoldSeen,
     Input,
     Looked,
     NotReferenced,
@@ -57,11 +59,9 @@ def external_input_of(verb: str, plain: list[str], arguments: Arguments, attempt
             return Referenced(organization_uuid="33333333-3333-4333-8333-333333333333", owner=owner, user=user)
         case "no_reference":
             return NotReferenced(plain[0], "does not exist")
-        case "reference_unanswered":
-            return ReferenceUnanswered(plain[0], "HTTP 500")
         case _:
             event = input_of(verb, plain, arguments, attempt)
-            assert not isinstance(event, CancelAnswered | CancelWanted | RetryWanted | ResolveWanted)
+            assert not isinstance(event, CancelAnswered | CancelWanted | RetryWanted | ResolveWanted | HoldSeen)
             return event
 
 
@@ -85,6 +85,10 @@ def input_of(verb: str, plain: list[str], arguments: Arguments, attempt: int, ta
     match verb:
         case "granted":
             return Granted()
+        case "hold":
+            return HoldSeen(_hold(plain[0], arguments))
+        case "reference_unanswered":
+            return ReferenceUnanswered(plain[0], "HTTP 500")
         case "answer":
             return Answered(attempt, _answer(plain[0], arguments), 0.0)
         case "looked":
@@ -121,7 +125,20 @@ def control_input_of(verb: str, arguments: Arguments) -> ControlInput:
     return TargetCame(Reason("not_possible", refusal) if refusal is not None else None)
 
 
+def _hold(word: str, arguments: Arguments) -> Hold:
+    status = arguments.get("status")
+    behind = _task("behind", status, arguments) if status is not None else None
+    if word == "held":
+        behind = _task("behind", "preRunning", {})
+    return Hold(held=word == "held", task=behind, told=f"it is {word}, its Task {status}")
+
+
 def _looked(names: list[str], arguments: Arguments, attempt: int) -> Looked:
+    if "hold" in arguments:
+        hold = _hold(arguments["hold"], arguments)
+        return Looked(
+            attempt=attempt, candidates=(), happened=False if hold.held else None, evidence=(hold.told,), hold=hold
+        )
     rival = arguments.get("rival")
     return Looked(
         attempt=attempt,

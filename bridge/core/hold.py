@@ -1,0 +1,61 @@
+"""How a blocking task stands, and what the Task that it held shows of the decision about it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bridge.catalogue.operation import HoldAction
+from bridge.core.task import Task, TaskStatus, is_final, normal_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What a look at a blocking task has shown.
+
+    ``held``: VCD shows it, so nobody has decided yet. ``task``: the Task that it holds or held; of one that is held its
+    address alone; None: nobody knows it, or it cannot be read. ``told``: the same in words, for people.
+    """
+
+    held: bool
+    task: Task | None
+    told: str
+
+
+class Verdict(Enum):
+    """What the Task shows of a decision after which its hold is over."""
+
+    AS_WANTED = auto()
+    """As that decision makes it, whoever has made it."""
+    OTHERWISE = auto()
+    """That decision cannot have taken effect."""
+    UNCLEAR = auto()
+    """It could have come to this by that decision as well as by another."""
+
+
+_GOES_ON = frozenset({TaskStatus.RUNNING, TaskStatus.POST_RUNNING, TaskStatus.SUCCESS})
+_ENDED_AS = {HoldAction.ABORT: TaskStatus.ABORTED, HoldAction.FAIL: TaskStatus.ERROR}
+
+
+def verdict(action: HoldAction, task: Task | None) -> Verdict:
+    """Judges the Task of a blocking task that is not held any more.
+
+    A Task that has not left preRunning tells nothing yet: VCD takes its time to resume or clean up, or it is held
+    anew. One that failed may have been failed or have been resumed first, and so may one that somebody canceled.
+    """
+    if task is None or task.status is None:
+        return Verdict.UNCLEAR
+    status = normal_status(task.status)
+    if not (status in _GOES_ON or is_final(status)):
+        return Verdict.UNCLEAR
+    if action in _ENDED_AS:
+        return Verdict.AS_WANTED if status == _ENDED_AS[action] else Verdict.OTHERWISE
+    if status in _GOES_ON:
+        return Verdict.AS_WANTED
+    aborted = status == TaskStatus.ABORTED and not task.cancel_requested
+    return Verdict.OTHERWISE if aborted else Verdict.UNCLEAR
+
+
+def is_conclusive(action: HoldAction, hold: Hold) -> bool:
+    """Whether a further look would not show more: gone is gone, and no call that is on its way has any effect."""
+    return not hold.held and (not action.decides or verdict(action, hold.task) is not Verdict.UNCLEAR)
