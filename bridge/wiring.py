@@ -13,9 +13,11 @@ from bridge.avro.schemas import load as load_schema
 from bridge.avro.schemas import subject
 from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
+from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Backoff, Rules
 from bridge.engine.follower import FollowPace
 from bridge.engine.gathering import RoundLimits
+from bridge.engine.lookout import LookoutPace
 from bridge.engine.permits import Limits
 from bridge.engine.watch import WatchPace
 from bridge.kafka.config import KafkaConfig
@@ -35,7 +37,9 @@ from bridge.vcd.transport.transports import TlsFiles
 
 REQUEST = "action-request"
 EXTERNAL = "external-task-command"
+OBSERVATION = "observation"
 EVENT = "task-status-event"
+BLOCKING = "blocking-task-event"
 
 
 def kafka_config(settings: Settings) -> KafkaConfig:
@@ -131,6 +135,7 @@ def policies(settings: Settings) -> Policies:
             unknown_cancel_wait=_seconds(intake.unknown_cancel_wait_seconds),
             parked_lane_release=_seconds(intake.parked_lane_release_seconds),
             external=external_rules(settings),
+            observation=observation_rules(settings),
         ),
         limits=Limits(
             concurrent=vcd.max_concurrent_calls,
@@ -150,6 +155,10 @@ def policies(settings: Settings) -> Policies:
         watch=WatchPace(
             interval=_seconds(settings.external_tasks.cancel_check_seconds),
             reads_per_second=settings.external_tasks.max_reads_per_second,
+        ),
+        lookout=LookoutPace(
+            interval=_seconds(settings.observation.interval_seconds),
+            requests_per_second=settings.observation.max_requests_per_second,
         ),
         answer_timeout=_seconds(vcd.answer_timeout_seconds),
         schema_patience=_seconds(settings.registry.unknown_id_wait_seconds),
@@ -174,6 +183,13 @@ def external_rules(settings: Settings) -> ExternalRules | None:
     )
 
 
+def observation_rules(settings: Settings) -> ObservationRules | None:
+    """None: observation is off."""
+    if not settings.observation.enabled:
+        return None
+    return ObservationRules(overlap=_seconds(settings.observation.overlap_seconds), policy=policy_of(settings))
+
+
 def own_schema(name: str, topic: str) -> OwnSchema:
     """A schema of the bridge's under a topic's subject."""
     return OwnSchema(name, subject(topic), load_schema(name).text, LEVELS[name].value, partial(forbidden, name))
@@ -182,8 +198,15 @@ def own_schema(name: str, topic: str) -> OwnSchema:
 def own_schemas(settings: Settings) -> tuple[OwnSchema, ...]:
     """What belongs in the registry. The store never needs it."""
     names = topic_names(settings)
-    external = () if names.external_tasks is None else (own_schema(EXTERNAL, names.external_tasks),)
-    return own_schema(REQUEST, names.action_requests), *external, own_schema(EVENT, names.task_events)
+    topics = (
+        (REQUEST, names.action_requests),
+        (EXTERNAL, names.external_tasks),
+        (OBSERVATION, names.observations),
+        (EVENT, names.task_events),
+        (EVENT, names.observed_tasks),
+        (BLOCKING, names.blocking_tasks),
+    )
+    return tuple(own_schema(name, topic) for name, topic in topics if topic is not None)
 
 
 def registry_access(settings: Settings) -> RegistryAccess | None:

@@ -35,6 +35,12 @@ _TAKES = {
 _COMMANDS = ("create", "update", "finish")
 _COMMAND = {"--operation": "operation", "--organization": "organization", "--correlation-id": "correlation_id"}
 """Options of requests that an ``ExternalTaskCommand`` has a field for."""
+_ACTIONS = ("start", "stop")
+_OBSERVATION = {
+    "--observation": "action", "--organization": "organization", "--since": "since",
+    "--blocking-tasks": "blocking_tasks", "--correlation-id": "correlation_id", "--requested-by": "requested_by",
+}  # fmt: skip
+"""Options and the fields of ``Observation`` that they give."""
 
 
 class Stream(StrEnum):
@@ -42,11 +48,13 @@ class Stream(StrEnum):
 
     ACTION_REQUESTS = "action_requests"
     EXTERNAL_TASKS = "external_tasks"
+    OBSERVATIONS = "observations"
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """One record to send: its key and the ``ActionRequest`` or ``ExternalTaskCommand`` as a JSON object.
+    """One record to send: its key and the ``ActionRequest``, ``ExternalTaskCommand`` or ``Observation`` as a JSON
+    object.
 
     ``key_is_guess``: the key is the target's ``request_id``, and the target's own record may have another.
     """
@@ -73,7 +81,8 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
     for option in given:
         if option not in _TAKES[kind] | _EVERY_KIND:
             fitting = " or ".join(name for name, options in _TAKES.items() if option in options)
-            hint = f"it goes with --kind {fitting}" if fitting else "it goes with --external"
+            other = "--observation" if option in _OBSERVATION else "--external"
+            hint = f"it goes with --kind {fitting}" if fitting else f"it goes with {other}"
             raise NotComposable(f"{option} does not go with --kind {kind}", hint)
     _check_whole(kind, given)
     document = {field: given[option] for option, field in _PLAIN.items() if option in given}
@@ -98,6 +107,16 @@ def command_from_options(given: Mapping[str, Any]) -> dict[str, Any]:
             raise NotComposable(f"--field: {name} is given twice")
         document[name] = value
     return document
+
+
+def observation_from_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The record about an observation that options ask for. Raises NotComposable."""
+    if given["--observation"] not in _ACTIONS:
+        raise NotComposable(f"--observation takes {', '.join(_ACTIONS)}, not {given['--observation']!r}")
+    for option in given:
+        if option not in _OBSERVATION:
+            raise NotComposable(f"{option} does not go with --observation")
+    return {field: given[option] for option, field in _OBSERVATION.items() if option in given}
 
 
 def _check_whole(kind: str, given: Mapping[str, Any]) -> None:
@@ -166,10 +185,21 @@ def compose_command(document: Mapping[str, Any], key: str | None, how: str) -> C
     return Composed(key, full, stream=Stream.EXTERNAL_TASKS)
 
 
+def compose_observation(document: Mapping[str, Any], how: str) -> Composed:
+    """One record about an observation. Its key is the organization: ``how`` says how to give it. Raises
+    NotComposable."""
+    full = {name: value for name, value in document.items() if value is not None}
+    organization = full.get("organization")
+    if not isinstance(organization, str) or not organization:
+        raise NotComposable("an observation needs its organization; * is all of them", how)
+    return Composed(organization, full, stream=Stream.OBSERVATIONS)
+
+
 def compose_lines(lines: Iterable[str], source: str) -> Iterator[Composed]:
     """JSON lines, a record each; blank lines are skipped. A member ``key`` is taken out as the record's key.
 
-    A line with ``command`` is the command of an external task, any other a request.
+    A line with ``command`` is the command of an external task, one with ``action`` about an observation, any other a
+    request.
     """
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -179,6 +209,9 @@ def compose_lines(lines: Iterable[str], source: str) -> Iterator[Composed]:
                 raise NotComposable(f"{source}, line {number}: key must be a string")
             if "command" in document:
                 yield compose_command(document, key, f"{source}, line {number}: give it as the member `key`")
+            elif "action" in document:
+                document.setdefault("organization", key)
+                yield compose_observation(document, f"{source}, line {number}: give it as the member `organization`")
             else:
                 yield compose(document, key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,8 +76,10 @@ def _all(settings: Settings) -> list[tuple[str | None, RecordSchema, str]]:
     from bridge.avro.schemas import NAMES, load
     from bridge.wiring import own_schemas
 
-    subjects = {schema.name: schema.subject for schema in own_schemas(settings)}
-    return [(subjects.get(name), load(name), LEVELS[name].value) for name in NAMES]
+    subjects: dict[str, list[str | None]] = defaultdict(list)
+    for schema in own_schemas(settings):
+        subjects[schema.name].append(schema.subject)
+    return [(subject, load(name), LEVELS[name].value) for name in NAMES for subject in subjects.get(name, [None])]
 
 
 def _settle(settings: Settings, *, register: bool, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""``vcd-bridge send``: put action requests and commands of external tasks on their topics."""
+"""``vcd-bridge send``: put action requests, commands of external tasks and observations on their topics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from bridge.cli.composing import (
     compose,
     compose_command,
     compose_lines,
+    compose_observation,
     from_options,
+    observation_from_options,
     parse_object,
 )
 from bridge.cli.console import note, printable, write, write_json_line
@@ -64,15 +66,25 @@ def send(
     field: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="With --external: any field, e.g. error.message=….")
     ] = None,
+    observation: Annotated[
+        str | None, typer.Option(metavar="ACTION", help="Observation: start or stop; needs --organization (* is all).")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With --observation: RFC 3339; what ended before is left out.")
+    ] = None,
+    blocking_tasks: Annotated[
+        bool, typer.Option("--blocking-tasks", help="With --observation: announce blocking tasks too.")
+    ] = False,
     key: Annotated[str | None, typer.Option(help="Record key; default: the entity's id, else the request's.")] = None,
     topic: Annotated[str | None, typer.Option(help="Default: that of the settings for its kind.")] = None,
     form: Annotated[str, typer.Option("--format", metavar="json|avro", help="How the record is written.")] = "json",
     json: JsonOption = False,
 ) -> None:
-    """Send one request or command of an external task, or a file of many.
+    """Send one request, command of an external task or observation, or a file of many.
 
     Prints where each record is. All records about one entity or request need the same key; a cancel, retry or resolve
-    without --key gets that of its target, looked up on the topic. The key of an external task is its external key.
+    without --key gets that of its target, looked up on the topic. The key of an external task is its external key, that
+    of an observation its organization.
     """
     from bridge.cli.connections import kafka_config
 
@@ -83,7 +95,7 @@ def send(
         "--request-id": request_id, "--correlation-id": correlation_id, "--requested-by": requested_by,
         "--start-by": start_by, "--watch-until": watch_until, "--kind": kind, "--target": target,
         "--outcome": outcome, "--task-href": task_href, "--reason": reason, "--external": external, "--field": field,
-        "--key": key,
+        "--observation": observation, "--since": since, "--blocking-tasks": blocking_tasks or None, "--key": key,
     }  # fmt: skip
     try:
         composed = _composed(file, {option: value for option, value in asked.items() if value not in (None, [])})
@@ -115,6 +127,8 @@ def _warn_when_off(settings: Settings, composed: list[Composed]) -> None:
     is_external = any(one.stream is Stream.EXTERNAL_TASKS for one in composed)
     if is_external and not settings.external_tasks.is_on:
         note("external tasks are off in these settings: a bridge reads them with external_tasks.service_namespace set")
+    if any(one.stream is Stream.OBSERVATIONS for one in composed) and not settings.observation.enabled:
+        note("observation is off in these settings: a bridge reads such records with observation.enabled = true")
 
 
 def _warn_of_bodies(settings: Settings, composed: list[Composed]) -> None:
@@ -140,6 +154,10 @@ def _composed(file: str | None, asked: dict[str, Any]) -> list[Composed]:
             asked["--body"] = _body(asked["--body"])
         if "--external" in asked:
             return [compose_command(command_from_options(asked), key, "give it as --key")]
+        if "--observation" in asked:
+            if key is not None:
+                raise NotComposable("--key does not go with --observation", "its key is its organization")
+            return [compose_observation(observation_from_options(asked), "give it as --organization")]
         return [compose(from_options(asked), key)]
     for option in asked:
         hint = "a line names its own with the member `key`" if option == "--key" else "FILE holds whole records"
@@ -180,6 +198,8 @@ def _tell(composed: Composed, birth: Birth, *, as_json: bool) -> None:
         })  # fmt: skip
     elif composed.stream is Stream.EXTERNAL_TASKS:
         write(printable(f"{composed.document['command']} of {composed.key} at {birth}"))
+    elif composed.stream is Stream.OBSERVATIONS:
+        write(printable(f"{composed.document.get('action', 'start')} of observing {composed.key} at {birth}"))
     else:
         what = request_id if request_id is not None else f"{composed.document.get('kind')} of {target}"
         write(printable(f"{what} at {birth}"))

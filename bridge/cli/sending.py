@@ -74,13 +74,17 @@ def encoder(settings: Settings, topic: str, form: str, stream: Stream) -> Encode
     if form == "json":
         return lambda document: json.dumps(document, ensure_ascii=False).encode()
     from bridge.avro.external_encoder import encode_command
+    from bridge.avro.observation_encoder import encode_observation
     from bridge.avro.record_encoder import RecordUnwritableError
     from bridge.avro.request_encoder import encode_request
-    from bridge.wiring import EXTERNAL, REQUEST
+    from bridge.wiring import EXTERNAL, OBSERVATION, REQUEST
 
-    is_external = stream is Stream.EXTERNAL_TASKS
-    write = encode_command if is_external else encode_request
-    schema_id = asyncio.run(_schema_id(settings, EXTERNAL if is_external else REQUEST, topic))
+    schema, write = {
+        Stream.ACTION_REQUESTS: (REQUEST, encode_request),
+        Stream.EXTERNAL_TASKS: (EXTERNAL, encode_command),
+        Stream.OBSERVATIONS: (OBSERVATION, encode_observation),
+    }[stream]
+    schema_id = asyncio.run(_schema_id(settings, schema, topic))
 
     def encode(document: Mapping[str, Any]) -> bytes:
         try:

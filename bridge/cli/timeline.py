@@ -28,7 +28,7 @@ def event_line(event: Mapping[str, Any], *, request_width: int = 0) -> Text:
     task = event.get("task") or {}
     outcome = event.get("outcome")
     style = _STYLES.get(outcome, "red") if outcome else _CHANGE_STYLES.get(event["change"], "cyan")
-    name = event.get("request_id") or event.get("external_key") or event["birth"]
+    name = event.get("request_id") or event.get("external_key") or _observed(event) or event["birth"]
     return Text.assemble(
         (clock_time(event.get("observed_at")), "dim"),
         "  ",
@@ -42,6 +42,36 @@ def event_line(event: Mapping[str, Any], *, request_width: int = 0) -> Text:
         task_status(task, final=bool(outcome)),
         (_why(event), "dim"),
     )
+
+
+def any_line(event: Mapping[str, Any]) -> Text:
+    """The line of a status event, or of one of a blocking task."""
+    return event_line(event) if "change" in event else blocking_line(event)
+
+
+def blocking_line(event: Mapping[str, Any]) -> Text:
+    """``time  blocking task  #sequence state  operation  of whom  until when`` in one line."""
+    from rich.text import Text
+
+    organization, user = ((event.get(name) or {}).get("name") or "" for name in ("organization", "user"))
+    until = clock_time(event.get("timeout"))
+    waits = f"  {event.get('timeout_action') or 'ends'} at {until}" if until and not event["final"] else ""
+    return Text.assemble(
+        (clock_time(event.get("observed_at")), "dim"),
+        "  ",
+        (printable(str(event["id"])), "bold"),
+        "  ",
+        (f"#{event['sequence']:<3}", "dim"),
+        (printable(str(event.get("state") or "")).ljust(9), "cyan" if event["final"] else "yellow"),
+        " ",
+        printable(f"{event.get('operation') or ''}  {organization} {user}".rstrip()),
+        (printable(waits), "dim"),
+    )
+
+
+def _observed(event: Mapping[str, Any]) -> str | None:
+    """The Task of an event that no request is behind."""
+    return (event.get("task") or {}).get("id") if event.get("lifecycle") == "observation" else None
 
 
 def clock_time(value: object) -> str:

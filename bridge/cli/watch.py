@@ -13,12 +13,14 @@ import typer
 
 from bridge.cli.console import note, out_console, write_json_line
 from bridge.cli.interrupting import interruptible
-from bridge.cli.options import ConfigOption, JsonOption, load_settings
-from bridge.cli.timeline import event_line
+from bridge.cli.options import ConfigOption, JsonOption, UsageError, load_settings
+from bridge.cli.timeline import any_line
+from bridge.core.events import Stream
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
 
+_GOOD_ENDS = frozenset({"success", "resumed"})
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -33,8 +35,8 @@ class Filter:
 
     def takes(self, event: Mapping[str, Any]) -> bool:
         return (
-            (self.request is None or event["request_id"] == self.request)
-            and (self.external is None or event["external_key"] == self.external)
+            (self.request is None or event.get("request_id") == self.request)
+            and (self.external is None or event.get("external_key") == self.external)
             and (self.correlation is None or event["correlation_id"] == self.correlation)
             and (self.entity is None or self._is_of_entity(event))
         )
@@ -65,6 +67,8 @@ def watch(
     config: ConfigOption = None,
     request: Annotated[str | None, typer.Option(metavar="ID", help="Only this request.")] = None,
     external: Annotated[str | None, typer.Option(metavar="KEY", help="Only this external task.")] = None,
+    observed: Annotated[bool, typer.Option("--observed", help="Events of observed Tasks instead.")] = False,
+    blocking: Annotated[bool, typer.Option("--blocking", help="Events of blocking tasks instead.")] = False,
     correlation: Annotated[str | None, typer.Option(metavar="ID", help="Only this correlation id.")] = None,
     entity: Annotated[
         str | None,
@@ -82,25 +86,32 @@ def watch(
 ) -> None:
     """Show status events live, decoded.
 
-    With --until-final the exit code is 0 when the story ended in success, otherwise 1.
+    With --until-final the exit code is 0 when the story ended in success (a blocking task: was resumed), otherwise 1.
     """
     settings = load_settings(config).settings
+    if observed and blocking:
+        raise UsageError("--observed and --blocking are two topics: watch one")
+    stream = Stream.OBSERVED_TASKS if observed else Stream.BLOCKING_TASKS if blocking else Stream.TASK_EVENTS
     wanted = Filter(request, correlation, entity, external)
     end = End(until_final, until_end, time.monotonic() + timeout if timeout is not None else None)
-    if not asyncio.run(_watch(settings, wanted, end, from_beginning=from_beginning, as_json=json)):
+    if not asyncio.run(_watch(settings, stream, wanted, end, from_beginning=from_beginning, as_json=json)):
         raise typer.Exit(1)
 
 
-async def _watch(settings: Settings, wanted: Filter, end: End, *, from_beginning: bool, as_json: bool) -> bool:
+async def _watch(
+    settings: Settings, stream: Stream, wanted: Filter, end: End, *, from_beginning: bool, as_json: bool
+) -> bool:
     """Whether it ended as was wanted: not when the time was up, or a story ended in anything but success."""
     from bridge.avro.event_decoder import EventDecoder, EventUndecodableError, to_json
     from bridge.cli.connections import kafka_config, schema_registry
     from bridge.kafka.clients import tail
+    from bridge.wiring import BLOCKING, EVENT
 
-    decoder = EventDecoder(schema_registry(settings))
+    is_blocking = stream is Stream.BLOCKING_TASKS
+    decoder = EventDecoder(schema_registry(settings), BLOCKING if is_blocking else EVENT)
     console = out_console()
     records = tail(
-        kafka_config(settings), [settings.topics.task_events], from_beginning=from_beginning,
+        kafka_config(settings), [getattr(settings.topics, stream)], from_beginning=from_beginning,
         until_end=end.with_topic, stop=end.is_due,
     )  # fmt: skip
     # The reader blocks this thread; nothing else runs here, and the registry is asked in threads of its own.
@@ -117,7 +128,7 @@ async def _watch(settings: Settings, wanted: Filter, end: End, *, from_beginning
         if as_json:
             write_json_line(to_json(event))
         else:
-            console.print(event_line(event), soft_wrap=True)
+            console.print(any_line(event), soft_wrap=True)
         if end.with_final and event["final"]:
-            return bool(event["outcome"] == "success")
+            return event.get("outcome", event.get("state")) in _GOOD_ENDS
     return end.with_topic and not end.with_final and not end.is_due()

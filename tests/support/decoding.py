@@ -7,12 +7,14 @@ from typing import Any
 from bridge.avro.event_decoder import EventDecoder
 from bridge.ports import Headers
 
-_DECODER = EventDecoder()
+_STATUS = EventDecoder()
+_BLOCKING = EventDecoder(name="blocking-task-event")
 
 
 def decoded(value: bytes | None, headers: Headers = ()) -> dict[str, Any]:
-    """An event as a document by the names of its schema."""
-    reading = _DECODER.decode(value, headers)
+    """An event as a document by the names of its schema, which its header ``ce_type`` tells."""
+    is_blocking = dict(headers).get("ce_type") == b"vcdbridge.v1.BlockingTaskEvent"
+    reading = (_BLOCKING if is_blocking else _STATUS).decode(value, headers)
     try:
         reading.send(None)
     except StopIteration as done:

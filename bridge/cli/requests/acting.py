@@ -68,8 +68,13 @@ class Word:
         return told
 
 
-def refuse_external(word: Word, target: Lifecycle | Ended | None) -> None:
-    """Raises UsageError: an external task is driven by commands of its own."""
+def refuse_others(word: Word, target: Lifecycle | Ended | None) -> None:
+    """Raises UsageError: external tasks and observations are driven by records of their own."""
+    if isinstance(target, Lifecycle) and target.observation is not None:
+        raise UsageError(
+            f"{word.name!r} is of an observation: requests {word.verb} is for action requests",
+            hint="vcd-bridge send --observation stop --organization … ends an observation",
+        )
     if isinstance(target, Lifecycle) and target.kind is Kind.EXTERNAL_TASK:
         raise UsageError(
             f"{word.name!r} is an external task: requests {word.verb} is for action requests",

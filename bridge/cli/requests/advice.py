@@ -43,6 +43,8 @@ class Judge:
             return f"{name!r} has already ended ({target.outcome})"
         if target.kind is Kind.EXTERNAL_TASK:
             return f"{name!r} is an external task, which its own commands drive"
+        if target.observation is not None:
+            return f"{name!r} is of an observation, which a start or a stop of its organization drives"
         if target.kind is Kind.CONTROL:
             return f"{name!r} is itself a record that waits for another request"
         return decide(self.now, target, wanted, self.facts_of(target.operation), self.rules).refusal
@@ -51,6 +53,8 @@ class Judge:
         """What would be accepted now."""
         if one.kind is Kind.EXTERNAL_TASK:
             return _for_external(one)
+        if one.kind is Kind.OBSERVATION:
+            return _for_observation(one)
         if one.kind is Kind.CONTROL or one.request_id is None:
             return []
         name = _typed(one.request_id, one)
@@ -109,6 +113,13 @@ def _for_external(one: Lifecycle) -> list[Possible]:
         again = "makes the bridge look for its Task again; what is not found is made"
         found.insert(0, Possible(command=f"send --external update --key {key} --field details=…", effect=again))
     return found
+
+
+def _for_observation(one: Lifecycle) -> list[Possible]:
+    if one.phase is Phase.STOPPING:
+        return []
+    stop = f"send --observation stop --organization {_typed(one.organization or '', one)}"
+    return [Possible(command=stop, effect="ends it: nothing more is told of its organization's Tasks")]
 
 
 def external_way(verb: str, target: Lifecycle) -> str:

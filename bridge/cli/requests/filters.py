@@ -21,10 +21,16 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
+_SIGHTED = frozenset({Kind.OBSERVED_TASK, Kind.BLOCKING_TASK})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """None and empty: all. ``operation`` is a pattern (``*VApp``); ``entity`` a uuid in any spelling, or a part of its
-    path; ``received_before`` and ``ended_since`` are aware times."""
+    """None and empty: all, but what observations have seen only where its ``kind`` is asked for.
+
+    ``operation`` is a pattern (``*VApp``); ``entity`` a uuid in any spelling, or a part of its path;
+    ``received_before`` and ``ended_since`` are aware times.
+    """
 
     phases: Collection[Phase] = ()
     operation: str | None = None
@@ -38,14 +44,14 @@ class Filter:
         phase, kind = text_header(record.headers, "vb_phase"), text_header(record.headers, "vb_lifecycle")
         return (
             (not self.phases or phase is None or phase in self.phases)
-            and (self.kind is None or kind is None or kind == self.kind)
+            and (kind is None or self._takes_kind(kind))
             and (self.operation is None or self._fits_operation(text_header(record.headers, "vb_operation")))
         )
 
     def takes(self, one: Lifecycle) -> bool:
         return (
             (not self.phases or one.phase in self.phases)
-            and (self.kind is None or one.kind is self.kind)
+            and self._takes_kind(one.kind)
             and (self.operation is None or self._fits_operation(one.operation))
             and (self.received_before is None or one.received_at <= self.received_before)
             and (self.entity is None or self._fits_entity(one))
@@ -59,6 +65,9 @@ class Filter:
         return (self.kind is None or self.kind is kind) and (
             self.ended_since is None or one.ended_at >= self.ended_since
         )
+
+    def _takes_kind(self, kind: str) -> bool:
+        return kind not in _SIGHTED if self.kind is None else kind == self.kind
 
     def _fits_operation(self, operation: str | None) -> bool:
         return fnmatchcase((operation or "").lower(), (self.operation or "").lower())

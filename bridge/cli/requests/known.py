@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -54,7 +55,20 @@ class About:
         from bridge.avro.framing import text_header
 
         names = (text_header(record.headers, "vb_request_id"), text_header(record.headers, "vb_external_key"))
-        return self.name in names or _birth(record) == self.name.encode()
+        return self.name in names or _birth(record) == self.name.encode() or self._is_of_observation(record)
+
+    def _is_of_observation(self, record: StoredRecord) -> bool:
+        """An observation is called by its organization, what it has seen by that and its URN."""
+        from bridge.avro.framing import text_header
+
+        organization, remembered = (
+            text_header(record.headers, f"vb_{name}") for name in ("organization", "observation")
+        )
+        if organization is None or not self.name.startswith(organization):
+            return False
+        urn = self.name.removeprefix(organization).removeprefix("/")
+        is_order = text_header(record.headers, "vb_lifecycle") == Kind.OBSERVATION
+        return is_order if not urn else json.dumps(urn) in (remembered or "")
 
     def _has_task(self, record: StoredRecord) -> bool:
         return self.task_id is not None and self.task_id.encode() in record.value

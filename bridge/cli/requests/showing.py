@@ -11,12 +11,14 @@ from bridge.avro.times import to_text
 from bridge.cli.console import out_console, printable, write
 from bridge.cli.requests.advice import Judge, Possible
 from bridge.cli.requests.words import document_of, kind_of, length, name_of, since_of, where_of, why_of
-from bridge.cli.timeline import event_line
+from bridge.cli.timeline import any_line
 from bridge.core.deciding import next_wake
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.core.rules import Rules
 
 _MOST_AHEAD = 10
+_CALLING = frozenset({Kind.ACTION_REQUEST, Kind.EXTERNAL_TASK})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def write_shown(shown: Shown) -> None:
         write("  nothing is told of it on the topic of events (yet, or any more)")
     console = out_console()
     for event in shown.events:
-        console.print(event_line(event), soft_wrap=True)
+        console.print(any_line(event), soft_wrap=True)
     _write_possible(shown)
 
 
@@ -80,7 +82,7 @@ def waits_for(one: Lifecycle, ahead: Sequence[Lifecycle], rules: Rules) -> str:
     behind = f"{len(ahead)} before it in its lane, the first is {name_of(ahead[0])}" if ahead else ""
     match one.phase:
         case Phase.RESOLVING:
-            return "VCD's word on the organization, owner and user that it names"
+            return _named(one)
         case Phase.RECEIVED:
             return behind or "a free permit for its call"
         case Phase.WAITING:
@@ -91,10 +93,32 @@ def waits_for(one: Lifecycle, ahead: Sequence[Lifecycle], rules: Rules) -> str:
             return f"a look at VCD: what became of attempt {one.attempt} ({one.unsure_code}) is not known"
         case Phase.FOLLOWING if one.kind is Kind.EXTERNAL_TASK:
             return "its owner's next update or finish"
+        case Phase.FOLLOWING | Phase.STOPPING | Phase.KEPT if one.observation is not None:
+            return _observed(one)
         case Phase.FOLLOWING:
             return f"the end of {one.task_id}" + (", which it was asked to cancel" if one.cancel_wanted else "")
         case Phase.PARKED:
             return "an operator" if one.kind is Kind.ACTION_REQUEST else "its owner's next command"
+        case _:
+            return ""
+
+
+def _named(one: Lifecycle) -> str:
+    if one.kind is Kind.OBSERVATION:
+        return "VCD's word on the organization that it names"
+    return "VCD's word on the organization, owner and user that it names"
+
+
+def _observed(one: Lifecycle) -> str:
+    match one.observation, one.phase:
+        case OrderPart(), Phase.STOPPING:
+            return "what it has seen to be forgotten"
+        case OrderPart(position=position), _:
+            return f"its next look: told is what ended up to {to_text(position)}" if position is not None else ""
+        case SightedPart(id=urn), Phase.FOLLOWING:
+            return f"the end of {urn}"
+        case SightedPart(ended_at=ended_at), _:
+            return f"no look to show its end again, of {to_text(ended_at)}" if ended_at is not None else ""
         case _:
             return ""
 
@@ -144,7 +168,7 @@ def _facts(one: Lifecycle, shown: Shown) -> list[tuple[str, str]]:
         ("phase", f"{one.phase.value} for {length(now - since_of(one))}{_in_brackets(why_of(one))}"),
         ("waits for", waits_for(one, shown.ahead, rules)),
         ("received", f"{to_text(one.received_at)} ({length(now - one.received_at)} ago)"),
-        ("attempts", attempts if one.kind is not Kind.CONTROL else ""),
+        ("attempts", attempts if one.kind in _CALLING else ""),
         ("in doubt", f"attempt {one.attempt}: {one.unsure_code}" if one.unsure_code is not None else ""),
         ("intent", to_text(one.intent_at) if one.intent_at is not None else ""),
         ("deadlines", due),
@@ -213,8 +237,8 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
     task = event.get("task") or {}
     time = event["observed_at"]
     return {
-        "event_id": event["event_id"], "sequence": event["sequence"], "change": event["change"],
-        "outcome": event["outcome"], "reason": event["reason"], "observed_at": _time(time),
+        "event_id": event["event_id"], "sequence": event["sequence"], "change": event.get("change"),
+        "outcome": event.get("outcome"), "reason": event.get("reason"), "observed_at": _time(time),
         "status": task.get("status"), "progress": task.get("progress"), "task": task.get("id"),
         "evidence": list(event.get("evidence") or ()),
     }  # fmt: skip

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.cli.requests.known import CLOCKS_APART
+from bridge.core.events import Stream
 from bridge.core.lifecycle import Ended, Lifecycle
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ async def told_of(settings: Settings, connection: KafkaConfig, one: Lifecycle | 
     from bridge.core.story import event_key
     from bridge.kafka.clients import tail
     from bridge.kafka.looking import places_at
+    from bridge.wiring import BLOCKING, EVENT
 
-    topic, registry = settings.topics.task_events, schema_registry(settings)
-    decoder = EventDecoder(registry)
+    stream = one.stream if isinstance(one, Lifecycle) else Stream.TASK_EVENTS
+    topic, registry = getattr(settings.topics, stream), schema_registry(settings)
+    decoder = EventDecoder(registry, BLOCKING if stream is Stream.BLOCKING_TASKS else EVENT)
     began = began_at(connection, one)
     places = places_at(connection, topic, began - CLOCKS_APART) if began is not None else None
-    key = event_key(one.name, one.key if isinstance(one, Lifecycle) else None)
+    key = event_key(one.told_under, one.key) if isinstance(one, Lifecycle) else event_key(one.name, None)
     found = {}
     for record in tail(connection, [topic], until_end=True, places=places):
         if record is None or (key is not None and record.key != key):

@@ -43,7 +43,13 @@ def list_(
     operation: Annotated[str | None, typer.Option(metavar="PATTERN", help="E.g. '*VApp'.")] = None,
     entity: Annotated[str | None, typer.Option(metavar="ID", help="In any spelling, or a part of its path.")] = None,
     older_than: Annotated[str | None, typer.Option(metavar="SPAN", help="Received longer ago, e.g. 2h.")] = None,
-    kind: Annotated[str | None, typer.Option(help="action_request, external_task or control.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="action_request, external_task, control, observation; or observed_task, blocking_task: what "
+            "observations have seen is shown only so."
+        ),
+    ] = None,
     ended: Annotated[bool, typer.Option("--ended", help="Also what ended, within the dedupe window.")] = False,
     since: Annotated[
         str | None, typer.Option(metavar="TIME|SPAN", help="With --ended: not what ended before, e.g. 1d.")
@@ -184,7 +190,7 @@ def _speak(
         Watched,
         only,
         places_to_watch,
-        refuse_external,
+        refuse_others,
         send_word,
         watch_word,
     )
@@ -196,7 +202,7 @@ def _speak(
     about = About(name, word.task_id)
     known = read_known(settings, ended=True, choose=about.choose, takes_ended=about.takes_ended)
     target = known.one(name)
-    refuse_external(word, target)
+    refuse_others(word, target)
     objection = _judge(settings, known.now).objection(target, name, word.wanted)
     if objection is None and target is not None and word.task_id is not None:
         holder = known.holder(word.task_id, target.birth)

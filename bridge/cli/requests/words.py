@@ -8,9 +8,13 @@ from typing import Any
 
 from bridge.avro.times import to_text
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
+from bridge.core.observation_parts import OrderPart, SightedPart
 
 _UUID_TAIL = re.compile(r"([0-9a-fA-F]{8})-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_KINDS = {Kind.ACTION_REQUEST: "request", Kind.EXTERNAL_TASK: "external"}
+_KINDS = {
+    Kind.ACTION_REQUEST: "request", Kind.EXTERNAL_TASK: "external", Kind.OBSERVATION: "observation",
+    Kind.OBSERVED_TASK: "observed", Kind.BLOCKING_TASK: "blocking",
+}  # fmt: skip
 
 
 def name_of(one: Lifecycle | Ended) -> str:
@@ -99,7 +103,26 @@ def document_of(one: Lifecycle | Ended) -> dict[str, Any]:
         "overdue": one.overdue, "cancel_wanted": one.cancel_wanted, "lane_released": one.lane_released,
         "correlation_id": one.correlation_id, "requested_by": one.requested_by, "control": one.control,
         "target": one.target_request_id, "sequence": one.sequence, "content_hash": one.content_hash or None,
+        "observation": _observation(one.observation),
     }  # fmt: skip
+
+
+def _observation(part: OrderPart | SightedPart | None) -> dict[str, Any] | None:
+    """Times are VCD's."""
+    match part:
+        case OrderPart():
+            return {
+                "organization_uuid": part.organization_uuid, "since": _text(part.since),
+                "position": _text(part.position), "blocking_tasks": part.blocking_tasks,
+            }  # fmt: skip
+        case SightedPart():
+            return {"order": str(part.order), "id": part.id, "ended_at": _text(part.ended_at)}
+        case None:
+            return None
+
+
+def _text(time: datetime | None) -> str | None:
+    return to_text(time) if time is not None else None
 
 
 def _kind(one: Ended) -> str:
