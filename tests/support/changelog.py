@@ -6,9 +6,10 @@ from typing import Any
 
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.lifecycle import Lifecycle
+from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.engine.records import CURSOR_KEY
 from bridge.ports import StoredRecord
-from tests.support.checker.evidence import CursorWrite, EndedRecord, RequestWrite, StateWrite, Write
+from tests.support.checker.evidence import CursorWrite, EndedRecord, Order, RequestWrite, Sighting, StateWrite, Write
 
 _CODEC = AvroStoreCodec()
 
@@ -52,4 +53,19 @@ def _state(lifecycle: Lifecycle, **where: Any) -> StateWrite:
         task_id=lifecycle.task_id,
         external_key=lifecycle.external_key,
         heard_at=lifecycle.heard_at.timestamp() if lifecycle.heard_at is not None else None,
+        order=_order(lifecycle.observation),
+        sighting=_sighting(lifecycle.observation),
     )
+
+
+def _order(part: OrderPart | SightedPart | None) -> Order | None:
+    if not isinstance(part, OrderPart) or part.position is None or part.floor is None:
+        return None
+    return Order(organization=part.organization_uuid, position=part.position.timestamp(), floor=part.floor.timestamp())
+
+
+def _sighting(part: OrderPart | SightedPart | None) -> Sighting | None:
+    if not isinstance(part, SightedPart):
+        return None
+    ended_at = part.ended_at.timestamp() if part.ended_at is not None else None
+    return Sighting(order=str(part.order), task_id=part.id, ended_at=ended_at)

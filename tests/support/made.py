@@ -31,6 +31,8 @@ from tests.support.checker.evidence import (
 TOPIC = "in"
 EXTERNAL = "ext"
 """The topic of commands about external tasks."""
+OBSERVATIONS = "obs"
+"""The topic of records about observations."""
 GROUP = "bridge"
 OPERATIONS = {
     "deploy": OperationFacts("probe", "/vApp/{id}"),
@@ -65,7 +67,7 @@ class Made:
     def evidence(self) -> Evidence:
         cursors = {write.place: write.next_offset for write in self.writes if isinstance(write, CursorWrite)}
         whole: dict[str, Any] = {
-            "ticket_updates": [event["event_id"] for event in self.events if event["final"]],
+            "ticket_updates": [event["event_id"] for event in self.events if event["final"] and _is_asked_for(event)],
             "event_transactions": self.event_transactions, "tenures": self._tenures(),
             "offset_transactions": self._offset_transactions(),
             "offsets": cursors, "operations": OPERATIONS, "lease_seconds": 2.0, "parked_lane_release_seconds": 60.0,
@@ -278,6 +280,11 @@ class Made:
 
     def tick(self, seconds: float = 0.5) -> None:
         self.now += seconds
+
+
+def _is_asked_for(event: Mapping[str, Any]) -> bool:
+    """It is not of what an observation has seen."""
+    return not event["birth"].startswith(f"{OBSERVATIONS}/0/-")
 
 
 def clean() -> Made:

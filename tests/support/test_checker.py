@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import broken_externals, broken_positions, broken_steps, checker
+from tests.support import broken_externals, broken_observations, broken_positions, broken_steps, checker
 from tests.support.breaking import BREAKAGES, Break, said
 from tests.support.checker import Harm, Violation, violations
 from tests.support.checker.evidence import (
@@ -27,16 +27,17 @@ from tests.support.checker.evidence import (
     story_id,
 )
 from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, Made, clean
-from tests.support.made_external import Ticket, clean_with_externals
+from tests.support.made_external import Ticket
+from tests.support.made_observation import clean_with_observations
 
-assert all(module.__doc__ for module in (broken_externals, broken_positions, broken_steps)), (
+assert all(module.__doc__ for module in (broken_externals, broken_observations, broken_positions, broken_steps)), (
     "their breakages belong to BREAKAGES"
 )
 
 
 @cache
 def _told(broken: Break) -> list[Violation]:
-    made = clean_with_externals()
+    made = clean_with_observations()
     broken(made)
     return violations(made.evidence())
 
@@ -684,12 +685,12 @@ def too_much_waits(made: Made) -> None:
 
 
 def test_a_clean_run_passes() -> None:
-    assert violations(clean_with_externals().evidence()) == []
+    assert violations(clean_with_observations().evidence()) == []
 
 
 def test_an_end_in_the_very_millisecond_of_its_call_passes() -> None:
     """The ledger has finer times than events: the call that an end came of can seem to be the later."""
-    made = clean_with_externals()
+    made = clean_with_observations()
     story = birth(made, "synchronous")
     (call,) = made.calls(story)
     end = made.story(story)[-1]
@@ -724,7 +725,7 @@ def test_every_sentence_of_the_checker_is_said_of_some_run() -> None:
     ],
 )
 def test_a_violation_says_what_sort_of_harm_it_is_and_to_which_stories(broken: Break, kind: Harm) -> None:
-    births = {record.birth for record in clean_with_externals().inputs}
+    births = {record.birth for record in clean_with_observations().inputs}
     pattern = BREAKAGES[broken.__name__][0]
     found = next(one for one in _told(broken) if re.search(pattern, one))
     assert found.kind is kind

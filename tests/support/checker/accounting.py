@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tests.support.checker.controls import control_is_accounted_for
-from tests.support.checker.evidence import ExternalRecord, InputRecord, place_of
+from tests.support.checker.evidence import ExternalRecord, InputRecord, ObservationRecord, place_of
 from tests.support.checker.joined import Joined, code, is_repeat_answer
+from tests.support.checker.observed import observation_is_accounted_for
 from tests.support.checker.violation import Violation, amiss, doubled, lost
 
 _CONFLICTS = {"request_id_conflict", "external_key_conflict"}
@@ -24,7 +25,7 @@ def everything_has_a_record(joined: Joined) -> Iterator[Violation]:
     }
     for place, births in places.items():
         for birth in births:
-            if birth not in joined.records and birth not in joined.orphans:
+            if birth not in joined.records and birth not in joined.orphans and birth not in joined.sightings:
                 yield amiss(f"I1 {place} of {birth}: there is no such input record", birth)
     for birth, count in Counter(evidence.dead_letters).items():
         if count > 1:
@@ -48,6 +49,8 @@ def every_record_is_accounted_for(joined: Joined) -> Iterator[Violation]:
                     f"I1 {joined.name(record.birth)}: never taken, the partition's cursor stands before it",
                     record.birth,
                 )
+        elif isinstance(record, ObservationRecord):
+            yield from observation_is_accounted_for(joined, record)
         elif record.opens:
             yield from _opener(joined, record)
         else:

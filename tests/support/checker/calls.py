@@ -126,7 +126,7 @@ def ends_match_calls(joined: Joined) -> Iterator[Violation]:
     """What a final event without a Task claims is what the ledger shows."""
     for birth, story in joined.stories.items():
         final = joined.final(birth)
-        if final is None or code(final) == "resolved" or is_repeat_answer(story):
+        if final is None or code(final) == "resolved" or is_repeat_answer(story) or joined.is_of_an_observation(birth):
             continue
         name, outcome = joined.name(birth), final["outcome"]
         reads = joined.facts(birth).reads

@@ -143,6 +143,50 @@ class ExternalRecord(InputRecord):
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class ObservationRecord(InputRecord):
+    """One record about an observation. ``key`` is the record's, which names the organization; None where it has none.
+
+    ``is_tombstone``: it has no value, and stops.
+    """
+
+    key: str | None = None
+    is_tombstone: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "stop" if self.is_tombstone else str((self.document or {}).get("action") or "start")
+
+    @property
+    def opens(self) -> bool:
+        return self.document is not None and self.kind == "start"
+
+    @property
+    def name(self) -> str | None:
+        return self.key
+
+    @property
+    def request_id(self) -> str | None:
+        return None
+
+    @property
+    def target(self) -> str | None:
+        return self.key
+
+    @property
+    def operation(self) -> str | None:
+        return None
+
+    @property
+    def readable(self) -> bool:
+        return self.document is not None or self.is_tombstone
+
+    @property
+    def content(self) -> str:
+        document = self.document or {}
+        return json.dumps({name: document.get(name) or None for name in ("since", "blocking_tasks")}, sort_keys=True)
+
+
 _UNCOUNTED = {"command", "command_id", "revision", "correlation_id", "expire_after_seconds"}
 
 
@@ -219,13 +263,19 @@ class VcdTask:
     """A Task as VCD has it when the run is over. ``visible`` False: VCD shows it to nobody any more.
 
     ``look_alike``: somebody else started it as the bridge's own user, on the same entity; nobody can tell it apart.
-    ``statuses``: all that it has ever had, where that is known.
+    ``statuses``: all that it has ever had, where that is known. ``organization``: its uuid; None: of none that could
+    be observed by itself. ``began`` and ``ended``: when, by VCD's clock; None: not known, or it runs. ``hidden``: from
+    when until when VCD showed it to nobody.
     """
 
     status: str
     visible: bool = True
     look_alike: bool = False
     statuses: Collection[str] = ()
+    organization: str | None = None
+    began: float | None = None
+    ended: float | None = None
+    hidden: Sequence[tuple[float, float]] = ()
 
 
 ENDS = frozenset({"success", "error", "aborted", "canceled"})
@@ -274,6 +324,25 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How far an observation has come, by VCD's clock. ``organization``: uuid; None: all of them. ``position``: what
+    ended up to here is told; ``floor``: of what ended before nothing is remembered."""
+
+    organization: str | None
+    position: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What was seen: by which observation, of which Task, and when that ended, by VCD's clock, if its end is told."""
+
+    order: str
+    task_id: str
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateWrite(Write):
     """A lifecycle's state; ``phase`` None: its tombstone, which says nothing else."""
 
@@ -288,6 +357,10 @@ class StateWrite(Write):
     external_key: str | None = None
     heard_at: float | None = None
     """When a command about an external task was last taken."""
+    order: Order | None = None
+    """Of an observation, once it is followed."""
+    sighting: Sighting | None = None
+    """Of a Task that an observation has seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -458,6 +531,10 @@ class Evidence:
     """By so much an end may have been decided before it was written, and a record have been looked at before that."""
     max_open: int | None = None
     max_waiting_bytes: int | None = None
+    judged_at: float | None = None
+    """When the run was over; None: not known, so nobody is asked to have come so far."""
+    lists_late_seconds: float = 5.0
+    """VCD's lists show everything so long after it has happened; longer than that with the doubt about its clock."""
 
     def is_surely_remembered(self, age: float) -> bool:
         """What ended ``age`` seconds ago: its id is known."""

@@ -20,6 +20,7 @@ from tests.support.checker.evidence import (
     ExternalTask,
     InputRecord,
     LedgerCall,
+    ObservationRecord,
     OperationFacts,
     Place,
     StateWrite,
@@ -49,7 +50,10 @@ class Joined:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.records = {record.birth: record for record in evidence.inputs}
-        self.orphans = {write.birth for write in evidence.writes if isinstance(write, StateWrite) and _is_orphan(write)}
+        without = [write for write in evidence.writes if isinstance(write, StateWrite) and _is_without_record(write)]
+        self.sightings = {write.birth: write.sighting for write in without if write.sighting is not None}
+        """What observations have seen: no record opened it, and none is about it."""
+        self.orphans = {write.birth for write in without if write.birth not in self.sightings}
         """Lifecycles of Tasks that nobody had: no record opened them."""
         self.births = {story_id(birth): birth for birth in (*self.records, *self.orphans)}
         self.stories: dict[str, list[Event]] = defaultdict(list)
@@ -97,7 +101,8 @@ class Joined:
         """How a violation names a story: where it was born, what it was called, what it wanted."""
         record = self.records.get(birth)
         if record is None:
-            return birth
+            sighting = self.sightings.get(birth)
+            return birth if sighting is None else f"{birth} ({sighting.task_id}, observed)"
         wanted = record.operation or record.kind
         return f"{birth} ({record.name or record.target}, {wanted})"
 
@@ -132,6 +137,10 @@ class Joined:
         """By the coordinator's word the partition was this process's then; True where there is no such word."""
         tenures = [tenure for tenure in self.evidence.tenures if tenure.place == place]
         return not tenures or any(one.process == process and one.since <= at < one.until for one in tenures)
+
+    def is_of_an_observation(self, birth: str) -> bool:
+        """It is one, or was seen by one: its end is not remembered, since nobody could ask for it again."""
+        return birth in self.sightings or isinstance(self.records.get(birth), ObservationRecord)
 
     # --- one story ----------------------------------------------------------------------------------------------------
 
@@ -353,7 +362,7 @@ def is_repeat_answer(story: Sequence[Event]) -> bool:
     return len(story) == 1 and code(story[0]) == "repeat"
 
 
-def _is_orphan(write: StateWrite) -> bool:
+def _is_without_record(write: StateWrite) -> bool:
     """No record has an offset below zero."""
     return int(write.birth.rpartition("/")[2]) < 0
 

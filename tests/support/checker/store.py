@@ -63,7 +63,7 @@ def store_equals_stories(joined: Joined) -> Iterator[Violation]:
         name, final, standing = joined.name(birth), joined.final(birth), joined.standing(birth)
         if standing is not None and standing.kind != "control" and standing.sequence != len(story):
             yield amiss(f"I7 {name}: the store knows {standing.sequence} events, {len(story)} were told", birth)
-        if final is None or is_repeat_answer(story) or birth not in joined.states:
+        if final is None or is_repeat_answer(story) or birth not in joined.states or joined.is_of_an_observation(birth):
             continue
         ended = joined.ended.get(birth)
         if ended is None and joined.opened(birth):
@@ -137,7 +137,8 @@ def cursors_go_forward(joined: Joined) -> Iterator[Violation]:
 
 @dataclass(slots=True)
 class _Memory:
-    """What a partition's owner holds. What waits for somebody's word rests, and has caps of its own."""
+    """What a partition's owner holds. What waits for somebody's word rests, and has caps of its own; what observations
+    see VCD alone bounds."""
 
     working: dict[str, bool] = field(default_factory=dict)
     controls: set[str] = field(default_factory=set)
@@ -148,7 +149,7 @@ class _Memory:
     def take(self, write: Write) -> None:
         if isinstance(write, CursorWrite):
             self.next_offset = write.next_offset
-        elif isinstance(write, StateWrite):
+        elif isinstance(write, StateWrite) and write.sighting is None:
             if write.phase is None:
                 self.working.pop(write.birth, None)
                 self.controls.discard(write.birth)
@@ -201,8 +202,9 @@ def _opened_beyond_caps(joined: Joined, held: _Memory, step: Sequence[Write]) ->
     for write in step:
         if isinstance(write, RequestWrite) and write.birth in opened and not _may_have_grown(joined, write):
             opened_bytes += write.size_bytes or 0
-        opens = isinstance(write, StateWrite) and write.kind != "control" and write.phase is not None
-        if not isinstance(write, StateWrite) or not opens or write.birth in held.working or write.birth in opened:
+        if not isinstance(write, StateWrite) or not _counts(write):
+            continue
+        if write.birth in held.working or write.birth in opened:
             continue
         if _takes_the_place_of_another(joined, held, write.birth):
             opened.add(write.birth)
@@ -214,6 +216,11 @@ def _opened_beyond_caps(joined: Joined, held: _Memory, step: Sequence[Write]) ->
         if evidence.max_waiting_bytes is not None and size >= evidence.max_waiting_bytes:
             yield amiss(f"I8 {where} {size} bytes, the cap is {evidence.max_waiting_bytes}", write.birth)
         opened.add(write.birth)
+
+
+def _counts(write: StateWrite) -> bool:
+    """It is a lifecycle that a record asked for, and that is open."""
+    return write.phase is not None and write.kind != "control" and write.sighting is None
 
 
 def _may_have_grown(joined: Joined, write: RequestWrite) -> bool:

@@ -12,6 +12,8 @@ from tests.support.checker.violation import Harm, Violation, amiss, disordered, 
 
 _RANK = {"queued": 0, "preRunning": 1, "running": 2, "postRunning": 3}
 _OUTCOMES = ENDS | {"rejected", "expired"}
+_UNSEEN = "unknown"
+"""How what was observed has ended, where VCD does not show that."""
 
 
 def stories_are_whole(joined: Joined) -> Iterator[Violation]:
@@ -36,12 +38,13 @@ def stories_are_whole(joined: Joined) -> Iterator[Violation]:
 
 def each_end_has_one_ticket_update(joined: Joined) -> Iterator[Violation]:
     """Where they are on: a ticket is told each end once, and nothing else. That a command about an external task is
-    refused is no end of the task."""
+    refused is no end of the task; of what observations see no ticket knows."""
     updates = joined.evidence.ticket_updates
     if updates is None:
         return
-    told, ends = Counter(updates), Counter(event["event_id"] for event in joined.evidence.events if event["final"])
-    spared = {event["event_id"] for event in joined.evidence.events if event["final"] and _is_spared(joined, event)}
+    finals = [event for event in joined.evidence.events if event["final"] and event["birth"] not in joined.sightings]
+    told, ends = Counter(updates), Counter(event["event_id"] for event in finals)
+    spared = {event["event_id"] for event in finals if _is_spared(joined, event)}
     for event_id in told | ends:
         if told[event_id] != ends[event_id] and (told[event_id] or event_id not in spared):
             harm = Harm.LOST if told[event_id] < ends[event_id] else Harm.DOUBLED
@@ -83,7 +86,8 @@ def _event(joined: Joined, event: Event) -> Iterator[Violation]:
         yield amiss(f"I4 {name}: event_id is {event['event_id']!r}", event["birth"])
     if event["final"] is not (event["outcome"] is not None):
         yield amiss(f"I4 {name}: final is {event['final']}, outcome {event['outcome']}", event["birth"])
-    if event["outcome"] is not None and event["outcome"] not in _OUTCOMES:
+    is_unseen = event["outcome"] == _UNSEEN and event["birth"] in joined.sightings
+    if event["outcome"] is not None and event["outcome"] not in _OUTCOMES and not is_unseen:
         yield amiss(f"I4 {name}: no outcome is called {event['outcome']!r}", event["birth"])
     if event["final"] is not (event["change"] in {"finished", "rejected"}):
         yield amiss(f"I4 {name}: change {event['change']!r}, final {event['final']}", event["birth"])

@@ -15,8 +15,8 @@ def tasks_belong_to_their_callers(joined: Joined) -> Iterator[Violation]:
     """A story tells the Task that its own call started, one, and no other story tells it."""
     tellers: dict[str, str] = {}
     for birth, story in joined.stories.items():
-        if birth in joined.orphans:
-            continue  # its Task is one that nobody had
+        if birth in joined.orphans or birth in joined.sightings:
+            continue  # its Task is one that nobody had, or anybody's
         told = [] if joined.facts(birth).reads else joined.tasks_told(birth)
         resumed = bool(joined.resumed_at(birth)) or any(code(event) == "resolved" for event in story)
         if len(told) > 1 and not resumed:
