@@ -27,6 +27,9 @@ from bridge.engine.gathering import Gatherer, RoundLimits
 from bridge.engine.hints import Hints
 from bridge.engine.holds import Holds
 from bridge.engine.intake import Desk, Intake
+from bridge.engine.lookout import Lookout, LookoutPace
+from bridge.engine.observation_desk import ObservationDesk
+from bridge.engine.organization_reads import OrganizationReads
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.parts import DrainTimes, Parts
@@ -50,6 +53,7 @@ from bridge.ports import (
     Inbox,
     Journal,
     Notifications,
+    ObservationCodec,
     Observer,
     RequestCodec,
     Store,
@@ -71,6 +75,8 @@ class Ports:
     requests: RequestCodec
     external: ExternalCodec | None = None
     """None: external tasks are off."""
+    observations: ObservationCodec | None = None
+    """None: observation is off."""
     events: EventCodec
     store_codec: StoreCodec
     gateway: VcdGateway
@@ -89,6 +95,7 @@ class Policies:
     rounds: RoundLimits = field(default_factory=RoundLimits)
     pace: FollowPace = field(default_factory=FollowPace)
     watch: WatchPace = field(default_factory=WatchPace)
+    lookout: LookoutPace = field(default_factory=LookoutPace)
     drain: DrainTimes = field(default_factory=DrainTimes)
     answer_timeout: timedelta = timedelta(seconds=30)
     schema_patience: timedelta = timedelta(seconds=60)
@@ -120,17 +127,20 @@ def assemble(
         follower=follower,
         recovery=Recovery(patience, ports.gateway, catalogue, settle, claims),
         holds=Holds(asking, patience, ports.gateway, catalogue, settle),
+        organizations=OrganizationReads(asking, ports.clock, ports.gateway),
         external=external,
         observer=ports.observer,
         reach=reach,
     )
     schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
     desks: dict[str, Desk[Any]] = {
-        policies.names.action_requests: ActionDesk(ports.requests, catalogue, context, writer)
+        topic: ActionDesk(stream, ports.requests, catalogue, context, writer)
+        for stream, topic in policies.names.requested.items()
     }
     rules, topic = policies.rules.external, policies.names.external_tasks
     if rules is not None and topic is not None and ports.external is not None:
         desks[topic] = ExternalDesk(ports.external, rules, lambda: ports.gateway.is_provider, writer)
+    _add_observations(desks, ports, policies)
     starts, timers = Starts(), Timers()
     gatherer = Gatherer(
         clock=ports.clock,
@@ -170,6 +180,7 @@ def assemble(
         partitions=owned,
     )
     schemas.wake = rounds.wake
+    lookout = _lookout(ports, policies, rounds)
 
     def thaw() -> None:
         runner.thawed(owned.values())
@@ -192,7 +203,8 @@ def assemble(
             is_full=gatherer.is_full,
             runner=runner,
             follower=follower,
-            hints=Hints(ports.notifications, (follower.hurry_task,)) if ports.notifications is not None else None,
+            hints=_hints(ports, follower, lookout),
+            lookout=lookout,
             watch=external.watch if external is not None else None,
             orphans=_orphans(ports, rules, rounds),
             external_topic=policies.names.external_tasks,
@@ -216,6 +228,31 @@ def _external_parts(
         looks=ExternalLooks(ports.clock, patience, ports.gateway, rules, settle, claims),
         references=References(asking, ports.gateway),
     )
+
+
+def _add_observations(desks: dict[str, Desk[Any]], ports: Ports, policies: Policies) -> None:
+    rules, topic = policies.rules.observation, policies.names.observations
+    if rules is not None and topic is not None and ports.observations is not None:
+        desks[topic] = ObservationDesk(ports.observations, rules, lambda: ports.gateway.is_provider)
+
+
+def _lookout(ports: Ports, policies: Policies, rounds: Rounds) -> Lookout | None:
+    topic = policies.names.observations
+    if topic is None:
+        return None
+    lookout = Lookout(
+        ports.clock, ports.gateway, policies.rules, policies.lookout, policies.answer_timeout, ports.observer
+    )
+    lookout.partitions = lambda: [owned for owned in rounds.partitions.values() if owned.partition.topic == topic]
+    lookout.wake = rounds.wake
+    return lookout
+
+
+def _hints(ports: Ports, follower: Follower, lookout: Lookout | None) -> Hints | None:
+    if ports.notifications is None:
+        return None
+    looks = [follower.hurry_task] if lookout is None else [follower.hurry_task, lookout.hurry_task]
+    return Hints(ports.notifications, looks)
 
 
 def _orphans(ports: Ports, rules: ExternalRules | None, rounds: Rounds) -> Orphans | None:

@@ -65,6 +65,8 @@ class Engine:
             late.append("follower")
         if self._p.watch is not None and self._p.watch.is_stalled(seconds):
             late.append("watch")
+        if self._p.lookout is not None and self._p.lookout.is_stalled(seconds):
+            late.append("lookout")
         return late
 
     @property
@@ -94,6 +96,8 @@ class Engine:
         ]
         if p.watch is not None:
             work.append(p.watch.run())
+        if p.lookout is not None:
+            work.append(p.lookout.run())
         if p.hints is not None:
             work.append(p.hints.run())
         loops = [asyncio.ensure_future(loop) for loop in work]

@@ -168,6 +168,8 @@ class Ownership:
     def _applied(self, owned: OwnedPartition) -> None:
         """After every change of a partition: back-pressure, and the end of the backlog's admission."""
         self._p.flow(owned)
+        if self._p.lookout is not None:
+            self._p.lookout.applied()
         if owned.admitting and not owned.closed and self._backlog_done(owned):
             owned.admitting = False
             self._p.observer.backlog_admitted(owned.partition)
@@ -183,6 +185,8 @@ class Ownership:
     def _follow_on(self, owned: OwnedPartition) -> None:
         """Tasks are followed from the first moment on: that starts nothing and ends nothing by itself."""
         for lifecycle in list(owned.lifecycles.values()):
+            if lifecycle.is_sighted:
+                continue  # its observation looks for it
             shown = lifecycle.kind is Kind.EXTERNAL_TASK and lifecycle.task_id is not None
             if lifecycle.phase is Phase.FOLLOWING or (shown and lifecycle.phase is Phase.WAITING):
                 owned.feed(lifecycle.birth, Restored())

@@ -11,6 +11,7 @@ from bridge.engine.brake import Brake
 from bridge.engine.effects import Effects
 from bridge.engine.follower import Follower
 from bridge.engine.hints import Hints
+from bridge.engine.lookout import Lookout
 from bridge.engine.orphans import Orphans
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits
@@ -52,6 +53,8 @@ class Parts:
     follower: Follower
     hints: Hints | None
     """None: VCD's message bus is not listened to."""
+    lookout: Lookout | None
+    """None: observation is off."""
     watch: Watch | None
     """None, and ``orphans`` too: external tasks are off."""
     orphans: Orphans | None

@@ -20,6 +20,7 @@ from bridge.engine.brake import Brake
 from bridge.engine.external_looks import ExternalLooks
 from bridge.engine.follower import Follower
 from bridge.engine.holds import Holds
+from bridge.engine.organization_reads import OrganizationReads
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Made, Permits, Use, use_of
 from bridge.engine.recovery import Recovery
@@ -67,6 +68,7 @@ class Runner:
         follower: Follower,
         recovery: Recovery,
         holds: Holds,
+        organizations: OrganizationReads,
         external: ExternalParts | None,
         observer: Observer,
         reach: Callable[[str], None],
@@ -78,6 +80,7 @@ class Runner:
         self._follower = follower
         self._recovery = recovery
         self._holds = holds
+        self._organizations = organizations
         self._external = external
         self._observer = observer
         self._reach = reach
@@ -226,6 +229,8 @@ class Runner:
             self._feed(owned, lifecycle, read)
 
     async def _read_named(self, owned: OwnedPartition, lifecycle: Lifecycle, tell: Tell) -> AnyInput | None:
+        if lifecycle.kind is Kind.OBSERVATION:
+            return await self._organizations.read(owned, lifecycle, tell)
         if lifecycle.kind is not Kind.EXTERNAL_TASK:
             return await self._holds.read(owned, lifecycle, tell)
         request = owned.requests.get(lifecycle.birth)

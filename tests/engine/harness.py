@@ -19,6 +19,7 @@ from typing import Any, ParamSpec
 from bridge.assembly import Policies, Ports, assemble
 from bridge.avro.event_codec import AvroEventCodec
 from bridge.avro.external_codec import AvroExternalCodec
+from bridge.avro.observation_codec import AvroObservationCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import Catalogue, load
@@ -157,6 +158,7 @@ class Site:
             control=SimControl(self.control, self.control_delay),
             requests=self.requests,
             external=AvroExternalCodec() if names.external_tasks is not None else None,
+            observations=AvroObservationCodec() if names.observations is not None else None,
             events=AvroEventCodec("test"),
             store_codec=AvroStoreCodec(),
             gateway=self.vcd,

@@ -1,0 +1,52 @@
+"""Reads the organization that an observation names, and from when on it is to be told."""
+
+from __future__ import annotations
+
+from bridge.core.answers import ReadRefused, ReferenceAbsent, ReferenceKind, ReferenceRead, Unavailable
+from bridge.core.inputs import NotReferenced, OrganizationKnown
+from bridge.core.lifecycle import Lifecycle
+from bridge.core.observation_parts import EVERYTHING
+from bridge.engine.asking import Asking, Tell
+from bridge.engine.partition import OwnedPartition
+from bridge.ports import Clock, VcdGateway
+
+FIELD = "organization"
+
+
+class OrganizationReads:
+    """Asks until VCD has answered, or the observation is stopped."""
+
+    def __init__(self, asking: Asking, clock: Clock, gateway: VcdGateway) -> None:
+        self._asking = asking
+        self._clock = clock
+        self._gateway = gateway
+
+    async def read(
+        self, owned: OwnedPartition, lifecycle: Lifecycle, tell: Tell
+    ) -> OrganizationKnown | NotReferenced | None:
+        """None: it is not ours any more. ``tell`` is called when VCD has not answered for several tries."""
+
+        async def ask() -> OrganizationKnown | NotReferenced | Unavailable:
+            return await self._read(lifecycle.organization or "")
+
+        return await self._asking.answer(self._asking.of(owned, lifecycle, tell), FIELD, ask)
+
+    async def _read(self, organization: str) -> OrganizationKnown | NotReferenced | Unavailable:
+        if organization == EVERYTHING:
+            return self._known(None)
+        reading = await self._gateway.read_reference(ReferenceKind.ORGANIZATION, organization)
+        match reading:
+            case ReferenceRead(uuid=uuid):
+                return self._known(uuid)
+            case ReferenceAbsent(message=message):
+                return NotReferenced(FIELD, message)
+            case ReadRefused(http_status=status, message=message):
+                return NotReferenced(FIELD, f"VCD answered {status}: {message}")
+            case Unavailable():
+                return reading
+
+    def _known(self, uuid: str | None) -> OrganizationKnown | Unavailable:
+        ahead = self._gateway.clock_ahead
+        if ahead is None:
+            return Unavailable("VCD has not told its time yet")
+        return OrganizationKnown(uuid, self._clock.now() + ahead)
