@@ -49,9 +49,9 @@ def contract(scenario: Callable[[Kafka], None]) -> Callable[..., None]:
 
 
 def simulated_contract(scenario: Callable[[Kafka], None]) -> Callable[..., None]:
-    """The scenario as a test against the simulated one alone.
+    """The scenario as a test against the simulated one alone, for what real clients cannot be made to do in a test.
 
-    For commits that are lost on their way, which takes a proxy: behind one the real client's
+    Commits that are lost on their way take a proxy: behind one the real client's
     ``send_offsets_to_transaction`` was seen not to return at all, before anything had been lost, and why is not known
     (the bridge's watchdog ends a process in which a call hangs). What real brokers do was tried by hand; that the
     simulated ones do the same is said here and not proven against them.
