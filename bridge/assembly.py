@@ -134,8 +134,7 @@ def assemble(
     )
     schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
     desks: dict[str, Desk[Any]] = {
-        topic: ActionDesk(stream, ports.requests, catalogue, context, writer)
-        for stream, topic in policies.names.requested.items()
+        policies.names.action_requests: ActionDesk(ports.requests, catalogue, context, writer)
     }
     rules, topic = policies.rules.external, policies.names.external_tasks
     if rules is not None and topic is not None and ports.external is not None:
