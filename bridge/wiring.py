@@ -11,7 +11,7 @@ from bridge.assembly import Policies
 from bridge.avro.compatibility import LEVELS, forbidden
 from bridge.avro.schemas import load as load_schema
 from bridge.avro.schemas import subject
-from bridge.core.admission import AdmissionContext, Policy
+from bridge.core.admission import AdmissionContext, Policy, Streams
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Backoff, Rules
@@ -200,6 +200,7 @@ def own_schemas(settings: Settings) -> tuple[OwnSchema, ...]:
     names = topic_names(settings)
     topics = (
         (REQUEST, names.action_requests),
+        (REQUEST, names.approvals),
         (EXTERNAL, names.external_tasks),
         (OBSERVATION, names.observations),
         (EVENT, names.task_events),
@@ -239,7 +240,10 @@ def admission_context(settings: Settings, gateway: HttpGateway) -> AdmissionCont
         api_version=gateway.api_version,
         own_hosts=gateway.own_hosts,
         policy=policy_of(settings),
-        stream_topics=settings.topics.names(),
+        streams=Streams(
+            topics=settings.topics.names(), apart=frozenset({"approvals"} if settings.approvals.enabled else ())
+        ),
+        is_provider=gateway.is_provider,
     )
 
 

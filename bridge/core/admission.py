@@ -13,11 +13,11 @@ from bridge.core.content import Content, ContentRefused, content_of, dotted, jso
 from bridge.core.coordinates import Birth
 from bridge.core.events import Reason
 from bridge.core.lifecycle import StoredRequest
-from bridge.core.policy import Policy, refused_operation, refused_organization, what_destroys
+from bridge.core.policy import Policy, Streams, refused_operation, refused_organization, what_destroys
 from bridge.core.requests import ActionRequest, JsonValue
 from bridge.core.versions import at_least
 
-__all__ = ["CODES", "Admission", "AdmissionContext", "Policy", "Rejection", "judge", "lane_of"]
+__all__ = ["CODES", "Admission", "AdmissionContext", "Policy", "Rejection", "Streams", "judge", "lane_of"]
 
 CODES: dict[str, str] = {
     "invalid_request_id": "a request_id has 1 to 256 printable characters",
@@ -40,6 +40,7 @@ CODES: dict[str, str] = {
     "destructive_not_allowed": "policy does not allow what removes or overwrites something for good",
     "organization_not_allowed": "policy does not allow this organization",
     "watch_until_past": "watch_until was already past on arrival",
+    "provider_needed": "only a login of the provider sees this: all organizations, or their blocking tasks",
 }
 """Reason codes of admission -> meaning."""
 
@@ -48,13 +49,14 @@ CODES: dict[str, str] = {
 class AdmissionContext:
     """What a judgement depends on besides the request. ``own_hosts``: ``host[:port]`` of this VCD, all its names.
 
-    ``stream_topics``: topic by the catalogue's ``stream`` name, for hints.
+    ``is_provider``: whose login it is.
     """
 
     api_version: str
     own_hosts: frozenset[str] = frozenset()
     policy: Policy = field(default_factory=Policy)
-    stream_topics: Mapping[str, str] = field(default_factory=dict)
+    streams: Streams = field(default_factory=Streams)
+    is_provider: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +175,10 @@ def _not_allowed(operation: Operation, content: Content | None, context: Admissi
     if not _in_version(operation, context.api_version):
         return Reason("not_in_api_version", _span(operation, context.api_version), "operation")
     destructive = what_destroys(operation, content.body if content is not None else None)
-    reason = refused_operation(
-        context.policy, operation, destructive=destructive, stream_topics=context.stream_topics
-    )  # fmt: skip
+    reason = refused_operation(context.policy, operation, destructive=destructive, streams=context.streams)
+    if reason is None and operation.hold_action is not None and not context.is_provider:
+        message = f"{operation.name} is for a login of the provider: VCD shows blocking tasks to nobody else"
+        reason = Reason("provider_needed", message, "operation")
     if reason is not None or content is None:
         return reason
     return refused_organization(context.policy, operation, content)

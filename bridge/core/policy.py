@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from bridge.catalogue.operation import Destroys, Operation
@@ -31,8 +31,24 @@ class Policy:
     pass_unknown_body_keys: bool = False
 
 
+ACTION_REQUESTS = "action_requests"
+"""The stream of everything that has none of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Which stream a request has come on, and where the others are: ``topics`` by their names in the catalogue.
+
+    ``apart``: streams that are read, and whose operations are taken there alone.
+    """
+
+    here: str = ACTION_REQUESTS
+    topics: Mapping[str, str] = field(default_factory=dict)
+    apart: frozenset[str] = frozenset()
+
+
 def refused_operation(
-    policy: Policy, operation: Operation, *, destructive: str | None, stream_topics: Mapping[str, str]
+    policy: Policy, operation: Operation, *, destructive: str | None, streams: Streams
 ) -> Reason | None:
     """Why the operation may not be asked for on this topic, or None.
 
@@ -42,8 +58,12 @@ def refused_operation(
     if _matches(operation.name, policy.deny_operations):
         message = f"policy.deny_operations names {operation.name}"
         return Reason("operation_not_allowed", message, "operation")
-    if operation.stream is not None and not named:
-        return Reason("operation_has_own_stream", _hint(operation, operation.stream, stream_topics), "operation")
+    if streams.here != ACTION_REQUESTS:
+        # Who may write there may ask for all that belongs there, and for nothing else.
+        fits = operation.stream == streams.here
+        return None if fits else Reason("operation_has_own_stream", _hint(operation, streams), "operation")
+    if operation.stream is not None and (not named or operation.stream in streams.apart):
+        return Reason("operation_has_own_stream", _hint(operation, streams), "operation")
     if policy.allow_operations and not named:
         return Reason("operation_not_allowed", f"policy.allow_operations does not name {operation.name}", "operation")
     if destructive is not None and not policy.allow_destructive:
@@ -131,11 +151,13 @@ def _meets(value: JsonValue, condition: Destroys) -> bool:
 # --- patterns ---------------------------------------------------------------------------------------------------------
 
 
-def _hint(operation: Operation, stream: str, stream_topics: Mapping[str, str]) -> str:
-    topic = stream_topics.get(stream, stream)
+def _hint(operation: Operation, streams: Streams) -> str:
+    stream = operation.stream or ACTION_REQUESTS
+    topic = streams.topics.get(stream, stream)
     if operation.name == "cancelTask":
         return f"send a record with kind = cancel and target_request_id on {topic} instead of {operation.name}"
-    return f"{operation.name} belongs on {topic}, unless policy.allow_operations names it"
+    only = streams.here != ACTION_REQUESTS or stream in streams.apart
+    return f"{operation.name} belongs on {topic}{'' if only else ', unless policy.allow_operations names it'}"
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -30,15 +30,18 @@ from bridge.ports import Delivery, RequestCodec
 
 
 class ActionDesk:
-    """``context`` gives what admission depends on, e.g. the negotiated API version."""
+    """``stream``: the catalogue's name of what its topic takes. ``context`` gives what admission depends on, e.g. the
+    negotiated API version."""
 
     def __init__(
         self,
+        stream: str,
         codec: RequestCodec,
         catalogue: Catalogue,
         context: Callable[[], AdmissionContext],
         writer: RecordWriter,
     ) -> None:
+        self._stream = stream
         self._codec = codec
         self._catalogue = catalogue
         self._context = context
@@ -69,7 +72,7 @@ class ActionDesk:
             birth=delivery.birth,
             now=work.now,
             catalogue=self._catalogue,
-            context=self._context(),
+            context=self._here(),
         )
         known = work.known(request.request_id) if request.request_id is not None else None
         recognised = recognise(known, verdict.content_hash)
@@ -83,6 +86,10 @@ class ActionDesk:
         else:
             return self._open(work, delivery, request, verdict, room)
         return Taken()
+
+    def _here(self) -> AdmissionContext:
+        context = self._context()
+        return replace(context, streams=replace(context.streams, here=self._stream))
 
     def _open(
         self, work: PartitionRound, delivery: Delivery, request: ActionRequest, verdict: Admission, room: Room

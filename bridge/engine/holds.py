@@ -41,7 +41,9 @@ class Holds:
         asked = self._asking.of(owned, lifecycle, tell)
         uuid = _uuid(lifecycle)
         reading: BlockingRead | BlockingAbsent | ReadRefused | None
-        reading = await self._asking.answer(asked, "parameters.id", lambda: self._gateway.read_blocking_task(uuid))
+        reading = await self._asking.answer(
+            asked, "parameters.id", lambda: self._gateway.read_blocking_task(_urn(uuid))
+        )
         match reading:
             case None:
                 return None
@@ -83,7 +85,7 @@ class Holds:
     async def _hold(self, owned: OwnedPartition, lifecycle: Lifecycle) -> tuple[Hold, str | None]:
         """As it is now, and what could not be looked at."""
         uuid = _uuid(lifecycle)
-        reading = await self._gateway.read_blocking_task(uuid)
+        reading = await self._gateway.read_blocking_task(_urn(uuid))
         match reading:
             case Unavailable(message=message):
                 raise NotNow(message)
@@ -129,6 +131,10 @@ class Holds:
 
 def _uuid(lifecycle: Lifecycle) -> str:
     return (lifecycle.entity or "").rpartition("/")[2]
+
+
+def _urn(uuid: str) -> str:
+    return f"urn:vcloud:blockingTask:{uuid}"
 
 
 def _held(uuid: str) -> str:

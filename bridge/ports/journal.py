@@ -124,6 +124,8 @@ class TopicNames:
     """The topics one input belongs with."""
 
     action_requests: str
+    approvals: str | None = None
+    """None: decisions have no topic of their own."""
     external_tasks: str | None = None
     """None: external tasks are off, and their topic is not read."""
     observations: str | None = None
@@ -140,8 +142,14 @@ class TopicNames:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The topics that are read."""
-        optional = (self.external_tasks, self.observations)
+        optional = (self.approvals, self.external_tasks, self.observations)
         return (self.action_requests, *(topic for topic in optional if topic is not None))
+
+    @property
+    def requested(self) -> dict[str, str]:
+        """The inputs whose records are action requests, by the catalogue's name of what they take."""
+        named = {"action_requests": self.action_requests, "approvals": self.approvals}
+        return {stream: topic for stream, topic in named.items() if topic is not None}
 
     @property
     def stores(self) -> tuple[str, ...]:

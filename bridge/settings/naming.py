@@ -11,6 +11,7 @@ def topic_names(settings: Settings) -> TopicNames:
     topics, observed = settings.topics, settings.observation.enabled
     return TopicNames(
         action_requests=topics.action_requests,
+        approvals=topics.approvals if settings.approvals.enabled else None,
         external_tasks=topics.external_tasks if settings.external_tasks.is_on else None,
         observations=topics.observations if observed else None,
         task_events=topics.task_events,

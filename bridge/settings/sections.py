@@ -11,6 +11,7 @@ from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.errors import ConfigurationError
+from bridge.settings.approvals import ApprovalSettings
 from bridge.settings.external import ExternalTaskSettings
 from bridge.settings.notifications import NotificationSettings
 from bridge.settings.observation import ObservationSettings
@@ -90,7 +91,8 @@ class TopicSettings(Section):
     action_requests: TopicName = "vcd.action-requests"
     """Input: what is asked of VCD."""
     approvals: TopicName = "vcd.approvals"
-    """Where decisions on blocking tasks belong; named in the answer to one that came on ``action_requests``."""
+    """Input: decisions on blocking tasks. Read when ``approvals.enabled`` is set; named in the answer to one that came
+    on ``action_requests``."""
     external_tasks: TopicName = "vcd.external-tasks"
     """Input: work done elsewhere that is shown in Cloud Director. Read when ``external_tasks`` has a namespace;
     named in the answer to one that came on ``action_requests``."""
@@ -262,7 +264,8 @@ class PolicySettings(Section):
     """Whether operations that remove or overwrite something for good may run."""
     allow_operations: OperationPatterns = ()
     """Operations that may run. Empty: all, except those that have a stream of their own; naming one of those (also by
-    ``*``) allows it on ``action_requests`` too."""
+    ``*``) allows it on ``action_requests`` too, but no decision while ``approvals.enabled`` is set. What may come on
+    ``approvals`` this does not limit; ``deny_operations`` does."""
     deny_operations: OperationPatterns = ()
     """Operations that never run."""
     organizations: Patterns = ()
@@ -317,6 +320,7 @@ class Settings(BaseSettings):
     intake: IntakeSettings = Field(default_factory=IntakeSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
     events: EventSettings = Field(default_factory=EventSettings)
+    approvals: ApprovalSettings = Field(default_factory=ApprovalSettings)
     external_tasks: ExternalTaskSettings = Field(default_factory=ExternalTaskSettings)
     observation: ObservationSettings = Field(default_factory=ObservationSettings)
     notifications: NotificationSettings = Field(default_factory=NotificationSettings)

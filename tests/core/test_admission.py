@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from bridge.catalogue.examples import example_of
 from bridge.catalogue.load import Catalogue, load
 from bridge.core import admission, content, entity_ids, policy
-from bridge.core.admission import CODES, Admission, AdmissionContext, Policy, Rejection, judge, lane_of
+from bridge.core.admission import CODES, Admission, AdmissionContext, Policy, Rejection, Streams, judge, lane_of
 from bridge.core.coordinates import Birth
 from bridge.core.requests import ActionRequest, JsonValue
 
@@ -29,13 +29,26 @@ VM, VAPP = f"vm-{UUID}", f"vapp-{UUID}"
 DESTRUCTIVE = Policy(allow_destructive=True)
 
 
-def ask(operation: str | None, *, policy: Policy = DESTRUCTIVE, version: str = "39.1", **fields: Any) -> Any:
+TOPICS = {"external_tasks": "it.tasks", "approvals": "it.approvals", "action_requests": "it.requests"}
+
+
+def ask(
+    operation: str | None,
+    *,
+    policy: Policy = DESTRUCTIVE,
+    version: str = "39.1",
+    here: str = "action_requests",
+    apart: frozenset[str] = frozenset(),
+    is_provider: bool = True,
+    **fields: Any,
+) -> Any:
     request = ActionRequest(**{"request_id": "CHG-1", "operation": operation, **fields})
     context = AdmissionContext(
         api_version=version,
         own_hosts=frozenset({"vcd.example.com"}),
         policy=policy,
-        stream_topics={"external_tasks": "it.tasks", "approvals": "it.approvals", "action_requests": "it.requests"},
+        streams=Streams(here=here, topics=TOPICS, apart=apart),
+        is_provider=is_provider,
     )
     return judge(request, birth=BIRTH, now=NOW, catalogue=load(), context=context)
 
@@ -285,6 +298,8 @@ REFUSED: list[tuple[str, str | None, dict[str, Any], str, str]] = [
     ("organization_not_allowed", "refreshVimServer",
      {"parameters": {"id": UUID}, "organization": "acme", "policy": Policy(organizations=("*",))}, "operation",
      "refreshVimServer reaches beyond single organizations"),
+    ("provider_needed", "abortBlockingTask", {"here": "approvals", "is_provider": False}, "operation",
+     "abortBlockingTask is for a login of the provider"),
     ("destructive_not_allowed", "undeployVApp",
      {**ID, "body": {"undeployPowerAction": "force"}, "policy": Policy()}, "operation",
      'undeployVApp with body.undeployPowerAction = "force" is destructive'),
@@ -347,6 +362,34 @@ def test_naming_an_operation_lets_it_leave_its_own_stream() -> None:
     assert isinstance(ask("cancelTask", parameters={"id": UUID}, policy=policy), Admission)
     assert isinstance(ask("deployVApp", **ID, policy=policy), Admission)
     assert isinstance(ask("cancelTask", parameters={"id": UUID}, policy=Policy(allow_operations=("*",))), Admission)
+
+
+DECISION: dict[str, Any] = {"parameters": {"id": UUID}, "body": {"message": "by the board"}}
+
+
+def test_decisions_are_taken_on_their_own_stream_whatever_else_is_allowed() -> None:
+    for allowing in (Policy(), Policy(allow_operations=("deploy*",))):
+        for name in ("resumeBlockingTask", "abortBlockingTask", "failBlockingTask", "updateBlockingTaskProgress"):
+            assert isinstance(ask(name, here="approvals", policy=allowing, **DECISION), Admission), name
+    refused = ask("abortBlockingTask", here="approvals", policy=Policy(deny_operations=("abort*",)), **DECISION)
+    assert refused.reason.code == "operation_not_allowed"
+
+
+def test_nothing_else_is_taken_on_the_stream_of_decisions() -> None:
+    for name, allowing in (("deployVApp", DESTRUCTIVE), ("cancelTask", Policy(allow_operations=("*",)))):
+        reason = ask(name, here="approvals", policy=allowing, **ID).reason
+        assert reason.code == "operation_has_own_stream", name
+        assert "it.requests" in reason.message
+        assert "allow_operations" not in reason.message
+
+
+def test_where_decisions_have_their_own_topic_no_policy_lets_them_in_elsewhere() -> None:
+    everything = Policy(allow_operations=("*",))
+    assert isinstance(ask("resumeBlockingTask", policy=everything, **DECISION), Admission)
+    reason = ask("resumeBlockingTask", policy=everything, apart=frozenset({"approvals"}), **DECISION).reason
+    assert (reason.code, reason.message) == (
+        "operation_has_own_stream", "resumeBlockingTask belongs on it.approvals",
+    )  # fmt: skip
 
 
 def test_reading_blocking_tasks_and_tasks_needs_no_stream() -> None:
