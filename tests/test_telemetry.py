@@ -16,14 +16,20 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.core.answers import Accepted, Busy, HttpCall, OutcomeUnknown
+from bridge.core.blocking_task import BlockingTask
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
 from bridge.core.freeze import Freeze
+from bridge.core.inputs import Emptied, StopWanted
 from bridge.core.lifecycle import Ended, Lifecycle, Phase
+from bridge.core.observation.blocking import open_blocking
+from bridge.core.observation.order import decide_order
+from bridge.core.observation.task import open_observed
 from bridge.core.requests import SchemaAnswer
 from bridge.core.task import task_at
 from bridge.ports import Observer
 from bridge.telemetry import Redactor, Telemetry, configure_logging
+from tests.core.observation.orders import RULES, VCD_NOW, followed, task
 
 GOLDEN = Path(__file__).parent / "metrics.golden"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -118,6 +124,28 @@ def test_what_producers_write_freely_never_becomes_a_label(telemetry: Telemetry)
         )
     assert value(telemetry, "vcdbridge_requests_total", operation="unknown", outcome="rejected") == 2
     assert b"free text" not in telemetry.render()
+
+
+def test_what_is_observed_is_told_and_is_no_request(telemetry: Telemetry, stream: io.StringIO) -> None:
+    order = followed()
+    seen = open_observed(NOW, order, task("t", "success", ended=VCD_NOW))
+    held = open_blocking(NOW, order, BlockingTask(id="urn:vcloud:blockingTask:b"))
+    stopped = decide_order(NOW, decide_order(NOW, order, StopWanted(BIRTH), RULES).lifecycle, Emptied(), RULES)
+    assert seen is not None
+    for decision in (seen, held, stopped):
+        telemetry.moved(None, decision.lifecycle)
+        for one in decision.events:
+            telemetry.told(one)
+    assert value(telemetry, "vcdbridge_events_total", change="finished") == 2
+    assert value(telemetry, "vcdbridge_requests_total", operation="none", outcome="success") is None
+    assert value(telemetry, "vcdbridge_request_seconds_count", outcome="success") is None
+    told = [line for line in lines(stream) if line["event"] == "event.published"]
+    assert [(line["level"], line.get("task"), line.get("blocking_task")) for line in told] == [
+        ("debug", "urn:vcloud:task:t", None), ("debug", None, "urn:vcloud:blockingTask:b"), ("info", None, None),
+    ]  # fmt: skip
+    assert [line["observed"] for line in lines(stream) if line["event"] == "lifecycle.moved"] == [
+        "acme/urn:vcloud:task:t", "acme/urn:vcloud:blockingTask:b", "acme",
+    ]  # fmt: skip
 
 
 def test_an_answer_to_a_repeat_is_an_event_but_no_second_request(telemetry: Telemetry) -> None:

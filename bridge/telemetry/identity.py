@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.core.answers import Accepted, CallAnswer
 from bridge.core.events import StatusEvent
-from bridge.core.lifecycle import Ended, Lifecycle
+from bridge.core.lifecycle import Ended, Kind, Lifecycle
 
 
 def who(lifecycle: Lifecycle | Ended) -> dict[str, object]:
@@ -15,8 +15,20 @@ def who(lifecycle: Lifecycle | Ended) -> dict[str, object]:
         "birth": str(lifecycle.birth),
         **({"operation": lifecycle.operation} if isinstance(lifecycle, Lifecycle) else {}),
         **({"external_key": lifecycle.external_key} if lifecycle.external_key is not None else {}),
+        **_observed(lifecycle),
         "task": lifecycle.task_id,
     }
+
+
+def is_observed(event: StatusEvent) -> bool:
+    """Of an observation, or of what one has seen: no request is behind it."""
+    return event.lifecycle == Kind.OBSERVATION
+
+
+def _observed(lifecycle: Lifecycle | Ended) -> dict[str, object]:
+    if not isinstance(lifecycle, Lifecycle) or lifecycle.observation is None:
+        return {}
+    return {"observed": lifecycle.name}
 
 
 def task_of(answer: CallAnswer) -> dict[str, object]:
@@ -38,6 +50,8 @@ def story(event: StatusEvent) -> dict[str, object]:
     }
     if event.external_key is not None:
         facts["external_key"] = event.external_key
+    if event.held is not None:
+        facts |= {"blocking_task": event.held.blocking.id, "state": str(event.held.state)}
     if event.outcome is not None:
         facts["outcome"] = str(event.outcome)
     if event.reason is not None:

@@ -21,12 +21,12 @@ from bridge.core.answers import (
     SessionExpired,
 )
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.events import Change, Outcome, StatusEvent
+from bridge.core.events import Change, Outcome, StatusEvent, Stream
 from bridge.core.freeze import Freeze, to_json
 from bridge.core.lifecycle import Ended, Lifecycle, Phase
 from bridge.core.requests import SchemaAnswer
 from bridge.errors import BridgeError
-from bridge.telemetry.identity import story, task_of, who
+from bridge.telemetry.identity import is_observed, story, task_of, who
 from bridge.telemetry.metrics import Metrics
 
 _RESULTS: dict[type[CallAnswer], str] = {
@@ -91,7 +91,7 @@ class Telemetry:
 
     def refused(self, event: StatusEvent) -> None:
         self._count(self.metrics.events, event.change)
-        if event.outcome is Outcome.REJECTED:
+        if event.outcome is Outcome.REJECTED and not is_observed(event):
             self._count(
                 self.metrics.requests, self._operation(event.catalogue_operation, event.external_key), event.outcome
             )
@@ -107,15 +107,16 @@ class Telemetry:
 
     def told(self, event: StatusEvent) -> None:
         self._count(self.metrics.events, event.change)
-        if event.outcome is not None:
+        if event.outcome is not None and not is_observed(event):
             self._count(
                 self.metrics.requests, self._operation(event.catalogue_operation, event.external_key), event.outcome
             )
-        write = self._log.warning if event.change in _LOUD_CHANGES else self._log.info
-        write("event.published", **story(event))
+        # What observations see can be hundreds a second, and none of it is the bridge's own doing.
+        quiet = self._log.info if event.stream is Stream.TASK_EVENTS else self._log.debug
+        (self._log.warning if event.change in _LOUD_CHANGES else quiet)("event.published", **story(event))
 
     def moved(self, before: Lifecycle | None, after: Lifecycle) -> None:
-        if after.outcome is not None and after.ended_at is not None:
+        if after.outcome is not None and after.ended_at is not None and after.observation is None:
             seconds = (after.ended_at - after.received_at).total_seconds()
             self._observe(self.metrics.request_seconds, seconds, after.outcome)
         if before is None or before.phase is not after.phase:
