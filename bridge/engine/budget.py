@@ -7,6 +7,9 @@ import asyncio
 from bridge.engine.token_bucket import TokenBucket
 from bridge.ports import Clock
 
+SHORTEST_SLEEP = 0.001
+"""Seconds: what lacks of a request by rounding alone is no time that a clock can tell."""
+
 
 class Budget:
     """``per_second`` requests, in the order in which they are asked for."""
@@ -20,7 +23,7 @@ class Budget:
         """Wait for the next one."""
         async with self._turn:
             while not self._bucket.take(self._clock.monotonic()):
-                await self._clock.sleep(self._bucket.seconds_until_next() or 0.0)
+                await self._clock.sleep(max(SHORTEST_SLEEP, self._bucket.seconds_until_next() or 0.0))
 
     def try_take(self) -> bool:
         """One at once, where nobody waits and one is left."""

@@ -25,7 +25,7 @@ from bridge.engine.blocking_look import BlockingLook
 from bridge.engine.budget import Budget
 from bridge.engine.findings import Findings, Taken
 from bridge.engine.hinted import HintedReads
-from bridge.engine.moving_rows import BY_END, BY_START, INEXACT, pages_along
+from bridge.engine.moving_rows import BY_END, INEXACT, cuts_of, pages_along, rows_by_start
 from bridge.engine.namespace_rows import Refused
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.patience import NotNow
@@ -73,6 +73,8 @@ class Lookout:
         self._orders: dict[Birth, WatchedOrder] = {}
         self._counts: dict[str, int] = {}
         """Rows by organization, as last looked."""
+        self._cuts: dict[tuple[str, ...], list[datetime]] = {}
+        """Where to cut the rows of a filter, as last looked."""
         self._whole: tuple[float, int] | None = None
         """When the rows of the whole system were counted, and how many they were."""
         self._requests = 0
@@ -187,6 +189,7 @@ class Lookout:
 
     async def _look_at(self, orders: Sequence[WatchedOrder], at: datetime) -> list[Taken]:
         chosen = self._plan(orders)
+        self._cuts = {asked: cuts for asked, cuts in self._cuts.items() if asked in chosen.filters}
         looks = [self._look_with(asked, _meant(asked, orders), at) for asked in chosen.filters]
         taken = [one for some in await asyncio.gather(*(self._try(look) for look in looks)) for one in some or ()]
         if not chosen.is_whole and chosen.pages > 1:
@@ -208,9 +211,8 @@ class Lookout:
         query = TaskQuery(
             statuses=ACTIVE_STATUSES, or_ended_at_or_after=min(starts.values()), organizations=organizations
         )
-        rows: dict[str, TaskRecord] = {}
-        async for page in pages_along(self._ask, query, BY_START):
-            rows.update((record.id, record) for record in page.records)
+        rows = await rows_by_start(self._ask, query, self._cuts.get(organizations, ()))
+        self._cuts[organizations] = cuts_of(rows.values())
         self._note_counts(organizations, rows.values())
         taken = await self._findings.take(list(starts), rows, starts, at)
         for one in taken:

@@ -8,7 +8,9 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,7 +18,7 @@ from math import ceil
 from operator import attrgetter
 
 from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
-from bridge.core.observation.plan import PAGE, READ_TWICE
+from bridge.core.observation.plan import PAGE, READ_TWICE, SLICE
 from bridge.engine.namespace_rows import Refused
 
 MAX_PAGES = 2_000
@@ -62,39 +64,66 @@ BY_END = Along(
 
 
 async def pages_along(ask: Ask, query: TaskQuery, along: Along) -> AsyncGenerator[TaskPage, None]:
-    """The pages of a query; some rows come twice. A Task that is on the list all the while is never missed.
+    """The pages of a query as far as their rows have that time; some rows come twice. A Task that is on the list all
+    the while is never missed.
 
     Raises NotNow, and Refused.
     """
-    query = first = replace(query, sort_ascending=along.field, page=1, page_size=PAGE)
-    ids: set[str] = set()
-    at_first: int | None = None
+    query = replace(query, sort_ascending=along.field, page=1, page_size=PAGE)
     read = 0
     for _ in range(MAX_PAGES):
         page = await ask(query)
         yield page
-        ids.update(record.id for record in page.records)
-        at_first = page.total if at_first is None else at_first
         read += len(page.records)
         if not page.records or read >= page.total:
-            break
+            return
         begin = along.next_since(page, query)
         if begin is None:
             query = replace(query, page=query.page + 1)
         else:
             query, read = along.moved(query, begin), 0
-    else:
-        raise Refused(f"the task query has more than {MAX_PAGES} pages")
-    async for page in _behind(ask, first, along, at_first, len(ids)):
-        yield page
+    raise Refused(f"the task query has more than {MAX_PAGES} pages")
 
 
-async def _behind(ask: Ask, query: TaskQuery, along: Along, total: int, read: int) -> AsyncGenerator[TaskPage, None]:
-    """The last pages of the list, as far as their rows have no time: no window by that time shows them."""
-    number = ceil(total / PAGE)
-    while number > 1 and read < total:
-        page = await ask(replace(query, page=number))
-        yield page
-        if any(along.time(record) is not None for record in page.records):
+async def rows_by_start(ask: Ask, query: TaskQuery, cuts: Sequence[datetime] = ()) -> dict[str, TaskRecord]:
+    """All rows of a query, by the Task's URN; in slices side by side, each from one of ``cuts`` to the next.
+
+    Raises NotNow, and Refused.
+    """
+    rows: dict[str, TaskRecord] = {}
+    totals: list[int] = []
+
+    async def read(since: datetime | None, until: datetime | None) -> None:
+        sliced = query if since is None else replace(query, started_at_or_after=since)
+        async with aclosing(pages_along(ask, sliced, BY_START)) as pages:
+            async for page in pages:
+                rows.update((record.id, record) for record in page.records)
+                if since is None:
+                    totals.append(page.total)
+                last = page.records[-1].start_date if page.records else None
+                if until is not None and last is not None and last > until:
+                    return
+
+    slices = zip((None, *cuts), (*cuts, None), strict=True)
+    # All of them come to their end: none asks on when the look is given up.
+    for outcome in await asyncio.gather(*(read(*bounds) for bounds in slices), return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+    if len(rows) < totals[0]:
+        await _add_unstarted(ask, query, totals[0], rows)
+    return rows
+
+
+def cuts_of(rows: Iterable[TaskRecord]) -> list[datetime]:
+    """Where to cut a list like this one."""
+    starts = sorted(record.start_date for record in rows if record.start_date is not None)
+    return sorted(set(starts[SLICE::SLICE]))
+
+
+async def _add_unstarted(ask: Ask, query: TaskQuery, total: int, rows: dict[str, TaskRecord]) -> None:
+    """The last pages of the list, as far as their rows have no start: no window shows them."""
+    for number in range(ceil(total / PAGE), 1, -1):
+        page = await ask(replace(query, sort_ascending=BY_START.field, page=number, page_size=PAGE))
+        rows.update((record.id, record) for record in page.records)
+        if any(record.start_date is not None for record in page.records):
             return
-        number -= 1

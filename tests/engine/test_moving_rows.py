@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -10,9 +11,10 @@ from random import Random
 import pytest
 
 from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
-from bridge.core.observation.plan import PAGE, pages
+from bridge.core.observation.plan import PAGE, SLICE, pages
 from bridge.core.task import is_final
-from bridge.engine.moving_rows import BY_END, BY_START, Along, pages_along
+from bridge.engine.moving_rows import BY_END, BY_START, Along, cuts_of, pages_along, rows_by_start
+from bridge.engine.patience import NotNow
 from tests.engine.harness import virtually
 from tests.engine.scripted_vcd import page_of, row_of, task
 from tests.simulation.loop import EPOCH
@@ -41,7 +43,10 @@ class Listing:
         if self.asked and self.between is not None:
             self.between(self)
         self.asked.append(query)
-        by = (lambda one: one.start_date) if query.sort_ascending == "startDate" else (lambda one: one.end_date)
+
+        def by(one: TaskRecord) -> datetime | None:
+            return one.start_date if query.sort_ascending == "startDate" else one.end_date
+
         found = [one for one in self.rows.values() if _fits(one, query)]
         return page_of(query, sorted(found, key=lambda one: ((by(one) is None) == self.nulls_last, by(one) or EPOCH)))
 
@@ -62,7 +67,9 @@ LIVE = TaskQuery(statuses=("running",), or_ended_at_or_after=EPOCH)
 ENDED = TaskQuery(ended_at_or_after=EPOCH)
 
 
-async def read(listing: Listing, query: TaskQuery, along: Along) -> set[str]:
+async def read(listing: Listing, query: TaskQuery, along: Along, cuts: Sequence[datetime] = ()) -> set[str]:
+    if along is BY_START:
+        return set(await rows_by_start(listing.ask, query, cuts))
     return {one.id async for page in pages_along(listing.ask, query, along) for one in page.records}
 
 
@@ -138,3 +145,40 @@ async def test_one_page_is_one_request() -> None:
     assert len(await read(listing, LIVE, BY_START)) == PAGE
     assert len(listing.asked) == 1
     assert await read(Listing([]), LIVE, BY_START) == set()
+
+
+@virtually
+async def test_a_long_list_is_read_in_slices_side_by_side() -> None:
+    """Cut where the last look has seen it fit, while a third has gone and a third is new since then."""
+    before = [row(number, number / 10) for number in range(3 * SLICE)]
+    cuts = cuts_of(before)
+    assert len(cuts) == 2
+    now = [row(number, number / 10) for number in range(SLICE, 4 * SLICE)] + [row(99_000, None)]
+    listing = Listing(now)
+    at_once = most = 0
+
+    async def ask(query: TaskQuery) -> TaskPage:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.1)
+        at_once -= 1
+        return await listing.ask(query)
+
+    found = await rows_by_start(ask, LIVE, cuts)
+    assert found.keys() == listing.rows.keys()
+    assert most == 3
+    assert len(listing.asked) <= pages(3 * SLICE) + 1
+
+
+@virtually
+async def test_a_slice_that_vcd_does_not_answer_is_no_answer() -> None:
+    listing = Listing([row(number, number / 10) for number in range(2 * SLICE)])
+
+    async def ask(query: TaskQuery) -> TaskPage:
+        if query.started_at_or_after is not None:
+            raise NotNow("503")
+        return await listing.ask(query)
+
+    with pytest.raises(NotNow):
+        await rows_by_start(ask, LIVE, cuts_of(listing.rows.values()))

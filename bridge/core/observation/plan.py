@@ -13,8 +13,13 @@ from math import ceil
 
 PAGE = 128
 """Largest page of VCD's query service (API programming guide)."""
-READ_TWICE = 12
+READ_TWICE = 8
 """Rows of one page that are read again with the next one, at most: where more would be, pages are counted instead."""
+SLICE_PAGES = 24
+"""A long list is read in slices side by side, or a page of a slow VCD after the other would take longer than a look
+may. Each slice has a last page that is not full."""
+SLICE = (SLICE_PAGES - 1) * (PAGE - READ_TWICE)
+"""Rows of a slice."""
 GROUP = 10
 """Organizations per filter: about 90 characters each, so that the address stays near 1 kB; no limit is documented."""
 
@@ -35,7 +40,7 @@ class Plan:
 
 def pages(rows: int) -> int:
     """Requests for so many rows of one filter, however their times lie."""
-    return max(1, ceil(rows / (PAGE - READ_TWICE)))
+    return max(1, ceil(rows * SLICE_PAGES / SLICE))
 
 
 def plan(organizations: Iterable[str], rows: Mapping[str, int], *, everything: bool, whole: int | None) -> Plan:

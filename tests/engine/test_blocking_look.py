@@ -1,0 +1,129 @@
+"""Blocking tasks are announced, and how they were decided is concluded from the Task behind them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bridge.core.blocking_task import BlockingTask
+from bridge.core.task import task_at
+from tests.engine.harness import virtually
+from tests.engine.observed_vcd import organization
+from tests.engine.observing import ANSWER_SECONDS, INTERVAL, ObservingSite
+from tests.engine.scripted_vcd import urn
+from tests.simulation.loop import EPOCH
+
+HELD = "urn:vcloud:blockingTask:00000001-0000-4000-8000-00000000000b"
+
+
+def hold(site: ObservingSite, number: int = 1, in_organization: int = 1, *, seconds: float = 3600.0) -> BlockingTask:
+    """Task ``number`` waits for a decision."""
+    site.vcd.begin(number, in_organization, status="preRunning")
+    uuid = organization(in_organization)
+    held = BlockingTask(
+        id=f"{HELD[:-1]}{number:x}",
+        operation="vappDeploy",
+        organization={"href": None, "id": f"urn:vcloud:org:{uuid}", "type": None, "name": "acme"},
+        created=EPOCH,
+        timeout=EPOCH + timedelta(seconds=site.vcd.vcd_now() + seconds),
+        timeout_action="abort",
+        task=task_at(urn(number), None),
+    )
+    site.vcd.blocking[held.id] = held
+    return held
+
+
+def decide(site: ObservingSite, held: BlockingTask, status: str) -> None:
+    del site.vcd.blocking[held.id]
+    task = held.task
+    assert task is not None
+    work = site.vcd.work[task.id]
+    if status == "running":
+        work.status = status
+    else:
+        site.vcd.end(work.number, status)
+
+
+async def observed(**fields: Any) -> ObservingSite:
+    site = ObservingSite()
+    await site.start()
+    site.observe(1, blocking_tasks=True, **fields)
+    await site.looks()
+    return site
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("running", "resumed"), ("success", "resumed"), ("aborted", "aborted"), ("error", "failed")]
+)
+def test_a_blocking_task_is_announced_and_its_end_is_concluded(status: str, state: str) -> None:
+    @virtually
+    async def check() -> None:
+        site = await observed()
+        held = hold(site)
+        hold(site, 2, in_organization=2)
+        await site.looks()
+        decide(site, held, status)
+        await site.looks(3)
+        told = site.blocking()
+        assert [(one["state"], one["sequence"]) for one in told] == [("pending", 1), (state, 2)]
+        assert {one["id"] for one in told} == {held.id}, "of the observed organization"
+        assert told[0]["task"]["status"] == "preRunning", "the Task behind it is read"
+
+    check()
+
+
+@virtually
+async def test_one_whose_time_ran_out() -> None:
+    site = await observed()
+    held = hold(site, seconds=2 * INTERVAL)
+    await site.looks(3)
+    decide(site, held, "aborted")
+    await site.looks(2)
+    assert [one["state"] for one in site.blocking()] == ["pending", "timed_out"]
+
+
+@virtually
+async def test_more_time_is_told() -> None:
+    site = await observed()
+    held = hold(site)
+    await site.looks()
+    site.vcd.blocking[held.id] = replace(held, timeout=EPOCH + timedelta(days=1))
+    await site.looks(3)
+    assert [(one["state"], one["sequence"]) for one in site.blocking()] == [("pending", 1), ("pending", 2)]
+
+
+@virtually
+async def test_what_becomes_of_its_task_is_waited_for() -> None:
+    """VCD takes its time to carry a decision out; and nobody may be told at all."""
+    site = await observed()
+    held = hold(site)
+    await site.looks()
+    del site.vcd.blocking[held.id]
+    await site.looks()
+    assert len(site.blocking()) == 1, "gone from the list, and nobody knows how"
+    site.vcd.work[urn(1)].status = "running"
+    await site.looks()
+    assert [one["state"] for one in site.blocking()] == ["pending", "resumed"]
+    other = hold(site, 3)
+    await site.looks()
+    del site.vcd.blocking[other.id], site.vcd.work[urn(3)]
+    await site.looks(2 + int(ANSWER_SECONDS / INTERVAL) + 1)
+    assert [one["state"] for one in site.blocking()][2:] == ["pending", "gone"]
+
+
+@virtually
+async def test_nobody_asks_for_blocking_tasks_that_nobody_wants() -> None:
+    site = ObservingSite()
+    await site.start()
+    site.observe(1)
+    hold(site)
+    await site.looks(3)
+    assert site.vcd.lists_of_blocking == 0
+    assert site.story_of(1) == ["accepted preRunning"]
+    site.observe(1, blocking_tasks=True)
+    await site.looks(2)
+    assert site.vcd.lists_of_blocking > 0
+    assert len(site.blocking()) == 1

@@ -1,0 +1,447 @@
+"""Looks for observations: everything that VCD shows is told once, whatever moves, comes late or fails meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bridge.engine.lookout import LookoutPace
+from bridge.ports import NotCommitted
+from tests.engine.harness import virtually
+from tests.engine.observed_vcd import organization
+from tests.engine.observing import ANSWER_SECONDS, INTERVAL, OBSERVED, ORDERS, OVERLAP, ObservingSite
+from tests.engine.scripted_vcd import urn
+from tests.simulation.loop import EPOCH
+
+
+async def started(site: ObservingSite, *organizations: int, **fields: Any) -> None:
+    await site.start()
+    for number in organizations or (1,):
+        site.observe(number, **fields)
+    await site.looks()
+
+
+def since(seconds: float) -> str:
+    """RFC 3339 of VCD's second after the epoch of the tests."""
+    return (EPOCH + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_what_is_active_is_told_as_it_changes_and_its_end_is_read_once() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1, status="queued")
+    site.vcd.begin(9, in_organization=2)
+    await started(site)
+    site.vcd.work[urn(1)].status = "running"
+    await site.looks()
+    site.vcd.work[urn(1)].progress = 50
+    await site.looks()
+    site.vcd.end(1, "error")
+    await site.looks(3)
+    assert site.story_of(1) == ["accepted queued", "changed running", "changed running", "finished error -> error"]
+    assert site.told()[-1]["task"]["details"] == "read in full"
+    assert site.vcd.reads == {urn(1): 1}, "what is active is told from rows, the end is read once"
+    assert site.story_of(9) == [], "another organization's"
+    site.check_stories()
+
+
+@virtually
+async def test_a_task_that_begins_and_ends_between_two_looks_is_told() -> None:
+    site = ObservingSite()
+    await started(site)
+    await asyncio.sleep(1)
+    site.vcd.begin(1)
+    await asyncio.sleep(0.5)
+    site.vcd.end(1)
+    await site.looks()
+    assert site.story_of(1) == ["finished success -> success"]
+
+
+@virtually
+async def test_only_what_ends_from_the_beginning_on_is_told() -> None:
+    site = ObservingSite()
+    site.vcd.past(1, 0.0)
+    await asyncio.sleep(3)
+    await started(site)
+    site.vcd.past(2, site.vcd.vcd_now())
+    await site.looks()
+    assert site.ends() == {urn(2): 1}
+
+
+@virtually
+async def test_hundreds_of_tasks_of_one_millisecond_lie_across_the_pages() -> None:
+    site = ObservingSite()
+    await started(site)
+    moment = site.vcd.vcd_now()
+    for number in range(400):
+        site.vcd.begin(number, at=moment)
+    await site.looks()
+    for number in range(400):
+        site.vcd.end(number, at=moment + 7)
+    await site.looks(8)
+    assert site.ends() == Counter({urn(number): 1 for number in range(400)})
+    site.check_stories()
+
+
+@virtually
+async def test_rows_that_come_late_are_told() -> None:
+    """VCD shows an end long after its endDate, but within the overlap."""
+    site = ObservingSite()
+    await started(site)
+    for number, late in enumerate((0.1, 4.0, 11.0, 20.0, OVERLAP - 2 * INTERVAL)):
+        site.vcd.past(number, site.vcd.vcd_now())
+        site.vcd.work[urn(number)].shown_at = site.vcd.now() + late
+        site.vcd.hidden.add(urn(number))
+    for _ in range(60):
+        await asyncio.sleep(0.5)
+        site.vcd.hidden -= {one for one in site.vcd.hidden if site.vcd.work[one].shown_at <= site.vcd.now()}
+    await site.looks()
+    assert site.ends() == Counter({urn(number): 1 for number in range(5)})
+
+
+@virtually
+async def test_cells_whose_clocks_differ() -> None:
+    """An end is written by a cell ahead of the others, or behind them; in between the bridge goes on looking."""
+    site = ObservingSite()
+    await started(site)
+    for number, skew in enumerate((-20.0, -5.0, 0.0, 5.0, 20.0, 90.0)):
+        site.vcd.begin(number)
+        await site.looks()
+        site.vcd.end(number, at=site.vcd.vcd_now() + skew)
+        await site.looks()
+    await site.looks(40)
+    assert site.ends() == Counter({urn(number): 1 for number in range(6)})
+    assert site.sighted() == [], "nothing is remembered for longer than windows reach back"
+
+
+@virtually
+async def test_the_clock_of_vcd_is_what_counts() -> None:
+    site = ObservingSite()
+    site.vcd.clock_ahead = timedelta(hours=3)
+    await started(site)
+    site.vcd.begin(1)
+    await site.looks()
+    site.vcd.end(1)
+    await site.looks()
+    site.vcd.past(2, site.vcd.vcd_now())
+    await site.looks()
+    assert site.ends() == {urn(1): 1, urn(2): 1}
+
+
+# --- what is not there ------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_a_task_that_vanishes_is_told_when_nothing_shows_it_for_long() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1)
+    await started(site)
+    del site.vcd.work[urn(1)]
+    await site.looks()
+    assert len(site.told()) == 1, "one look without it says nothing"
+    await asyncio.sleep(ANSWER_SECONDS + 3 * INTERVAL)
+    (last,) = site.told()[1:]
+    assert (last["final"], last["outcome"], last["reason"]["code"]) == (True, "unknown", "task_vanished")
+    assert last["sequence"] == 2
+    site.check_stories()
+
+
+@virtually
+async def test_a_task_that_no_row_shows_is_read_before_anything_is_concluded() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1)
+    await started(site)
+    site.vcd.hidden.add(urn(1))
+    await site.looks(10)
+    assert site.story_of(1) == ["accepted running"]
+    assert 0 < site.vcd.reads[urn(1)] <= 5, "every other look"
+    site.vcd.end(1, "aborted")
+    await site.looks(3)
+    assert site.story_of(1) == ["accepted running", "finished aborted -> aborted"]
+
+
+@virtually
+async def test_an_end_that_cannot_be_read_is_told_from_its_row_in_the_end() -> None:
+    site = ObservingSite()
+    await started(site)
+    site.vcd.past(1, site.vcd.vcd_now())
+    site.vcd.unreadable.add(urn(1))
+    site.vcd.past(2, site.vcd.vcd_now())
+    await site.looks(2)
+    assert site.ends() == {urn(2): 1}, "others do not wait for it"
+    await site.looks(5)
+    assert site.ends() == {urn(1): 1, urn(2): 1}
+    assert [event["task"]["details"] for event in site.told()] == ["read in full", None]
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_what_happens_while_vcd_is_away_is_told_after_it() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1)
+    await started(site)
+    site.vcd.down = True
+    await asyncio.sleep(20)
+    site.vcd.end(1)
+    site.vcd.past(2, site.vcd.vcd_now())
+    await asyncio.sleep(600)
+    site.vcd.past(3, site.vcd.vcd_now())
+    assert len(site.told()) == 1
+    site.vcd.down = False
+    await site.looks(3)
+    assert site.ends() == {urn(1): 1, urn(2): 1, urn(3): 1}
+    site.check_stories()
+
+
+@virtually
+async def test_a_round_that_is_not_committed_is_told_again_and_once() -> None:
+    site = ObservingSite()
+    await started(site)
+    for number in range(300):
+        site.vcd.past(number, site.vcd.vcd_now())
+    failing = 0
+
+    async def fail(entries: object) -> None:
+        nonlocal failing
+        failing += 1
+        if failing % 2:
+            site.outcomes.append(lambda entries: NotCommitted())
+
+    site.before_commit = fail
+    await site.looks(6)
+    assert failing > 4
+    assert site.ends() == Counter({urn(number): 1 for number in range(300)})
+    site.check_stories()
+
+
+@virtually
+async def test_the_next_owner_goes_on_without_a_repeat() -> None:
+    """Killed at any moment of a look and of its commits."""
+    site = ObservingSite()
+    await started(site)
+    numbers = iter(range(100_000))
+    for pause in (0.3, 1.1, 2.0, 3.7, 4.9):
+        for _ in range(40):
+            site.vcd.past(next(numbers), site.vcd.vcd_now())
+        site.vcd.begin(next(numbers))
+        await asyncio.sleep(pause)
+        await site.next_owner(after=20.0)
+    await site.looks(4)
+    ended = {one for one, work in site.vcd.work.items() if work.ended is not None}
+    assert site.ends() == Counter(dict.fromkeys(ended, 1))
+    site.check_stories()
+
+
+@virtually
+async def test_nothing_more_of_a_partition_that_is_gone_is_told() -> None:
+    """It is taken away while its look reads what has ended; the other partition's observation goes on."""
+    site = ObservingSite(partitions=2)
+    await site.start()
+    site.observe(1, partition=0)
+    site.observe(2, partition=1)
+    await site.looks()
+    site.vcd.held_up = asyncio.Event()
+    gone, kept = site.orders(0), site.orders(1)
+    site.vcd.past(1, site.vcd.vcd_now(), 1)
+    site.vcd.past(2, site.vcd.vcd_now(), 2)
+    await asyncio.sleep(INTERVAL)
+    site.engine._p.rounds.drop(gone.partition)
+    site.vcd.held_up.set()
+    await site.looks()
+    assert gone.closed
+    assert not gone.found
+    assert site.ends() == {urn(2): 1}
+    assert kept.partition.topic == ORDERS
+
+
+# --- catching up ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.engine.lookout.PIECE", PIECE)
+
+
+PIECE = 200
+LONG_AGO = 900
+"""Tasks that ended over an hour, from an hour ago on."""
+
+
+def fill(site: ObservingSite) -> Counter[str]:
+    """Two at a time, and the last hundred in one millisecond."""
+    for number in range(LONG_AGO):
+        site.vcd.past(number, 400 + 4 * min(number // 2, LONG_AGO // 2 - 50))
+    return Counter({urn(number): 1 for number in range(LONG_AGO)})
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_what_ended_long_ago_is_told_a_piece_at_a_time() -> None:
+    @virtually
+    async def check() -> None:
+        site = ObservingSite()
+        await asyncio.sleep(4000)
+        expected = fill(site)
+        site.vcd.past(6000, 399.0)
+        site.vcd.begin(7000)
+        await site.start()
+        site.observe(1, since=since(400))
+        longest = 0
+
+        def watch() -> bool:
+            nonlocal longest
+            longest = max(longest, len(site.orders().found))
+            return len(site.committed(OBSERVED)) > LONG_AGO
+
+        await site.until(watch)
+        await site.looks(2)
+        assert site.ends() == expected, "what ended from then on, each once"
+        assert longest <= PIECE + 128
+        assert site.story_of(7000) == ["accepted running"]
+        assert not site.sighted()[1:], "what lies behind is forgotten"
+
+    check()
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_catching_up_goes_on_where_it_was_after_a_crash() -> None:
+    @virtually
+    async def check() -> None:
+        site = ObservingSite()
+        await asyncio.sleep(4000)
+        expected = fill(site)
+        await site.start()
+        site.observe(1, since=since(400))
+        for told in (100, 450, 700):
+            await site.until(lambda told=told: len(site.committed(OBSERVED)) >= told)  # type: ignore[misc]
+            await site.next_owner(after=12.0)
+        await site.until(lambda: len(site.committed(OBSERVED)) >= LONG_AGO)
+        await site.looks(2)
+        assert site.ends() == expected
+        assert site.vcd.reads.total() < LONG_AGO + 3 * (PIECE + 128), "what was committed is not read again"
+        site.check_stories()
+
+    check()
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_organizations_share_filters() -> None:
+    site = ObservingSite()
+    for number in range(300):
+        site.vcd.begin(number, in_organization=30)
+    await started(site, *range(1, 13))
+    site.vcd.queries.clear()
+    await asyncio.sleep(INTERVAL)
+    asked = [query.organizations for query in site.vcd.queries]
+    assert sorted(len(one) for one in asked) == [2, 10]
+    assert sorted(uuid for one in asked for uuid in one) == [organization(number) for number in range(1, 13)]
+
+
+@virtually
+async def test_all_organizations_are_one_filter_which_serves_the_others_too() -> None:
+    site = ObservingSite()
+    await started(site, 0, 1, 2)
+    site.vcd.begin(5, in_organization=2)
+    site.vcd.queries.clear()
+    await asyncio.sleep(INTERVAL)
+    assert [query.organizations for query in site.vcd.queries] == [()]
+    await site.looks()
+    assert site.story_of(5) == ["accepted running"] * 2, "each observation tells a story of its own"
+    site.check_stories()
+
+
+@virtually
+async def test_looks_become_rarer_where_the_budget_is_not_enough() -> None:
+    site = ObservingSite()
+    site.policies = replace(site.policies, lookout=LookoutPace(requests_per_second=0.5))
+    for number in range(400):
+        site.vcd.begin(number, at=float(number) / 1000)
+    await started(site, 0)
+    await site.until(lambda: len(site.committed(OBSERVED)) >= 400)
+    site.vcd.queries.clear()
+    await asyncio.sleep(100)
+    assert 48 <= len(site.vcd.queries) <= 51
+    slow = [fact for fact in site.noted.facts if fact.name == "observation_slow"]
+    assert [fact.more["slow"] for fact in slow] == [True], "said once"
+
+
+# --- hints ------------------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_a_task_that_the_bus_names_is_told_at_once() -> None:
+    site = ObservingSite()
+    await started(site, 1)
+    await asyncio.sleep(INTERVAL - 2)
+    site.vcd.begin(1)
+    site.lookout.hurry_task(urn(1))
+    await asyncio.sleep(0.1)
+    assert site.story_of(1) == ["accepted running"]
+    site.vcd.end(1)
+    site.lookout.hurry_task(urn(1))
+    await asyncio.sleep(INTERVAL / 4 + 0.1)
+    assert site.story_of(1) == ["accepted running", "finished success -> success"]
+    await site.looks(3)
+    site.check_stories()
+    assert len(site.told()) == 2
+
+
+@virtually
+async def test_a_storm_of_messages_is_no_storm_of_readings() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1)
+    site.vcd.begin(2, in_organization=2)
+    await started(site, 1)
+    for _ in range(40):
+        for number in (1, 2):
+            site.lookout.hurry_task(urn(number))
+        await asyncio.sleep(0.25)
+    assert site.vcd.reads[urn(1)] <= 9, "four an interval"
+    assert site.vcd.reads[urn(2)] == 1, "nobody observes it"
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+@virtually
+async def test_after_a_stop_nothing_is_told_and_nothing_is_asked() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1)
+    await started(site)
+    site.stop_observing()
+    await site.looks()
+    site.vcd.end(1)
+    site.vcd.queries.clear()
+    await site.looks(3)
+    assert site.story_of(1) == ["accepted running"]
+    assert site.vcd.queries == []
+    assert site.orders().lifecycles == {}
+
+
+@pytest.mark.parametrize("provider", [True, False])
+def test_a_tenant_observes_its_own_organization(provider: bool) -> None:
+    @virtually
+    async def check() -> None:
+        site = ObservingSite()
+        site.vcd.is_provider = provider
+        await site.start()
+        site.observe(0)
+        site.observe(1)
+        site.vcd.begin(1)
+        await site.looks(2)
+        stories = 2 if provider else 1
+        assert site.story_of(1) == ["accepted running"] * stories
+
+    check()
