@@ -19,7 +19,8 @@ from bridge.ports import Delivery
 
 @dataclass(slots=True)
 class Taken:
-    """How one record went. ``left``: it was not taken, its schema is asked for or a cap is reached."""
+    """How one record went. ``left``: it was not taken: its schema is asked for, a cap is reached, or what it is about
+    has to end first."""
 
     left: bool = False
     starts: Lifecycle | None = None
@@ -85,6 +86,8 @@ class Intake:
                 if room is Room.FULL and desk.waits_for_room(decoded):
                     return Taken(left=True)
                 taken = desk.take(work, delivery, decoded, room)
+                if taken.left:
+                    return taken
         work.owned.waits_for_schema = None
         work.taken_deliveries.append(delivery)
         work.next_offset = delivery.offset + 1

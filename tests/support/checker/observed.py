@@ -74,7 +74,8 @@ def observation_is_accounted_for(joined: Joined, record: ObservationRecord) -> I
     if joined.opened(record.birth):
         yield from _observation(joined, record)
     elif story:
-        if len(story) != 1 or code(story[0]) not in _REFUSALS:
+        stopped_at_once = record.opens and code(story[0]) == "observation_stopped"
+        if len(story) != 1 or not (stopped_at_once or code(story[0]) in _REFUSALS):
             yield amiss(f"I1 {name}: told {[event['change'] for event in story]} without an observation", record.birth)
     elif record.is_tombstone:
         return
@@ -136,19 +137,20 @@ def observed_tasks_are_told_once(joined: Joined) -> Iterator[Violation]:
 
 
 def what_is_told_is_so(joined: Joined) -> Iterator[Violation]:
-    """Of the organization's own Tasks, with their true ends."""
+    """Of the organization's own Tasks, with their true ends; none that was over before the observed time."""
     for observed in observations(joined):
         since = observed.followed[0][1].floor
         for task_id, births in observed.births.items():
             known = joined.task(task_id)
             for birth in births if known is not None else ():
                 assert known is not None
-                name = joined.name(birth)
+                name, story = joined.name(birth), joined.stories.get(birth, [])
                 if not observed.covers(known):
                     yield amiss(
                         f"I4 {name}: is of {known.organization}, which {observed.birth} does not observe", birth
                     )
-                if known.ended is not None and known.ended < since - _MILLISECONDS:
+                was_over = bool(story) and story[0]["final"]
+                if was_over and known.ended is not None and known.ended < since - _MILLISECONDS:
                     yield amiss(f"I4 {name}: ended {since - known.ended:.1f} s before what was asked for", birth)
                 yield from _end_is_true(joined, birth, known)
 
