@@ -172,6 +172,8 @@ async def _director(settings: Settings) -> list[Checked]:
             results += [_address(url, trouble) for url, trouble in (await opened.try_addresses()).items()]
         if settings.notifications.enabled:
             results += await _bus(settings, opened)
+        if settings.approvals.enabled:
+            results.append(_approvals(settings, is_provider=opened.is_provider if opened is not None else None))
         if settings.external_tasks.is_on:
             results.append(_external_tasks(settings, is_provider=opened.is_provider if opened is not None else None))
         if settings.observation.enabled:
@@ -208,6 +210,21 @@ async def _bus(settings: Settings, gateway: HttpGateway | None) -> list[Checked]
             )
             results.append(Checked(name, None, f"{trouble}: Tasks are found by looking", hint, seconds))
     return results
+
+
+def _approvals(settings: Settings, *, is_provider: bool | None) -> Checked:
+    """``is_provider``: whose login it is; None: nobody could log in."""
+    name = "approvals"
+    if is_provider is None:
+        return Checked(name, ok=None, detail="not tried without Cloud Director")
+    if not is_provider:
+        told = "VCD shows blocking tasks to system administrators only, and this is a login of the organization "
+        told += f"{settings.vcd.organization}: each decision would be rejected"
+        return Checked(name, False, told, 'log in to the provider (vcd.organization = "System"), or switch them off')
+    if settings.policy.organizations:
+        told = "policy.organizations allows single organizations, and blocking tasks are the provider's: each decision "
+        return Checked(name, False, f"{told}would be rejected", "a bridge for decisions needs a policy of its own")
+    return Checked(name, ok=True, detail=f"decisions are taken on {settings.topics.approvals}, and there alone")
 
 
 def _external_tasks(settings: Settings, *, is_provider: bool | None) -> Checked:

@@ -6,7 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -47,6 +47,7 @@ class Stream(StrEnum):
     """Where a record belongs, by the setting that names the topic."""
 
     ACTION_REQUESTS = "action_requests"
+    APPROVALS = "approvals"
     EXTERNAL_TASKS = "external_tasks"
     OBSERVATIONS = "observations"
 
@@ -214,6 +215,15 @@ def compose_lines(lines: Iterable[str], source: str) -> Iterator[Composed]:
                 yield compose_observation(document, f"{source}, line {number}: give it as the member `organization`")
             else:
                 yield compose(document, key)
+
+
+def as_approvals(composed: Iterable[Composed]) -> list[Composed]:
+    """The same for the topic of decisions. Raises NotComposable for what no request is nor is about one."""
+    found = list(composed)
+    for one in found:
+        if one.stream is not Stream.ACTION_REQUESTS:
+            raise NotComposable("--approvals is for requests, and for what is sent about them", "send the rest without")
+    return [replace(one, stream=Stream.APPROVALS) for one in found]
 
 
 def entity_key(entity: str) -> str:

@@ -1,4 +1,4 @@
-"""``vcd-bridge send``: put action requests, commands of external tasks and observations on their topics."""
+"""``vcd-bridge send``: put action requests, decisions, commands of external tasks and observations on their topics."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bridge.cli.composing import (
     Composed,
     NotComposable,
     Stream,
+    as_approvals,
     command_from_options,
     compose,
     compose_command,
@@ -60,6 +61,9 @@ def send(
     outcome: Annotated[str | None, typer.Option(help="For resolve: how the request ended.")] = None,
     task_href: Annotated[str | None, typer.Option(help="For resolve: the Task to follow.")] = None,
     reason: Annotated[str | None, typer.Option(help="For resolve: why.")] = None,
+    approvals: Annotated[
+        bool, typer.Option("--approvals", help="To the topic of decisions on blocking tasks, whatever is sent.")
+    ] = False,
     external: Annotated[
         str | None, typer.Option(metavar="COMMAND", help="External task: create, update or finish; needs --key.")
     ] = None,
@@ -99,6 +103,7 @@ def send(
     }  # fmt: skip
     try:
         composed = _composed(file, {option: value for option, value in asked.items() if value not in (None, [])})
+        composed = as_approvals(composed) if approvals else composed
     except NotComposable as error:
         raise UsageError(str(error), hint=error.hint) from None
     if form not in {"json", "avro"}:
@@ -106,7 +111,7 @@ def send(
     _warn_when_off(settings, composed)
     _warn_of_bodies(settings, composed)
     topics = {stream: topic or getattr(settings.topics, stream) for stream in Stream}
-    ready = with_targets_keys(settings, topics[Stream.ACTION_REQUESTS], composed)
+    ready = with_targets_keys(settings, topics[Stream.APPROVALS if approvals else Stream.ACTION_REQUESTS], composed)
     encoders = {one: encoder(settings, topics[one], form, one) for one in sorted({one.stream for one in ready})}
     for stream, run in groupby(ready, key=lambda one: one.stream):
         for chunk in _batched(run):
@@ -127,6 +132,8 @@ def _warn_when_off(settings: Settings, composed: list[Composed]) -> None:
     is_external = any(one.stream is Stream.EXTERNAL_TASKS for one in composed)
     if is_external and not settings.external_tasks.is_on:
         note("external tasks are off in these settings: a bridge reads them with external_tasks.service_namespace set")
+    if any(one.stream is Stream.APPROVALS for one in composed) and not settings.approvals.enabled:
+        note("approvals are off in these settings: a bridge reads such records with approvals.enabled = true")
     if any(one.stream is Stream.OBSERVATIONS for one in composed) and not settings.observation.enabled:
         note("observation is off in these settings: a bridge reads such records with observation.enabled = true")
 

@@ -81,6 +81,7 @@ def encoder(settings: Settings, topic: str, form: str, stream: Stream) -> Encode
 
     schema, write = {
         Stream.ACTION_REQUESTS: (REQUEST, encode_request),
+        Stream.APPROVALS: (REQUEST, encode_request),
         Stream.EXTERNAL_TASKS: (EXTERNAL, encode_command),
         Stream.OBSERVATIONS: (OBSERVATION, encode_observation),
     }[stream]

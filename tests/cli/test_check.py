@@ -110,6 +110,23 @@ def test_external_tasks_need_a_login_of_the_provider(site: Shell) -> None:
     assert external(1) == (None, "not tried without Cloud Director", None)
 
 
+def test_decisions_need_a_login_of_the_provider_and_a_policy_for_all_organizations(site: Shell) -> None:
+    site.set(approvals__enabled="true", topics__approvals=f"{events_topic()}.approvals")
+    site.run("topics", "apply")
+
+    def approvals(code: int) -> tuple[bool | None, str]:
+        (one,) = [one for one in site.json("check", code=code) if one["name"] == "approvals"]
+        return one["ok"], one["detail"]
+
+    ok, detail = approvals(1)
+    assert (ok, "system administrators only" in detail, "organization acme" in detail) == (False, True, True)
+    site.set(vcd__organization="System", vcd__username="administrator")
+    assert approvals(0) == (True, f"decisions are taken on {events_topic()}.approvals, and there alone")
+    site.set(policy__organizations='["acme"]')
+    ok, detail = approvals(1)
+    assert (ok, "policy.organizations" in detail) == (False, True)
+
+
 def test_each_cell_is_tried_with_the_session_of_the_first(site: Shell) -> None:
     """A wrong address would be found when the first one fails."""
     site.run("topics", "apply")

@@ -50,6 +50,12 @@ def test_lengths_of_time(seconds: int, text: str) -> None:
     assert length(timedelta(seconds=seconds)) == text
 
 
+def test_what_a_decision_waits_for_before_it_is_called() -> None:
+    reading = one(1, phase=Phase.RESOLVING, parked_at=None, parked_reason=None, operation="resumeBlockingTask")
+    assert showing.waits_for(reading, (), Rules()) == "VCD's word on whether the blocking task is held"
+    assert [verb.effect for verb in judge(Recovery.DECISION).possible(reading)] == ["ends it: nothing is called"]
+
+
 def test_times_are_given_as_people_do() -> None:
     assert span("1.5h", "--x") == timedelta(minutes=90)
     assert moment("2d", "--x", NOW) == NOW - timedelta(days=2)

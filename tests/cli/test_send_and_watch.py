@@ -125,6 +125,24 @@ def test_a_resolve_says_who_decided(ready: Shell) -> None:
     }  # fmt: skip
 
 
+def test_a_decision_and_what_is_sent_about_it_go_to_the_topic_of_decisions(ready: Shell) -> None:
+    topic = f"{requests_topic()}.approvals"
+    ready.set(topics__approvals=topic, approvals__enabled="true")
+    ready.run("topics", "apply")
+    decision = (
+        "send", "--approvals", "--operation", "resumeBlockingTask", "--param", f"id=urn:vcloud:blockingTask:{VM}",
+        "--body", '{"message": "by the board"}', "--request-id", "d-1", "--requested-by", "anna",
+    )  # fmt: skip
+    (told,) = ready.lines(*decision)
+    assert (told["topic"], told["key"]) == (topic, VM)
+    assert records(topic)[told["birth"]][1]["body"] == {"message": "by the board"}
+    (cancel,) = ready.lines("send", "--approvals", "--kind", "cancel", "--target", "d-1")
+    assert (cancel["topic"], cancel["key"]) == (topic, VM)
+    ready.environment.delenv("VCD_BRIDGE__APPROVALS__ENABLED")
+    ready.run(*decision)
+    assert "approvals are off in these settings" in ready.err
+
+
 def test_a_command_of_an_external_task_goes_to_its_topic_under_its_key(external: Shell) -> None:
     (told,) = external.lines(
         "send", "--external", "create", "--key", "CHG0001", "--organization", "acme", "--operation", "Patching web01",
@@ -194,6 +212,7 @@ def test_a_command_is_sent_as_avro_in_either_framing(external: Shell, schema_reg
         ("--external update --key C --operation x --field operation=y", "--field: operation is given twice", ""),
         ("--operation x --field progress=5", "--field does not go with --kind request", "--external"),
         ("commands.jsonl", "a command needs the external key", "commands.jsonl, line 2: give it as the member `key`"),
+        ("--approvals --external finish --key C", "--approvals is for requests", "without"),
         ("nowhere.jsonl", "nowhere.jsonl", ""),
         ("- --param id=x", "--param does not go with FILE", "whole records"),
         ("- --target r", "--target does not go with FILE", "whole records"),

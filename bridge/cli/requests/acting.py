@@ -85,14 +85,14 @@ def refuse_others(word: Word, target: Lifecycle | Ended | None) -> None:
 def send_word(
     settings: Settings, connection: KafkaConfig, word: Word, target: Lifecycle | Ended | None, key: str | None
 ) -> Birth:
-    """Write the record: on its target's partition, under its target's record key. Raises what ``send`` raises."""
+    """Write the record: beside its target, under its target's record key. Raises what ``send`` raises."""
     import json
 
     from bridge.cli.sending import with_targets_keys
     from bridge.kafka import clients
     from bridge.ports import OutRecord
 
-    document, topic, partition = word.document(target), settings.topics.action_requests, None
+    document, topic, partition = word.document(target), input_of(settings, target), None
     if key is not None:
         raw = key.encode()
     elif target is not None:
@@ -103,6 +103,11 @@ def send_word(
     value = json.dumps(document, ensure_ascii=False).encode()
     record = OutRecord(topic, partition, raw, value, (("content-type", b"application/json"),))
     return clients.send(connection, [record])[0]
+
+
+def input_of(settings: Settings, target: Lifecycle | Ended | None) -> str:
+    """The topic of the target's own record; of one that is not known, that of most requests."""
+    return target.birth.topic if target is not None else settings.topics.action_requests
 
 
 def _record_key(connection: KafkaConfig, target: Lifecycle | Ended) -> bytes:
@@ -221,11 +226,13 @@ async def watch_word(
         await registry.close()
 
 
-def places_to_watch(settings: Settings, connection: KafkaConfig, known: Known) -> dict[TopicPartition, int]:
-    """Where events and store end now. To be taken before the record is sent."""
+def places_to_watch(
+    settings: Settings, connection: KafkaConfig, known: Known, target: Lifecycle | Ended | None
+) -> dict[TopicPartition, int]:
+    """Where events and the target's store end now. To be taken before the record is sent."""
     from bridge.kafka.looking import ends_of
 
-    changelog = known.names.changelog(settings.topics.action_requests)
+    changelog = known.names.changelog(input_of(settings, target))
     return ends_of(connection, [settings.topics.task_events, changelog])
 
 

@@ -92,7 +92,7 @@ def _typed(name: str, one: Lifecycle) -> str:
 
 def _cancel_effect(one: Lifecycle) -> str:
     match one.phase:
-        case Phase.RECEIVED | Phase.WAITING if one.unsure_code is None:
+        case Phase.RESOLVING | Phase.RECEIVED | Phase.WAITING if one.unsure_code is None:
             return "ends it: nothing is called"
         case Phase.PARKED:
             return "gives it up: ends as canceled, and what VCD did stays unknown"

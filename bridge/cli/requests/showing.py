@@ -106,6 +106,8 @@ def waits_for(one: Lifecycle, ahead: Sequence[Lifecycle], rules: Rules) -> str:
 def _named(one: Lifecycle) -> str:
     if one.kind is Kind.OBSERVATION:
         return "VCD's word on the organization that it names"
+    if one.kind is Kind.ACTION_REQUEST:
+        return "VCD's word on whether the blocking task is held"
     return "VCD's word on the organization, owner and user that it names"
 
 

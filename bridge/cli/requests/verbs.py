@@ -209,7 +209,7 @@ def _speak(
         objection = f"{word.task_id} is the Task of {holder.birth}" if holder is not None else None
     if objection is not None:
         note(f"as it stands this will be refused: {objection}")
-    places = places_to_watch(settings, connection, known)
+    places = places_to_watch(settings, connection, known, target)
     sent = send_word(settings, connection, word, target, key)
     watched = Watched(sent, target.birth if target is not None else None)
     if not as_json:
