@@ -134,7 +134,8 @@ def assemble(
     )
     schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
     desks: dict[str, Desk[Any]] = {
-        policies.names.action_requests: ActionDesk(ports.requests, catalogue, context, writer)
+        topic: ActionDesk(stream, ports.requests, catalogue, context, writer)
+        for stream, topic in policies.names.requested.items()
     }
     rules, topic = policies.rules.external, policies.names.external_tasks
     if rules is not None and topic is not None and ports.external is not None:
