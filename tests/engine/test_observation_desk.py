@@ -120,6 +120,30 @@ async def test_a_start_behind_a_stop_begins_when_nothing_of_the_old_one_is_left(
 
 
 @virtually
+async def test_a_stop_is_brought_to_its_end_by_the_next_owner() -> None:
+    site, order = await followed()
+    site.find(*seen(order, *(row(str(number)) for number in range(700))))
+    await asyncio.sleep(1)
+    commits = 0
+
+    def crash() -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 3:
+            site.crash()
+
+    site.after_commit = crash
+    site.stop_observing(1)
+    await asyncio.sleep(1)
+    assert 0 < sum(key.endswith("|state") for key in site.stored(ORDERS)) < 701, "in the midst of it"
+    site.after_commit = None
+    await asyncio.sleep(10)
+    await site.start()
+    assert site.stored(ORDERS) == {}
+    assert site.order_events() == ["accepted", "finished -> success (observation_stopped)"]
+
+
+@virtually
 async def test_who_may_observe_what_is_told_at_once_or_by_vcd() -> None:
     site = DeskSite()
     site.vcd.is_provider = False
