@@ -15,6 +15,7 @@ from bridge.core.control import CONTROL_TRANSITIONS, decide_control
 from bridge.core.external.transitions import EXTERNAL_TRANSITIONS
 from bridge.core.inputs import Answered, Granted, Input, Looked, Restored, Unreadable, Vanished, Woke
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.observation.transitions import BLOCKING_TRANSITIONS, OBSERVED_TRANSITIONS, ORDER_TRANSITIONS
 from bridge.core.transitions import LATE, TRANSITIONS
 from bridge.errors import InvariantViolation
 from tests.core.happenings import UNKNOWN, possible, task
@@ -38,6 +39,12 @@ def test_every_row_of_the_tables_has_a_transcript() -> None:
         rows |= {(Kind.CONTROL, phase, kind, after) for kind, ends in control_row.items() for after in ends}
     for phase, external_row in EXTERNAL_TRANSITIONS.items():
         rows |= {(Kind.EXTERNAL_TASK, phase, kind, after) for kind, ends in external_row.items() for after in ends}
+    for phase, order_row in ORDER_TRANSITIONS.items():
+        rows |= {(Kind.OBSERVATION, phase, kind, after) for kind, ends in order_row.items() for after in ends}
+    for phase, observed_row in OBSERVED_TRANSITIONS.items():
+        rows |= {(Kind.OBSERVED_TASK, phase, kind, after) for kind, ends in observed_row.items() for after in ends}
+    for phase, blocking_row in BLOCKING_TRANSITIONS.items():
+        rows |= {(Kind.BLOCKING_TASK, phase, kind, after) for kind, ends in blocking_row.items() for after in ends}
     played = set().union(*(moves_of(path.read_text()) for path in TRANSCRIPTS))
     assert {_name(row) for row in rows - played} == set()
 

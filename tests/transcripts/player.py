@@ -10,8 +10,8 @@ the ``status`` of the Task behind it, ``> looked hold=...`` what a look has show
 
 ``> external`` opens an external task, ``> update`` and ``> finish`` are further records about it, judged first; of a
 call the method, the status and the progress are told. ``told 9 ...`` is the one-event story of record 9. Damage to the
-store: ``> lost request``, ``> lost state`` (its headers tell the key), ``> lost headers``. What stands after ``#`` is
-for the reader.
+store: ``> lost request``, ``> lost state`` (its headers tell the key), ``> lost headers``. Observations, and what they
+have seen, have words of their own (``observing``). What stands after ``#`` is for the reader.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from bridge.core.action_request import decide
 from bridge.core.commands import Decision, Look, MakeCall
 from bridge.core.control import ControlInput, decide_control
 from bridge.core.coordinates import Birth
+from bridge.core.deciding import decide as decide_any
 from bridge.core.events import Reason, StatusEvent
 from bridge.core.external import documents
 from bridge.core.external.judging import Repeat, fingerprint, judge_change
@@ -35,11 +36,13 @@ from bridge.core.external_commands import ExternalCommand
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Commanded, ExternalInput, Input, Woke
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.observation_parts import OrderPart
 from bridge.core.opening import Asker, Opening, answer_repeat, conflict, open_control, open_request
 from bridge.core.repeats import Known, recognise
 from bridge.core.requests import ActionRequest, RequestKind
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.round import remembered
+from tests.transcripts.observing import OPENED, ObservationInput, observation_input_of, opened, verdict
 from tests.transcripts.reading import COMMANDS, command_of, control_input_of, external_input_of, input_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,7 +50,8 @@ BIRTH = Birth("requests", 0, 7)
 CONTENT = "1:00"
 NAMESPACE = "com.example.tickets"
 
-Move = tuple[Kind, Phase, type[Input] | type[ExternalInput] | type[ControlInput], Phase]
+AnyInput = Input | ExternalInput | ControlInput | ObservationInput
+Move = tuple[Kind, Phase, type[AnyInput], Phase]
 """What drives it, the phase before, the input, the phase after."""
 
 
@@ -97,7 +101,9 @@ class _Player:
             return self._tell(Decision(open_control(self.now, _who(), record, self.rules)))
         if verb == "external":
             return self._open_external(arguments)
-        assert self.lifecycle is not None, "a transcript begins with > request, > external or > control"
+        if verb in OPENED:
+            return self._tell(opened(self.now, replace(_who(), request_id=None), verb, arguments))
+        assert self.lifecycle is not None, "a transcript begins with what it is about"
         if verb == "lost":
             return self._lose(self.lifecycle, plain[0])
         if verb == "again":
@@ -105,8 +111,13 @@ class _Player:
         return self._decide(self.lifecycle, verb, plain, arguments)
 
     def _decide(self, before: Lifecycle, verb: str, plain: list[str], arguments: dict[str, str]) -> list[str]:
-        event: Input | ExternalInput | ControlInput
-        if before.kind is Kind.CONTROL:
+        event: Input | ExternalInput | ControlInput | ObservationInput
+        if before.observation is not None:
+            if verb == "start" and (said := verdict(self.now, before, arguments)) is not None:
+                return [said if isinstance(said, str) else f"refused ({said.code})"]
+            event = observation_input_of(self.now, before, verb, plain, arguments)
+            decision = decide_any(self.now, before, event, None, self.facts, self.rules)
+        elif before.kind is Kind.CONTROL:
             event = Woke() if verb == "woke" else control_input_of(verb, arguments)
             decision = decide_control(self.now, before, event)
         elif before.kind is Kind.EXTERNAL_TASK:
@@ -198,7 +209,8 @@ class _Player:
             return [f"refusal: {decision.refusal}"]
         told = [f"phase {decision.lifecycle.phase}{_wait(decision.lifecycle, self.now)}"]
         for event in decision.events:
-            numbered = f"event {event.sequence}" if event.birth == BIRTH else f"told {event.birth.offset}"
+            own = event.birth == decision.lifecycle.birth
+            numbered = f"event {event.sequence}" if own else f"told {event.birth.offset}"
             told.append(f"{numbered} {_event(event)}")
         for command in decision.commands:
             name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(command).__name__).lower()
@@ -218,7 +230,8 @@ def _event(event: StatusEvent) -> str:
     progress = f" {event.task.progress}%" if event.task is not None and event.task.progress is not None else ""
     outcome = f" -> {event.outcome}" if event.outcome else ""
     reason = f" ({event.reason.code})" if event.reason else ""
-    return f"{event.change}{status}{progress}{outcome}{reason}"
+    held = f" {event.held.state}" if event.held else ""
+    return f"{event.change}{status}{progress}{held}{outcome}{reason}"
 
 
 def _call(request: StoredRequest | None) -> str:
@@ -231,6 +244,8 @@ def _call(request: StoredRequest | None) -> str:
 
 
 def _wait(lifecycle: Lifecycle, now: datetime) -> str:
+    if isinstance(lifecycle.observation, OrderPart) and lifecycle.observation.position is not None:
+        return f" told up to {(lifecycle.observation.position - START).total_seconds():+g}s"
     if lifecycle.wake_at is None:
         return ""
     return f" for {(lifecycle.wake_at - now).total_seconds():g}s"
