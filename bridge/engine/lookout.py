@@ -82,7 +82,7 @@ class Lookout:
         self._more = asyncio.Event()
         self._beside: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
-        self._is_late = False
+        self._is_late = self._is_put_off = False
         self.partitions: Callable[[], Iterable[OwnedPartition]] = tuple
         self.last_progress = clock.monotonic()
 
@@ -317,6 +317,7 @@ class Lookout:
             raise Refused(f"the task query is refused with {answer.http_status}: {answer.message}")
         if not isinstance(answer, TaskPage):
             raise NotNow(answer.message)
+        self._is_put_off = False
         return answer
 
     async def _try(self, work: Awaitable[T]) -> T | None:
@@ -324,7 +325,9 @@ class Lookout:
         try:
             return await work
         except (NotNow, Refused) as error:
-            self._observer.observation_put_off(str(error))
+            if not self._is_put_off:
+                self._observer.observation_put_off(str(error))
+            self._is_put_off = True
             return None
 
     # --- telling --------------------------------------------------------------------------------------------------

@@ -113,7 +113,8 @@ class Observer(Protocol):
         ...
 
     def observation_put_off(self, why: str) -> None:
-        """VCD cannot be asked what Tasks there are, or will not answer; it is asked again at the next look."""
+        """VCD cannot be asked what Tasks there are, or will not answer; it is asked again at the next look. Told once,
+        until it answers."""
         ...
 
     def breaker_moved(self, state: str, reason: str, seconds: float) -> None:

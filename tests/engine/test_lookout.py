@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeGuard
 
 import pytest
 
+from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.engine.lookout import LookoutPace
 from bridge.ports import NotCommitted
 from tests.engine.harness import virtually
@@ -77,6 +78,40 @@ async def test_only_what_ends_from_the_beginning_on_is_told() -> None:
 
 
 @virtually
+async def test_each_observation_has_a_beginning_of_its_own() -> None:
+    """Two organizations share a filter; what ended too long ago for one of them is not even read."""
+    site = ObservingSite()
+    await asyncio.sleep(100)
+    for number in (1, 2):
+        site.vcd.past(number, 60.0, number)
+    await site.start()
+    site.observe(1, since=since(50))
+    site.observe(2)
+    await site.looks(2)
+    assert site.ends() == {urn(1): 1}
+    assert site.vcd.reads == {urn(1): 1}
+
+
+@virtually
+async def test_the_next_look_waits_until_all_that_was_found_is_committed() -> None:
+    site = ObservingSite()
+    await started(site)
+
+    async def slowly(entries: object) -> None:
+        await asyncio.sleep(2.5 * INTERVAL)
+
+    site.before_commit = slowly
+    site.vcd.past(1, site.vcd.vcd_now())
+    await asyncio.sleep(INTERVAL + 1)
+    site.vcd.queries.clear()
+    await asyncio.sleep(2 * INTERVAL)
+    assert site.vcd.queries == []
+    await site.until(lambda: bool(site.vcd.queries))
+    await asyncio.sleep(1)
+    assert site.vcd.reads == {urn(1): 1}
+
+
+@virtually
 async def test_hundreds_of_tasks_of_one_millisecond_lie_across_the_pages() -> None:
     site = ObservingSite()
     await started(site)
@@ -132,8 +167,9 @@ async def test_the_clock_of_vcd_is_what_counts() -> None:
     site.vcd.end(1)
     await site.looks()
     site.vcd.past(2, site.vcd.vcd_now())
-    await site.looks()
+    await site.looks(12)
     assert site.ends() == {urn(1): 1, urn(2): 1}
+    assert site.sighted() == []
 
 
 # --- what is not there ------------------------------------------------------------------------------------------------
@@ -145,8 +181,8 @@ async def test_a_task_that_vanishes_is_told_when_nothing_shows_it_for_long() -> 
     site.vcd.begin(1)
     await started(site)
     del site.vcd.work[urn(1)]
-    await site.looks()
-    assert len(site.told()) == 1, "one look without it says nothing"
+    await site.looks(2)
+    assert len(site.told()) == 1, "neither one look without it says anything, nor one reading"
     await asyncio.sleep(ANSWER_SECONDS + 3 * INTERVAL)
     (last,) = site.told()[1:]
     assert (last["final"], last["outcome"], last["reason"]["code"]) == (True, "unknown", "task_vanished")
@@ -170,14 +206,17 @@ async def test_a_task_that_no_row_shows_is_read_before_anything_is_concluded() -
 
 @virtually
 async def test_an_end_that_cannot_be_read_is_told_from_its_row_in_the_end() -> None:
+    """However long that takes: the position waits for it."""
     site = ObservingSite()
+    site.policies = replace(site.policies, lookout=LookoutPace(interval=timedelta(seconds=2 * INTERVAL)))
     await started(site)
     site.vcd.past(1, site.vcd.vcd_now())
     site.vcd.unreadable.add(urn(1))
     site.vcd.past(2, site.vcd.vcd_now())
-    await site.looks(2)
+    await site.looks(4)
     assert site.ends() == {urn(2): 1}, "others do not wait for it"
-    await site.looks(5)
+    assert 2 * INTERVAL * 4 > OVERLAP
+    await site.looks(8)
     assert site.ends() == {urn(1): 1, urn(2): 1}
     assert [event["task"]["details"] for event in site.told()] == ["read in full", None]
 
@@ -197,6 +236,7 @@ async def test_what_happens_while_vcd_is_away_is_told_after_it() -> None:
     await asyncio.sleep(600)
     site.vcd.past(3, site.vcd.vcd_now())
     assert len(site.told()) == 1
+    assert [fact.name for fact in site.noted.facts].count("observation_put_off") == 1, "said once"
     site.vcd.down = False
     await site.looks(3)
     assert site.ends() == {urn(1): 1, urn(2): 1, urn(3): 1}
@@ -272,15 +312,19 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.engine.lookout.PIECE", PIECE)
 
 
+def is_order(part: OrderPart | SightedPart | None) -> TypeGuard[OrderPart]:
+    return isinstance(part, OrderPart)
+
+
 PIECE = 200
 LONG_AGO = 900
 """Tasks that ended over an hour, from an hour ago on."""
 
 
 def fill(site: ObservingSite) -> Counter[str]:
-    """Two at a time, and the last hundred in one millisecond."""
+    """Three at a time, and the last hundred in one millisecond."""
     for number in range(LONG_AGO):
-        site.vcd.past(number, 400 + 4 * min(number // 2, LONG_AGO // 2 - 50))
+        site.vcd.past(number, 400 + 10 * min(number // 3, LONG_AGO // 3 - 30))
     return Counter({urn(number): 1 for number in range(LONG_AGO)})
 
 
@@ -295,17 +339,17 @@ def test_what_ended_long_ago_is_told_a_piece_at_a_time() -> None:
         site.vcd.begin(7000)
         await site.start()
         site.observe(1, since=since(400))
-        longest = 0
+        positions = set[datetime | None]()
 
-        def watch() -> bool:
-            nonlocal longest
-            longest = max(longest, len(site.orders().found))
-            return len(site.committed(OBSERVED)) > LONG_AGO
+        def note() -> None:
+            positions.update(one.observation.position for one in site.lifecycles(ORDERS) if is_order(one.observation))
 
-        await site.until(watch)
+        site.after_commit = note
+        await site.until(lambda: len(site.committed(OBSERVED)) > LONG_AGO)
         await site.looks(2)
         assert site.ends() == expected, "what ended from then on, each once"
-        assert longest <= PIECE + 128
+        on_the_way = [one for one in positions if one is not None and one < EPOCH + timedelta(seconds=3900)]
+        assert len(on_the_way) >= 1 + LONG_AGO // (PIECE + 128), "each is committed before the next is read"
         assert site.story_of(7000) == ["accepted running"]
         assert not site.sighted()[1:], "what lies behind is forgotten"
 
