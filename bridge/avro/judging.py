@@ -151,6 +151,8 @@ def _refuse_names(object_: Mapping[str, JsonValue], known: tuple[str, ...], pref
 
 def _hint(name: str, known: tuple[str, ...], prefix: str, shape: Shape) -> str:
     root, dot, rest = name.partition(".")
+    if dot and root in known and not shape.inside:
+        return "no field has members"
     if dot and root in known:
         *most, last = shape.inside
         return f"only {', '.join(most)} and {last} have members"
