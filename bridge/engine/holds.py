@@ -138,11 +138,11 @@ def _urn(uuid: str) -> str:
 
 
 def _held(uuid: str) -> str:
-    return f"blocking task {uuid} is held"
+    return f"GET blocking task {uuid}: it is held"
 
 
 def _gone(uuid: str, http_status: int) -> str:
-    return f"blocking task {uuid} is not held any more, or not shown to this login (HTTP {http_status})"
+    return f"GET blocking task {uuid}: {http_status}, it is not held any more, or not shown to this login"
 
 
 def _by(ended: Ended) -> str:
