@@ -15,6 +15,8 @@ _BLOCKING = "00000000-0000-4000-8000-{:012d}"
 _MADE = "00000000-0000-4000-a000-{:012d}"
 _CREATED = "20000000-0000-4000-8000-{:012d}"
 """No two entities have one uuid."""
+_TWIN = "twin"
+"""How names begin that many take, of things whose Tasks bear no key."""
 _KEYS = ("owner", "cost", "tier")
 _ON, _OFF = 4, 8
 
@@ -98,7 +100,7 @@ class Inventory:
         return Work(
             path,
             name,
-            operation_key=body.get("operationKey"),
+            operation_key=None if name.startswith(_TWIN) else body.get("operationKey"),
             begin=lambda: self.made.append(name),
             fail=lambda: self.made.remove(name),
         )
@@ -161,6 +163,12 @@ def draw_request(random: Random, number: int, entities: int) -> Document:
     if body is not None:
         document["body"] = body
     return document
+
+
+def twin(number: int) -> Document:
+    """A request for something new, whose name those before and after it take too."""
+    body = {"disk": {"name": f"{_TWIN}{number // 8}", "sizeMb": 1024}}
+    return {"request_id": f"r{number}", "operation": "createDisk", "parameters": {"id": VDC}, "body": body}
 
 
 OPERATIONS = (

@@ -84,6 +84,8 @@ class Plan:
     cells: int = 2
     cancels: float = 0.0
     """How many requests are canceled, beside what is canceled at random, some seconds after they were sent."""
+    twins: float = 0.0
+    """How many requests make something whose name others take too: nobody can tell whose its Task is."""
     long_tasks: float = 0.04
     """How many Tasks take minutes, not seconds."""
     marker_seconds: float = 0.01

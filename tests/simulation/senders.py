@@ -13,7 +13,7 @@ from typing import Any
 from bridge.core.coordinates import TopicPartition
 from bridge.ports import OutRecord
 from tests.simulation.cluster.broker import SimKafka
-from tests.simulation.inventory import draw_request
+from tests.simulation.inventory import draw_request, twin
 from tests.simulation.loop import EPOCH
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan
@@ -64,7 +64,8 @@ class Requests:
 
     def _send_new(self, number: int) -> None:
         random = self.random
-        document = draw_request(random, number, self.plan.entities)
+        is_twin = self.plan.twins > 0 and random.random() < self.plan.twins
+        document = twin(number) if is_twin else draw_request(random, number, self.plan.entities)
         if random.random() < 0.1:
             document["start_by"] = self._time_in(random.uniform(2, 60))
         if random.random() < 0.1:

@@ -41,6 +41,14 @@ def doubtful(seed: int) -> Plan:
     )  # fmt: skip
 
 
+def twins(seed: int) -> Plan:
+    """Requests that only their calls tell apart, of which many are in doubt at a time, and canceled."""
+    return Plan(
+        seed=seed, requests=60, twins=0.9, processes=1, fault_rate=0.6, late_rate=0.3, cancels=0.8, concurrent=(16,),
+        crashes=0, trouble=_QUIET, storm_seconds=90.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
 def tickets(seed: int) -> Plan:
     """External tasks, with a few requests beside."""
     return Plan(

@@ -18,7 +18,7 @@ from bridge.core.story import Story
 from bridge.engine import claims, lanes, patience, recovery
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.runner import Runner
-from tests.simulation.mutants.plans import doubtful, frozen, requests, unanswered, unheard
+from tests.simulation.mutants.plans import doubtful, frozen, requests, twins, unanswered, unheard
 from tests.simulation.mutants.table import mutant
 
 # --- doubt --------------------------------------------------------------------------------------------------------
@@ -53,6 +53,31 @@ def claimed_task_is_adopted(patch: pytest.MonkeyPatch) -> None:
     """A look takes a Task for its own that belongs to another request."""
     patch.setattr(claims.Claims, "__contains__", lambda self, task_id: False)
     patch.setattr(claims.Claims, "settle", lambda self, look, lifecycle, rounds: look)
+
+
+@mutant("I2", twins)
+def rivals_ignored(patch: pytest.MonkeyPatch) -> None:
+    """A look takes the only Task that fits, whoever else could have made it."""
+    settle = claims.Claims.settle
+    patch.setattr(claims.Claims, "settle", lambda self, *args: replace(settle(self, *args), rivals=()))
+
+
+@mutant("I2", twins)
+def ended_doubt_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A request that ended in doubt is nobody's rival any more, though its call may have made the Task."""
+    patch.setattr(OwnedPartition, "_keep_in_mind", lambda self, doubt: None)
+
+
+@mutant("I2", twins)
+def first_of_many_adopted(patch: pytest.MonkeyPatch) -> None:
+    """Of several Tasks that fit a look takes the first."""
+    found = reconciling._found
+
+    def rash(story: Story, look: Looked) -> None:
+        rivals = look.rivals if len(look.candidates) == 1 else ()
+        found(story, replace(look, candidates=look.candidates[:1], rivals=rivals))
+
+    patch.setattr(reconciling, "_found", rash)
 
 
 @mutant("I2", unheard)
