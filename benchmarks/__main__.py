@@ -1,16 +1,17 @@
-"""``python -m benchmarks [NAME] [options]``: compare, external, notifications or simulator; without a name all."""
+"""``python -m benchmarks [NAME] [options]``: one of ``BENCHMARKS``; without a name all."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import compare, external_tasks, notifications, simulator
+from benchmarks import compare, external_tasks, notifications, observation, simulator
 
 BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {
     "compare": compare.main,
     "external": external_tasks.main,
     "notifications": notifications.main,
+    "observation": observation.main,
     "simulator": simulator.main,
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tools.draw_architecture import ROOT
 
 DOCUMENT = ROOT / "docs" / "guarantees.md"
-GUARANTEES = tuple(f"I{number}" for number in range(1, 10))
+GUARANTEES = tuple(f"I{number}" for number in range(1, 11))
 
 _HEADING = re.compile(r"^## (I\d+)\b.*$", re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
