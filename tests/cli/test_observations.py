@@ -23,10 +23,12 @@ from bridge.cli.requests.known import About
 from bridge.cli.requests.showing import waits_for
 from bridge.cli.requests.words import document_of, kind_of, name_of
 from bridge.core.blocking_task import BlockingTask
+from bridge.core.coordinates import Birth
 from bridge.core.events import StatusEvent
-from bridge.core.inputs import CancelWanted, StopWanted
+from bridge.core.inputs import CancelWanted, OrganizationKnown, StopWanted
 from bridge.core.lifecycle import Kind, Lifecycle
 from bridge.core.observation.blocking import open_blocking
+from bridge.core.observation.opening import open_order
 from bridge.core.observation.order import decide_order
 from bridge.core.observation.task import open_observed
 from bridge.core.observation_records import Observation, ObservationAction
@@ -34,9 +36,10 @@ from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.records import state_key
 from bridge.kafka.clients import send, tail
 from bridge.ports import OutRecord, StoredRecord
+from bridge.settings.naming import topic_names
 from tests.avro.documents import delivery
 from tests.cli.conftest import Shell
-from tests.core.observation.orders import NOW, RULES, VCD_NOW, followed, received, task
+from tests.core.observation.orders import NOW, ORG_UUID, RULES, VCD_NOW, asker, followed, received, task
 
 ORDER = followed()
 JUDGE = Judge(NOW, lambda name: OperationFacts(Recovery.PROBE), Rules())
@@ -201,3 +204,31 @@ def test_schemas_have_a_subject_for_each_topic(observing: Shell) -> None:
         ("TaskStatusEvent", f"{topics.observed_tasks}-value"),
         ("BlockingTaskEvent", f"{topics.blocking_tasks}-value"),
     ]
+
+
+def test_they_are_listed_and_shown_with_what_was_told(observing: Shell) -> None:
+    settings = load_settings(None).settings
+    topics, changelog = settings.topics, topic_names(settings).changelog(settings.topics.observations)
+    order = open_order(NOW, replace(asker(), birth=Birth(topics.observations, 0, 7)), Observation(organization="acme"))
+    known = decide_order(NOW, order.lifecycle, OrganizationKnown(ORG_UUID, VCD_NOW), RULES)
+    first = open_observed(NOW, known.lifecycle, task("t"))
+    assert first is not None
+    held = open_blocking(NOW, known.lifecycle, BlockingTask(id="urn:vcloud:blockingTask:b"))
+    publish(topics.task_events, *known.events)
+    publish(topics.observed_tasks, *first.events)
+    publish(topics.blocking_tasks, *held.events)
+    states = [stored(one) for one in (known.lifecycle, first.lifecycle, held.lifecycle)]
+    send(kafka_config(settings), [OutRecord(changelog, 0, one.key, one.value, one.headers) for one in states])
+
+    def listed(*options: str) -> list[str]:
+        return [one["kind"] for one in observing.lines("requests", "list", *options)]
+
+    assert listed() == ["observation"]
+    assert listed("--kind", "observed_task") == ["observed_task"]
+    for name, told in (
+        ("acme", "accepted"), ("acme/urn:vcloud:task:t", "running"), ("acme/urn:vcloud:blockingTask:b", "pending"),
+    ):  # fmt: skip
+        (event,) = observing.json("requests", "show", name)["events"]
+        assert event["sequence"] == 1
+        assert told in observing.run("requests", "show", name), name
+    assert "of an observation" in observing.error("requests", "cancel", "acme", code=2)["message"]
