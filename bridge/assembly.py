@@ -114,7 +114,7 @@ def assemble(
     permits = Permits(policies.limits, ports.clock, ports.gateway, brake)
     owned: dict[TopicPartition, OwnedPartition] = {}
     claims = Claims(owned.values)
-    follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace)
+    follower = Follower(ports.clock, ports.gateway, policies.rules, policies.pace, policies.answer_timeout)
     settle = SettleTimes(lease=policies.rounds.lease, answer=policies.answer_timeout)
     patience = Patience(ports.clock, ports.observer)
     asking = Asking(ports.clock, policies.rules.longest_wait)

@@ -47,7 +47,7 @@ class FollowPace:
 @dataclass(slots=True)
 class _Followed:
     """``read_at``: when it was last read in full. ``in_full``: the next look reads it, whatever its row says.
-    ``missing``: VCD did not show it at the last read."""
+    ``missing_since``: of the reads since then none has shown it."""
 
     owned: OwnedPartition
     birth: Birth
@@ -56,7 +56,7 @@ class _Followed:
     due: float
     read_at: float
     in_full: bool
-    missing: bool = False
+    missing_since: float | None = None
 
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when its Task is not to be followed any more."""
@@ -70,13 +70,15 @@ Feed = Callable[[OwnedPartition, Birth, Input], None]
 
 
 class Follower:
-    """Everything that is followed by this process."""
+    """Everything that is followed by this process. A Task is gone that no read has shown over a whole ``answer`` time:
+    one 403 may be a cell that does not know a new Task yet, or a right that is being changed."""
 
-    def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: FollowPace) -> None:
+    def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: FollowPace, answer: timedelta) -> None:
         self._clock = clock
         self._gateway = gateway
         self._rules = rules
         self._pace = pace
+        self._answer = answer.total_seconds()
         self._interval = pace.interval.total_seconds()
         self._quarter = self._interval / 4
         self._followed: dict[Birth, _Followed] = {}
@@ -268,13 +270,14 @@ class Follower:
         if lifecycle is None or self.feed is None:
             return
         followed.in_full = followed.in_full or not isinstance(reading, TaskRead)
-        missing, followed.missing = followed.missing, isinstance(reading, TaskVanished)
         if isinstance(reading, TaskVanished):
-            # One 403 may be a cell that does not know a new Task yet, or a right that is being changed.
-            if missing:
+            now = self._clock.monotonic()
+            since = followed.missing_since = now if followed.missing_since is None else followed.missing_since
+            if since < now and now - since >= self._answer:
                 self.feed(followed.owned, followed.birth, Vanished(reading.http_status, reading.message))
         elif isinstance(reading, TaskRead):
             task = reading.task
+            followed.missing_since = None
             followed.read_at = self._clock.monotonic()
             news = worth_telling(
                 lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
