@@ -134,13 +134,14 @@ class Lookout:
         due = [order for order in wanting if order.is_drained and not order.is_catching_up]
         for order in wanting:
             order.has_looked = order in due  # the others are looked at as soon as what was found is committed
-        at = self.vcd_now()
-        live = [order for order in due if not self._is_behind(order, at)]
+        now = self.vcd_now()
+        live = [order for order in due if not self._is_behind(order, now)]
         for order in due:
             if order not in live:
                 self._spawn(self._catch_up(order))
         if live or not self._orders:
-            taken = await self._look_at(live, at) if live else []
+            taken = await self._look_at(live) if live else []
+            at = self._vcd_time(began)
             await self._try(self._blocking.look([one.order for one in taken], at))
             self._report(taken, at, self._clock.monotonic() - began)
 
@@ -160,6 +161,14 @@ class Lookout:
 
     def vcd_now(self) -> datetime:
         return self._clock.now() + (self._gateway.clock_ahead or timedelta())
+
+    def _vcd_time(self, moment: float) -> datetime:
+        """VCD's time at a ``moment`` (monotonic seconds) before its last answer.
+
+        By that answer: our clock may have been set since the one before, and a position in the future would pass what
+        has not ended yet.
+        """
+        return self.vcd_now() - timedelta(seconds=self._clock.monotonic() - moment)
 
     async def _wait(self) -> None:
         """Until the next look; one for observations that have had none is made at once."""
@@ -187,11 +196,11 @@ class Lookout:
 
     # --- looks ----------------------------------------------------------------------------------------------------
 
-    async def _look_at(self, orders: Sequence[WatchedOrder], at: datetime) -> list[Taken]:
+    async def _look_at(self, orders: Sequence[WatchedOrder]) -> list[Taken]:
         chosen = self._plan(orders)
         self._cuts = {asked: cuts for asked, cuts in self._cuts.items() if asked in chosen.filters}
-        looks = [self._look_with(asked, _meant(asked, orders), at) for asked in chosen.filters]
-        taken = [one for some in await asyncio.gather(*(self._try(look) for look in looks)) for one in some or ()]
+        looks = [self._try(self._look_with(asked, _meant(asked, orders))) for asked in chosen.filters]
+        taken = [one for some in await asyncio.gather(*looks) for one in some or ()]
         if not chosen.is_whole and chosen.pages > 1:
             await self._try(self._count_whole())
         return taken
@@ -202,16 +211,16 @@ class Lookout:
         everything = len(uuids) < len(parts)
         return plan(uuids, self._counts, everything=everything, whole=self._whole_rows())
 
-    async def _look_with(
-        self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder], at: datetime
-    ) -> list[Taken]:
+    async def _look_with(self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder]) -> list[Taken]:
         starts = {order: start for order in orders if (start := order.begins(self._overlap)) is not None}
         if not starts:
             return []
         query = TaskQuery(
             statuses=ACTIVE_STATUSES, or_ended_at_or_after=min(starts.values()), organizations=organizations
         )
+        began = self._clock.monotonic()
         rows = await rows_by_start(self._ask, query, self._cuts.get(organizations, ()))
+        at = self._vcd_time(began)
         self._cuts[organizations] = cuts_of(rows.values())
         self._note_counts(organizations, rows.values())
         taken = await self._findings.take(list(starts), rows, starts, at)
@@ -263,12 +272,13 @@ class Lookout:
 
     async def _next_piece(self, order: WatchedOrder) -> bool:
         """False: not all of it could be read."""
-        at, start, part = self.vcd_now(), order.begins(self._overlap), order.part
+        began, start, part = self._clock.monotonic(), order.begins(self._overlap), order.part
         if start is None or part is None:
             return True
         uuid = part.organization_uuid
         query = TaskQuery(ended_at_or_after=start, organizations=() if uuid is None else (uuid,))
         rows, end = await self._piece(query, start)
+        at = self._vcd_time(began)
         (taken,) = await self._findings.take([order], rows, {order: start}, at, absences=False)
         if not taken.is_whole:
             return False

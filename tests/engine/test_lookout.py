@@ -17,7 +17,7 @@ from tests.engine.harness import virtually
 from tests.engine.observed_vcd import organization
 from tests.engine.observing import ANSWER_SECONDS, INTERVAL, OBSERVED, ORDERS, OVERLAP, ObservingSite
 from tests.engine.scripted_vcd import urn
-from tests.simulation.loop import EPOCH
+from tests.simulation.loop import EPOCH, VirtualClock
 
 
 async def started(site: ObservingSite, *organizations: int, **fields: Any) -> None:
@@ -302,6 +302,27 @@ async def test_nothing_more_of_a_partition_that_is_gone_is_told() -> None:
     assert not gone.found
     assert site.ends() == {urn(2): 1}
     assert kept.partition.topic == ORDERS
+
+
+@virtually
+async def test_a_clock_that_was_set_since_vcd_told_the_time_moves_nothing_into_the_future() -> None:
+    site = ObservingSite()
+    await started(site)
+    clock = site.lookout._clock
+    assert isinstance(clock, VirtualClock)
+    clock.ahead += timedelta(seconds=45)
+    now = site.vcd.now()
+    site.vcd.begin(1, at=now)
+
+    def tell_the_time() -> None:
+        site.vcd.clock_ahead = -clock.ahead
+
+    site.vcd.before_page = tell_the_time
+    await site.looks()
+    site.vcd.begin(2, at=now + 6.0)
+    site.vcd.end(2, at=now + 6.5)
+    await site.looks(2)
+    assert site.ends() == {urn(2): 1}
 
 
 # --- catching up ------------------------------------------------------------------------------------------------------
