@@ -29,7 +29,7 @@ CRASH_POINTS: dict[str, str] = {
     "intent_committed": "the intent is durable, the call has not left",
     "request_leaving": "the intent is durable, the request would go to the wire next",
     "call_answered": "VCD has answered, nothing of the answer is durable",
-    "references_read": "what an external task, a decision or an observation names has been read, nothing of it is durable",
+    "references_read": "what a task, decision or observation names has been read, nothing of it is durable",
     "looked": "an unknown outcome has been looked into, nothing of what was seen is durable",
     "cancel_answered": "VCD has answered a cancel, nothing of the answer is durable",
     "token_rotated": "VCD has told the next token of a service account, the file has the one before, which is dead",
