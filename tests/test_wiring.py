@@ -10,7 +10,8 @@ import pytest
 from bridge.app import longest_read_seconds
 from bridge.errors import ConfigurationError
 from bridge.settings import load
-from bridge.wiring import external_rules, policies, policy_of, vcd_config
+from bridge.settings.naming import topic_names
+from bridge.wiring import external_rules, own_schemas, policies, policy_of, vcd_config
 
 VCD = "VCD_BRIDGE__VCD__"
 ENVIRONMENT = {f"{VCD}URL": "https://vcd.example", f"{VCD}API_TOKEN": "token"}
@@ -50,6 +51,25 @@ def test_owners_of_a_namespace_that_was_dropped_may_be_silent_as_long_as_the_set
     rules = external_rules(load(None, environment).settings)
     assert rules is not None
     assert rules.silence("a.b") == rules.silence("dropped") == timedelta(hours=1)
+
+
+def test_observation_is_off_unless_the_settings_say_otherwise() -> None:
+    section = "VCD_BRIDGE__OBSERVATION__"
+    off = load(None, {**ENVIRONMENT, f"{section}INTERVAL_SECONDS": "7"}).settings
+    names = topic_names(off)
+    assert (names.observations, names.observed_tasks, names.blocking_tasks) == (None, None, None)
+    assert policies(off).rules.observation is None
+    assert "vcd.observed-tasks-value" not in {schema.subject for schema in own_schemas(off)}
+    numbers = {"ENABLED": "true", "INTERVAL_SECONDS": "7", "OVERLAP_SECONDS": "40", "MAX_REQUESTS_PER_SECOND": "3"}
+    settings = load(None, {**ENVIRONMENT, **{section + name: value for name, value in numbers.items()}}).settings
+    on = policies(settings)
+    assert on.names.observations == "vcd.observations"
+    assert on.rules.observation is not None
+    assert on.rules.observation.overlap == timedelta(seconds=40)
+    assert (on.lookout.interval, on.lookout.requests_per_second) == (timedelta(seconds=7), 3.0)
+    assert {"vcd.observations-value", "vcd.observed-tasks-value", "vcd.blocking-tasks-value"} <= {
+        schema.subject for schema in own_schemas(settings)
+    }
 
 
 def test_a_further_cell_that_is_no_address_is_told() -> None:

@@ -127,6 +127,24 @@ def test_decisions_need_a_login_of_the_provider_and_a_policy_for_all_organizatio
     assert (ok, "policy.organizations" in detail) == (False, True)
 
 
+def test_what_a_login_can_observe_is_told(site: Shell) -> None:
+    topic = events_topic()
+    names = {f"topics__{name}": f"{topic}.{name}" for name in ("observations", "observed_tasks", "blocking_tasks")}
+    site.set(observation__enabled="true", **names)
+    assert f"{topic}.observations" in site.run("topics", "plan", code=3)
+    site.run("topics", "apply")
+    assert site.run("topics", "plan") is not None
+
+    def observation() -> tuple[bool | None, str]:
+        (one,) = [one for one in site.json("check") if one["name"] == "observation"]
+        return one["ok"], one["detail"]
+
+    ok, detail = observation()
+    assert (ok, detail.startswith("of acme alone")) == (None, True), "enough for some: a remark"
+    site.set(vcd__organization="System", vcd__username="administrator")
+    assert observation() == (True, "of any organization, or of all, and of blocking tasks")
+
+
 def test_each_cell_is_tried_with_the_session_of_the_first(site: Shell) -> None:
     """A wrong address would be found when the first one fails."""
     site.run("topics", "apply")

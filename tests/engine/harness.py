@@ -30,7 +30,16 @@ from bridge.engine.engine import Engine
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.permits import Permits
 from bridge.engine.records import record_bytes
-from bridge.ports import Committed, Headers, NotCommitted, OutRecord, PartitionEntries, StoredRecord, TopicNames
+from bridge.ports import (
+    Committed,
+    Headers,
+    NotCommitted,
+    Notifications,
+    OutRecord,
+    PartitionEntries,
+    StoredRecord,
+    TopicNames,
+)
 from tests.engine.scripted_kafka import Process, SimInbox, SimJournal, SimKafka, SimStore
 from tests.engine.scripted_vcd import ScriptedVcd
 from tests.simulation.control import SimControl, SimControlTopic
@@ -126,6 +135,7 @@ class Site:
     """How far the wall clock of the host is ahead on which the next process starts."""
     noted: Noting = field(default_factory=Noting)
     requests: AvroRequestCodec = field(default_factory=AvroRequestCodec)
+    notifications: Notifications | None = None
     control: SimControlTopic = field(default_factory=SimControlTopic)
     control_delay: float = 0.01
     """Seconds until a process hears of a record there."""
@@ -163,6 +173,7 @@ class Site:
             store_codec=AvroStoreCodec(),
             gateway=self.vcd,
             observer=self.noted,
+            notifications=self.notifications,
         )
         context = AdmissionContext(api_version="39.1", policy=Policy(allow_destructive=True))
         self.engine = assemble(ports, self.policies, self.catalogue, lambda: context, lambda point: None)

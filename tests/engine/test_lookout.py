@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
@@ -445,17 +446,26 @@ async def test_looks_become_rarer_where_the_budget_is_not_enough() -> None:
 # --- hints ------------------------------------------------------------------------------------------------------------
 
 
+class _Bus:
+    """What the message bus says, as a test says it."""
+
+    async def run(self, hint: Callable[[str], None]) -> None:
+        self.say = hint
+        await asyncio.Event().wait()
+
+
 @virtually
 async def test_a_task_that_the_bus_names_is_told_at_once() -> None:
-    site = ObservingSite()
+    bus = _Bus()
+    site = ObservingSite(notifications=bus)
     await started(site, 1)
     await asyncio.sleep(INTERVAL - 2)
     site.vcd.begin(1)
-    site.lookout.hurry_task(urn(1))
+    bus.say(urn(1))
     await asyncio.sleep(0.1)
     assert site.story_of(1) == ["accepted running"]
     site.vcd.end(1)
-    site.lookout.hurry_task(urn(1))
+    bus.say(urn(1))
     await asyncio.sleep(INTERVAL / 4 + 0.1)
     assert site.story_of(1) == ["accepted running", "finished success -> success"]
     await site.looks(3)
