@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bridge.core.answers import ReadRefused, ReferenceAbsent, ReferenceKind, ReferenceRead, Unavailable
+from bridge.core.answers import ReadRefused, ReferenceAbsent, ReferenceKind, ReferenceRead, TaskQuery, Unavailable
 from bridge.core.inputs import NotReferenced, OrganizationKnown
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.observation_parts import EVERYTHING
+from bridge.core.task import TaskStatus
 from bridge.engine.asking import Asking, Tell
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import Clock, VcdGateway
@@ -33,11 +34,11 @@ class OrganizationReads:
 
     async def _read(self, organization: str) -> OrganizationKnown | NotReferenced | Unavailable:
         if organization == EVERYTHING:
-            return self._known(None)
+            return await self._known(None)
         reading = await self._gateway.read_reference(ReferenceKind.ORGANIZATION, organization)
         match reading:
             case ReferenceRead(uuid=uuid):
-                return self._known(uuid)
+                return await self._known(uuid)
             case ReferenceAbsent(message=message):
                 return NotReferenced(FIELD, message)
             case ReadRefused(http_status=status, message=message):
@@ -45,7 +46,14 @@ class OrganizationReads:
             case Unavailable():
                 return reading
 
-    def _known(self, uuid: str | None) -> OrganizationKnown | Unavailable:
+    async def _known(self, uuid: str | None) -> OrganizationKnown | NotReferenced | Unavailable:
+        """By VCD's time of an answer given just now: our clock may have been set since an older one, and what ended
+        before a beginning in the future would never be told. That it lists Tasks to us is seen with it."""
+        page = await self._gateway.query_tasks(TaskQuery(statuses=(TaskStatus.RUNNING,), page_size=1))
+        if isinstance(page, ReadRefused):
+            return NotReferenced(FIELD, f"VCD does not list its Tasks ({page.http_status}): {page.message}")
+        if isinstance(page, Unavailable):
+            return page
         ahead = self._gateway.clock_ahead
         if ahead is None:
             return Unavailable("VCD has not told its time yet")

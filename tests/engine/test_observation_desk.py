@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.answers import Unavailable
+from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, Unavailable
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.lifecycle import Kind, Phase
@@ -23,7 +23,9 @@ from bridge.ports import NotCommitted
 from tests.core.observation.orders import VCD_NOW
 from tests.core.observation.orders import task as row
 from tests.engine.harness import NAMES, in_short, virtually
+from tests.engine.observed_vcd import ObservedVcd
 from tests.engine.observing import ORDERS, OVERLAP, ObservingSite
+from tests.simulation.loop import EPOCH
 
 DAY = LookoutPace(interval=timedelta(days=1), requests_per_second=20.0)
 
@@ -203,6 +205,40 @@ async def test_while_vcd_is_away_the_observation_waits() -> None:
     await asyncio.sleep(60)
     assert site.order_events() == ["waiting (reference_unanswered)", "accepted"]
     assert site.orders().lifecycles[order].phase is Phase.FOLLOWING
+
+
+@virtually
+async def test_from_now_is_vcds_now_though_our_clock_was_set_since_it_last_told_the_time() -> None:
+    site = DeskSite(vcd=_Telling())
+    await site.start()
+    site.vcd.clock_ahead = timedelta(hours=1)
+    order = site.observe(0)
+    await asyncio.sleep(1)
+    assert site.position(order) < EPOCH + timedelta(seconds=10)
+
+
+@virtually
+async def test_a_login_that_sees_no_tasks_is_told_so() -> None:
+    site = DeskSite(vcd=_Refusing())
+    await site.start()
+    site.observe(1)
+    await asyncio.sleep(1)
+    (event,) = site.events()
+    assert in_short(event) == "rejected -> rejected (unknown_organization)"
+    assert "does not list its Tasks (403): no right" in event["reason"]["message"]
+
+
+class _Telling(ObservedVcd):
+    """Each page tells the time, which is ours."""
+
+    async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
+        self.clock_ahead = timedelta()
+        return await super().query_tasks(query)
+
+
+class _Refusing(ObservedVcd):
+    async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:
+        return ReadRefused(403, "no right")
 
 
 # --- what is found ----------------------------------------------------------------------------------------------------
