@@ -376,6 +376,21 @@ async def test_blocking_tasks_are_told_on_their_own_topic_while_they_are_wanted(
 
 
 @virtually
+async def test_tickets_hear_of_the_observation_and_not_of_each_task() -> None:
+    site = DeskSite()
+    site.policies = replace(site.policies, names=replace(site.policies.names, ticket_updates="tickets"))
+    await site.start()
+    order = site.observe(1, correlation_id="CHG1")
+    await asyncio.sleep(1)
+    site.find(*seen(order, row("a", "success", ended=site.position(order))))
+    await asyncio.sleep(1)
+    assert site.committed("tickets") == []
+    site.stop_observing(1)
+    await asyncio.sleep(1)
+    assert [record.key for record in site.committed("tickets")] == [b"CHG1"]
+
+
+@virtually
 async def test_what_is_found_for_nobody_is_dropped() -> None:
     site, order = await followed()
     site.find(*seen(replace(order, offset=99), row("a")))
