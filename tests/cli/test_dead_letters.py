@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from confluent_kafka import Message, Producer
 
-from bridge.core.coordinates import TopicPartition
+from bridge.cli.dead_letters import replaying
+from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.requests import Undecodable
 from bridge.engine import dead_letters
-from bridge.kafka import looking
+from bridge.errors import TemporaryError
+from bridge.kafka import clients, looking
 from bridge.kafka.messages import headers_of
 from bridge.ports import Delivery, Headers, OutRecord
 from tests.cli.conftest import Shell
@@ -240,6 +242,28 @@ def test_a_person_is_asked_before_all_that_fit_are_replayed(
     assert here.run(*wanted).startswith(f"{place.origins['null']} again at {place.inputs}/1/")
     assert len(read(place.bootstrap, place.inputs)) == before + 1
     here.run("dead-letters", "replay", "--reason", "Unheard", "--yes", code=1)
+
+
+def test_what_may_have_been_written_when_kafka_fails_is_told(
+    here: Shell, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a batch before it has written is told as ever."""
+    sent: list[OutRecord] = []
+
+    def fails_later(_: object, records: Sequence[OutRecord]) -> list[Birth]:
+        if sent:
+            raise TemporaryError("the record was not written")
+        sent.extend(records)
+        return [Birth(place.inputs, 1, 17)]
+
+    monkeypatch.setattr(replaying, "_BATCH_RECORDS", 1)
+    monkeypatch.setattr(clients, "send", fails_later)
+    out = here.run("dead-letters", "replay", place.letters["whole"], place.letters["null"], "--yes", code=75)
+    (written,) = out.splitlines()
+    name = "whole" if written.startswith(place.origins["whole"]) else "null"
+    other = {"whole": "null", "null": "whole"}[name]
+    assert written == f"{place.origins[name]} again at {place.inputs}/1/17"
+    assert f"of these 1 some may have been written: {place.letters[other]}" in here.err
 
 
 def test_what_is_to_be_replayed_has_to_be_said(here: Shell, place: Place) -> None:
