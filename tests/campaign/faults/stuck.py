@@ -52,9 +52,9 @@ def loop_stuck(stage: Stage) -> None:
     probes = f"127.0.0.1:{free_ports(1)[0]}"
     with stage.site(processes=1) as site:
         stuck = site.start(crash_at="intent_committed:20:hold", management={"listen": probes}).wait_ready()
-        _wait_held(probes)
+        held = _wait_held(probes)
         with stage.injecting():
-            time.sleep(BLOCKED_SECONDS)  # the time itself is the fault
+            time.sleep(held + BLOCKED_SECONDS - time.monotonic())  # the time itself is the fault
             stuck.resume()
         stage.wait_more(40)
         assert stuck.process.poll() is None, f"it has not lived on: {stuck.told()}"
@@ -78,11 +78,15 @@ def loop_stuck_in_handover(stage: Stage) -> None:
         assert "was not finished in time" in stuck.log.read_text(), "it was handed over in order"
 
 
-def _wait_held(probes: str, seconds: float = 60.0) -> None:
-    """Until the event loop stands still: it is what answers the probes."""
+def _wait_held(probes: str, seconds: float = 60.0) -> float:
+    """Until the event loop stands still: it is what answers the probes. Since when at the latest, on the monotonic
+    clock: a probe that is not answered takes its time-out."""
     deadline = time.monotonic() + seconds
-    while _lives(probes):
-        assert time.monotonic() < deadline, "its loop is not held"
+    while True:
+        asked = time.monotonic()
+        if not _lives(probes):
+            return asked
+        assert asked < deadline, "its loop is not held"
         time.sleep(0.1)  # the probe is polled: there is nothing to be woken by
 
 
