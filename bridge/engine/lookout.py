@@ -8,38 +8,30 @@ found waits in the partition's queue; the next look for it is made when all of t
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRecord
 from bridge.core.coordinates import Birth
-from bridge.core.observation.plan import Plan, plan
+from bridge.core.observation.plan import Plan
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
 from bridge.core.seen import LookOver
 from bridge.engine.blocking_look import BlockingLook
-from bridge.engine.budget import Budget
 from bridge.engine.findings import Findings, Taken
 from bridge.engine.hinted import HintedReads
-from bridge.engine.moving_rows import BY_END, INEXACT, cuts_of, pages_along, rows_by_start
+from bridge.engine.listing import Listing
+from bridge.engine.moving_rows import INEXACT
 from bridge.engine.namespace_rows import Refused
 from bridge.engine.partition import OwnedPartition
 from bridge.engine.patience import NotNow
-from bridge.engine.rows import ACTIVE_STATUSES
 from bridge.engine.waiting import until_set
 from bridge.engine.watched_order import WatchedOrder, orders_of
 from bridge.ports import Clock, Observer, VcdGateway
 
 BEHIND = timedelta(seconds=60)
 """An observation whose window reaches back so much further than the overlap catches up by itself."""
-PIECE = 2_000
-"""Ended Tasks that one piece of catching up finds, at least: a queue is committed before the next is read."""
-CENSUS_SECONDS = 60.0
-"""How long the number of rows of the whole system is believed."""
 
 T = TypeVar("T")
 
@@ -64,25 +56,18 @@ class Lookout:
         self._overlap = (rules.observation or ObservationRules()).overlap
         self._interval = pace.interval.total_seconds()
         self._observer = observer
-        self._budget = Budget(clock, pace.requests_per_second)
+        self._listing = Listing(clock, gateway, pace.requests_per_second, observer, self._progress)
         self._findings = Findings(clock, gateway, rules, answer, self._progress)
-        self._blocking = BlockingLook(clock, gateway, answer, self._turn)
+        self._blocking = BlockingLook(clock, gateway, answer, self._listing.turn)
         quarter = pace.interval / 4
         self._hinted = HintedReads(clock, gateway, rules, quarter, pace.requests_per_second, self._overlap)
         self._hinted.orders = self.watched
         self._orders: dict[Birth, WatchedOrder] = {}
-        self._counts: dict[str, int] = {}
-        """Rows by organization, as last looked."""
-        self._cuts: dict[tuple[str, ...], list[datetime]] = {}
-        """Where to cut the rows of a filter, as last looked."""
-        self._whole: tuple[float, int] | None = None
-        """When the rows of the whole system were counted, and how many they were."""
-        self._requests = 0
         self._next_look = clock.monotonic()
         self._more = asyncio.Event()
         self._beside: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
-        self._is_late = self._is_put_off = False
+        self._is_late = False
         self.partitions: Callable[[], Iterable[OwnedPartition]] = tuple
         self.last_progress = clock.monotonic()
 
@@ -124,7 +109,7 @@ class Lookout:
 
     async def look(self) -> None:
         """One look for all that are due."""
-        began, self._requests = self._clock.monotonic(), 0
+        began, self._listing.requests = self._clock.monotonic(), 0
         self._progress()
         is_round = began >= self._next_look
         if is_round:
@@ -198,60 +183,30 @@ class Lookout:
 
     async def _look_at(self, orders: Sequence[WatchedOrder]) -> list[Taken]:
         chosen = self._plan(orders)
-        self._cuts = {asked: cuts for asked, cuts in self._cuts.items() if asked in chosen.filters}
         looks = [self._try(self._look_with(asked, _meant(asked, orders))) for asked in chosen.filters]
         taken = [one for some in await asyncio.gather(*looks) for one in some or ()]
         if not chosen.is_whole and chosen.pages > 1:
-            await self._try(self._count_whole())
+            await self._try(self._listing.count_whole(self.vcd_now() - self._overlap))
         return taken
 
     def _plan(self, orders: Sequence[WatchedOrder]) -> Plan:
         parts = [part for order in orders if (part := order.part) is not None]
         uuids = [part.organization_uuid for part in parts if part.organization_uuid is not None]
-        everything = len(uuids) < len(parts)
-        return plan(uuids, self._counts, everything=everything, whole=self._whole_rows())
+        return self._listing.plan(uuids, everything=len(uuids) < len(parts))
 
     async def _look_with(self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder]) -> list[Taken]:
         starts = {order: start for order in orders if (start := order.begins(self._overlap)) is not None}
         if not starts:
             return []
-        query = TaskQuery(
-            statuses=ACTIVE_STATUSES, or_ended_at_or_after=min(starts.values()), organizations=organizations
-        )
         began = self._clock.monotonic()
-        rows = await rows_by_start(self._ask, query, self._cuts.get(organizations, ()))
+        rows = await self._listing.current(organizations, min(starts.values()))
         at = self._vcd_time(began)
-        self._cuts[organizations] = cuts_of(rows.values())
-        self._note_counts(organizations, rows.values())
         taken = await self._findings.take(list(starts), rows, starts, at)
         for one in taken:
             if one.is_whole and one.order.found([LookOver(order=one.order.birth, position=at, is_news=one.is_news)]):
                 one.order.settled = at - self._overlap
         self.wake()
         return taken
-
-    def _note_counts(self, organizations: tuple[str, ...], rows: Iterable[TaskRecord]) -> None:
-        counted = Counter(row.organization for row in rows if row.organization is not None)
-        if organizations:
-            self._counts.update({uuid: counted[uuid] for uuid in organizations})
-        else:
-            self._counts = dict(counted)
-            self._whole = (self._clock.monotonic(), counted.total())
-
-    def _whole_rows(self) -> int | None:
-        """None: not known, or too long ago."""
-        if self._whole is None or self._clock.monotonic() - self._whole[0] > 2 * CENSUS_SECONDS:
-            return None
-        return self._whole[1]
-
-    async def _count_whole(self) -> None:
-        """How much it would be to read the whole system instead; one request a minute."""
-        now = self._clock.monotonic()
-        if not self._gateway.is_provider or (self._whole is not None and now - self._whole[0] < CENSUS_SECONDS):
-            return
-        since = self.vcd_now() - self._overlap
-        page = await self._ask(TaskQuery(statuses=ACTIVE_STATUSES, or_ended_at_or_after=since, page_size=1))
-        self._whole = (now, page.total)
 
     # --- catching up ----------------------------------------------------------------------------------------------
 
@@ -276,8 +231,7 @@ class Lookout:
         if start is None or part is None:
             return True
         uuid = part.organization_uuid
-        query = TaskQuery(ended_at_or_after=start, organizations=() if uuid is None else (uuid,))
-        rows, end = await self._piece(query, start)
+        rows, end = await self._listing.ended(() if uuid is None else (uuid,), start)
         at = self._vcd_time(began)
         (taken,) = await self._findings.take([order], rows, {order: start}, at, absences=False)
         if not taken.is_whole:
@@ -288,17 +242,6 @@ class Lookout:
             order.settled = settled
         self.wake()
         return True
-
-    async def _piece(self, query: TaskQuery, start: datetime) -> tuple[dict[str, TaskRecord], datetime | None]:
-        """Rows of ended Tasks, and up to when they are whole; None: up to now."""
-        rows: dict[str, TaskRecord] = {}
-        async with aclosing(pages_along(self._ask, query, BY_END)) as pages:
-            async for page in pages:
-                rows.update((record.id, record) for record in page.records)
-                end = page.records[-1].end_date if page.records else None
-                if len(rows) >= PIECE and end is not None and end > start + INEXACT:
-                    return rows, end
-        return rows, None
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -311,33 +254,12 @@ class Lookout:
             self._failure = error
             self._more.set()
 
-    # --- asking ---------------------------------------------------------------------------------------------------
-
-    async def _turn(self) -> None:
-        """Wait until one more request may leave."""
-        await self._budget.take()
-        self._requests += 1
-        self._progress()
-
-    async def _ask(self, query: TaskQuery) -> TaskPage:
-        await self._turn()
-        answer = await self._gateway.query_tasks(query)
-        self._progress()
-        if isinstance(answer, ReadRefused):
-            raise Refused(f"the task query is refused with {answer.http_status}: {answer.message}")
-        if not isinstance(answer, TaskPage):
-            raise NotNow(answer.message)
-        self._is_put_off = False
-        return answer
-
     async def _try(self, work: Awaitable[T]) -> T | None:
         """None: VCD cannot be asked now, or will not answer; the next look tries again."""
         try:
             return await work
         except (NotNow, Refused) as error:
-            if not self._is_put_off:
-                self._observer.observation_put_off(str(error))
-            self._is_put_off = True
+            self._listing.put_off(str(error))
             return None
 
     # --- telling --------------------------------------------------------------------------------------------------
@@ -348,7 +270,7 @@ class Lookout:
         self._observer.observation_looked(
             observations=len(parts),
             active=sum(one.active for one in taken),
-            requests=self._requests,
+            requests=self._listing.requests,
             seconds=seconds,
             behind_seconds=max(0.0, (at - oldest).total_seconds()),
         )

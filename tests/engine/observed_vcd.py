@@ -84,6 +84,8 @@ class ObservedVcd(ScriptedVcd):
     hidden: set[str] = field(default_factory=set)
     """URNs of Tasks that rows do not show."""
     down: bool = False
+    takes_joined_filters: bool = True
+    """Whether a filter may ask for statuses or a date."""
     before_page: Callable[[], None] | None = None
     held_up: asyncio.Event | None = None
     """Readings wait for it."""
@@ -133,6 +135,8 @@ class ObservedVcd(ScriptedVcd):
             self.before_page()
         if self.down:
             return Unavailable("VCD answers 503")
+        if query.or_ended_at_or_after is not None and not self.takes_joined_filters:
+            return ReadRefused(400, "Bad request: the filter")
         rows = [row for one in self.work.values() if fits(row := one.row(self.now()), query)]
         rows = [row for row in rows if row.id not in self.hidden]
         by_start = query.sort_ascending == "startDate"

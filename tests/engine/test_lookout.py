@@ -222,6 +222,22 @@ async def test_an_end_that_cannot_be_read_is_told_from_its_row_in_the_end() -> N
     assert [event["task"]["details"] for event in site.told()] == ["read in full", None]
 
 
+@virtually
+async def test_a_vcd_that_takes_no_joined_filter_is_asked_twice() -> None:
+    """It says so once, and then it is known."""
+    site = ObservingSite()
+    site.vcd.takes_joined_filters = False
+    site.vcd.begin(1)
+    await started(site)
+    site.vcd.end(1)
+    site.vcd.past(2, site.vcd.vcd_now())
+    await site.looks(2)
+    assert site.ends() == {urn(1): 1, urn(2): 1}
+    joined = [query for query in site.vcd.queries if query.or_ended_at_or_after is not None]
+    assert len(joined) == 1
+    site.check_stories()
+
+
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
@@ -331,7 +347,7 @@ async def test_a_clock_that_was_set_since_vcd_told_the_time_moves_nothing_into_t
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.engine.lookout.PIECE", PIECE)
+    monkeypatch.setattr("bridge.engine.listing.PIECE", PIECE)
 
 
 def is_order(part: OrderPart | SightedPart | None) -> TypeGuard[OrderPart]:
