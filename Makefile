@@ -6,8 +6,11 @@ LOCK_BIN := .cache/lock/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL: # what is missing is said before anything is installed
-.PHONY: help setup demo test test-long check format bench fidelity simulate campaign docs lock clean kafka prerequisites
+endif
+.PHONY: help setup demo test test-long check format bench fidelity simulate campaign docs lock clean kafka prerequisites \
+	waiting computing
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,21 +37,32 @@ prerequisites:
 kafka: prerequisites $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
-# What kills processes in narrow windows has the machine to itself. Of the others several files run side by side: two of
-# those that need the processor, three of those that wait for processes, in this order, so that no long one comes last.
+# What kills processes in narrow windows has the machine to itself. Of the others several files run side by side: four of
+# those that wait for processes and brokers, and two of all others, which only need the processor and take what those
+# leave of it. In this order, so that no long one comes last.
 ALONE = tests/crash
-WAITING = tests/system tests/cli tests/kafka tests/examples tests/vcd
+WAITING = tests/system tests/cli tests/kafka tests/contracts tests/deploy tests/examples tests/campaign tests/vcd
+COMPUTING = tests/simulation $(filter-out $(ALONE) $(WAITING) tests/simulation tests/__pycache__,\
+	$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py))
 PYTEST = $(BIN)/python -m pytest --durations=12 --durations-min=5
-BESIDE = --dist=loadfile --numprocesses
+BESIDE = --dist=loadfile --no-loadscope-reorder --numprocesses
+COMPUTED = .cache/computing.log
 
+test: export PYTHONDONTWRITEBYTECODE := # hundreds of processes are started: none compiles the bridge anew
 test: kafka ## all tests that belong to every change, on a real Kafka
 ifdef ONLY
 	$(PYTEST) $(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)")
 else
-	$(PYTEST) $(BESIDE) 2 $(addprefix --ignore=,$(ALONE) $(WAITING))
-	$(PYTEST) $(BESIDE) 3 --no-loadscope-reorder $(WAITING)
+	@$(MAKE) --no-print-directory --jobs=2 SIDE_BY_SIDE=1 waiting computing
 	$(PYTEST) $(ALONE)
 endif
+
+waiting:
+	$(PYTEST) $(BESIDE) 4 $(WAITING)
+
+computing: # shown as a whole, when it is over
+	@nice -n 5 $(PYTEST) $(BESIDE) 2 $(COMPUTING) >$(COMPUTED) 2>&1; \
+	code=$$?; cat $(COMPUTED); exit $$code
 
 test-long: kafka ## the tests that take minutes
 	$(BIN)/python -m pytest -m long $(if $(ONLY),$(if $(wildcard $(ONLY)),$(ONLY),-k "$(ONLY)"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,12 @@ from tests.support.prerequisites import PrerequisiteMissingError
 from tests.support.registry import Registry, running_registry
 
 pytest_plugins = ["tests.fidelity.conformity.plugin"]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay until the end: no use in looking for garbage among them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

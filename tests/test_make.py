@@ -63,6 +63,14 @@ def test_check_looks_at_everything() -> None:
         assert tool in done.stdout
 
 
+def test_every_test_is_run() -> None:
+    command = ["make", "-n", "SIDE_BY_SIDE=1", "waiting", "computing"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True)
+    everything = {path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {f"tests/{one}" for one in everything} - set(done.stdout.split()) == {"tests/crash"}, "which comes last"
+
+
 # --- what a machine lacks -------------------------------------------------------------------------------------------
 
 
