@@ -44,7 +44,7 @@ def state(**changes: Any) -> Lifecycle:
     return Lifecycle(**{**members, **changes})
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(LIFECYCLES)
 def test_states_come_back(lifecycle: Lifecycle) -> None:
     assert CODEC.decode_state(stored(CODEC.encode_state(lifecycle))) == lifecycle
