@@ -50,7 +50,7 @@ def json_text(value: JsonValue) -> str:
 def integer(value: JsonValue, *, largest: int = LARGEST) -> int | None:
     """An integer, also as a float or text; ``majorErrorCode`` is known to come as an empty text.
 
-    None beyond ``largest``, on either side of 0.
+    None above ``largest``, and below the least that a number of as many bits can be.
     """
     if isinstance(value, bool) or value is None:
         return None
@@ -58,7 +58,7 @@ def integer(value: JsonValue, *, largest: int = LARGEST) -> int | None:
         found = int(value) if isinstance(value, (int, float)) else int(str(value).strip())
     except (ValueError, OverflowError):
         return None
-    return found if abs(found) <= largest else None
+    return found if -largest - 1 <= found <= largest else None
 
 
 def boolean(value: JsonValue) -> bool | None:
