@@ -38,6 +38,7 @@ class Behavior:
     ``operations_per_user``, ``operations_per_org``: how many Tasks run side by side, the others wait queued;
     ``queued_operations_per_user``, ``queued_operations_per_org``: how many wait, the others are refused; 0: no limit.
     ``activity_log_keep_days``: how long after its end a Task is kept; 0: until its expiryTime.
+    ``cells_apart_seconds``: the cell that carries every second Task out writes its end by a clock that is so far ahead.
     ``clock_ahead_seconds``: how far its clock is ahead of the machine's; changed at run time it is a clock that is set.
     ``strict_states``: what an entity's state forbids, such as powering on what is powered on, is INVALID_STATE;
     not with ``lenient_entities``.
@@ -82,6 +83,7 @@ class Behavior:
     bus_duplicates: float = 0.0
     bus_delay_seconds: float = 0.0
     clock_ahead_seconds: float = 0.0
+    cells_apart_seconds: float = 0.0
 
     def change(self, document: Mapping[str, Any]) -> None:
         """Sets what the document names; all of it or, with an error, nothing."""
@@ -110,7 +112,7 @@ class Behavior:
             if isinstance(value, str):
                 return value
             raise SettingError(f"'{name}' takes text")
-        least = -_MOST_SKEW_SECONDS if name == "clock_ahead_seconds" else 0
+        least = -_MOST_SKEW_SECONDS if name in ("clock_ahead_seconds", "cells_apart_seconds") else 0
         if isinstance(value, (int, float)) and value >= least:
             return type(present)(value)
         raise SettingError(f"'{name}' takes a number, {least:g} or more")

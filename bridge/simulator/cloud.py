@@ -122,6 +122,7 @@ class Cloud:
         self.documents.empty_owner_href_every = behavior.empty_owner_href_every
         self.documents.queued_has_start = behavior.queued_has_start
         self.documents.recent_task_seconds = behavior.recent_task_seconds
+        self.documents.cells_apart_seconds = behavior.cells_apart_seconds
         self.engine.keep(behavior.activity_log_keep_days * 86400)
         limits = Limits(
             running_per_user=behavior.operations_per_user, running_per_org=behavior.operations_per_org,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from bridge.simulator.calls.queries import paging
-from bridge.simulator.clock import timestamp
+from bridge.simulator.clock import parse_time, timestamp
 from tests.simulator.driver import ACME, URL, VAPP, VAPP_2, Caller, Cloud, error_code
 
 
@@ -270,3 +270,19 @@ def test_some_ends_are_shown_late(cloud: Cloud, admin: Caller) -> None:
     assert admin.query("status==running")["total"] == 3 - len(recent), "the others are shown as they were"
     cloud.wait(3)
     assert [record["href"][-36:] for record in admin.query(since)["record"]] == tasks[-3:]
+
+
+@pytest.mark.parametrize("apart", [30.0, -30.0])
+def test_cells_write_ends_by_clocks_of_their_own(cloud: Cloud, admin: Caller, apart: float) -> None:
+    cloud.set("settings", {"cells_apart_seconds": apart})
+    began = cloud.now
+    tasks = finish_many(cloud, admin, 4)
+    ends = {
+        task: round((parse_time(admin.task(task)["endTime"]) or 0.0) - began - number)
+        for number, task in enumerate(tasks)
+    }
+    assert sorted(ends.values()) == sorted([0, 0, apart, apart])
+    since = timestamp(began + 15)
+    for states in (f"endDate=ge={since}", f"status==running,endDate=ge={since}"):
+        shown = {record["href"][-36:] for record in admin.query(f"({states})")["record"]}
+        assert shown == {task for task, end in ends.items() if end > 15}, states

@@ -18,8 +18,8 @@ from tests.support.simulator import Client
 USERS = ("admin@acme", "admin@beta")
 OBSERVATIONS = ("acme", "beta", "*")
 PARTITIONS = 3
-UNKIND = {"late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False}
-"""Some ends are shown late, and the list moves while it is read."""
+UNKIND = {"late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False, "cells_apart_seconds": -3.0}
+"""Some ends are shown late, every second one is written by a slow clock, and the list moves while it is read."""
 
 
 def test_what_others_do_is_told_once_whoever_is_killed(kafka: KafkaNode, tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ class Documents:
         self.empty_owner_href_every = empty_owner_href_every
         self.queued_has_start = queued_has_start
         self.recent_task_seconds = recent_task_seconds
+        self.cells_apart_seconds = 0.0
+        """By how much the clock of the cell is ahead that carries every second Task out, and writes when it ended."""
 
     def task_href(self, task: Task) -> str:
         return f"{self.references.api}/task/{task.id}"
@@ -74,7 +76,7 @@ class Documents:
             "operationName": task.operation_name,
             "serviceNamespace": task.service_namespace,
             "startTime": None if start is None else timestamp(start),
-            "endTime": None if task.ended_at is None else timestamp(task.ended_at),
+            "endTime": None if task.ended_at is None else timestamp(self.end_of(task, task.ended_at)),
             "expiryTime": None if start is None else timestamp(task.started_at + EXPIRY_SECONDS),
             "cancelRequested": task.cancel_requested,
         }
@@ -87,6 +89,10 @@ class Documents:
         if task.external is not None or self.queued_has_start:
             return task.created_at
         return None if step.status == "queued" else task.started_at
+
+    def end_of(self, task: Task, ended_at: float) -> float:
+        """When it ended, by the clock of the cell that carried it out."""
+        return ended_at + (self.cells_apart_seconds if task.number % 2 else 0.0)
 
     def _owner(self, task: Task) -> JsonObject:
         reference = self.references.to(task.owner)

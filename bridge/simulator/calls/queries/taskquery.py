@@ -89,6 +89,14 @@ class TaskRecords:
     def _start(self, row: TaskRow) -> float | None:
         return _milliseconds(self.documents.start_of(row.task, row.step))
 
+    def _end(self, row: TaskRow) -> float | None:
+        return None if row.ended_at is None else self.documents.end_of(row.task, row.ended_at)
+
+    def _ended_since(self, date: str) -> list[Task]:
+        """At least those whose end is written with that date or a later one."""
+        at = parse_time(date)
+        return self.engine.ended_since(None if at is None else at - max(0.0, self.documents.cells_apart_seconds))
+
     def _fields(self) -> dict[str, Field]:
         text, href = FieldType.TEXT, self.documents.references.href
         return {
@@ -100,7 +108,7 @@ class TaskRecords:
             "status": Field(text, lambda row: row.step.status),
             "progress": Field(FieldType.NUMBER, lambda row: row.step.progress),
             "startDate": Field(FieldType.TIME, self._start),
-            "endDate": Field(FieldType.TIME, lambda row: _milliseconds(row.ended_at)),
+            "endDate": Field(FieldType.TIME, lambda row: _milliseconds(self._end(row))),
             "ownerName": Field(text, lambda row: row.task.user.name),
             "object": Field(FieldType.REFERENCE, lambda row: href(row.task.owner)),
             "objectName": Field(text, lambda row: row.task.owner.name),
@@ -141,14 +149,14 @@ class TaskRecords:
         for part in conjuncts(expression):
             if isinstance(part, Comparison) and part.operator in ("=ge=", "=gt="):
                 if part.selector == "endDate":
-                    yield self.engine.ended_since(parse_time(part.value))
+                    yield self._ended_since(part.value)
                 elif part.selector == "startDate" and self.documents.queued_has_start:
                     yield self.engine.started_since(parse_time(part.value) or 0.0, pool)
             statuses = equal_values(part, "status")
             if statuses and not any(status.casefold() in FINAL for status in statuses):
                 yield self.engine.active()
             if (since := _active_or_ended_since(part)) is not None:
-                yield [*self.engine.active(), *self.engine.ended_since(parse_time(since))]
+                yield [*self.engine.active(), *self._ended_since(since)]
 
     def rows(self, expression: Expression | None, now: float, delay: Delay, org: Entity | None) -> Iterator[TaskRow]:
         """Tasks of an organization (None: all) that can match, as they are shown with that delay."""
@@ -167,10 +175,10 @@ class TaskRecords:
     def record(self, row: TaskRow, form: str, *, admin: bool) -> JsonObject:
         """``name`` is the operationName, ``operationFull`` the operation, ``ownerName`` the user's name."""
         task, references = row.task, self.documents.references
-        start, whole = self._start(row), form == "records"
+        start, end, whole = self._start(row), self._end(row), form == "records"
         record: JsonObject = {
             "_type": "QueryResultAdminTaskRecordType" if admin else "QueryResultTaskRecordType",
-            "endDate": None if row.ended_at is None else timestamp(row.ended_at),
+            "endDate": None if end is None else timestamp(end),
             "name": task.operation_name,
             "object": references.href(task.owner) if whole else task.owner.urn,
             "objectName": task.owner.name,
