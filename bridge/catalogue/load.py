@@ -26,7 +26,6 @@ class Catalogue(Mapping[str, Operation]):
     def __init__(self, operations: tuple[Operation, ...], bodies: Bodies) -> None:
         self.bodies = bodies
         self._by_name = {operation.name: operation for operation in operations}
-        self._patterns = {operation.name: _pattern(operation.path) for operation in operations}
         self._by_call: dict[tuple[str, int], list[Operation]] = {}
         for operation in operations:
             self._by_call.setdefault((operation.method, operation.path.count("/")), []).append(operation)
@@ -58,14 +57,14 @@ class Catalogue(Mapping[str, Operation]):
         """
         found = []
         for operation in self._by_call.get((method, path.count("/")), ()):
-            matched = self._patterns[operation.name].fullmatch(path)
+            matched = _pattern(operation.path).fullmatch(path)
             if matched is not None and _kinds_fit(operation, matched.groupdict()):
                 found.append((operation, matched.groupdict()))
         return found
 
     def parameters_of(self, operation: Operation, path: str) -> dict[str, str]:
         """Path parameters of a call of this operation, still quoted. Raises CatalogueError for a path of another."""
-        matched = self._patterns[operation.name].fullmatch(path)
+        matched = _pattern(operation.path).fullmatch(path)
         if matched is None:
             raise CatalogueError(f"{path} is no path of {operation.name}")
         return matched.groupdict()
@@ -123,7 +122,9 @@ def as_json(operation: Operation) -> dict[str, object]:
     }
 
 
+@cache
 def _pattern(path: str) -> re.Pattern[str]:
+    """When it is asked for: all of them are a tenth of a bridge's start, and only some calls are ever told by them."""
     literal_or_name = PARAMETER.split(path)
     parts = [
         f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(literal_or_name)
