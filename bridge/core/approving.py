@@ -86,10 +86,11 @@ def _gone(story: Story, hold: Hold, action: HoldAction | None) -> None:
         story.end(Outcome.SUCCESS, reason=reason)
     elif shown is Verdict.OTHERWISE:
         _conclude(story, "decided_otherwise", hold.told)
-    elif not doubted or not decides:
+    elif not doubted:
         _conclude(story, "not_held", hold.told)
     else:
-        why = f"its Task does not tell by which decision: {hold.told}"
+        unclear = "its Task does not tell by which decision" if decides else "whether it was put off before is not known"
+        why = f"{unclear}: {hold.told}"
         story.because("recovery_parked", f"parked: {why}")
         park_unknown(story, f"no answer to attempt {story.lifecycle.attempt}, and {why}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from bridge.catalogue.load import Catalogue
+from bridge.catalogue.operation import HoldAction
 from bridge.core.answers import BlockingAbsent, BlockingRead, ReadRefused, TaskRead, TaskVanished, Unavailable
 from bridge.core.hold import Hold, is_conclusive
 from bridge.core.inputs import HoldSeen, Looked
@@ -31,10 +32,13 @@ class Holds:
         self._catalogue = catalogue
         self._settle = settle
 
-    def are_meant_by(self, operation: str | None) -> bool:
-        """Whether that is about a blocking task."""
-        found = self._catalogue.get(operation or "")
-        return found is not None and found.hold_action is not None
+    def are_meant_by(self, lifecycle: Lifecycle) -> bool:
+        """Whether it is about a blocking task."""
+        return self._action(lifecycle) is not None
+
+    def _action(self, lifecycle: Lifecycle) -> HoldAction | None:
+        found = self._catalogue.get(lifecycle.operation or "")
+        return found.hold_action if found is not None else None
 
     async def read(self, owned: OwnedPartition, lifecycle: Lifecycle, tell: Tell) -> HoldSeen | None:
         """How it stands before anything is called. None: nobody wants to know any more."""
@@ -61,10 +65,9 @@ class Holds:
     async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
         """Look at once, and again after the settling time where the call may still be on its way, or the Task has not
         come to anything yet. None: the partition is not ours any more."""
-        operation = self._catalogue[lifecycle.operation or ""]
         look_once = partial(self._look_once, owned, lifecycle)
         first = await self._patience.whole(owned, lifecycle, look_once)
-        action = operation.hold_action
+        action = self._action(lifecycle)
         if first is None or first.hold is None or action is None or is_conclusive(action, first.hold):
             return first
         if lifecycle.refused_code is not None and first.hold.held:
@@ -76,7 +79,7 @@ class Holds:
         return Looked(
             attempt=lifecycle.attempt,
             candidates=(),
-            happened=False if hold.held else None,
+            happened=False if hold.held and self._action(lifecycle) is not HoldAction.UPDATE_PROGRESS else None,
             evidence=(hold.told,),
             incomplete=incomplete,
             hold=hold,

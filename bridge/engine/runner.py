@@ -255,7 +255,7 @@ class Runner:
     def _look_of(self, lifecycle: Lifecycle) -> MakeLook:
         if lifecycle.kind is Kind.EXTERNAL_TASK:
             return self._external_parts().looks.look
-        return self._holds.look if self._holds.are_meant_by(lifecycle.operation) else self._recovery.look
+        return self._holds.look if self._holds.are_meant_by(lifecycle) else self._recovery.look
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 

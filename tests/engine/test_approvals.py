@@ -250,6 +250,19 @@ async def test_putting_the_time_out_off_decides_nothing() -> None:
 
 
 @virtually
+async def test_what_may_have_been_put_off_is_not_told_as_canceled() -> None:
+    """That it is held still proves nothing of it: a cancel does not undo what VCD may have taken."""
+    site = ApprovalSite()
+    site.vcd.lost = 1
+    await site.start()
+    site.decide("P", "updateProgress")
+    await asyncio.sleep(0.5)
+    site.send(control("cancel", "P"), topic=APPROVALS, key=UUID.encode())
+    await asyncio.sleep(60)
+    assert site.story("P") == ["parked (outcome_unknown)"]
+
+
+@virtually
 async def test_a_cancel_takes_back_what_has_not_been_called() -> None:
     site = ApprovalSite()
     site.vcd.unread = [Unavailable("HTTP 503")] * 50
