@@ -193,7 +193,7 @@ class Chaos:
         if running:
             kept = self.random.choice(running)
             self.note(f"VCD shows {kept.id} to nobody any more")
-            kept.gone = True
+            kept.gone_at = self.world.vcd.now()
 
     async def _ended_by_others(self) -> None:
         running = self.world.vcd.running()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 from bridge.core.answers import HttpCall, TaskRecord
@@ -19,22 +20,37 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Kept:
-    """One external Task. ``seeded``: somebody else made it. ``gone``: VCD shows it to nobody any more."""
+    """One external Task. ``seeded``: somebody else made it. ``gone_at``: from then on VCD shows it to nobody."""
 
     document: Json
     began: float
     ended: float | None = None
     seeded: bool = False
-    gone: bool = False
+    gone_at: float | None = None
+
+    @property
+    def gone(self) -> bool:
+        return self.gone_at is not None
 
     @property
     def id(self) -> str:
         return str(self.document["id"])
 
     def read(self) -> Task:
-        task = read_task(self.document, "https://vcd")
+        ended = {} if self.ended is None else {"endTime": (EPOCH + timedelta(seconds=self.ended)).isoformat()}
+        task = read_task({**self.document, **ended}, "https://vcd")
         assert task is not None
         return task
+
+    def truth(self) -> VcdTask:
+        epoch = EPOCH.timestamp()
+        return VcdTask(
+            status=self.document["status"],
+            visible=not self.gone,
+            began=epoch + self.began,
+            ended=None if self.ended is None else epoch + self.ended,
+            hidden=[] if self.gone_at is None else [(epoch + self.gone_at, inf)],
+        )
 
     def row(self) -> TaskRecord:
         task = self.read()
@@ -86,7 +102,7 @@ class ExternalTasks:
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
     def truth(self) -> dict[str, VcdTask]:
-        return {one.id: VcdTask(status=one.document["status"], visible=not one.gone) for one in self.kept}
+        return {one.id: one.truth() for one in self.kept}
 
     def evidence(self) -> list[ExternalTask]:
         return [

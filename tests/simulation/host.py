@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from bridge.assembly import Policies, Ports, assemble
 from bridge.avro.event_codec import AvroEventCodec
 from bridge.avro.external_codec import AvroExternalCodec
+from bridge.avro.observation_codec import AvroObservationCodec
 from bridge.avro.request_codec import AvroRequestCodec
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.catalogue.load import Catalogue, load
 from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import Freeze as Said
+from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
 from bridge.engine.gathering import RoundLimits
 from bridge.engine.permits import Limits
@@ -31,6 +33,7 @@ from tests.support.checker.evidence import Absence, Freeze, Stop
 from tests.support.observer import SilentObserver
 
 if TYPE_CHECKING:
+    from tests.simulation.plan import Plan
     from tests.simulation.world import World
 
 _MILLISECOND = 0.001
@@ -137,6 +140,7 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
         control=SimControl(world.control),
         requests=_shared(AvroRequestCodec),
         external=_shared(AvroExternalCodec) if plan.tickets else None,
+        observations=_shared(AvroObservationCodec) if plan.observations else None,
         events=AvroEventCodec("sim"),
         store_codec=_shared(AvroStoreCodec),
         gateway=SimGateway(witness.name, world.vcd, clock, plan.fault_rate, plan.late_rate),
@@ -147,6 +151,7 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
         rules=Rules(
             parked_lane_release=timedelta(seconds=PARKED_LANE_RELEASE_SECONDS),
             external=external_rules(world.names.group_id) if plan.tickets else None,
+            observation=_observation(plan) if plan.observations else None,
         ),
         limits=Limits(concurrent=world.random.choice(plan.concurrent)),
         rounds=RoundLimits(
@@ -165,6 +170,10 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
     task = process.begin(work())
     task.add_done_callback(lambda done: ended(running, done))
     return running
+
+
+def _observation(plan: Plan) -> ObservationRules:
+    return ObservationRules(overlap=timedelta(seconds=plan.overlap_seconds))
 
 
 def _properties(protocol: str, slot: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from tests.simulation.cluster.broker import SimKafka
 from tests.simulation.cluster.log import Entry
 from tests.simulation.loop import EPOCH
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker.evidence import CursorWrite, EndedRecord, Event, Place, StateWrite, Write, place_of
+from tests.support.checker.evidence import CursorWrite, EndedRecord, Event, Order, Place, StateWrite, Write, place_of
 from tests.support.decoding import decoded
 
 
@@ -35,6 +35,8 @@ class Outsider:
     """How far each input partition has been worked off, as the store has it."""
     phases: dict[str, str] = field(default_factory=dict)
     """Open lifecycles as the store has them, by birth."""
+    orders: dict[str, Order] = field(default_factory=dict)
+    """How far the open observations have come."""
     _positions: dict[TopicPartition, int] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -44,8 +46,9 @@ class Outsider:
             for entry, _ in self._news(self.names.ended(topic)):
                 number = entry.transaction.number if entry.transaction is not None else None
                 self.ended.append(replace(ended_of(_stored(entry)), transaction=number))
-        for entry, _ in self._news(self.names.task_events):
-            self._take_event(entry)
+        for topic in filter(None, (self.names.task_events, self.names.observed_tasks)):
+            for entry, _ in self._news(topic):
+                self._take_event(entry)
         for entry, _ in self._news(self.names.dead_letters):
             self.dead_letters.append(_coordinates(entry))
         if self.names.ticket_updates is not None:
@@ -53,8 +56,13 @@ class Outsider:
                 self.ticket_updates.append(json.loads(_value(entry))["event_id"])
 
     def standing(self) -> Sequence[str]:
-        """Births of lifecycles that are open and not parked."""
-        return [birth for birth, phase in self.phases.items() if phase != "parked"]
+        """Births of lifecycles that are open and neither parked nor followed by an observation."""
+        return [birth for birth, phase in self.phases.items() if phase != "parked" and not self._is_observed(birth)]
+
+    def _is_observed(self, birth: str) -> bool:
+        """It goes on for good, or is what one that does has seen."""
+        at_rest = self.phases[birth] in {"following", "kept"}
+        return place_of(birth)[0] == self.names.observations and at_rest
 
     def in_phase(self, phase: str, topic: str) -> Sequence[str]:
         """Births on an input's topic."""
@@ -91,8 +99,11 @@ class Outsider:
         elif isinstance(write, StateWrite):
             if write.phase is None:
                 self.phases.pop(write.birth, None)
+                self.orders.pop(write.birth, None)
             else:
                 self.phases[write.birth] = write.phase
+            if write.order is not None:
+                self.orders[write.birth] = write.order
 
     def _take_event(self, entry: Entry) -> None:
         assert entry.record is not None

@@ -64,6 +64,12 @@ class Plan:
     requests: int = 40
     tickets: int = 0
     """External tasks; 0: they are off, and their topic is not read."""
+    observations: int = 0
+    """Tasks of others that are told to whoever observes their organizations; 0: observation is off."""
+    overlap_seconds: float = 30.0
+    """By how much the windows of observations reach back."""
+    piece: int = 2_000
+    """Ended Tasks at which one piece of an observation's catching up ends."""
     entities: int = 8
     operators: bool = True
     """People settle what is parked."""
@@ -141,7 +147,15 @@ class Plan:
         plan = replace(
             self, protocol=random.choice(["range", "roundrobin"]) if eager else self.protocol, trouble=trouble
         )
-        return plan._with_dedupe_window(random.uniform(70, 100)) if random.random() < 0.08 else plan
+        plan = plan._with_dedupe_window(random.uniform(70, 100)) if random.random() < 0.08 else plan
+        return plan._with_observations(random) if random.random() < OBSERVED else plan
+
+    def _with_observations(self, random: Random) -> Plan:
+        """Beside few requests, whose Tasks are observed too."""
+        return replace(
+            self, observations=random.randrange(15, 40), requests=min(self.requests, 20),
+            overlap_seconds=random.choice([8.0, 30.0]), piece=random.choice([5, 2_000]),
+        )  # fmt: skip
 
     def _with_dedupe_window(self, seconds: float) -> Plan:
         """Much shorter than a day, and yet longer than any call is in doubt: whose Task it was is forgotten with it."""
@@ -149,6 +163,8 @@ class Plan:
         return replace(self, dedupe_seconds=seconds, storm_seconds=180.0, skew_seconds=0.0, trouble=trouble)
 
 
+OBSERVED = 0.12
+"""How likely it is that organizations are observed."""
 RARE = {
     "all_brokers_away": 0.1,
     "silences": 0.1,

@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.loop import EPOCH
-from tests.support.checker.evidence import ExternalRecord, InputRecord, LedgerCall, StateWrite, story_id
+from tests.support.checker.evidence import (
+    ExternalRecord,
+    InputRecord,
+    LedgerCall,
+    ObservationRecord,
+    StateWrite,
+    story_id,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.world import Run
@@ -24,6 +31,7 @@ def story(run: Run) -> list[str]:
     if run.broken is not None:
         return [_line(line) for line in sorted(_faults(run), key=lambda line: line[0])]
     own = [*_inputs(run, births), *_store(run, births), *_told(run, births), *_calls(run, births)]
+    own += _observed(run, births)
     if not own:
         own = [(0.0, "", ""), (float("inf"), "", "")]
     first, last = min(line[0] for line in own) - _BEFORE, max(line[0] for line in own) + _AFTER
@@ -54,7 +62,7 @@ def _inputs(run: Run, births: Collection[str]) -> Iterator[Line]:
 
 def _shown(record: InputRecord) -> str:
     document: dict[str, Any] = dict(record.document or {})
-    key = f" {record.key}" if isinstance(record, ExternalRecord) else ""
+    key = f" {record.key}" if isinstance(record, ExternalRecord | ObservationRecord) else ""
     return f"{record.kind}{key} {document}"
 
 
@@ -65,6 +73,7 @@ def _store(run: Run, births: Collection[str]) -> Iterator[Line]:
             more = f" attempt {write.attempt}" if write.attempt else ""
             more += f" {write.task_id}" if write.task_id else ""
             more += " (cancel wanted)" if write.cancel_wanted else ""
+            more += f" up to {_since_start(write.order.position):.3f}" if write.order is not None else ""
             where = f"offset {write.offset}, transaction {write.transaction}"
             yield _since_start(write.at), write.writer[-12:], f"{write.birth} stored: {phase}{more} ({where})"
 
@@ -101,6 +110,20 @@ def _calls(run: Run, births: Collection[str]) -> Iterator[Line]:
     for task in run.world.vcd.tasks:
         if task.id in tasks:
             yield task.ends, "VCD", f"{task.id} ends: {task.end_status}"
+
+
+def _observed(run: Run, births: Collection[str]) -> Iterator[Line]:
+    """The Tasks that observations have seen, or that they should have."""
+    writes = (one for one in run.world.outsider.writes if isinstance(one, StateWrite) and one.birth in births)
+    seen = {write.sighting.task_id for write in writes if write.sighting is not None}
+    for task in run.world.vcd.tasks:
+        if task.id in seen or any(task.id in violation for violation in run.found):
+            late = f", listed {task.rows_late:.1f} s late" if task.rows_late else ""
+            yield task.began, "VCD", f"{task.id} of {task.organization.name} begins{late}"
+            yield task.ends, "VCD", f"{task.id} of {task.organization.name} ends: {task.end_status}"
+            for (since, until), what in ((task.unlisted, "is on no list"), (task.gone, "is shown to nobody")):
+                if until:
+                    yield since, "VCD", f"{task.id} {what} until {until:.3f}"
 
 
 def _carried_out(call: LedgerCall) -> str:

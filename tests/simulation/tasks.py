@@ -8,6 +8,7 @@ from datetime import timedelta
 from bridge.core.answers import TaskRecord
 from bridge.core.task import ReferenceDocument, Task, empty_document, is_final
 from tests.simulation.loop import EPOCH
+from tests.simulation.organizations import Organization, organization_of
 from tests.support.checker.evidence import VcdTask
 
 USER = "bridge"
@@ -20,7 +21,8 @@ class SimTask:
     """One Task: its end is fixed when it begins, unless somebody ends it before.
 
     ``entity``: path below ``/api``. ``odd``: a status that it shows in between, from and until when. ``rows_late``:
-    seconds until lists and queries show what has become of it. ``gone_at``: from then on VCD shows it to nobody.
+    seconds until lists and queries show what has become of it. ``unlisted``: from when until when queries do not show
+    it at all; ``gone``: from when until when VCD shows it to nobody.
     """
 
     number: int
@@ -34,7 +36,8 @@ class SimTask:
     end_status: str
     odd: tuple[str, float, float] | None = None
     rows_late: float = 0.0
-    gone_at: float | None = None
+    unlisted: tuple[float, float] = (0.0, 0.0)
+    gone: tuple[float, float] = (0.0, 0.0)
     cancel_requested_at: float | None = None
     look_alike: bool = False
     statuses: set[str] = field(default_factory=set)
@@ -42,6 +45,10 @@ class SimTask:
     @property
     def id(self) -> str:
         return f"urn:vcloud:task:{self.number:08d}-0000-4000-8000-000000000000"
+
+    @property
+    def organization(self) -> Organization:
+        return organization_of(self.entity)
 
     def status(self, now: float) -> str:
         if now >= self.ends:
@@ -54,7 +61,7 @@ class SimTask:
         return now < self.ends
 
     def is_shown(self, now: float) -> bool:
-        return self.began <= now and (self.gone_at is None or now < self.gone_at)
+        return self.began <= now and not self.gone[0] <= now < self.gone[1]
 
     def end(self, at: float, status: str) -> None:
         """Somebody ends it before its time."""
@@ -75,12 +82,13 @@ class SimTask:
         document["cancelRequested"] = self.cancel_requested_at is not None and now >= self.cancel_requested_at
         document["user"] = _named(None, self.user)
         document["owner"] = _named(f"https://vcd/api{self.entity}", self.entity_name)
+        document["organization"] = _named(f"https://vcd/api/org/{self.organization.uuid}", self.organization.name)
         return Task(document)
 
     def row(self, now: float) -> TaskRecord | None:
         """As queries show it; None: not yet, or not any more."""
         then = now - self.rows_late
-        if not self.is_shown(now) or then < self.began:
+        if not self.is_shown(now) or then < self.began or self.unlisted[0] <= now < self.unlisted[1]:
             return None
         status = self.status(then)
         return TaskRecord(
@@ -95,15 +103,23 @@ class SimTask:
             service_namespace="com.vmware.vcloud",
             start_date=EPOCH + timedelta(seconds=self.began) if status != "queued" else None,
             end_date=EPOCH + timedelta(seconds=self.ends) if is_final(status) else None,
+            organization=self.organization.uuid,
+            organization_name=self.organization.name,
         )
 
     def truth(self, now: float) -> VcdTask:
         odd = {self.odd[0]} if self.odd is not None else set()
+        epoch = EPOCH.timestamp()
+        hidden = [(epoch + self.gone[0], epoch + self.gone[1])] if self.gone[1] else []
         return VcdTask(
             status=self.status(now),
             visible=self.is_shown(now),
             look_alike=self.look_alike,
             statuses={"queued", "running", self.end_status, *odd},
+            organization=self.organization.uuid,
+            began=epoch + self.began,
+            ended=None if self.runs(now) else epoch + self.ends,
+            hidden=hidden,
         )
 
 

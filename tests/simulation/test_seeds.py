@@ -12,13 +12,17 @@ from typing import get_args
 import pytest
 
 from bridge.core.answers import CallAnswer
+from bridge.core.observation.plan import PAGE
 from bridge.engine import partition
 from tests.simulation.inventory import OPERATIONS
 from tests.simulation.loop import EPOCH
 from tests.simulation.plan import RARE
 from tests.simulation.story import story
+from tests.simulation.tasks import USER
 from tests.simulation.world import Plan, Run, play
+from tests.support.checker.evidence import Event
 from tests.support.checker.joined import Joined
+from tests.support.checker.observed import observations
 
 SEEDS = 200
 """In every run of the tests. The same runs show what takes part."""
@@ -86,12 +90,39 @@ def test_what_is_rare_takes_part() -> None:
     events = [event for run in runs for event in run.world.outsider.events]
     assert any("is refused with" in line for event in events for line in event["evidence"] or ())
     gone = [event for event in events if (event.get("reason") or {}).get("code") == "task_vanished"]
-    assert {event["lifecycle"] for event in gone} == {"action_request", "external_task"}
+    assert {event["lifecycle"] for event in gone} == {"action_request", "external_task", "observation"}
     alike = [(run, task.id) for run in runs for task in run.world.vcd.tasks if task.look_alike]
     assert any(
         (event.get("task") or {}).get("id") == task for run, task in alike for event in run.world.outsider.events
     )
     assert any(_is_opened_twice(run) for run in runs if run.world.plan.dedupe_seconds is not None)
+
+
+@pytest.mark.timeout(300)
+def test_observations_take_part() -> None:
+    """In the very runs that have all the rest: what is odd about other people's Tasks is told, and what is usual."""
+    runs = [run for run in map(_run, range(SEEDS)) if run.world.plan.observations]
+    assert 0.08 * SEEDS < len(runs) < 0.16 * SEEDS
+    records = [record for run in runs for record in run.world.observations.inputs]
+    assert {record.kind for record in records} == {"start", "stop"}
+    assert any(record.is_tombstone for record in records)
+    joined = [Joined(run.evidence) for run in runs if run.evidence is not None]
+    orders = [one for each in joined for one in observations(each)]
+    events = [event for run in runs for event in run.world.outsider.events if event["lifecycle"] == "observation"]
+    codes = {(event.get("reason") or {}).get("code") for event in events}
+    assert codes >= {"observation_stopped", "observation_changed", "unknown_organization", "not_observed"}
+    assert {order.followed[0][1].organization is None for order in orders} == {True, False}
+    assert any(order.followed[-1][1].floor > order.followed[0][1].floor for order in orders)
+    assert any(len(births) > 1 for order in orders for births in order.births.values())
+    assert any(event["final"] and event["sequence"] == 1 and event["task"] for event in events)
+    ends = Counter((event["birth"].rpartition("/")[0], (event["task"] or {}).get("endTime")) for event in events)
+    assert max(count for (_, end), count in ends.items() if end is not None) > PAGE
+    assert {_starter(run, event) for run in runs for event in events if event["task"]} >= {"ours", "another's"}
+
+
+def _starter(run: Run, event: Event) -> str | None:
+    task = next((one for one in run.world.vcd.tasks if one.id == event["task"]["id"]), None)
+    return None if task is None else "ours" if task.user == USER else "another's"
 
 
 @pytest.mark.timeout(300)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from math import ceil, inf
 from random import Random
 
 from bridge.core.answers import (
@@ -51,6 +51,7 @@ WITHOUT_EFFECT = ("unauthorized", "limited", "operation_limits", "forbidden", "h
 """Faults of a call that VCD does nothing about, and says so, or fails before it does anything."""
 STATUS_AFTER = {"failed_after": 500, "bad_gateway": 502}
 """Faults after the effect, and what is answered."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 EXTERNAL = frozenset({"createExternalTask", "updateTask"})
 
 
@@ -77,6 +78,8 @@ class SimVcd:
     """From when until when reads were refused with a word that sounds final, one in two."""
     look_alikes: int = 0
     """Calls to come that somebody else repeats under the bridges' login, while their answer is lost."""
+    unset_last: bool = False
+    """Where rows without a time stand in a list that is sorted by it."""
     calm: bool = False
     """Faults have stopped: from here on everything must end."""
     _behind: list[float] = field(default_factory=list)
@@ -109,7 +112,7 @@ class SimVcd:
     @property
     def silence(self) -> timedelta:
         """As ``Retry-After`` tells it, in whole seconds."""
-        return timedelta(seconds=math.ceil(max(0.0, self.silent_until - self.now())))
+        return timedelta(seconds=ceil(max(0.0, self.silent_until - self.now())))
 
     def log_in(self) -> int:
         self._logins += 1
@@ -294,16 +297,23 @@ class SimVcd:
     def query(self, query: TaskQuery) -> TaskPage | ReadRefused:
         if self.refuses_reads:
             return ReadRefused(400, "no such filter")
-        rows = [row for row in self._rows() if _matches(row, query)]
+        rows = [row for row in self._rows(query) if _matches(row, query)]
         if query.sort_ascending in {"startDate", "endDate"}:
             of_end = query.sort_ascending == "endDate"
-            rows.sort(key=lambda row: (row.end_date if of_end else row.start_date) or EPOCH)
+            unset = _NEVER if self.unset_last else EPOCH
+            rows.sort(key=lambda row: (row.end_date if of_end else row.start_date) or unset)
         first = (query.page - 1) * query.page_size
         return TaskPage(tuple(rows[first : first + query.page_size]), query.page, len(rows), None)
 
-    def _rows(self) -> Iterator[TaskRecord]:
-        now = self.now()
-        yield from (row for task in self.tasks if (row := task.row(now)) is not None)
+    def _rows(self, query: TaskQuery) -> Iterator[TaskRecord]:
+        now, asked, since = self.now(), query.organizations, query.ended_at_or_after or query.or_ended_at_or_after
+        long_ago = (since - EPOCH).total_seconds() - LONGEST_ROW_LATENESS_SECONDS if since is not None else -1.0
+        for task in self.tasks:
+            # Most have ended long ago: they are not made into rows only to be left out.
+            if task.ends >= long_ago and (not asked or task.organization.uuid in asked):
+                row = task.row(now)
+                if row is not None:
+                    yield row
         yield from self.external.rows()
 
     def entity(self, path: str) -> EntityReading:
@@ -353,7 +363,7 @@ def end_by_others(vcd: SimVcd, task: SimTask) -> None:
 
 def hide(vcd: SimVcd, task: SimTask) -> None:
     """VCD shows the Task to nobody any more; it goes on."""
-    task.gone_at = vcd.now()
+    task.gone = (vcd.now(), inf)
 
 
 def _matches(row: TaskRecord, query: TaskQuery) -> bool:
@@ -364,7 +374,11 @@ def _matches(row: TaskRecord, query: TaskQuery) -> bool:
     wanted = query.service_namespace
     if wanted is not None and (row.service_namespace or "").casefold() != wanted.casefold():
         return False
-    if query.statuses and row.status not in query.statuses:
+    if query.organizations and row.organization not in query.organizations:
+        return False
+    lately = query.or_ended_at_or_after
+    has_ended_lately = lately is not None and row.end_date is not None and row.end_date >= lately
+    if query.statuses and row.status not in query.statuses and not has_ended_lately:
         return False
     if query.started_at_or_after is not None and (row.start_date is None or row.start_date < query.started_at_or_after):
         return False

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
+from unittest import mock
 
 from bridge.core.coordinates import TopicPartition
 from bridge.core.rules import Rules
+from bridge.engine import listing
 from bridge.errors import ProcessMustEnd, TemporaryError
 from bridge.ports import TopicNames
 from tests.simulation import host
@@ -19,6 +21,7 @@ from tests.simulation.control import SimControlTopic
 from tests.simulation.gateway import TRAVEL_SECONDS
 from tests.simulation.host import Running
 from tests.simulation.loop import EPOCH, run_virtually
+from tests.simulation.observations import BLOCKING_TOPIC, OBSERVATION_TOPIC, OBSERVED_TOPIC, Observations
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan, Trouble
 from tests.simulation.process import begin_in_world
@@ -41,6 +44,8 @@ _LOOKS = (1.0, 5.0, 20.0, 20.0, 60.0)
 """Seconds between looks at whether everything has ended, the last one again and again."""
 _LOOKS_AT_GROUP = 3
 """After so many of them somebody looks whether each partition has an owner."""
+_OBSERVED_SECONDS = 60.0
+"""So long observations are watched when the storm is over: nothing may come twice, and what is over be forgotten."""
 _LOOKS_AT_TICKETS = 6
 """After so many of them the ticketing system looks after what it has finished and what runs on."""
 
@@ -57,6 +62,7 @@ class World:
     names: TopicNames = field(init=False)
     requests: Requests = field(init=False)
     tickets: Tickets = field(init=False)
+    observations: Observations = field(init=False)
     outsider: Outsider = field(init=False)
     chaos: Chaos = field(init=False)
     upsets: Upsets = field(init=False)
@@ -66,6 +72,7 @@ class World:
     running: list[Running] = field(default_factory=list)
     started: list[Running] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
+    _calm_since: float = 0.0
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -77,31 +84,40 @@ class World:
         )  # fmt: skip
         self.vcd = SimVcd(self.random, plan.cells, long_tasks=plan.long_tasks)
         self.names = replace(NAMES, external_tasks=EXTERNAL_TOPIC if plan.tickets else None)
+        if plan.observations:
+            self.vcd.unset_last = plan.seed % 2 == 1
+            self.names = replace(
+                self.names, observations=OBSERVATION_TOPIC, observed_tasks=OBSERVED_TOPIC, blocking_tasks=BLOCKING_TOPIC
+            )
         self.requests = Requests(plan, self.random, self.kafka)
         self.tickets = Tickets(self.random, self.kafka, self.vcd, NAMES.group_id, plan.tickets, plan.storm_seconds)
         self.outsider = Outsider(self.kafka, self.names)
         self.chaos = Chaos(self, self.random)
         self.upsets = Upsets(self, self.random)
+        self.observations = Observations(
+            Random(f"observed {plan.seed}"), self.kafka, self.vcd, plan.observations, plan.storm_seconds,
+            self.upsets.removed,
+        )  # fmt: skip
         self.may_start.set()
 
     @property
     def inputs(self) -> list[InputRecord]:
-        return [*self.requests.inputs, *self.tickets.inputs]
+        return [*self.requests.inputs, *self.tickets.inputs, *self.observations.inputs]
 
     @property
     def sent_at(self) -> dict[str, float]:
         """When each input record was written, by birth."""
-        return {**self.requests.sent_at, **self.tickets.sent_at}
+        return {**self.requests.sent_at, **self.tickets.sent_at, **self.observations.sent_at}
 
     async def play(self) -> Evidence:
         for _ in range(self.plan.processes):
             await self.start()
-        work = [self.requests.play(), self.tickets.play(), self.chaos.play()]
+        work = [self.requests.play(), self.tickets.play(), self.observations.play(), self.chaos.play()]
         if self.plan.operators:
             operators = Operators(self.random, self.requests, self.outsider, self.vcd)
             work.append(operators.play(lambda: self.vcd.calm))
         storm = [asyncio.ensure_future(one) for one in work]
-        await asyncio.gather(*storm[:3])
+        await asyncio.gather(*storm[:4])
         await self._calm_down()
         await asyncio.gather(*storm)
         await self._until_ended()
@@ -151,6 +167,7 @@ class World:
         """No more faults; those that died are started again."""
         self.vcd.calm = True
         self.kafka.faults = Faults()
+        self._calm_since = EPOCH.timestamp() + asyncio.get_event_loop().time()
         self.chaos.note("the storm is over")
         if not self.running:
             await self.start()
@@ -198,6 +215,9 @@ class World:
                 return False
         if any(place_of(birth) not in lost for birth in self.outsider.standing()):
             return False
+        upto = self._calm_since + _OBSERVED_SECONDS
+        if any(order.position < upto and place_of(birth) not in lost for birth, order in self.outsider.orders.items()):
+            return False
         # The markers of one transaction are not written at one moment: its reader waits for all of them.
         return all(log.stable_end == log.end for log in self.kafka.logs.values())
 
@@ -241,6 +261,7 @@ class World:
             reads_refused=[(epoch + since, epoch + until) for since, until in self.vcd.refusals],
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,
+            judged_at=epoch + asyncio.get_event_loop().time(),
         )
 
     def _tenures(self) -> Iterator[Tenure]:
@@ -278,7 +299,7 @@ def play(plan: Plan) -> Run:
         worlds.append(World(plan))
         return await worlds[0].play()
 
-    with simulated_clients(Random(f"clients {plan.seed}")):
+    with simulated_clients(Random(f"clients {plan.seed}")), mock.patch.object(listing, "PIECE", plan.piece):
         try:
             evidence = run_virtually(main())
         except Exception as error:

@@ -125,3 +125,12 @@ def cut_off(seed: int) -> Plan:
 def capped(seed: int) -> Plan:
     """More requests than a partition may hold."""
     return replace(requests(seed), requests=40, partitions=1, max_open=3, concurrent=(2,), storm_seconds=20.0)
+
+
+def observed(seed: int) -> Plan:
+    """Organizations at work, observed by owners that come and go, with hardly more overlap than lists are late."""
+    trouble = replace(_QUIET, restarts=1, pauses=1, lost_sessions=1)
+    return Plan(
+        seed=seed, requests=3, observations=40, overlap_seconds=8.0, fault_rate=0.4, crashes=3, trouble=trouble,
+        storm_seconds=80.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip

@@ -74,8 +74,8 @@ def observation_is_accounted_for(joined: Joined, record: ObservationRecord) -> I
     if joined.opened(record.birth):
         yield from _observation(joined, record)
     elif story:
-        stopped_at_once = record.opens and code(story[0]) == "observation_stopped"
-        if len(story) != 1 or not (stopped_at_once or code(story[0]) in _REFUSALS):
+        is_stopped = record.opens and _was_stopped_at_once(joined, record.birth)
+        if not is_stopped and (len(story) != 1 or code(story[0]) not in _REFUSALS):
             yield amiss(f"I1 {name}: told {[event['change'] for event in story]} without an observation", record.birth)
     elif record.is_tombstone:
         return
@@ -104,7 +104,14 @@ def _standing_at(joined: Joined, record: InputRecord, later: float) -> list[str]
     """Observations of its organization that were there ``later`` seconds after it was taken."""
     at = (joined.taken_at(record) or 0.0) + later
     earlier = (one.birth for one in joined.openers(record.place, record.name) if one.offset < record.offset)
-    return [birth for birth in earlier if joined.opened(birth) and (joined.gone_at(birth) or inf) > at]
+    observing = (birth for birth in earlier if joined.opened(birth) or _was_stopped_at_once(joined, birth))
+    return [birth for birth in observing if (joined.over_at(birth) or inf) > at]
+
+
+def _was_stopped_at_once(joined: Joined, birth: str) -> bool:
+    """In the very step that took its record: the store has never seen it."""
+    story = joined.stories.get(birth, [])
+    return len(story) == 1 and code(story[0]) == "observation_stopped"
 
 
 def _stop_of(joined: Joined, record: InputRecord) -> InputRecord | None:

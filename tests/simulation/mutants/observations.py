@@ -1,0 +1,138 @@
+"""Bugs in how organizations are observed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bridge.core.coordinates import Birth
+from bridge.core.lifecycle import Lifecycle
+from bridge.core.observation import sighting
+from bridge.core.observation_parts import OrderPart
+from bridge.core.seen import LookOver, SeenMissing
+from bridge.engine import findings
+from bridge.engine.findings import Findings, Taken
+from bridge.engine.intake import Intake
+from bridge.engine.intake import Taken as Took
+from bridge.engine.partition import Room
+from bridge.engine.round import PartitionRound
+from bridge.engine.sightings import Sightings
+from bridge.engine.watched_order import WatchedOrder
+from bridge.ports import Delivery
+from tests.simulation.mutants.plans import observed
+from tests.simulation.mutants.table import mutant
+
+# --- positions ----------------------------------------------------------------------------------------------------
+
+
+@mutant("I1", observed)
+def position_before_what_was_found(patch: pytest.MonkeyPatch) -> None:
+    """The position moves when rows are there, before what they show is read and committed."""
+    take = Findings.take
+
+    async def hasty(
+        self: Findings, orders: Sequence[WatchedOrder], rows: Any, starts: Any, at: datetime, **more: Any
+    ) -> list[Taken]:
+        for order in orders:
+            order.found([LookOver(order=order.birth, position=at)])
+        self.wake()
+        return await take(self, orders, rows, starts, at, **more)
+
+    patch.setattr(Findings, "take", hasty)
+
+
+@mutant("I1", observed)
+def position_passes_what_could_not_be_read(patch: pytest.MonkeyPatch) -> None:
+    """The position moves though the readings of some ends have failed."""
+    patch.setattr(Taken, "is_whole", property(lambda self: True, lambda self, value: None), raising=False)
+
+
+@mutant("I1", observed)
+def window_without_overlap(patch: pytest.MonkeyPatch) -> None:
+    """The next window begins where the last one ended: what lists show late is in none."""
+    patch.setattr(OrderPart, "window_start", lambda self, overlap: self.position)
+
+
+@mutant("I8", observed)
+def nothing_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """What no window shows any more is kept all the same."""
+    patch.setattr(Sightings, "past", lambda self, order, moment, most: ())
+
+
+# --- what is told -------------------------------------------------------------------------------------------------
+
+
+@mutant("I4", observed)
+def forgotten_too_early(patch: pytest.MonkeyPatch) -> None:
+    """What has ended is forgotten at once, though windows show it for a while."""
+    past = Sightings.past
+
+    def hasty(self: Sightings, order: Birth, moment: datetime, most: int) -> Sequence[Birth]:
+        return past(self, order, moment + timedelta(days=1), most)
+
+    patch.setattr(Sightings, "past", hasty)
+
+
+def _births(patch: pytest.MonkeyPatch, text_of: Callable[[Lifecycle], object]) -> None:
+    def birth_of(order: Lifecycle, urn: str) -> Birth:
+        digest = hashlib.sha256(f"{text_of(order)}\n{urn}".encode()).digest()
+        return Birth(order.birth.topic, order.birth.partition, -1 - (int.from_bytes(digest[:8]) >> 1))
+
+    patch.setattr(sighting, "birth_of", birth_of)
+
+
+@mutant("I7", observed)
+def births_by_organization(patch: pytest.MonkeyPatch) -> None:
+    """A Task has the same event ids under each observation of its organization, one after the other."""
+    _births(patch, lambda order: order.organization)
+
+
+@mutant("I7", observed, 9)
+def births_without_the_position(patch: pytest.MonkeyPatch) -> None:
+    """A Task that is seen again after it was forgotten has its former event ids."""
+    _births(patch, lambda order: order.birth)
+
+
+@mutant("I4", observed, 1)
+def absence_is_an_end(patch: pytest.MonkeyPatch) -> None:
+    """What no row shows is told to have vanished, unread."""
+
+    async def conclude(self: Findings, taken: Taken, urn: str, at: datetime) -> None:
+        gone = SeenMissing(order=taken.order.birth, task_id=urn, http_status=404, message="no row shows it", at=at)
+        taken.is_news |= taken.order.found([gone])
+        self.wake()
+
+    patch.setattr(Findings, "_read_absent", conclude)
+
+
+@mutant("I4", observed)
+def rows_of_others_are_told(patch: pytest.MonkeyPatch) -> None:
+    """What the filter for some organizations shows is told to each of them."""
+
+    def everything(orders: Sequence[WatchedOrder], rows: Any) -> Any:
+        everybody = list(rows)
+        return ((order, everybody) for order in orders)
+
+    patch.setattr(findings, "_sorted", everything)
+
+
+# --- records ------------------------------------------------------------------------------------------------------
+
+
+@mutant("I3", observed)
+def what_is_left_is_passed(patch: pytest.MonkeyPatch) -> None:
+    """The cursor passes a start that has to wait for the end of the observation before."""
+    take = Intake.take
+
+    def hasty(self: Intake, work: PartitionRound, delivery: Delivery, room: Room = Room.FREE) -> Took:
+        taken = take(self, work, delivery, room)
+        if taken.left:
+            work.taken_deliveries.append(delivery)
+            work.next_offset = delivery.offset + 1
+        return taken
+
+    patch.setattr(Intake, "take", hasty)
