@@ -69,7 +69,7 @@ class Lookout:
         self._failure: BaseException | None = None
         self._is_late = False
         self.partitions: Callable[[], Iterable[OwnedPartition]] = tuple
-        self.last_progress = clock.monotonic()
+        self._last_progress = clock.monotonic()
 
     @property
     def wake(self) -> Callable[[], None]:
@@ -89,9 +89,12 @@ class Lookout:
         self._more.set()
 
     def is_stalled(self, seconds: float) -> bool:
-        """A look is overdue by so long, and VCD has answered nothing since."""
-        now = self._clock.monotonic()
-        return bool(self._orders) and self._next_look < now - seconds and self.last_progress < now - seconds
+        """A look is overdue by so long, or somebody catches up, and VCD has answered nothing since."""
+        latest = self._clock.monotonic() - seconds
+        overdue = bool(self._orders) and self._next_look < latest and self._last_progress < latest
+        # Between two tries it waits for an interval.
+        silent = self._last_progress < latest - self._interval
+        return overdue or (silent and any(one.is_catching_up and one.is_drained for one in self._orders.values()))
 
     async def run(self) -> None:
         """Look until canceled. Raises what breaks a look: the process must not go on without seeing."""
@@ -110,7 +113,6 @@ class Lookout:
     async def look(self) -> None:
         """One look for all that are due."""
         began, self._listing.requests = self._clock.monotonic(), 0
-        self._progress()
         is_round = began >= self._next_look
         if is_round:
             self._next_look = began + self._interval
@@ -177,7 +179,7 @@ class Lookout:
         return start is not None and start < at - self._overlap - BEHIND - timedelta(seconds=self._interval)
 
     def _progress(self) -> None:
-        self.last_progress = self._clock.monotonic()
+        self._last_progress = self._clock.monotonic()
 
     # --- looks ----------------------------------------------------------------------------------------------------
 

@@ -342,6 +342,18 @@ async def test_a_clock_that_was_set_since_vcd_told_the_time_moves_nothing_into_t
     assert site.ends() == {urn(2): 1}
 
 
+@virtually
+async def test_a_look_that_hangs_is_a_stall_and_a_vcd_that_is_away_is_none() -> None:
+    site = ObservingSite()
+    await started(site)
+    site.vcd.down = True
+    await asyncio.sleep(300)
+    assert "lookout" not in site.engine.stalled(60)
+    site.vcd.down, site.vcd.travel_seconds = False, 1e6
+    await asyncio.sleep(300)
+    assert "lookout" in site.engine.stalled(60)
+
+
 # --- catching up ------------------------------------------------------------------------------------------------------
 
 
