@@ -373,6 +373,12 @@ async def test_blocking_tasks_are_told_on_their_own_topic_while_they_are_wanted(
     await asyncio.sleep(1)
     assert len(site.blocking()) == 3, "not wanted any more"
     assert not site.orders().sighted_by(order)
+    site.observe(1, blocking_tasks=True)
+    await asyncio.sleep(1)
+    site.find(SeenBlocking(order=order, blocking=other))
+    await asyncio.sleep(1)
+    assert site.blocking()[-1]["sequence"] == 1
+    assert len({event["event_id"] for event in site.blocking()}) == 4, "wanted again: another story"
 
 
 @virtually

@@ -35,10 +35,10 @@ def first_sight(now: datetime, order: Lifecycle, part: SightedPart, kind: Kind) 
 def birth_of(order: Lifecycle, urn: str) -> Birth:
     """No record opened it: its offset is one that no record can have.
 
-    It comes from the order, its position and the URN. What is forgotten and seen again has another birth, since the
-    position has moved on: so no event's id ever comes again.
+    It comes from the order, its position, what was last told of it, and the URN. What is forgotten and seen again has
+    another birth, since the position has moved on, or the order was changed: so no event's id ever comes again.
     """
-    text = f"{order.birth}\n{order_part(order).position}\n{urn}"
+    text = f"{order.birth}\n{order_part(order).position}\n{order.sequence}\n{urn}"
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
     return Birth(order.birth.topic, order.birth.partition, -1 - (int.from_bytes(digest[:8]) >> 1))
 
