@@ -119,6 +119,15 @@ async def test_a_read_over_a_connection_just_closed_is_repeated_once(setup: Setu
     assert isinstance(await setup.gateway.read_task(f"urn:vcloud:task:{UUID}", None), Unavailable)
 
 
+async def test_organizations_are_named_as_vcd_names_them_itself(setup: Setup) -> None:
+    """In a filter, by the host of its login addresses, whatever host is dialled."""
+    setup.answer(reply(200, {"record": [], "total": 0}))
+    assert isinstance(await setup.gateway.query_tasks(TaskQuery(organizations=(UUID,))), TaskPage)
+    url = setup.reads.requests[-1].url
+    assert url.host == "vcd.example"
+    assert url.params["filter"] == f"(org==https://public.example/api/org/{UUID})"
+
+
 # --- cancel -----------------------------------------------------------------------------------------------------------
 
 

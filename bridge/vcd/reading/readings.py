@@ -18,6 +18,7 @@ from bridge.core.answers import (
 )
 from bridge.vcd.config import EventLog, VcdConfig
 from bridge.vcd.documents.errors import Refusal
+from bridge.vcd.documents.lenient import host_of
 from bridge.vcd.documents.wire import is_task, read_task, read_tasks_in_progress, task_uuid
 from bridge.vcd.login.sessions import Sessions
 from bridge.vcd.reading.hosts import Hosts
@@ -106,5 +107,13 @@ class Readings:
             api_version=session.api_version if session is not None else self._config.api_version_max,
             user_name=session.user_name if session is not None else "",
             is_provider=session.is_provider if session is not None else self._config.is_provider,
-            base_url=self._config.url,
+            base_url=self._public_url(),
         )
+
+    def _public_url(self) -> str:
+        """As VCD writes hrefs of its own: its login addresses have the same host (RestApiBaseUri), the dialled address
+        may have another one."""
+        public = self._sessions.public_hosts
+        if not public or host_of(self._config.url) in public:
+            return self._config.url
+        return f"https://{min(public)}"
