@@ -79,6 +79,9 @@ class ObservedVcd(ScriptedVcd):
     reads: Counter[str] = field(default_factory=Counter)
     """How often each Task was read."""
     unreadable: set[str] = field(default_factory=set)
+    forbidden: set[str] = field(default_factory=set)
+    slow: set[str] = field(default_factory=set)
+    """URNs of Tasks that are answered with 403, and whose end a slow cell does not know yet."""
     lists_of_blocking: int = 0
     """How often the blocking tasks were listed."""
     hidden: set[str] = field(default_factory=set)
@@ -125,7 +128,9 @@ class ObservedVcd(ScriptedVcd):
         self.reads[task_id] += 1
         if self.down or task_id in self.unreadable:
             return Unavailable("VCD answers 500")
-        work = self.work.get(task_id)
+        work = self.work.get(task_id) if task_id not in self.forbidden else None
+        if work is not None and task_id in self.slow:
+            return TaskRead(work.task(-1.0))
         return TaskRead(work.task(self.now())) if work is not None else TaskVanished(403, "no access")
 
     async def query_tasks(self, query: TaskQuery) -> TaskPage | ReadRefused | Unavailable:

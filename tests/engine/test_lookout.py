@@ -222,6 +222,36 @@ async def test_an_end_that_cannot_be_read_is_told_from_its_row_in_the_end() -> N
     assert [event["task"]["details"] for event in site.told()] == ["read in full", None]
 
 
+@pytest.mark.parametrize("why", ["forbidden", "slow"])
+def test_that_a_task_has_ended_its_row_says(why: str) -> None:
+    """VCD shows the Task itself no more, or a slow cell still as running."""
+
+    @virtually
+    async def check() -> None:
+        site = ObservingSite()
+        await started(site)
+        site.vcd.past(1, site.vcd.vcd_now())
+        getattr(site.vcd, why).add(urn(1))
+        await site.looks(2)
+        assert site.story_of(1) == ["finished success -> success"]
+        assert site.vcd.reads == {urn(1): 1}
+
+    check()
+
+
+@virtually
+async def test_a_status_that_no_filter_knows_is_read_and_told() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1)
+    await started(site)
+    site.vcd.work[urn(1)].status = "expectingAction"
+    await site.looks(5)
+    site.vcd.end(1)
+    await site.looks(2)
+    assert site.story_of(1) == ["accepted running", "changed expectingAction", "finished success -> success"]
+    site.check_stories()
+
+
 @virtually
 async def test_a_vcd_that_takes_no_joined_filter_is_asked_twice() -> None:
     """It says so once, and then it is known."""
