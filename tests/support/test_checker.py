@@ -52,7 +52,7 @@ def _sentences() -> list[str]:
     found = []
     for path in Path(checker.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.JoinedStr) and re.match(r"I\d ", _pattern(node)):
+            if isinstance(node, ast.JoinedStr) and re.match(r"I\d+ ", _pattern(node)):
                 found.append(_pattern(node))
     assert len(found) > 60
     return found
@@ -592,7 +592,7 @@ def a_call_of_one_that_knows(made: Made) -> None:
     call = made.calls(birth(made, "late"))[0]
     made.change(call, process=NEXT_WRITER)
     made.absences.append(
-        Absence(process=NEXT_WRITER, topic=TOPIC, partition=0, since=call.at - 0.05, until=call.at + 0.05)
+        Absence(process=NEXT_WRITER, topic=TOPIC, partition=0, since=call.at - 2.0, until=call.at + 0.05)
     )
 
 
@@ -731,7 +731,7 @@ def test_a_violation_says_what_sort_of_harm_it_is_and_to_which_stories(broken: B
     assert found.kind is kind
     assert found.births
     assert set(found.births) <= births
-    assert found.guarantee == pattern[:2]
+    assert found.guarantee == pattern.split()[0]
 
 
 def test_a_violation_can_be_sent_to_another_process() -> None:
@@ -916,14 +916,21 @@ def test_who_finds_an_offset_moved_or_a_store_lost_stops(upset: str) -> None:
     assert violations(made.evidence()) == []
 
 
-def test_what_was_long_on_its_way_had_left_before_the_partition_was_lost() -> None:
+def test_what_was_on_its_way_had_left_before_the_partition_was_lost() -> None:
+    """As long as anything travels, or longer by the ledger's word."""
     made = clean()
     (call,) = made.calls(birth(made, "plain"))
-    lost = Absence(process=WRITER, topic=TOPIC, partition=0, since=call.at - 0.01, until=call.at + 0.01)
-    made.absences.append(lost)
-    assert any("had no partition" in found for found in violations(made.evidence()))
+
+    def lost(seconds: float) -> list[Violation]:
+        since = call.at - seconds
+        made.absences[:] = [Absence(process=WRITER, topic=TOPIC, partition=0, since=since, until=call.at + 0.01)]
+        return [found for found in violations(made.evidence()) if "call" in found and "had no partition" in found]
+
+    travel = made.evidence().travel_seconds
+    assert lost(travel + 0.1)
+    assert not lost(travel - 0.1)
     made.change(call, delayed=True)
-    assert violations(made.evidence()) == []
+    assert not lost(travel + 0.1)
 
 
 def test_a_create_takes_the_place_of_what_waited_for_it_however_much_there_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from math import inf
 
 from tests.support.checker.evidence import LedgerCall, Place, StateWrite, Write, births_of, place_of
 from tests.support.checker.joined import Joined
@@ -26,6 +27,7 @@ def calls_leave_within_their_lease(joined: Joined) -> Iterator[Violation]:
 def calls_are_made_by_owners(joined: Joined) -> Iterator[Violation]:
     """Who decided an intent makes its call, and nobody does once another process has committed for the partition."""
     successors = _successors(joined)
+    margin = joined.evidence.travel_seconds + joined.evidence.clock_seconds
     for birth, call, intent in _with_intents(joined):
         if call.process is not None and call.process != intent.writer:
             text = f"I6 {joined.name(birth)}: {call} was made by {call.process}, its intent is {intent.writer}'s"
@@ -33,7 +35,8 @@ def calls_are_made_by_owners(joined: Joined) -> Iterator[Violation]:
         taken = successors[(intent.place, intent.offset)]
         # Who has not heard yet that it is out may still call within its lease.
         leave_by = intent.true_at + (joined.evidence.lease_seconds or 0.0)
-        if taken is not None and call.at > max(taken.at, leave_by) + joined.evidence.clock_seconds and not call.delayed:
+        arrives_by = max(taken.at, leave_by) + margin if taken is not None else inf
+        if taken is not None and call.at > arrives_by and not call.delayed:
             late = call.at - taken.at
             then = f"after {taken.writer} had committed for partition {intent.partition}"
             yield amiss(f"I6 {joined.name(birth)}: {call} of {intent.writer} reached VCD {late:.1f} s {then}", birth)
@@ -68,6 +71,7 @@ def _successors(joined: Joined) -> dict[tuple[Place, int], Write | None]:
 
 def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[Violation]:
     """From the callback on a process calls and commits nothing for the partition, until it is given it again."""
+    travel = joined.evidence.travel_seconds
     for absence in joined.evidence.absences:
         where = f"{absence.process}, which had no partition {absence.partition} since {absence.since:.2f}"
         for births in (joined.calls, joined.cancels):
@@ -75,8 +79,9 @@ def those_who_lost_a_partition_keep_quiet(joined: Joined) -> Iterator[Violation]
                 if place_of(birth) != absence.place:
                     continue
                 for call in calls:
-                    away = call.process == absence.process and absence.since < call.at < absence.until
-                    if away and not call.delayed:  # what was long on its way had left before
+                    # What left before that is still on its way then.
+                    away = call.process == absence.process and absence.since + travel < call.at < absence.until
+                    if away and not call.delayed:
                         yield amiss(f"I6 {joined.name(birth)}: {call} at {call.at:.2f} by {where}", birth)
         for write in joined.evidence.writes:
             if (write.place, write.writer) == (absence.place, absence.process):
