@@ -15,7 +15,7 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external or notifications or simulator (bench)  SEEDS=count FIRST=number SEED=number (simulate)  FAULT=name or pattern or part HOURS=count (campaign)"
+	@echo "  variables  ONLY=path-or-pattern (test, test-long)  ONLY=compare or external or notifications or observation or simulator (bench)  SEEDS=count FIRST=number SEED=number (simulate)  FAULT=name or pattern or part HOURS=count (campaign)"
 
 setup: $(STAMP) ## make .venv from the hash-locked requirements; does nothing when nothing changed
 
