@@ -16,7 +16,7 @@ from tests.support.simulator import ACME_ORG, ACME_VDC, Simulator, acme_vapp
 SAMPLES: Mapping[tuple[Recovery, AnswerShape], str] = {
     (Recovery.NEVER_RETRY, AnswerShape.TASK): "createSnapshot",
     (Recovery.NEVER_RETRY, AnswerShape.ENTITY): "instantiateVAppTemplate",
-    (Recovery.NEVER_RETRY, AnswerShape.SYNCHRONOUS): "resumeBlockingTask",
+    (Recovery.DECISION, AnswerShape.SYNCHRONOUS): "resumeBlockingTask",
     (Recovery.PROBE, AnswerShape.TASK): "deployVApp",
     (Recovery.PROBE, AnswerShape.SYNCHRONOUS): "updateTask",
     (Recovery.IDEMPOTENT, AnswerShape.TASK): "mergeVAppMetadata",

@@ -12,7 +12,6 @@ from tests.support.checker import Harm, Violation
 from tests.support.checker.evidence import Evidence, Place, place_of
 from tests.support.checker.joined import Joined
 from tests.support.decoding import decoded
-from tests.support.external import ExternalSite
 from tests.support.kafka import read
 
 
@@ -91,10 +90,9 @@ def _stall(moments: Sequence[tuple[float, int]]) -> float:
 
 def progress_of(site: Site) -> Progress:
     """Of a site's inputs. A ticket is over with its first event: its Task is open as long as its owner likes."""
-    inputs = (site.requests, site.external) if isinstance(site, ExternalSite) else (site.requests,)
     asked = {
         f"{topic}/{one.partition()}/{one.offset()}": one.timestamp()[1] / 1000
-        for topic in inputs
+        for topic in site.input_topics
         for one in read(site.bootstrap, topic)
     }
     told = []

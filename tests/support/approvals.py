@@ -40,6 +40,10 @@ class ApprovalSite(Site):
     def approvals(self) -> str:
         return f"{self.group}.approvals"
 
+    @property
+    def input_topics(self) -> tuple[str, ...]:
+        return self.requests, self.approvals
+
     def hold(self, *numbers: int, seconds: float = 3600.0, action: str = "resume") -> list[str]:
         """What a person of acme asks of these vApps is held. Ids of the blocking tasks, in the same order."""
         self.simulator.settings(
@@ -77,6 +81,9 @@ class ApprovalSite(Site):
 
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
+    def passed(self) -> dict[tuple[str, int], int]:
+        return {**Site.passed(self), **offsets_of(self.bootstrap, self.group, self.approvals, self.partitions)}
+
     def read_inputs(self) -> list[InputRecord]:
         return [*Site.read_inputs(self), *map(self._record, read(self.bootstrap, self.approvals))]
 
@@ -92,9 +99,16 @@ class ApprovalSite(Site):
     def evidence(self, *, allow_open: bool = False) -> Evidence:
         evidence = Site.evidence(self, allow_open=allow_open)
         evidence.ended = [*evidence.ended, *endings_of(self.bootstrap, f"{self.group}.{self.approvals}.ended")]
-        offsets = offsets_of(self.bootstrap, self.group, self.approvals, self.partitions)
-        evidence.offsets = {**evidence.offsets, **offsets}
+        evidence.offsets = self.passed()
+        evidence.decided = self._decided()
         return evidence
+
+    def _decided(self) -> dict[str, str]:
+        """What was decided by a call, whoever made it; of what a time-out has decided nothing is known here."""
+        actions = {operation: action for action, operation in OPERATIONS.items()}
+        calls = (row for row in self.simulator.calls() if row["effect"] and row["operation"] in actions)
+        found = {str(row["path"]).split("/")[-3]: actions[row["operation"]] for row in calls}
+        return {blocking_task: action for blocking_task, action in found.items() if action != "updateProgress"}
 
     def decided(self, blocking_task: str) -> list[str]:
         """The decisions about it that took effect, by call, whoever made them."""

@@ -149,6 +149,11 @@ class Site:
         return self.source or f"{self.group}.requests"
 
     @property
+    def input_topics(self) -> tuple[str, ...]:
+        """All that the bridges read."""
+        return (self.requests,)
+
+    @property
     def events(self) -> str:
         return f"{self.group}.events"
 
@@ -298,12 +303,16 @@ class Site:
             ends[record.place] = max(ends.get(record.place, 0), record.offset + 1)
         deadline = time.monotonic() + seconds
         while True:
-            passed = offsets_of(self.bootstrap, self.group, self.requests, self.partitions)
+            passed = self.passed()
             left = {place: end for place, end in ends.items() if passed.get(place, 0) < end}
             if not left:
                 return
             assert time.monotonic() < deadline, f"not taken in {seconds} s: {left} of {passed}\n{self._logs()}"
             time.sleep(0.1)  # offsets are polled: there is nothing to be woken by
+
+    def passed(self) -> dict[tuple[str, int], int]:
+        """The group's committed offsets, of every input that ``inputs`` has records of."""
+        return offsets_of(self.bootstrap, self.group, self.requests, self.partitions)
 
     def wait_events(
         self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60.0

@@ -45,6 +45,10 @@ class ExternalSite(Site):
     def external(self) -> str:
         return f"{self.group}.external"
 
+    @property
+    def input_topics(self) -> tuple[str, ...]:
+        return self.requests, self.external
+
     def command(self, command: str, key: str | None, /, **fields: Any) -> InputRecord:
         """Send one command and wait for its acknowledgement."""
         document = {"command": command, **({"organization": "acme"} if command == "create" else {}), **fields}

@@ -39,6 +39,10 @@ OPERATIONS = {
     "snapshot": OperationFacts("never_retry", "/vApp/{id}"),
     "merge": OperationFacts("idempotent", "/vApp/{id}"),
     "createDisk": OperationFacts("keyed", None),
+    **dict.fromkeys(
+        ("resumeBlockingTask", "abortBlockingTask", "failBlockingTask"),
+        OperationFacts("decision", "/admin/extension/blockingTask/{id}"),
+    ),
     "read": OperationFacts("idempotent", "/vApp/{id}", reads=True),
 }
 LOOKED = ["task query: 1 rows"]

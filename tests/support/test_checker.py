@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import broken_externals, broken_observations, broken_positions, broken_steps, checker
+from tests.support import (
+    broken_decisions,
+    broken_externals,
+    broken_observations,
+    broken_positions,
+    broken_steps,
+    checker,
+)
 from tests.support.breaking import BREAKAGES, Break, said
 from tests.support.checker import Harm, Violation, violations
 from tests.support.checker.evidence import (
@@ -30,9 +37,10 @@ from tests.support.made import LOOKED, NEXT_WRITER, OPERATIONS, TOPIC, WRITER, M
 from tests.support.made_external import Ticket
 from tests.support.made_observation import clean_with_observations
 
-assert all(module.__doc__ for module in (broken_externals, broken_observations, broken_positions, broken_steps)), (
-    "their breakages belong to BREAKAGES"
-)
+assert all(
+    module.__doc__
+    for module in (broken_decisions, broken_externals, broken_observations, broken_positions, broken_steps)
+), "their breakages belong to BREAKAGES"
 
 
 @cache

@@ -496,6 +496,9 @@ class Evidence:
     stops: Sequence[Stop] = ()
     lost_stores: Mapping[Place, float] = field(default_factory=dict)
     """Partitions whose changelog lost all that it held, and when."""
+    decided: Mapping[str, str | None] = field(default_factory=dict)
+    """By the uuid of a blocking task, where that is known: the action that ended its hold, whoever decided; None: it is
+    held."""
     reads_refused: Sequence[tuple[float, float]] = ()
     """From when until when VCD refused reads with a word that sounds final."""
     absences: Sequence[Absence] = ()
