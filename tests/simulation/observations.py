@@ -114,7 +114,7 @@ class Observations:
     # --- whose Tasks are told -------------------------------------------------------------------------------------
 
     async def _people(self) -> None:
-        bursts = {self.random.randrange(self.count): self.random.choice([(5, 30), (5, 30), _LARGE_BURST])}
+        bursts = {self.random.randrange(self.count): self.random.choice([(5, 30), (5, 30), (5, 30), _LARGE_BURST])}
         for number in range(self.count):
             await asyncio.sleep(self.random.uniform(0, 2 * self.seconds / self.count))
             if number in bursts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ ORGANIZATIONS = tuple(
 )
 
 
+@cache
 def organization_of(entity: str) -> Organization:
     """Each entity is one organization's; ``entity`` is its path below ``/api``."""
     return ORGANIZATIONS[sum(entity.encode()) % len(ORGANIZATIONS)]

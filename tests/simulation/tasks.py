@@ -57,6 +57,9 @@ class SimTask:
             return self.odd[0]
         return "queued" if now - self.began < 0.2 else "running"
 
+    def progress(self, now: float) -> int:
+        return min(100, int(100 * (now - self.began) / max(0.001, self.ends - self.began)))
+
     def runs(self, now: float) -> bool:
         return now < self.ends
 
@@ -78,7 +81,7 @@ class SimTask:
         document["operationKey"] = self.operation_key
         document["startTime"] = int((EPOCH.timestamp() + self.began) * 1000)
         document["endTime"] = None if self.runs(now) else int((EPOCH.timestamp() + self.ends) * 1000)
-        document["progress"] = min(100, int(100 * (now - self.began) / max(0.001, self.ends - self.began)))
+        document["progress"] = self.progress(now)
         document["cancelRequested"] = self.cancel_requested_at is not None and now >= self.cancel_requested_at
         document["user"] = _named(None, self.user)
         document["owner"] = _named(f"https://vcd/api{self.entity}", self.entity_name)
@@ -94,7 +97,7 @@ class SimTask:
         return TaskRecord(
             id=self.id,
             status=status,
-            progress=self.read(then).progress,
+            progress=self.progress(then),
             operation_name=self.operation_name,
             operation=None,
             object_href=f"https://vcd/api{self.entity}",

@@ -88,12 +88,12 @@ def a_stop_is_swallowed(made: Made) -> None:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 
-@said("I4 .*task:observed, observed.*: told anew, .* had told it as ended error")
+@said("I10 .*task:observed, observed.*: told anew, .* had told it as ended error")
 def told_anew_after_its_end(made: Made) -> None:
     _again(made, "task:observed")
 
 
-@said("I4 .*task:recent, observed.*: told anew, .* had told it as unfinished")
+@said("I10 .*task:recent, observed.*: told anew, .* had told it as unfinished")
 def told_anew_before_its_end(made: Made) -> None:
     _again(made, "task:recent")
     story = first(made, "task:recent")
@@ -112,18 +112,18 @@ def _again(made: Made, task_id: str) -> None:
         made.writes.insert(made.writes.index(write) + 1, replace(write, birth=f"{story}9"))
 
 
-@said("I4 .*task:short, observed.*: tells task:observed")
+@said("I10 .*task:short, observed.*: tells task:observed")
 def told_under_another_task(made: Made) -> None:
     (event,) = made.story(first(made, "task:short"))
     event["task"] = {**event["task"], "id": "task:observed", "status": "success"}
 
 
-@said("I4 .*task:goes-on, observed.*: is of uuid-globex, which .* does not observe")
+@said("I10 .*task:goes-on, observed.*: is of uuid-globex, which .* does not observe")
 def told_of_another_organization(made: Made) -> None:
     made.tasks["task:goes-on"] = replace(made.tasks["task:goes-on"], organization=GLOBEX)
 
 
-@said("I4 .*task:short, observed.*: ended .* s before what was asked for")
+@said("I10 .*task:short, observed.*: ended .* s before what was asked for")
 def told_though_it_ended_long_ago(made: Made) -> None:
     _ended(made, "task:short", made.states(birth(made, "acme"))[0].at - 1.0)
 
@@ -134,30 +134,30 @@ def _ended(made: Made, task_id: str, at: float) -> None:
     made.story(first(made, task_id))[-1]["task"]["endTime"] = int(at * 1000)
 
 
-@said("I4 .*task:comes-back, observed.*: told that it has vanished, but VCD shows it as running")
+@said("I10 .*task:comes-back, observed.*: told that it has vanished, but VCD shows it as running")
 def it_was_there_all_the_time(made: Made) -> None:
     known = made.tasks["task:comes-back"]
     away = known.hidden[0][0] + 50.0
     made.tasks["task:comes-back"] = replace(known, hidden=[(away, away + 1.0)])
 
 
-@said("I4 .*task:short, observed.*: told success, but it runs")
+@said("I10 .*task:short, observed.*: told success, but it runs")
 def told_as_ended_though_it_runs(made: Made) -> None:
     made.tasks["task:short"] = replace(made.tasks["task:short"], ended=None)
 
 
-@said(r"I4 .*task:short, observed.*: told to have ended -1.00. s off its true end")
+@said(r"I10 .*task:short, observed.*: told to have ended -1.00. s off its true end")
 def told_with_another_end(made: Made) -> None:
     (event,) = made.story(first(made, "task:short"))
     event["task"]["endTime"] -= 1000
 
 
-@said("I1 .*acme, start.*: task:short ended .* s before its last position, it is not told")
+@said("I10 .*acme, start.*: task:short ended .* s before its last position, it is not told")
 def never_observed(made: Made) -> None:
     forget(made, first(made, "task:short"))
 
 
-@said("I1 .*acme, start.*: task:observed ended .* s before its last position, its end is not told")
+@said("I10 .*acme, start.*: task:observed ended .* s before its last position, its end is not told")
 def its_end_is_never_told(made: Made) -> None:
     story = first(made, "task:observed")
     told, running, kept = made.story(story)[-1], *made.states(story)[:2]
@@ -165,7 +165,7 @@ def its_end_is_never_told(made: Made) -> None:
     assert running.phase == "following"
 
 
-@said("I1 .*: task:unseen runs since .* s, and is not told")
+@said("I10 .*: task:unseen runs since .* s, and is not told")
 def never_told_though_it_runs(made: Made) -> None:
     began = steps(made, "*")[0].at - 60.0
     made.tasks["task:unseen"] = VcdTask(status="running", organization="uuid-of-others", began=began)
@@ -187,25 +187,25 @@ def something_is_forgotten_too_late(made: Made) -> None:
     made.writes.append(replace(write, offset=made.states(birth(made, "acme"))[-1].offset + 1, transaction=999))
 
 
-@said("I4 .*task:goes-on, observed.*: seen by obs/0/99, which was never followed")
+@said("I10 .*task:goes-on, observed.*: seen by obs/0/99, which was never followed")
 def seen_by_nobody(made: Made) -> None:
     for write in made.states(first(made, "task:goes-on", nth=ANEW)):
         assert write.sighting is not None
         made.change(write, sighting=replace(write.sighting, order="obs/0/99"))
 
 
-@said("I4 .*task:observed, observed.*#1: told .* s before its observation was accepted")
+@said("I10 .*task:observed, observed.*#1: told .* s before its observation was accepted")
 def told_too_early(made: Made) -> None:
     made.story(first(made, "task:observed"))[0]["observed_at"] = made.story(birth(made, "acme"))[0]["observed_at"] - 1
 
 
-@said("I4 .*task:recent, observed.*#1: told .* s after its observation was stopped")
+@said("I10 .*task:recent, observed.*#1: told .* s after its observation was stopped")
 def told_after_the_stop(made: Made) -> None:
     stopping = next(write for write in made.states(birth(made, "acme")) if write.phase == "stopping")
     made.story(first(made, "task:recent"))[0]["observed_at"] = int(stopping.at * 1000) + 200
 
 
-@said("I4 .*task:recent, observed.*#1: told .* s after its observation had ended")
+@said("I10 .*task:recent, observed.*#1: told .* s after its observation had ended")
 def observed_after_the_end(made: Made) -> None:
     made.story(first(made, "task:recent"))[0]["observed_at"] = made.story(birth(made, "acme"))[-1]["observed_at"] + 100
 
@@ -227,7 +227,7 @@ def its_floor_is_too_high(made: Made) -> None:
     made.change(stopping, order=replace(stopping.order, floor=stopping.order.position + 1.0))
 
 
-@said(r"I1 .*\*, start.*: its position is .* s behind the present")
+@said(r"I10 .*\*, start.*: its position is .* s behind the present")
 def it_stands_still(made: Made) -> None:
     made.remove(steps(made, "*")[-1])
     made.settings["judged_at"] += 30.0

@@ -29,7 +29,7 @@ from tests.simulation.mutants.table import mutant
 # --- positions ----------------------------------------------------------------------------------------------------
 
 
-@mutant("I1", observed)
+@mutant("I10", observed)
 def position_before_what_was_found(patch: pytest.MonkeyPatch) -> None:
     """The position moves when rows are there, before what they show is read and committed."""
     take = Findings.take
@@ -45,13 +45,13 @@ def position_before_what_was_found(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Findings, "take", hasty)
 
 
-@mutant("I1", observed)
+@mutant("I10", observed)
 def position_passes_what_could_not_be_read(patch: pytest.MonkeyPatch) -> None:
     """The position moves though the readings of some ends have failed."""
     patch.setattr(Taken, "is_whole", property(lambda self: True, lambda self, value: None), raising=False)
 
 
-@mutant("I1", observed)
+@mutant("I10", observed)
 def window_without_overlap(patch: pytest.MonkeyPatch) -> None:
     """The next window begins where the last one ended: what lists show late is in none."""
     patch.setattr(OrderPart, "window_start", lambda self, overlap: self.position)
@@ -66,7 +66,7 @@ def nothing_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 # --- what is told -------------------------------------------------------------------------------------------------
 
 
-@mutant("I4", observed)
+@mutant("I10", observed)
 def forgotten_too_early(patch: pytest.MonkeyPatch) -> None:
     """What has ended is forgotten at once, though windows show it for a while."""
     past = Sightings.past
@@ -97,7 +97,7 @@ def births_without_the_position(patch: pytest.MonkeyPatch) -> None:
     _births(patch, lambda order: order.birth)
 
 
-@mutant("I4", observed, 1)
+@mutant("I10", observed, 1)
 def absence_is_an_end(patch: pytest.MonkeyPatch) -> None:
     """What no row shows is told to have vanished, unread."""
 
@@ -109,7 +109,7 @@ def absence_is_an_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Findings, "_read_absent", conclude)
 
 
-@mutant("I4", observed)
+@mutant("I10", observed)
 def rows_of_others_are_told(patch: pytest.MonkeyPatch) -> None:
     """What the filter for some organizations shows is told to each of them."""
 

@@ -1,4 +1,4 @@
-"""I1, I4, I7 and I8 for observations: each Task of an organization is told whole and once, from a moment to a moment.
+"""I10: each Task of an observed organization is told whole and once, from a moment to a moment.
 
 By committed records alone: an observation goes on from the first state in which it is followed to the one in which it
 stops. Times are VCD's where they are positions or ends of Tasks.
@@ -136,11 +136,11 @@ def observed_tasks_are_told_once(joined: Joined) -> Iterator[Violation]:
                 final = joined.final(former)
                 if final is None or code(final) != "task_vanished":
                     told = "unfinished" if final is None else f"ended {final['outcome']}"
-                    yield doubled(f"I4 {joined.name(birth)}: told anew, {former} had told it as {told}", birth, former)
+                    yield doubled(f"I10 {joined.name(birth)}: told anew, {former} had told it as {told}", birth, former)
     for birth, sighting in joined.sightings.items():
         others = [task_id for task_id in joined.tasks_told(birth) if task_id != sighting.task_id]
         if others:
-            yield amiss(f"I4 {joined.name(birth)}: tells {', '.join(others)}", birth)
+            yield amiss(f"I10 {joined.name(birth)}: tells {', '.join(others)}", birth)
 
 
 def what_is_told_is_so(joined: Joined) -> Iterator[Violation]:
@@ -154,11 +154,11 @@ def what_is_told_is_so(joined: Joined) -> Iterator[Violation]:
                 name, story = joined.name(birth), joined.stories.get(birth, [])
                 if not observed.covers(known):
                     yield amiss(
-                        f"I4 {name}: is of {known.organization}, which {observed.birth} does not observe", birth
+                        f"I10 {name}: is of {known.organization}, which {observed.birth} does not observe", birth
                     )
                 was_over = bool(story) and story[0]["final"]
                 if was_over and known.ended is not None and known.ended < since - _MILLISECONDS:
-                    yield amiss(f"I4 {name}: ended {since - known.ended:.1f} s before what was asked for", birth)
+                    yield amiss(f"I10 {name}: ended {since - known.ended:.1f} s before what was asked for", birth)
                 yield from _end_is_true(joined, birth, known)
 
 
@@ -169,13 +169,13 @@ def _end_is_true(joined: Joined, birth: str, known: VcdTask) -> Iterator[Violati
     if code(final) == "task_vanished":
         at = joined.told_at(final)
         if not any(since <= at and until >= at - _PRESENT_SECONDS for since, until in known.hidden):
-            yield amiss(f"I4 {name}: told that it has vanished, but VCD shows it as {known.status}", birth)
+            yield amiss(f"I10 {name}: told that it has vanished, but VCD shows it as {known.status}", birth)
         return
     told = (final.get("task") or {}).get("endTime")
     if known.ended is None:
-        yield amiss(f"I4 {name}: told {final['outcome']}, but it runs", birth)
+        yield amiss(f"I10 {name}: told {final['outcome']}, but it runs", birth)
     elif told is not None and abs(told / 1000 - known.ended) > _MILLISECONDS:
-        yield amiss(f"I4 {name}: told to have ended {told / 1000 - known.ended:+.3f} s off its true end", birth)
+        yield amiss(f"I10 {name}: told to have ended {told / 1000 - known.ended:+.3f} s off its true end", birth)
 
 
 def nothing_is_left_out(joined: Joined) -> Iterator[Violation]:
@@ -193,12 +193,12 @@ def nothing_is_left_out(joined: Joined) -> Iterator[Violation]:
             if task.ended is not None and since + _MILLISECONDS < task.ended < upto - late and not is_ended:
                 told = "its end is not told" if births else "it is not told"
                 yield lost(
-                    f"I1 {name}: {task_id} ended {upto - task.ended:.1f} s before its last position, {told}",
+                    f"I10 {name}: {task_id} ended {upto - task.ended:.1f} s before its last position, {told}",
                     observed.birth, *births,
                 )  # fmt: skip
             elif goes_on and task.ended is None and task.began < upto - _PRESENT_SECONDS and not births:
                 yield lost(
-                    f"I1 {name}: {task_id} runs since {upto - task.began:.1f} s, and is not told", observed.birth
+                    f"I10 {name}: {task_id} runs since {upto - task.began:.1f} s, and is not told", observed.birth
                 )
 
 
@@ -217,18 +217,18 @@ def stories_keep_within_their_observation(joined: Joined) -> Iterator[Violation]
                     yield lost(f"I7 {joined.name(birth)}: {left}", birth, observed.birth)
     for birth, sighting in joined.sightings.items():
         if not any(write.order is not None for write in joined.states.get(sighting.order, ())):
-            yield amiss(f"I4 {joined.name(birth)}: seen by {sighting.order}, which was never followed", birth)
+            yield amiss(f"I10 {joined.name(birth)}: seen by {sighting.order}, which was never followed", birth)
 
 
 def _told_within(joined: Joined, birth: str, accepted: float, stopped: float, ended: float) -> Iterator[Violation]:
     for event in joined.stories.get(birth, ()):
         at, name = joined.told_at(event), f"{joined.name(birth)}#{event['sequence']}"
         if at < accepted:
-            yield disordered(f"I4 {name}: told {accepted - at:.3f} s before its observation was accepted", birth)
+            yield disordered(f"I10 {name}: told {accepted - at:.3f} s before its observation was accepted", birth)
         elif at > ended:
-            yield disordered(f"I4 {name}: told {at - ended:.3f} s after its observation had ended", birth)
+            yield disordered(f"I10 {name}: told {at - ended:.3f} s after its observation had ended", birth)
         elif at > stopped + joined.evidence.clock_seconds:
-            yield disordered(f"I4 {name}: told {at - stopped:.3f} s after its observation was stopped", birth)
+            yield disordered(f"I10 {name}: told {at - stopped:.3f} s after its observation was stopped", birth)
 
 
 def _is_gone_by(last: StateWrite, end: StateWrite) -> bool:
@@ -254,7 +254,7 @@ def observations_are_up_to_date(joined: Joined) -> Iterator[Violation]:
         is_followed = observed.writes[-1].phase == "following" and not joined.may_wait(place_of(observed.birth))
         behind = now - observed.followed[-1][1].position if now is not None else 0.0
         if is_followed and behind > _PRESENT_SECONDS:
-            yield lost(f"I1 {name}: its position is {behind:.1f} s behind the present", observed.birth)
+            yield lost(f"I10 {name}: its position is {behind:.1f} s behind the present", observed.birth)
 
 
 def nothing_is_kept_too_long(joined: Joined) -> Iterator[Violation]:

@@ -40,8 +40,8 @@ class Violation(str):
 
     @property
     def guarantee(self) -> str:
-        """``I1`` to ``I9``."""
-        return self[:2]
+        """``I1`` to ``I10``."""
+        return self.partition(" ")[0]
 
 
 def lost(text: str, *births: str) -> Violation:
