@@ -98,6 +98,7 @@ def place(kafka: KafkaNode) -> Place:
     letters = {name: letter_of(place, name, origin) for name, origin in place.origins.items()}
     letters["foreign"] = OutRecord(place.dead, None, None, b"v")
     letters["nowhere"] = letter_of(place, "elsewhere", f"{place.inputs}/7/0")
+    letters["adrift"] = letter_of(place, "stub", f"{place.inputs}/-1/0")
     place.letters = place.write(letters)
     return place
 
@@ -125,7 +126,7 @@ def test_what_died_is_listed_with_its_reason_and_without_its_content(here: Shell
     assert listed[place.letters["foreign"]]["origin"] is None
     table = here.run("dead-letters", "list", "--limit", "2")
     assert len(table.splitlines()) == 4
-    assert here.err.startswith(f"{len(listed)} dead letters: 2 ")
+    assert here.err.startswith(f"{len(listed)} dead letters: 3 UnknownSchema, 2 ")
     assert "the newest 2 are shown" in here.err
     assert "s3cret" not in table + json.dumps(list(listed.values()))
 
@@ -133,9 +134,9 @@ def test_what_died_is_listed_with_its_reason_and_without_its_content(here: Shell
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        ("--reason unknown*", {"stub", "other"}),
+        ("--reason unknown*", {"stub", "other", "adrift"}),
         ("--topic elsewhere", {"elsewhere"}),
-        ("--since 1h --reason *", {*REASONS, "foreign", "nowhere"}),
+        ("--since 1h --reason *", {*REASONS, "foreign", "nowhere", "adrift"}),
         ("--until 1h", set()),
     ],
 )
@@ -210,6 +211,7 @@ def test_a_replayed_record_is_the_one_that_died_with_a_mark(here: Shell, place: 
         "other": "it is a stub, and its input holds the value no more",
         "elsewhere": "elsewhere is no input of these settings",
         "nowhere": f"{place.inputs} has no partition 7 any more",
+        "adrift": f"{place.inputs} has no partition -1 any more",
         "foreign": "no bridge has written it: where it came from is not told",
     }
 
@@ -219,6 +221,7 @@ def test_a_stub_tells_whether_it_can_be_replayed(here: Shell, place: Place) -> N
     shown = here.json("dead-letters", "show", place.letters["gone"], "--content")
     assert (shown["held"], shown["value"], shown["value_bytes"]) == (False, None, len(VALUE))
     assert "the input holds it no more" in here.run("dead-letters", "show", place.letters["gone"])
+    assert "no replay: " in here.run("dead-letters", "show", place.letters["adrift"])
 
 
 class _Terminal(io.StringIO):

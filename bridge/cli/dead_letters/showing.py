@@ -85,7 +85,7 @@ def write_shown(shown: Shown) -> None:
         ("stage", error.stage if error is not None else ""),
         ("key", _sized(letter.key_bytes)),
         ("value", _value(shown)),
-        ("headers", ", ".join(f"{name} ({len(value or b'')} bytes)" for name, value in headers)),
+        ("headers", ", ".join(f"{name} ({_sized(len(value or b''))})" for name, value in headers)),
     ]
     write(printable(str(letter.at)))
     for name, text in facts:
@@ -116,11 +116,11 @@ def _value(shown: Shown) -> str:
     if digest is None:
         return _sized(shown.letter.value_bytes)
     held = "the input still holds it" if shown.record is not None else "the input holds it no more"
-    return f"left out: {digest.size_bytes} bytes, SHA-256 {digest.sha256}; {held}"
+    return f"left out: {_sized(digest.size_bytes)}, SHA-256 {digest.sha256}; {held}"
 
 
 def _sized(size: int | None) -> str:
-    return "null" if size is None else f"{size} bytes"
+    return "null" if size is None else f"{size} byte{'' if size == 1 else 's'}"
 
 
 def _content(content: bytes | None) -> dict[str, str] | None:

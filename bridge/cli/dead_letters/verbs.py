@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from bridge.cli.dead_letters.finding import Letters
     from bridge.cli.dead_letters.letter import Filter, Letter
     from bridge.cli.dead_letters.replaying import Inputs, Replayed
+    from bridge.kafka.clients import ReadRecord
 
 dead_letters = typer.Typer(
     help="Records that could not be read: look at them, have them read once more. Bridges may run meanwhile."
 )
 
-AT = "of the dead letter, or of the record that died: topic/partition/offset."
+AT_HELP = "Of the dead letter, or of the record that died: topic/partition/offset."
 TopicOption = Annotated[str | None, typer.Option(help="Only what came from this topic.")]
 ReasonOption = Annotated[str | None, typer.Option(metavar="PATTERN", help="E.g. 'Unknown*'; see `list`.")]
 SinceOption = Annotated[str | None, typer.Option(metavar="TIME|SPAN", help="Dead since then, e.g. 2h.")]
@@ -59,7 +60,7 @@ def list_(
 @dead_letters.command()
 @interruptible
 def show(
-    at: Annotated[str, typer.Argument(metavar="COORDINATES", help=f"Those {AT}")],
+    at: Annotated[str, typer.Argument(metavar="COORDINATES", help=AT_HELP)],
     config: ConfigOption = None,
     content: Annotated[
         bool, typer.Option("--content", help="Also key, value and headers: they can hold secrets.")
@@ -72,8 +73,10 @@ def show(
 
     letters, inputs = _connected(config)
     letter = _one(letters, at)
-    objection, originals = inputs.objection(letter), []
-    letters.records([letter], lambda record: originals.append(letters.original(letter, record)))
+    objection = inputs.objection(letter)
+    originals: list[ReadRecord | None] = []
+    if objection is None or letter.digest is None:
+        letters.records([letter], lambda record: originals.append(letters.original(letter, record)))
     record = originals[0] if originals else None
     if objection is None and record is None:
         objection = NOT_HELD
@@ -87,7 +90,7 @@ def show(
 @dead_letters.command()
 @interruptible
 def replay(
-    at: Annotated[list[str] | None, typer.Argument(metavar="[COORDINATES]...", help=f"Those {AT}")] = None,
+    at: Annotated[list[str] | None, typer.Argument(metavar="COORDINATES", help=AT_HELP)] = None,
     config: ConfigOption = None,
     topic: TopicOption = None,
     reason: ReasonOption = None,
