@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.demo.proof import Verdict, prove, prove_ticket
+from bridge.cli.demo.proof import Verdict, prove, prove_seen, prove_ticket
 from bridge.core.coordinates import Birth
 
 BIRTH = Birth("vcd.action-requests", 1, 5)
@@ -96,3 +96,40 @@ def test_a_ticket_with_one_task_and_one_end_is_proven() -> None:
 )
 def test_anything_else_about_a_ticket_is_not(events: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> None:
     assert not prove_ticket("CHG-1", "a title", "aborted", events, tasks).is_proven
+
+
+SEEN = {"acme-1": "success"}
+
+
+def judged(events: list[dict[str, Any]], ledger: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Problems by what was seen."""
+    named = [{**one, "request_id": one.get("name", "acme-1")} for one in events]
+    return {one.request_id: one.problems for one in prove_seen({"acme-1": "a title"}, SEEN, named, ledger)}
+
+
+def test_a_task_that_was_seen_from_first_to_last_is_proven_by_looking_alone() -> None:
+    other = {"client_request_id": Birth("vcd.action-requests", 1, 6).call_id(1), "effect": True, "path": "/x"}
+    assert judged([event(1), event(2, "success")], [other]) == {"acme-1": ()}
+
+
+@pytest.mark.parametrize(
+    ("events", "ledger"),
+    [
+        ([], []),
+        ([event(1)], []),
+        ([event(1, "error")], []),
+        ([event(1), event(3, "success")], []),
+        ([event(1, "success"), event(1, "success", Birth("t", 0, -7))], []),
+        ([event(1, "success")], [call()]),
+    ],
+)
+def test_a_task_that_is_told_otherwise_or_touched_is_not(
+    events: list[dict[str, Any]], ledger: list[dict[str, Any]]
+) -> None:
+    assert judged(events, ledger)["acme-1"]
+
+
+def test_a_task_that_nobody_began_must_not_be_told() -> None:
+    told = judged([event(1, "success"), {**event(1, "success"), "name": "acme-2"}], [])
+    assert not told["acme-1"]
+    assert told["acme-2"]

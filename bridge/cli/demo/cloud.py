@@ -55,6 +55,22 @@ class Cloud:
         token = await self._call("POST", "/cloudapi/1.0.0/sessions", headers=headers, answer_header=header)
         await self._call(method, path, headers={"Authorization": f"Bearer {token}", "Accept": _JSON})
 
+    async def hold(self, operation: str, seconds: float, then: str) -> None:
+        """As its provider sets Cloud Director: such operations wait for a decision, and after a time ``then`` is it."""
+        await self._call("POST", "/simulator/settings", {
+            "blocking_operations": [operation], "blocking_timeout_seconds": seconds, "blocking_timeout_action": then,
+        })  # fmt: skip
+
+    async def ledger_end(self) -> int:
+        """Where the ledger stands."""
+        return int((await self._call("GET", "/simulator/ledger"))["last"])
+
+    async def tasks_begun(self, after: int) -> list[dict[str, Any]]:
+        """The Tasks that anybody has begun since the ledger stood there, as VCD shows them, in order."""
+        entries = (await self._call("GET", f"/simulator/ledger?after={after}&changes=true"))["entries"]
+        begun = dict.fromkeys(entry["task"] for entry in entries if entry["effect"] and entry["status"] == 202)
+        return [await self._call("GET", f"/simulator/tasks/{one}") for one in begun]
+
     async def external_tasks(self, namespace: str) -> list[dict[str, Any]]:
         """The external Tasks of a namespace, each with what was done to it."""
         found = await self._call("GET", f"/simulator/external-tasks?namespace={namespace}")

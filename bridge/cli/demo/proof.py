@@ -41,18 +41,45 @@ def prove(
     stories: dict[str, list[Mapping[str, Any]]] = {}
     for event in events:
         stories.setdefault(str(event["request_id"]), []).append(event)
-    return [_judge(one, titles[one], expected[one], stories.get(one, []), ledger) for one in titles]
+    return [
+        _judge(one, titles[one], expected[one], stories.get(one, []), ledger, 0 if expected[one] == "rejected" else 1)
+        for one in titles
+    ]
+
+
+def prove_seen(
+    titles: Mapping[str, str],
+    expected: Mapping[str, str],
+    events: Iterable[Mapping[str, Any]],
+    ledger: Sequence[Mapping[str, Any]],
+) -> list[Verdict]:
+    """A verdict for each that there was in VCD (``expected``: its end there) and for each that was told.
+
+    Its story is complete and ends as it did there, and the telling has changed nothing in VCD.
+    """
+    stories: dict[str, list[Mapping[str, Any]]] = {one: [] for one in sorted(expected)}
+    for event in events:
+        stories.setdefault(str(event["request_id"]), []).append(event)
+    return [
+        _judge(one, titles.get(one, one), expected.get(one, "at all, as nobody began it"), story, ledger, 0)
+        for one, story in stories.items()
+    ]
 
 
 def _judge(
-    request_id: str, title: str, expected: str, story: Sequence[Mapping[str, Any]], ledger: Sequence[Mapping[str, Any]]
+    request_id: str,
+    title: str,
+    expected: str,
+    story: Sequence[Mapping[str, Any]],
+    ledger: Sequence[Mapping[str, Any]],
+    wanted: int,
 ) -> Verdict:
+    """``wanted``: how many calls under the story's own ids were to change VCD."""
     outcome = story[-1]["outcome"] if story else None
     calls, effects = _calls(story, ledger)
     problems = [*_story_problems(story)]
     if outcome != expected:
         problems.append(f"ended {outcome or 'never'}, not {expected}")
-    wanted = 0 if expected == "rejected" else 1
     if effects != wanted:
         problems.append(f"{effects} calls changed VCD, not {wanted}")
     return Verdict(request_id, title, expected, outcome, len(story), calls, effects, tuple(problems))

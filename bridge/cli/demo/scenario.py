@@ -7,11 +7,12 @@ import json
 import socket
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bridge.cli.composing import entity_key
+from bridge.cli.demo.act import Act, act, names_of
+from bridge.cli.demo.approval import Desk, play_approval, prove_approval
 from bridge.cli.demo.cloud import BRIDGE_USER, PASSWORD, Cloud
 from bridge.cli.demo.processes import Child, Children, DemoFailed, children
 from bridge.cli.demo.proof import Verdict, prove, prove_ticket
@@ -19,17 +20,9 @@ from bridge.cli.demo.stage import STEP_SECONDS, Stage
 from bridge.cli.demo.ticket import KEY, NAMESPACE, OUTCOME, TITLE, Hands, play_ticket
 
 FOLLOWING_SECONDS = 0.5
+SEEN = ("--observed", "--blocking")
+"""Options of ``watch`` for the streams of what is seen in VCD."""
 _FINAL_OUT_OF_DATE = "the bridge did not tell the end of every request in time"
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One request: what it shows, what it asks, how it must end."""
-
-    request_id: str
-    title: str
-    expected: str
-    request: Mapping[str, Any]
 
 
 class Demo:
@@ -42,6 +35,7 @@ class Demo:
         self._config = str(directory / "demo.toml")
         self._bridge: Child | None = None
         self._files = 0
+        self._reading: list[asyncio.Task[None]] = []
         self.acts: list[Act] = []
 
     async def play(self) -> list[Verdict]:
@@ -49,21 +43,29 @@ class Demo:
         cloud = await self._start()
         vapps, machines = await cloud.entities("vApp"), await cloud.entities("vm")
         first = await self._first_half(cloud, vapps, machines)
-        await self.stage.until(lambda: self.stage.has_ended(_names(first)), _FINAL_OUT_OF_DATE)
+        await self.stage.until(lambda: self.stage.has_ended(names_of(first)), _FINAL_OUT_OF_DATE)
         second = await self._second_half(cloud, vapps, machines)
-        await self.stage.until(lambda: self.stage.has_ended(_names(second)), _FINAL_OUT_OF_DATE)
+        for option in SEEN:
+            await self._watch(option)  # for the third act: while Tasks run there is time for it
+        await self.stage.until(lambda: self.stage.has_ended(names_of(second)), _FINAL_OUT_OF_DATE)
         await play_ticket(self.stage, cloud, Hands(self._send_lines, self._kill_again, self._start_third))
-        titles = {act.request_id: act.title for act in self.acts}
-        expected = {act.request_id: act.expected for act in self.acts}
-        events = await self._published()
-        verdicts = prove(titles, expected, events, await cloud.changes())
-        return [*verdicts, prove_ticket(KEY, TITLE, OUTCOME, events, await cloud.external_tasks(NAMESPACE))]
+        sent = len(self.acts)
+        stood = await play_approval(self.stage, cloud, Desk(self._announce, self._send_lines, self._decide), vapps)
+        events, ledger = await self._published(), await cloud.changes()
+        return [
+            *_prove(self.acts[:sent], events, ledger),
+            prove_ticket(KEY, TITLE, OUTCOME, events, await cloud.external_tasks(NAMESPACE)),
+            *_prove(self.acts[sent:], events, ledger),
+            *await prove_approval(self.stage, cloud, stood, events),
+        ]
 
     async def _published(self) -> list[Mapping[str, Any]]:
         """All events, read anew once a late one would be there: two looks at VCD after the last that was expected."""
         await asyncio.sleep(2 * FOLLOWING_SECONDS)
-        lines = await self._children.run("proof", "watch", "--config", self._config, "--until-end", "--json")
-        return [json.loads(line) for line in lines]
+        asked = ("watch", "--config", self._config, "--until-end", "--json")
+        options = ((), *((option,) for option in SEEN))
+        streams = await asyncio.gather(*(self._children.run("proof", *asked, *option) for option in options))
+        return [self.stage.alike(json.loads(line)) for lines in streams for line in lines]
 
     async def _start(self) -> Cloud:
         await self._write_settings("", "http://127.0.0.1")
@@ -75,9 +77,13 @@ class Demo:
         self.stage.note(f"embedded Kafka broker at {servers}, simulated Cloud Director at {url}")
         await self._write_settings(servers, url)
         await self._start_bridge("bridge")
-        watch = await self._children.start("watch", "watch", "--config", self._config, "--from-beginning", "--json")
-        self._reading = asyncio.create_task(self.stage.read(watch))
+        await self._watch()
         return Cloud(url)
+
+    async def _watch(self, *option: str) -> None:
+        asked = ("watch", "--config", self._config, "--from-beginning", "--json", *option)
+        watch = await self._children.start("watch", *asked)
+        self._reading.append(asyncio.create_task(self.stage.read(watch)))
 
     async def _write_settings(self, servers: str, url: str) -> None:
         await asyncio.to_thread(Path(self._config).write_text, _settings(servers, url))
@@ -99,11 +105,11 @@ class Demo:
         await cloud.script(vapps[3], {"preset": "success", "seconds": 4})
         await cloud.work_of_others(f"/vApp/{vapps[3]}/power/action/powerOn")
         acts = [
-            _act("deploy", "succeeds, with progress", "success", "deployVApp", vapps[0], body={"powerOn": True}),
-            _act("snapshot", "fails in VCD", "error", "createSnapshot", machines[1], body={"name": "before"}),
-            _act("delete", "rejected by policy", "rejected", "deleteVApp", vapps[1]),
-            _act("suspend", "canceled while it runs", "aborted", "suspendVApp", vapps[2]),
-            _act("power-on", "waits for others' work", "success", "powerOnVApp", vapps[3]),
+            act("deploy", "succeeds, with progress", "success", "deployVApp", vapps[0], body={"powerOn": True}),
+            act("snapshot", "fails in VCD", "error", "createSnapshot", machines[1], body={"name": "before"}),
+            act("delete", "rejected by policy", "rejected", "deleteVApp", vapps[1]),
+            act("suspend", "canceled while it runs", "aborted", "suspendVApp", vapps[2]),
+            act("power-on", "waits for others' work", "success", "powerOnVApp", vapps[3]),
         ]
         await self._send(acts)
         await self.stage.until(lambda: self.stage.seen("suspend", "accepted"), "no Task for the request to cancel")
@@ -114,22 +120,22 @@ class Demo:
 
     async def _second_half(self, cloud: Cloud, vapps: list[str], machines: list[str]) -> list[Act]:
         """Work is followed, waits for its lane and has an unanswered call out, when the bridge dies."""
-        await cloud.script(vapps[0], {"preset": "success", "seconds": 12})
-        await cloud.script(machines[2], {"preset": "success", "seconds": 10})
+        await cloud.script(vapps[0], {"preset": "success", "seconds": 9})
+        await cloud.script(machines[2], {"preset": "success", "seconds": 8})
         await cloud.lose_answer("createSnapshot", machines[2], 20)
         acts = [
-            _act("undeploy", "followed when the bridge dies", "success", "undeployVApp", vapps[0],
-                 body={"undeployPowerAction": "powerOff"}),
-            _act("snapshot-2", "answer lost with the bridge", "success", "createSnapshot", machines[2],
-                 body={"name": "nightly"}),
-            _act("deploy-2", "behind other work when it dies", "success", "deployVApp", vapps[0],
-                 body={"powerOn": True}),
+            act("undeploy", "followed when the bridge dies", "success", "undeployVApp", vapps[0],
+                body={"undeployPowerAction": "powerOff"}),
+            act("snapshot-2", "answer lost with the bridge", "success", "createSnapshot", machines[2],
+                body={"name": "nightly"}),
+            act("deploy-2", "behind other work when it dies", "success", "deployVApp", vapps[0],
+                body={"powerOn": True}),
         ]  # fmt: skip
         await self._send(acts)
         await self.stage.until(lambda: self.stage.seen("undeploy", "accepted"), "no Task to follow")
         await self._until_called(cloud, machines[2])
         await self._kill()
-        late = _act("power-off", "sent while no bridge runs", "success", "powerOffVApp", vapps[1])
+        late = act("power-off", "sent while no bridge runs", "success", "powerOffVApp", vapps[1])
         await self._send([late])
         await self._start_bridge("second bridge")
         return [*acts, late]
@@ -157,30 +163,29 @@ class Demo:
             raise DemoFailed("the call whose answer is to be lost never reached VCD") from None
 
     async def _send(self, acts: list[Act]) -> None:
-        self.acts += acts
-        for act in acts:
-            self.stage.show("sent", {"name": act.request_id, "title": act.title})
-        await self._send_lines([act.request for act in acts])
+        self._announce(acts)
+        await self._send_lines([one.request for one in acts])
 
-    async def _send_lines(self, requests: list[Mapping[str, Any]]) -> None:
+    def _announce(self, acts: list[Act]) -> None:
+        self.acts += acts
+        for one in acts:
+            self.stage.show("sent", {"name": one.request_id, "title": one.title})
+
+    async def _decide(self, decisions: list[Mapping[str, Any]]) -> None:
+        await self._send_lines(decisions, "--approvals")
+
+    async def _send_lines(self, requests: list[Mapping[str, Any]], *option: str) -> None:
         self._files += 1
         file = self._directory / f"requests.{self._files}.jsonl"
         lines = "\n".join(json.dumps(request) for request in requests)
         await asyncio.to_thread(file.write_text, lines)
-        await self._children.run("send", "send", str(file), "--config", self._config)
+        await self._children.run("send", "send", str(file), "--config", self._config, *option)
 
 
-def _names(acts: list[Act]) -> set[str]:
-    return {act.request_id for act in acts}
-
-
-def _act(
-    request_id: str, title: str, expected: str, operation: str, entity: str, body: dict[str, Any] | None = None
-) -> Act:
-    request = {
-        "request_id": request_id, "operation": operation, "parameters": {"id": entity}, "correlation_id": "DEMO-1",
-    }  # fmt: skip
-    return Act(request_id, title, expected, request | ({"body": body} if body is not None else {}))
+def _prove(acts: list[Act], events: list[Mapping[str, Any]], ledger: list[dict[str, Any]]) -> list[Verdict]:
+    titles = {one.request_id: one.title for one in acts}
+    expected = {one.request_id: one.expected for one in acts}
+    return prove(titles, expected, events, ledger)
 
 
 def _settings(servers: str, url: str) -> str:
@@ -207,6 +212,11 @@ interval_seconds = {FOLLOWING_SECONDS}
 [external_tasks]
 service_namespace = "{NAMESPACE}"
 cancel_check_seconds = 1
+[observation]
+enabled = true
+interval_seconds = {FOLLOWING_SECONDS}
+[approvals]
+enabled = true
 [policy]
 allow_destructive = true
 deny_operations = ["deleteVApp"]

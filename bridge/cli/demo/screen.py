@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from bridge.cli.console import err_console, write_table
 from bridge.cli.demo.proof import Verdict
 from bridge.cli.demo.stage import name_of
-from bridge.cli.timeline import clock_time, event_line, task_status
+from bridge.cli.timeline import event_line, task_status
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.table import Table
 
-_STYLES = {"success": "green", "error": "red", "rejected": "red", "aborted": "red"}
+_STYLES = {"success": "green", "resumed": "green", "error": "red", "rejected": "red", "aborted": "red"}
 _WIDTH = 10
 
 
@@ -26,7 +26,6 @@ class _Row:
     title: str
     story: list[str] = field(default_factory=list)
     now: str = "sent"
-    when: str = ""
     outcome: str | None = None
 
 
@@ -50,10 +49,10 @@ class Screen:
         match kind:
             case "note":
                 self._console.print(f"[bold]» {fact['text']}[/]", soft_wrap=True)
-            case "sent":
+            case "sent" | "seen":
                 self._rows[fact["name"]] = _Row(fact["title"])
                 if self._live is None:
-                    self._console.print(f"  sent {fact['name']}: {fact['title']}", soft_wrap=True)
+                    self._console.print(f"  {kind} {fact['name']}: {fact['title']}", soft_wrap=True)
             case _:
                 self._event(fact)
 
@@ -64,7 +63,6 @@ class Screen:
         if row is None:
             return
         row.outcome = event["outcome"]
-        row.when = clock_time(event["observed_at"])
         row.now = task_status(event["task"] or {}, final=event["final"])
         row.story.append(str(event["outcome"] or event["change"]))
 
@@ -73,12 +71,12 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in ("request", "shows", "Task", "told", "at (UTC)"):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for column in ("request", "shows", "Task", "told"):
             table.add_column(column)
         for name, row in self._rows.items():
             style = _STYLES.get(row.outcome, "yellow") if row.outcome else "cyan"
-            table.add_row(Text(name, "bold"), row.title, Text(row.now), Text(_folded(row.story), style), row.when)
+            table.add_row(Text(name, "bold"), row.title, Text(row.now), Text(_folded(row.story), style))
         return table
 
 

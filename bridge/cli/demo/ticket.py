@@ -11,7 +11,7 @@ from bridge.cli.demo.stage import Stage
 
 NAMESPACE = "com.example.tickets"
 KEY = "CHG-1"
-TITLE = "a ticket, canceled in VCD while the bridge was dead"
+TITLE = "a ticket, canceled in VCD"
 OUTCOME = "aborted"
 _SHORT = f"the story of {KEY} did not go on in time"
 

@@ -17,9 +17,10 @@ from bridge.cli.options import JsonOption
 if TYPE_CHECKING:
     from bridge.cli.demo.proof import Verdict
 
-_PROVEN = """proven: each request changed VCD exactly once (calls beyond it were refused as busy), a rejected one never;
-the ticket is one Task, ended once; each story is complete: sequence without gap or repeat, exactly one end, nothing
-after it"""
+_PROVEN = """proven: each request changed VCD exactly once (calls beyond it were refused as busy), a rejected
+one never; the ticket is one Task, ended once; each Task that anybody began in acme while it was
+observed is told with the end that VCD shows, and so is what was held, by looking alone; each story
+is complete: sequence without gap or repeat, exactly one end, nothing after it"""
 
 
 def demo(json: JsonOption = False) -> None:
@@ -27,8 +28,10 @@ def demo(json: JsonOption = False) -> None:
 
     Starts an embedded broker, a simulated Cloud Director and the bridge as processes, sends requests, kills the bridge
     with -9 in mid-work, starts another, then shows a ticket as an external task that a person cancels while no bridge
-    runs. Proves from the simulator's ledger that each request was called once, that the ticket is one Task with one
-    end, and that each story is complete. About a minute; leaves nothing behind. Exit code 1 when the proof fails.
+    runs. At last an organization is observed: what others do there is told as a stream, and an operation that is held
+    until somebody decides is released by a decision. Proves from the simulator's ledger that each request was called
+    once, that the ticket is one Task with one end, that each Task of the organization is told, and that each story is
+    complete. About a minute; leaves nothing behind. Exit code 1 when the proof fails.
     """
     from bridge.cli.demo.screen import Screen, closing_table
 
