@@ -38,11 +38,11 @@ kafka: prerequisites $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
 # What kills processes in narrow windows has the machine to itself. Of the others several files run side by side: four of
-# those that wait for processes and brokers, and two of all others, which only need the processor and take what those
+# those that wait for processes and brokers, and three of all others, which need the processor more and take what those
 # leave of it. In this order, so that no long one comes last.
 ALONE = tests/crash
-WAITING = tests/system tests/cli tests/kafka tests/contracts tests/deploy tests/examples tests/campaign tests/vcd
-COMPUTING = tests/simulation $(filter-out $(ALONE) $(WAITING) tests/simulation tests/__pycache__,\
+WAITING = tests/system tests/cli tests/kafka tests/deploy tests/examples tests/campaign tests/vcd
+COMPUTING = tests/simulation tests/contracts $(filter-out $(ALONE) $(WAITING) %/simulation %/contracts %/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py))
 PYTEST = $(BIN)/python -m pytest --durations=12 --durations-min=5
 BESIDE = --dist=loadfile --no-loadscope-reorder --numprocesses
@@ -61,7 +61,7 @@ waiting:
 	$(PYTEST) $(BESIDE) 4 $(WAITING)
 
 computing: # shown as a whole, when it is over
-	@nice -n 5 $(PYTEST) $(BESIDE) 2 $(COMPUTING) >$(COMPUTED) 2>&1; \
+	@nice -n 5 $(PYTEST) $(BESIDE) 3 $(COMPUTING) >$(COMPUTED) 2>&1; \
 	code=$$?; cat $(COMPUTED); exit $$code
 
 test-long: kafka ## the tests that take minutes

@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 
 from bridge.errors import ConfigurationError
 
+USER_AGENT = "vcd-kafka-bridge"
+
 SYSTEM = "System"
 """The provider's organization: its users may act for every organization."""
 

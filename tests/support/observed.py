@@ -6,8 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-from bridge.__main__ import main
-from tests.fidelity.conformity.answers import Kept, watch
+from bridge.cli.loading import loading
+
+with loading():
+    from bridge.__main__ import main
+    from tests.fidelity.conformity.answers import Kept, watch
 
 
 def run(path: Path) -> None:

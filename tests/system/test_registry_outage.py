@@ -26,7 +26,7 @@ def deploy(number: int) -> dict[str, Any]:
 
 
 def settings(registry: Registry, **more: Any) -> dict[str, Any]:
-    return {"url": registry.url, "timeout_seconds": 1, **more}
+    return {"url": registry.url, "timeout_seconds": 5, **more}
 
 
 def producers_schema(registry: Registry, name: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from bridge.ports import Clock
-from bridge.vcd.config import CallObserver, VcdConfig
+from bridge.vcd.config import USER_AGENT, CallObserver, VcdConfig
 from bridge.vcd.documents.errors import read_http_date
 from bridge.vcd.transport.addresses import Addresses, may_be_cells_own
 from bridge.vcd.transport.fast_transport import FastTransport
@@ -21,8 +21,6 @@ from bridge.vcd.transport.httpx_transport import HttpxTransport
 from bridge.vcd.transport.pace import Pace
 from bridge.vcd.transport.reach import Reach
 from bridge.vcd.transport.transports import Departure, Head, Reply, TlsFiles, Transport, TransportFault, TransportLimits
-
-USER_AGENT = "vcd-kafka-bridge"
 
 _OUR_OWN = frozenset({"pool_timeout", "lease_expired", "held_back"})
 """Faults on our side of the wire: another address would not help."""

@@ -16,7 +16,7 @@ from typing import Any
 from bridge.simulator.calls.call import Call
 from bridge.simulator.director import Director
 from bridge.simulator.protocol.exchange import Answer
-from bridge.vcd.transport.line import USER_AGENT
+from bridge.vcd.config import USER_AGENT
 
 MAXIMUM_OF_A_KIND = 40
 """How many lengths of the same call, status and media type are kept."""
