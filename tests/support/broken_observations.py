@@ -101,9 +101,9 @@ def told_anew_before_its_end(made: Made) -> None:
     made.change(made.states(story)[0], sequence=0, phase="following")
 
 
-def _again(made: Made, task_id: str) -> None:
+def _again(made: Made, task_id: str, nth: int = 0) -> None:
     """The last story of a Task once more, under another birth."""
-    story = first(made, task_id)
+    story = first(made, task_id, nth=nth)
     for event in made.story(story):
         another = {**event, "birth": f"{story}9", "event_id": f"{story}9#{event['sequence']}"}
         made.events.append(another)
@@ -243,3 +243,58 @@ def it_is_kept_for_ever(made: Made) -> None:
     again = steps(made, "acme", ANEW)[-1]
     assert again.order is not None
     made.change(again, order=replace(again.order, position=later))
+
+
+# --- blocking tasks ---------------------------------------------------------------------------------------------------
+
+
+def _blocked(made: Made, urn: str, **changes: object) -> None:
+    made.settings["blocked"][urn] = replace(made.settings["blocked"][urn], **changes)
+
+
+@said("I10 .*blocking:decided, observed.*: its end is told 2 times")
+def a_decision_is_told_twice(made: Made) -> None:
+    _again(made, "blocking:decided", nth=ANEW)
+
+
+@said("I10 .*blocking:still, observed.*: nobody wants to hear of blocking tasks")
+def told_though_nobody_wants_it(made: Made) -> None:
+    for write in made.states(birth(made, "acme", nth=ANEW)):
+        if write.order is not None:
+            made.change(write, order=replace(write.order, blocking=False))
+
+
+@said("I10 .*blocking:still, observed.*: waits in uuid-globex, which obs/0/.* does not observe")
+def told_of_what_others_have_held(made: Made) -> None:
+    _blocked(made, "blocking:still", organization=GLOBEX)
+
+
+@said("I10 .*blocking:decided, observed.*: told aborted, but it waits")
+def told_as_decided_though_it_waits(made: Made) -> None:
+    _blocked(made, "blocking:decided", decided=None, until=None)
+
+
+@said("I10 .*blocking:decided, observed.*: told aborted, but somebody decided resume")
+def observed_as_decided_otherwise(made: Made) -> None:
+    _blocked(made, "blocking:decided", decided="resume")
+
+
+@said("I10 .*acme, start.*: blocking:still waits since .* s, and is not told")
+def never_told_that_it_waits(made: Made) -> None:
+    forget(made, first(made, "blocking:still", nth=ANEW))
+    _much_later(made)
+
+
+@said("I10 .*blocking:still, observed.*: was decided long ago, and is told to wait")
+def never_told_that_it_was_decided(made: Made) -> None:
+    _blocked(made, "blocking:still", decided="fail", until=made.now)
+    _much_later(made)
+
+
+def _much_later(made: Made) -> None:
+    """Positions have come so far."""
+    made.settings["judged_at"] += 60.0
+    for key, nth in (("acme", ANEW), ("*", 0)):
+        last = steps(made, key, nth)[-1]
+        assert last.order is not None
+        made.change(last, order=replace(last.order, position=made.settings["judged_at"]))

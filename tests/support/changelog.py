@@ -61,11 +61,17 @@ def _state(lifecycle: Lifecycle, **where: Any) -> StateWrite:
 def _order(part: OrderPart | SightedPart | None) -> Order | None:
     if not isinstance(part, OrderPart) or part.position is None or part.floor is None:
         return None
-    return Order(organization=part.organization_uuid, position=part.position.timestamp(), floor=part.floor.timestamp())
+    return Order(
+        organization=part.organization_uuid,
+        position=part.position.timestamp(),
+        floor=part.floor.timestamp(),
+        blocking=part.blocking_tasks,
+    )
 
 
 def _sighting(part: OrderPart | SightedPart | None) -> Sighting | None:
     if not isinstance(part, SightedPart):
         return None
     ended_at = part.ended_at.timestamp() if part.ended_at is not None else None
-    return Sighting(order=str(part.order), task_id=part.id, ended_at=ended_at)
+    is_blocking = part.blocking is not None
+    return Sighting(order=str(part.order), task_id=part.id, ended_at=ended_at, is_blocking=is_blocking)

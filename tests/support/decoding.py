@@ -21,3 +21,27 @@ def decoded(value: bytes | None, headers: Headers = ()) -> dict[str, Any]:
         document: dict[str, Any] = done.value
         return document
     raise AssertionError("decoding waited for a registry that is not there")
+
+
+_OUTCOMES = {
+    "resumed": "success",
+    "aborted": "aborted",
+    "failed": "error",
+    "timed_out": "expired",
+    "gone": "unknown",
+}
+_SAME = ("event_id", "sequence", "birth", "lifecycle", "correlation_id", "final", "observed_at")
+
+
+def as_status_event(blocking: dict[str, Any]) -> dict[str, Any]:
+    """An event of a blocking task by the names that status events have; ``blocking_state`` besides."""
+    change = "accepted" if blocking["sequence"] == 1 else "changed"
+    return {
+        **{name: blocking[name] for name in _SAME},
+        "change": "finished" if blocking["final"] else change,
+        "outcome": _OUTCOMES[blocking["state"]] if blocking["final"] else None,
+        "blocking_state": blocking["state"],
+        "task": None,
+        "reason": None,
+        "evidence": None,
+    }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from tests.support.checker.evidence import CursorWrite, ObservationRecord, Order, Sighting, VcdTask
+from tests.support.checker.evidence import Blocked, CursorWrite, ObservationRecord, Order, Sighting, VcdTask
 from tests.support.made import OBSERVATIONS, Made
 from tests.support.made_external import clean_with_externals
 
@@ -22,6 +23,7 @@ class Watched:
         self.organization = organization
         self.birth = ""
         self.since = 0.0
+        self.wants_blocking = False
         self.seen: dict[str, str] = {}
         """By Task: the birth of its story, as long as it is remembered."""
 
@@ -39,6 +41,7 @@ class Watched:
         return birth
 
     def begin(self, **fields: Any) -> Watched:
+        self.wants_blocking = bool(fields.get("blocking_tasks"))
         self.birth = self.send({"action": "start", **fields})
         self.made.state(self.birth, "resolving", kind="observation")
         self.passed(self.birth)
@@ -99,6 +102,24 @@ class Watched:
         made.state(birth, "kept", kind="observed_task", sighting=self._sighting(task_id, made.now))
         return birth
 
+    def waits(self, urn: str) -> None:
+        """A blocking task that is seen for the first time."""
+        made = self.made
+        birth = self.seen[urn] = f"{OBSERVATIONS}/0/-{len(made.writes) + 1}"
+        blocked = Blocked(organization=self.organization or ACME, since=made.now)
+        made.settings.setdefault("blocked", {}).setdefault(urn, blocked)
+        self._tell(birth, "accepted")
+        made.events[-1]["blocking_state"] = "pending"
+        made.state(birth, "following", kind="blocking_task", sighting=self._sighting(urn, is_blocking=True))
+
+    def decided(self, urn: str, action: str, state: str, outcome: str) -> None:
+        made, birth = self.made, self.seen[urn]
+        known = made.settings["blocked"][urn]
+        made.settings["blocked"][urn] = replace(known, until=made.now, decided=action)
+        self._tell(birth, "finished", outcome=outcome)
+        made.events[-1]["blocking_state"] = state
+        made.state(birth, "kept", kind="blocking_task", sighting=self._sighting(urn, made.now, is_blocking=True))
+
     def forget(self, task_id: str) -> None:
         self.made.state(self.seen.pop(task_id), None)
 
@@ -111,10 +132,10 @@ class Watched:
     def _order(self) -> Order:
         now = self.made.now
         floor = max(self.since, now - _FORGOTTEN_SECONDS)
-        return Order(organization=self.organization, position=now, floor=floor)
+        return Order(organization=self.organization, position=now, floor=floor, blocking=self.wants_blocking)
 
-    def _sighting(self, task_id: str, ended_at: float | None = None) -> Sighting:
-        return Sighting(order=self.birth, task_id=task_id, ended_at=ended_at)
+    def _sighting(self, task_id: str, ended_at: float | None = None, *, is_blocking: bool = False) -> Sighting:
+        return Sighting(order=self.birth, task_id=task_id, ended_at=ended_at, is_blocking=is_blocking)
 
     def _tell(
         self, birth: str, change: str, *, outcome: str | None = None, code: str | None = None,
@@ -135,8 +156,13 @@ def clean_with_observations() -> Made:
     _seen(acme)
     acme.stop()
     _refused(made)
-    again = Watched(made, "acme", ACME).begin().follow()
+    again = Watched(made, "acme", ACME).begin(blocking_tasks=True).follow()
     again.active("task:goes-on")
+    again.waits("blocking:still")
+    again.waits("blocking:decided")
+    again.decided("blocking:decided", "abort", "aborted", "aborted")
+    again.waits("blocking:failed-at-once")
+    again.decided("blocking:failed-at-once", "resume", "failed", "error")
     everything = Watched(made, "*", None).begin().follow()
     everything.active("task:goes-on")
     globex = Watched(made, "globex", GLOBEX).begin().follow()

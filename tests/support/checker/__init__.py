@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from tests.support.checker import (
     accounting,
     atomic,
+    blocked,
     calls,
     controls,
     decisions,
@@ -69,6 +70,8 @@ RULES: tuple[Rule, ...] = (
     observed.stories_keep_within_their_observation,
     observed.observations_are_up_to_date,
     observed.nothing_is_kept_too_long,
+    blocked.blocking_tasks_are_told_truly,
+    blocked.no_blocking_task_is_left_out,
     lanes.lanes_hold,
     owners.calls_leave_within_their_lease,
     owners.calls_are_made_by_owners,

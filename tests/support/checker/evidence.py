@@ -278,6 +278,16 @@ class VcdTask:
     hidden: Sequence[tuple[float, float]] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """A blocking task on VCD's list: whose, from when until when, and what was decided; None: it waits still."""
+
+    organization: str
+    since: float
+    until: float | None = None
+    decided: str | None = None
+
+
 ENDS = frozenset({"success", "error", "aborted", "canceled"})
 """Statuses after which nothing happens to a Task."""
 
@@ -326,20 +336,24 @@ class Write:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """How far an observation has come, by VCD's clock. ``organization``: uuid; None: all of them. ``position``: what
-    ended up to here is told; ``floor``: of what ended before nothing is remembered."""
+    ended up to here is told; ``floor``: of what ended before nothing is remembered. ``blocking``: blocking tasks are
+    told too."""
 
     organization: str | None
     position: float
     floor: float
+    blocking: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """What was seen: by which observation, of which Task, and when that ended, by VCD's clock, if its end is told."""
+    """What was seen: by which observation, of which Task, and when that ended, by VCD's clock, if its end is told.
+    ``is_blocking``: it is a blocking task."""
 
     order: str
     task_id: str
     ended_at: float | None
+    is_blocking: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -484,6 +498,8 @@ class Evidence:
     operations: Mapping[str, OperationFacts]
     tasks: Mapping[str, VcdTask] = field(default_factory=dict)
     """By URN; a Task that VCD has forgotten may be missing."""
+    blocked: Mapping[str, Blocked] = field(default_factory=dict)
+    """Blocking tasks that observations can see, by URN."""
     group: str = ""
     """The bridges' group, which marks its external Tasks."""
     external_tasks: Sequence[ExternalTask] = ()

@@ -26,7 +26,7 @@ from tests.support.checker.violation import Violation, amiss, disordered, double
 _REFUSALS = {"unknown_organization", "not_observed", "since_earlier", "too_many_observations"}
 _MILLISECONDS = 0.002
 """Events tell ends in whole milliseconds."""
-_PRESENT_SECONDS = 40.0
+PRESENT_SECONDS = 40.0
 """How far a position may be behind while nothing holds it up: it is not written for its own sake each time."""
 
 
@@ -132,7 +132,8 @@ def observed_tasks_are_told_once(joined: Joined) -> Iterator[Violation]:
     behind the word that it has vanished."""
     for observed in observations(joined):
         for births in observed.births.values():
-            for former, birth in pairwise(births):
+            tasks = [birth for birth in births if not joined.sightings[birth].is_blocking]
+            for former, birth in pairwise(tasks):
                 final = joined.final(former)
                 if final is None or code(final) != "task_vanished":
                     told = "unfinished" if final is None else f"ended {final['outcome']}"
@@ -168,7 +169,7 @@ def _end_is_true(joined: Joined, birth: str, known: VcdTask) -> Iterator[Violati
         return
     if code(final) == "task_vanished":
         at = joined.told_at(final)
-        if not any(since <= at and until >= at - _PRESENT_SECONDS for since, until in known.hidden):
+        if not any(since <= at and until >= at - PRESENT_SECONDS for since, until in known.hidden):
             yield amiss(f"I10 {name}: told that it has vanished, but VCD shows it as {known.status}", birth)
         return
     told = (final.get("task") or {}).get("endTime")
@@ -196,7 +197,7 @@ def nothing_is_left_out(joined: Joined) -> Iterator[Violation]:
                     f"I10 {name}: {task_id} ended {upto - task.ended:.1f} s before its last position, {told}",
                     observed.birth, *births,
                 )  # fmt: skip
-            elif goes_on and task.ended is None and task.began < upto - _PRESENT_SECONDS and not births:
+            elif goes_on and task.ended is None and task.began < upto - PRESENT_SECONDS and not births:
                 yield lost(
                     f"I10 {name}: {task_id} runs since {upto - task.began:.1f} s, and is not told", observed.birth
                 )
@@ -253,7 +254,7 @@ def observations_are_up_to_date(joined: Joined) -> Iterator[Violation]:
                 yield amiss(f"I7 {name}: offset {write.offset} has its floor above its position", observed.birth)
         is_followed = observed.writes[-1].phase == "following" and not joined.may_wait(place_of(observed.birth))
         behind = now - observed.followed[-1][1].position if now is not None else 0.0
-        if is_followed and behind > _PRESENT_SECONDS:
+        if is_followed and behind > PRESENT_SECONDS:
             yield lost(f"I10 {name}: its position is {behind:.1f} s behind the present", observed.birth)
 
 
@@ -263,7 +264,7 @@ def nothing_is_kept_too_long(joined: Joined) -> Iterator[Violation]:
     for observed in observations(joined):
         if now is None or joined.may_wait(place_of(observed.birth)):
             continue
-        floor = max((order.floor for write, order in observed.followed if write.at < now - _PRESENT_SECONDS), default=0)
+        floor = max((order.floor for write, order in observed.followed if write.at < now - PRESENT_SECONDS), default=0)
         for births in observed.births.values():
             for birth in births:
                 standing = joined.standing(birth)

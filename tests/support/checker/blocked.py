@@ -1,0 +1,71 @@
+"""I10 for blocking tasks: who wants to hear of them hears of each that waits, and truly how it was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+from tests.support.checker.evidence import Blocked, place_of
+from tests.support.checker.joined import Joined
+from tests.support.checker.observed import PRESENT_SECONDS, Observed, observations
+from tests.support.checker.violation import Violation, amiss, doubled, lost
+
+_LOOKS_LIKE = {"resume": {"resumed", "failed"}, "abort": {"aborted"}, "fail": {"failed"}}
+"""A Task that fails as soon as it is resumed cannot be told from one that somebody has let fail."""
+
+
+def blocking_tasks_are_told_truly(joined: Joined) -> Iterator[Violation]:
+    for observed in observations(joined):
+        is_wanted = any(order.blocking for _, order in observed.followed)
+        for urn, births in observed.births.items():
+            ends = [
+                birth for birth in births if joined.sightings[birth].is_blocking and joined.final(birth) is not None
+            ]
+            if len(ends) > 1:
+                yield doubled(f"I10 {joined.name(ends[1])}: its end is told {len(ends)} times", *ends)
+            known = joined.evidence.blocked.get(urn)
+            for birth in births if known is not None else ():
+                assert known is not None
+                yield from _is_true(joined, observed, birth, known)
+                if not is_wanted:
+                    yield amiss(f"I10 {joined.name(birth)}: nobody wants to hear of blocking tasks", birth)
+
+
+def _is_true(joined: Joined, observed: Observed, birth: str, known: Blocked) -> Iterator[Violation]:
+    name, final = joined.name(birth), joined.final(birth)
+    if observed.followed[0][1].organization not in {None, known.organization}:
+        yield amiss(f"I10 {name}: waits in {known.organization}, which {observed.birth} does not observe", birth)
+    if final is None:
+        return
+    if known.decided is None:
+        yield amiss(f"I10 {name}: told {final['blocking_state']}, but it waits", birth)
+    elif final["blocking_state"] not in _LOOKS_LIKE[known.decided]:
+        yield amiss(f"I10 {name}: told {final['blocking_state']}, but somebody decided {known.decided}", birth)
+
+
+def no_blocking_task_is_left_out(joined: Joined) -> Iterator[Violation]:
+    """When nothing holds it up: what waits is told, and what was decided is told as that."""
+    now = joined.evidence.judged_at
+    for observed in observations(joined):
+        goes_on = observed.writes[-1].phase == "following" and not joined.may_wait(place_of(observed.birth))
+        if now is None or not goes_on:
+            continue
+        long_ago = now - PRESENT_SECONDS
+        for urn, blocked in joined.evidence.blocked.items():
+            told = observed.births.get(urn, [])
+            waits = blocked.until is None and max(blocked.since, _wanted_since(observed)) < long_ago
+            if waits and observed.followed[0][1].organization in {None, blocked.organization} and not told:
+                text = f"{urn} waits since {now - blocked.since:.1f} s, and is not told"
+                yield lost(f"I10 {joined.name(observed.birth)}: {text}", observed.birth)
+            for birth in told:
+                decided = blocked.until is not None and blocked.until < long_ago
+                if decided and joined.final(birth) is None and joined.standing(birth) is not None:
+                    yield lost(f"I10 {joined.name(birth)}: was decided long ago, and is told to wait", birth)
+
+
+def _wanted_since(observed: Observed) -> float:
+    """Since when without a break; never: infinity."""
+    since = inf
+    for write, order in observed.followed:
+        since = min(since, write.at) if order.blocking else inf
+    return since
