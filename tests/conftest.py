@@ -6,12 +6,17 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.kafka import KafkaCluster, KafkaNode
 from tests.support.prerequisites import PrerequisiteMissingError
 from tests.support.registry import Registry, running_registry
 
 pytest_plugins = ["tests.fidelity.conformity.plugin"]
+
+# How quick an example is says nothing: others have the processors too. (As in hypothesis' own profile for CI.)
+settings.register_profile("beside", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside")
 
 
 def pytest_collection_finish() -> None:
