@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from bridge.core.answers import (
     Accepted,
-    BlockingAbsent,
     BlockingPage,
     BlockingReading,
     CallAnswer,
@@ -188,7 +187,7 @@ class SimGateway:
         return await self._ask(lambda: BlockingPage((), 0, None))
 
     async def read_blocking_task(self, blocking_task_id: str) -> BlockingReading:
-        return await self._ask(lambda: BlockingAbsent(403, "nothing is held here"))
+        return await self._ask(lambda: self.vcd.blocking_task(blocking_task_id))
 
     async def read_entity(self, path: str, organization: str | None) -> EntityReading:
         return await self._ask(lambda: self.vcd.entity(path))

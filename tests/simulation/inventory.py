@@ -8,10 +8,11 @@ from random import Random
 from typing import Any
 
 from bridge.core.answers import HttpCall
+from tests.simulation.holds import Holds
 
 VDC = "00000000-0000-4000-8000-0000000000dc"
 _VAPP = "vapp-00000000-0000-4000-8000-{:012d}"
-_BLOCKING = "00000000-0000-4000-8000-{:012d}"
+_BLOCKING = "30000000-0000-4000-8000-{:012d}"
 _MADE = "00000000-0000-4000-a000-{:012d}"
 _CREATED = "20000000-0000-4000-8000-{:012d}"
 """No two entities have one uuid."""
@@ -62,12 +63,11 @@ class Work:
 
 @dataclass(slots=True)
 class Inventory:
-    """``vapps`` by path, VMs among them; ``made`` names what the one vDC holds; ``resumed``: blocking tasks that are no
-    more."""
+    """``vapps`` by path, VMs among them; ``made`` names what the one vDC holds; ``holds``: the blocking tasks."""
 
     vapps: dict[str, VApp] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
-    resumed: set[str] = field(default_factory=set)
+    holds: Holds = field(default_factory=Holds)
     _numbers: int = 0
 
     def document(self, path: str) -> Document | None:
@@ -107,11 +107,12 @@ class Inventory:
 
     def _blocking(self, call: HttpCall) -> Work | Refusal:
         path, _, action = call.path.partition("/action/")
-        if path in self.resumed:
+        hold = self.holds.at(path)
+        if hold.decided is not None:
             return Refusal("ACCESS_TO_RESOURCE_IS_FORBIDDEN", "no such blocking task", 403)
         if action == "updateProgress":
             return Work(path, at_once=True)
-        return Work(path, at_once=True, begin=lambda: self.resumed.add(path))
+        return Work(path, at_once=True, begin=lambda: hold.decide(action))
 
     def _on_vapp(self, call: HttpCall, path: str, vapp: VApp, body: Mapping[str, Any]) -> Work | Refusal:
         match call.operation:
@@ -156,13 +157,27 @@ def draw_request(random: Random, number: int, entities: int) -> Document:
     elif operation == "enableNestedHypervisor":
         document["parameters"] = {"id": entity.replace("vapp-0", "vm-1")}
     elif operation in _OF_BLOCKING_TASKS:
-        document["parameters"] = {"id": _BLOCKING.format(random.randrange(3))}
+        document["parameters"] = {"id": _held(number - 8 * (random.randrange(3) == 0))}
+        if operation == "resumeBlockingTask":
+            document["operation"] = Random(f"decision {number}").choice(DECISIONS)
     elif operation == "deleteVAppMetadataItem":
         document["parameters"]["key"] = random.choice(_KEYS)
     body = _body(random, operation, number)
     if body is not None:
         document["body"] = body
     return document
+
+
+def decision(number: int) -> Document:
+    """A request about what is held, which those before and after it are about too."""
+    operation = Random(f"decision {number}").choice([*DECISIONS, "updateBlockingTaskProgress"])
+    body = {"message": "decided"}
+    return {"request_id": f"r{number}", "operation": operation, "parameters": {"id": _held(number)}, "body": body}
+
+
+def _held(number: int) -> str:
+    """Several in a row mean the same blocking task: they want to decide about it at the same time."""
+    return _BLOCKING.format(max(0, number) // 8)
 
 
 def twin(number: int) -> Document:
@@ -176,7 +191,8 @@ OPERATIONS = (
     "enableNestedHypervisor", "deleteVAppMetadataItem", "createMedia", "createDisk", "updateBlockingTaskProgress",
     "resumeBlockingTask",
 )  # fmt: skip
-_OF_BLOCKING_TASKS = {"updateBlockingTaskProgress", "resumeBlockingTask"}
+DECISIONS = ("resumeBlockingTask", "resumeBlockingTask", "abortBlockingTask", "failBlockingTask")
+_OF_BLOCKING_TASKS = {"updateBlockingTaskProgress", *DECISIONS}
 
 
 def _body(random: Random, operation: str, number: int) -> Document | None:

@@ -92,6 +92,8 @@ class Plan:
     """How many requests are canceled, beside what is canceled at random, some seconds after they were sent."""
     twins: float = 0.0
     """How many requests make something whose name others take too: nobody can tell whose its Task is."""
+    decisions: float = 0.0
+    """How many requests are about what is held, beside what is drawn: several about each."""
     long_tasks: float = 0.04
     """How many Tasks take minutes, not seconds."""
     marker_seconds: float = 0.01
@@ -147,6 +149,7 @@ class Plan:
         plan = replace(
             self, protocol=random.choice(["range", "roundrobin"]) if eager else self.protocol, trouble=trouble
         )
+        plan = replace(plan, decisions=0.6 if Random(f"decisions {self.seed}").random() < DECIDED else 0.0)
         plan = plan._with_dedupe_window(random.uniform(70, 100)) if random.random() < 0.08 else plan
         return plan._with_observations(random) if random.random() < OBSERVED else plan
 
@@ -165,6 +168,8 @@ class Plan:
 
 OBSERVED = 0.12
 """How likely it is that organizations are observed."""
+DECIDED = 0.12
+"""How likely it is that most requests decide about what is held."""
 RARE = {
     "all_brokers_away": 0.1,
     "silences": 0.1,

@@ -13,7 +13,7 @@ from typing import Any
 from bridge.core.coordinates import TopicPartition
 from bridge.ports import OutRecord
 from tests.simulation.cluster.broker import SimKafka
-from tests.simulation.inventory import draw_request, twin
+from tests.simulation.inventory import decision, draw_request, twin
 from tests.simulation.loop import EPOCH
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan
@@ -64,8 +64,7 @@ class Requests:
 
     def _send_new(self, number: int) -> None:
         random = self.random
-        is_twin = self.plan.twins > 0 and random.random() < self.plan.twins
-        document = twin(number) if is_twin else draw_request(random, number, self.plan.entities)
+        document = self._drawn(number)
         if random.random() < 0.1:
             document["start_by"] = self._time_in(random.uniform(2, 60))
         if random.random() < 0.1:
@@ -79,6 +78,14 @@ class Requests:
         self.send(document, number if makes_new else sum(entity.encode()))
         if self.plan.cancels and random.random() < self.plan.cancels:
             self._to_cancel.append(asyncio.ensure_future(self._cancel_soon(document["request_id"])))
+
+    def _drawn(self, number: int) -> Document:
+        plan, random = self.plan, self.random
+        if plan.twins > 0 and random.random() < plan.twins:
+            return twin(number)
+        if plan.decisions > 0 and random.random() < plan.decisions:
+            return decision(number)
+        return draw_request(random, number, plan.entities)
 
     async def _cancel_soon(self, request_id: str) -> None:
         await asyncio.sleep(self.random.uniform(0.5, 10))

@@ -14,7 +14,7 @@ import pytest
 from bridge.core.answers import CallAnswer
 from bridge.core.observation.plan import PAGE
 from bridge.engine import partition
-from tests.simulation.inventory import OPERATIONS
+from tests.simulation.inventory import DECISIONS, OPERATIONS
 from tests.simulation.loop import EPOCH
 from tests.simulation.plan import RARE
 from tests.simulation.story import story
@@ -123,6 +123,21 @@ def test_observations_take_part() -> None:
 def _starter(run: Run, event: Event) -> str | None:
     task = next((one for one in run.world.vcd.tasks if one.id == event["task"]["id"]), None)
     return None if task is None else "ours" if task.user == USER else "another's"
+
+
+@pytest.mark.timeout(300)
+def test_decisions_take_part() -> None:
+    """Of several about one blocking task: those that take effect, come late, lose their answer, and people's own."""
+    runs = [run for run in map(_run, range(SEEDS)) if run.world.plan.decisions]
+    assert 0.06 * SEEDS < len(runs) < 0.18 * SEEDS
+    operations = {*DECISIONS, "updateBlockingTaskProgress"}
+    events = [event for run in runs for event in run.world.outsider.events if event["final"]]
+    told = {(event.get("reason") or {}).get("code") for event in events if event["catalogue_operation"] in operations}
+    assert told >= {None, "not_held", "decided_otherwise", "proven_by_state"}
+    holds = [hold for run in runs for hold in run.world.vcd.inventory.holds.by_path.values()]
+    assert {hold.decided for hold in holds} == {None, "resume", "abort", "fail"}
+    calls = [call for run in runs for call in run.world.vcd.ledger if call.operation in DECISIONS and call.effect]
+    assert 0 < len(calls) < sum(hold.decided is not None for hold in holds), "some are a person's, or a time-out's"
 
 
 @pytest.mark.timeout(300)

@@ -15,6 +15,9 @@ from random import Random
 
 from bridge.core.answers import (
     Accepted,
+    BlockingAbsent,
+    BlockingRead,
+    BlockingReading,
     Busy,
     CallAnswer,
     CancelAnswer,
@@ -36,6 +39,7 @@ from bridge.core.answers import (
     TaskVanished,
 )
 from tests.simulation.external import ExternalTasks, ledger_call
+from tests.simulation.holds import PREFIX as HOLDS
 from tests.simulation.inventory import Inventory, Refusal, Work
 from tests.simulation.loop import EPOCH
 from tests.simulation.process import in_world
@@ -291,8 +295,17 @@ class SimVcd:
         if kept is not None:
             return TaskRead(kept.read())
         task, then = self._by_id.get(task_id), self._cell_time()
+        hold = self.inventory.holds.held_by(task_id)
+        if hold is not None:
+            return TaskRead(hold.task(then))
         shown = task is not None and task.is_shown(then)
         return TaskRead(task.read(then)) if task is not None and shown else TaskVanished(403, "no access")
+
+    def blocking_task(self, urn: str) -> BlockingReading:
+        if self.refuses_reads:
+            return BlockingAbsent(403, "no right at the moment")
+        hold = self.inventory.holds.at(f"{HOLDS}{urn.rpartition(':')[2]}")
+        return BlockingRead(hold.document()) if hold.is_held(self._cell_time()) else BlockingAbsent(403, "no access")
 
     def query(self, query: TaskQuery) -> TaskPage | ReadRefused:
         if self.refuses_reads:

@@ -35,7 +35,7 @@ def _outcome(patch: pytest.MonkeyPatch, happened: bool) -> None:
     patch.setattr(journal, "_settle", settle)
 
 
-@mutant("I4", undecided)
+@mutant("I4", undecided, 36, 39)
 def unknown_outcome_is_failure(patch: pytest.MonkeyPatch) -> None:
     """A commit whose answer was lost is taken for one that did not happen."""
     _outcome(patch, happened=False)

@@ -52,7 +52,7 @@ def retry_of_what_is_never_retried(patch: pytest.MonkeyPatch) -> None:
 def claimed_task_is_adopted(patch: pytest.MonkeyPatch) -> None:
     """A look takes a Task for its own that belongs to another request."""
     patch.setattr(claims.Claims, "__contains__", lambda self, task_id: False)
-    patch.setattr(claims.Claims, "settle", lambda self, look, lifecycle, rounds: look)
+    patch.setattr(claims.Claims, "settle", lambda self, look, *_: look)
 
 
 @mutant("I2", twins)
@@ -80,7 +80,7 @@ def first_of_many_adopted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconciling, "_found", rash)
 
 
-@mutant("I2", unheard)
+@mutant("I2", unheard, 31, 38)
 def no_settling_time(patch: pytest.MonkeyPatch) -> None:
     """What a look does not find is taken for not done at once, though the call may still be on its way."""
     patch.setattr(patience.SettleTimes, "of", lambda self, *, dead_owner: patience.Pause(timedelta(0), "none"))
