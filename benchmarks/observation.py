@@ -14,8 +14,9 @@ from pathlib import Path
 
 from benchmarks.compare import machine
 from bridge.core.observation.plan import per_second, plan
-from tests.support.bridge import Site, running_site
-from tests.support.kafka import KafkaCluster, create_topics, free_ports
+from tests.support.bridge import running_site
+from tests.support.kafka import KafkaCluster, free_ports
+from tests.support.observation import make_observation_topics, observation_names, observe
 from tests.support.scraping import metric
 from tests.support.simulator import Simulator
 
@@ -114,20 +115,18 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _measured(cluster: KafkaCluster, folder: Path, case: Case, looks: int) -> Measured:
     folder.mkdir()
-    names = {name: f"bench-{folder.name}.{name}" for name in ("observations", "observed_tasks", "blocking_tasks")}
+    names = observation_names()
     with running_site(
         cluster.bootstrap, folder, partitions=PARTITIONS, topics=names, log={"level": "warning"},
         observation={"enabled": True, "interval_seconds": case.interval},
     ) as site:  # fmt: skip
-        _make_topics(site, names)
+        make_observation_topics(site, names)
         fill(site.simulator, case.organizations, case.tasks)
         ports = [f"127.0.0.1:{port}" for port in free_ports(case.processes)]
         for process in [site.start(management={"listen": port}) for port in ports]:
             process.wait_ready()
         wanted = ["*"] if case.everything else [organization(number) for number in range(case.organizations)]
-        for name in wanted:
-            site.producer.produce(names["observations"], b'{"action": "start"}', name)
-        site.producer.flush(30)
+        observe(site, names, *wanted)
         _wait_steady(ports, case, len(wanted))
         return _count(site.simulator, ports, case.interval * looks)
 
@@ -146,13 +145,6 @@ def fill(simulator: Simulator, organizations: int, tasks: int) -> None:
             "external-tasks",
             {"task": body, "organization": organization(number), "count": tasks // organizations},
         )
-
-
-def _make_topics(site: Site, names: dict[str, str]) -> None:
-    source = names["observations"]
-    changelog, ended = f"{site.group}.{source}.changelog", f"{site.group}.{source}.ended"
-    compacted = {name: {"cleanup.policy": "compact"} for name in (source, changelog)}
-    create_topics(site.bootstrap, dict.fromkeys((*names.values(), changelog, ended), PARTITIONS), configs=compacted)
 
 
 def _wait_steady(ports: Sequence[str], case: Case, observations: int) -> None:

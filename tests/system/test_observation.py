@@ -12,7 +12,8 @@ from uuid import uuid4
 from bridge.kafka.messages import headers_of
 from tests.support.bridge import Site, running_site
 from tests.support.decoding import decoded
-from tests.support.kafka import KafkaNode, Tail, create_topics, read
+from tests.support.kafka import KafkaNode, Tail, read
+from tests.support.observation import make_observation_topics, observation_names, observe
 from tests.support.simulator import Client
 
 USERS = ("admin@acme", "admin@beta")
@@ -23,19 +24,16 @@ UNKIND = {"late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False, 
 
 
 def test_what_others_do_is_told_once_whoever_is_killed(kafka: KafkaNode, tmp_path: Path) -> None:
-    names = {name: f"{tmp_path.name}.{name}" for name in ("observations", "observed_tasks", "blocking_tasks")}
+    names = observation_names()
     with running_site(
         kafka.bootstrap, tmp_path, partitions=PARTITIONS, simulator={"task_seconds": 0.7, "settings": UNKIND},
         topics=names, observation={"enabled": True, "interval_seconds": 0.5, "overlap_seconds": 8},
     ) as site:  # fmt: skip
-        _make_topics(site, names)
+        make_observation_topics(site, names)
         first, second = site.start(), site.start()
         first.wait_ready()
         second.wait_ready()
-        for organization in OBSERVATIONS:
-            site.producer.produce(names["observations"], b'{"action": "start"}', organization)
-        site.producer.flush(10)
-        site.wait_events(lambda told: sum(one["change"] == "accepted" for one in told) == len(OBSERVATIONS))
+        observe(site, names, *OBSERVATIONS)
         loads = [_Load(site, user) for user in USERS]
         _wait_told(site, names["observed_tasks"], {one: 2 for load in loads for one in load.wait_begun(15)})
         first.kill()
@@ -47,13 +45,6 @@ def test_what_others_do_is_told_once_whoever_is_killed(kafka: KafkaNode, tmp_pat
         third.wait_ready()
         assert second.stop() == third.stop() == 0
         _check(site, names["observed_tasks"], begun)
-
-
-def _make_topics(site: Site, names: dict[str, str]) -> None:
-    source = names["observations"]
-    changelog, ended = f"{site.group}.{source}.changelog", f"{site.group}.{source}.ended"
-    compacted = {name: {"cleanup.policy": "compact"} for name in (source, changelog)}
-    create_topics(site.bootstrap, dict.fromkeys((*names.values(), changelog, ended), PARTITIONS), configs=compacted)
 
 
 class _Load:

@@ -1,0 +1,31 @@
+"""The topics of observation, for a site whose settings switch it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.support.bridge import Site
+from tests.support.kafka import create_topics, unique
+
+
+def observation_names() -> dict[str, str]:
+    """Names of the three topics, as the settings ``topics`` take them; of nobody else's."""
+    prefix = unique("observed")
+    return {name: f"{prefix}.{name}" for name in ("observations", "observed_tasks", "blocking_tasks")}
+
+
+def make_observation_topics(site: Site, names: Mapping[str, str]) -> None:
+    """With the store of the input, as many partitions as the site's others have."""
+    source = names["observations"]
+    changelog, ended = f"{site.group}.{source}.changelog", f"{site.group}.{source}.ended"
+    compacted = {name: {"cleanup.policy": "compact"} for name in (source, changelog)}
+    topics = dict.fromkeys((*names.values(), changelog, ended), site.partitions)
+    create_topics(site.bootstrap, topics, replication=site.replication, configs=compacted)
+
+
+def observe(site: Site, names: Mapping[str, str], *organizations: str) -> None:
+    """Start observing, and wait until each has begun."""
+    for organization in organizations:
+        site.producer.produce(names["observations"], b'{"action": "start"}', organization)
+    assert site.producer.flush(30) == 0
+    site.wait_events(lambda told: sum(one["change"] == "accepted" for one in told) >= len(organizations))
