@@ -24,7 +24,3 @@ class Budget:
         async with self._turn:
             while not self._bucket.take(self._clock.monotonic()):
                 await self._clock.sleep(max(SHORTEST_SLEEP, self._bucket.seconds_until_next() or 0.0))
-
-    def try_take(self) -> bool:
-        """One at once, where nobody waits and one is left."""
-        return not self._turn.locked() and self._bucket.take(self._clock.monotonic())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -173,13 +173,12 @@ def _is_new_end(row: TaskRecord, known: Lifecycle | None, start: datetime) -> bo
 
 def _sorted(
     orders: Sequence[WatchedOrder], rows: Iterable[TaskRecord]
-) -> Iterable[tuple[WatchedOrder, Sequence[TaskRecord]]]:
+) -> Iterator[tuple[WatchedOrder, Sequence[TaskRecord]]]:
     """The rows that each order is about."""
+    everything = list(rows)
     by_organization: dict[str | None, list[TaskRecord]] = defaultdict(list)
-    everything: list[TaskRecord] = []
-    for row in rows:
+    for row in everything:
         by_organization[row.organization].append(row)
-        everything.append(row)
     for order in orders:
         part = order.part
         if part is not None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridge.core.answers import TaskRecord
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.order import order_part
@@ -67,12 +66,8 @@ class WatchedOrder:
         start = None if part is None else part.window_start(overlap)
         return start if start is None or self.settled is None else max(start, self.settled)
 
-    def covers(self, row: TaskRecord) -> bool:
-        """Whether a row is about a Task of the organization. A tenant's rows are all of its own."""
-        part = self.part
-        return part is not None and self.covers_organization(row.organization)
-
     def covers_organization(self, uuid: str | None) -> bool:
+        """Whether what happens in this organization is told."""
         part = self.part
         return part is not None and (part.organization_uuid is None or uuid == part.organization_uuid)
 

@@ -144,6 +144,8 @@ class ObservedVcd(ScriptedVcd):
             return ReadRefused(400, "Bad request: the filter")
         rows = [row for one in self.work.values() if fits(row := one.row(self.now()), query)]
         rows = [row for row in rows if row.id not in self.hidden]
+        if not self.is_provider:
+            rows = [row for row in rows if row.organization == organization(1)]
         by_start = query.sort_ascending == "startDate"
         return page_of(query, sorted(rows, key=lambda row: (row.start_date if by_start else row.end_date) or EPOCH))
 

@@ -573,8 +573,9 @@ def test_a_tenant_observes_its_own_organization(provider: bool) -> None:
         site.observe(0)
         site.observe(1)
         site.vcd.begin(1)
+        site.vcd.begin(2, in_organization=2)
         await site.looks(2)
-        stories = 2 if provider else 1
-        assert site.story_of(1) == ["accepted running"] * stories
+        assert site.story_of(1) == ["accepted running"] * (2 if provider else 1)
+        assert site.story_of(2) == ["accepted running"] * (1 if provider else 0)
 
     check()

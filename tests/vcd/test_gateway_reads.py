@@ -128,6 +128,20 @@ async def test_organizations_are_named_as_vcd_names_them_itself(setup: Setup) ->
     assert url.params["filter"] == f"(org==https://public.example/api/org/{UUID})"
 
 
+@pytest.mark.parametrize("organization", ["System", "acme"])
+async def test_a_tenants_rows_are_of_its_own_organization(organization: str) -> None:
+    setup = await make_setup(organization)
+    row: JsonValue = {"id": f"urn:vcloud:task:{UUID}", "status": "running"}
+    setup.answer(reply(200, {"record": [row], "total": 1}))
+    page = await setup.gateway.query_tasks(TaskQuery())
+    assert isinstance(page, TaskPage)
+    own = setup.gateway.access
+    assert own is not None
+    assert own.organization_uuid is not None
+    assert page.records[0].organization == (None if organization == "System" else own.organization_uuid)
+    await setup.gateway.close()
+
+
 # --- cancel -----------------------------------------------------------------------------------------------------------
 
 

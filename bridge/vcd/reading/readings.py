@@ -77,7 +77,7 @@ class Readings:
         if isinstance(answer, Refusal):
             return ReadRefused(answer.status, f"task query: {answer.message}")
         document, server_time = answer
-        return read_task_page(document, asked, server_time)
+        return self._owned(read_task_page(document, asked, server_time))
 
     async def entity(self, path: str, organization: str | None) -> EntityReading:
         tenant = await self._organizations.tenant(organization)
@@ -109,6 +109,14 @@ class Readings:
             is_provider=session.is_provider if session is not None else self._config.is_provider,
             base_url=self._public_url(),
         )
+
+    def _owned(self, page: TaskPage) -> TaskPage:
+        """A tenant sees none but its own organization's Tasks, whether their rows say so or not."""
+        session = self._sessions.latest
+        if session is None or session.is_provider or all(row.organization is not None for row in page.records):
+            return page
+        own = session.organization_uuid
+        return replace(page, records=tuple(replace(row, organization=row.organization or own) for row in page.records))
 
     def _public_url(self) -> str:
         """As VCD writes hrefs of its own: its login addresses have the same host (RestApiBaseUri), the dialled address
