@@ -184,7 +184,7 @@ class SimGateway:
         return await self._ask(lambda: self.vcd.query(query))
 
     async def query_blocking_tasks(self, page: int) -> BlockingPage | ReadRefused | Unavailable:
-        return await self._ask(lambda: BlockingPage((), 0, None))
+        return await self._ask(lambda: self.vcd.blocking_page(page))
 
     async def read_blocking_task(self, blocking_task_id: str) -> BlockingReading:
         return await self._ask(lambda: self.vcd.blocking_task(blocking_task_id))

@@ -12,10 +12,12 @@ from typing import Any
 from bridge.core.coordinates import TopicPartition
 from bridge.ports import OutRecord
 from tests.simulation.cluster.broker import SimKafka
+from tests.simulation.holds import PREFIX as HOLDS
 from tests.simulation.loop import EPOCH
 from tests.simulation.organizations import ORGANIZATIONS
+from tests.simulation.process import in_world
 from tests.simulation.vcd import LONGEST_ROW_LATENESS_SECONDS, SimVcd
-from tests.support.checker.evidence import ObservationRecord
+from tests.support.checker.evidence import Blocked, ObservationRecord
 
 OBSERVATION_TOPIC = "vcd.observations"
 OBSERVED_TOPIC = "vcd.observed-tasks"
@@ -83,7 +85,7 @@ class Observations:
         if self.random.random() < 0.4:
             since = self.kafka.now() - self.random.choice([0.0, 10.0, 120.0, -20.0])
             document["since"] = (EPOCH + timedelta(seconds=since)).isoformat()
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.5:
             document["blocking_tasks"] = True
         if self.random.random() < 0.3:
             document["correlation_id"] = f"watch {key}"
@@ -120,6 +122,8 @@ class Observations:
             if number in bursts:
                 self._burst(number, self.random.randrange(*bursts[number]))
             self._begin(number)
+            if self.random.random() < 0.25:
+                self._hold(number)
 
     def _begin(self, number: int) -> None:
         """Some begin and end between two looks, some are there for longer than lists remember them."""
@@ -134,6 +138,26 @@ class Observations:
             task.ends += 120.0
             since = now + random.uniform(0, 20)
             task.gone = (since, since + random.uniform(5, 80))
+
+    def _hold(self, number: int) -> None:
+        """What waits for somebody, who mostly decides in the end."""
+        path = f"{HOLDS}30000000-0000-4000-8000-{9_000 + number:012d}"
+        hold = self.vcd.inventory.holds.at(path)
+        self.vcd.blocked[path] = (self.random.choice(ORGANIZATIONS), self.vcd.now())
+        if self.random.random() < 0.5:
+            action, after = self.random.choice(["resume", "abort", "fail"]), self.random.uniform(0.5, 60)
+            in_world(hold.decide, action, after=after)
+
+    def blocked(self) -> dict[str, Blocked]:
+        """By URN, for the judge."""
+        found, epoch = {}, EPOCH.timestamp()
+        for path, (organization, since) in self.vcd.blocked.items():
+            hold = self.vcd.inventory.holds.at(path)
+            until = epoch + hold.decided_at if hold.decided is not None else None
+            found[hold.id] = Blocked(
+                organization=organization.uuid, since=epoch + since, until=until, decided=hold.decided
+            )
+        return found
 
     def _burst(self, number: int, size: int) -> None:
         """All end in one millisecond."""

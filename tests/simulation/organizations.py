@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from bridge.core.task import ReferenceDocument
+
 
 @dataclass(frozen=True, slots=True)
 class Organization:
@@ -12,6 +14,11 @@ class Organization:
 
     name: str
     uuid: str
+
+    def reference(self) -> ReferenceDocument:
+        """As documents have it."""
+        href, urn = f"https://vcd/api/org/{self.uuid}", f"urn:vcloud:org:{self.uuid}"
+        return {"href": href, "id": urn, "type": None, "name": self.name}
 
 
 ORGANIZATIONS = tuple(

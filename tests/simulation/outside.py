@@ -15,7 +15,7 @@ from tests.simulation.cluster.log import Entry
 from tests.simulation.loop import EPOCH
 from tests.support.changelog import ended_of, write_of
 from tests.support.checker.evidence import CursorWrite, EndedRecord, Event, Order, Place, StateWrite, Write, place_of
-from tests.support.decoding import decoded
+from tests.support.decoding import as_status_event, decoded
 
 
 @dataclass(slots=True)
@@ -46,7 +46,8 @@ class Outsider:
             for entry, _ in self._news(self.names.ended(topic)):
                 number = entry.transaction.number if entry.transaction is not None else None
                 self.ended.append(replace(ended_of(_stored(entry)), transaction=number))
-        for topic in filter(None, (self.names.task_events, self.names.observed_tasks)):
+        told_on = (self.names.task_events, self.names.observed_tasks, self.names.blocking_tasks)
+        for topic in filter(None, told_on):
             for entry, _ in self._news(topic):
                 self._take_event(entry)
         for entry, _ in self._news(self.names.dead_letters):
@@ -108,6 +109,8 @@ class Outsider:
     def _take_event(self, entry: Entry) -> None:
         assert entry.record is not None
         event = decoded(entry.record.value, entry.record.headers)
+        if entry.record.topic == self.names.blocking_tasks:
+            event = as_status_event(event)
         self.events.append(event)
         self.event_times[event["event_id"]] = _at(entry)
         if entry.transaction is not None:

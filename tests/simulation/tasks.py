@@ -85,7 +85,7 @@ class SimTask:
         document["cancelRequested"] = self.cancel_requested_at is not None and now >= self.cancel_requested_at
         document["user"] = _named(None, self.user)
         document["owner"] = _named(f"https://vcd/api{self.entity}", self.entity_name)
-        document["organization"] = _named(f"https://vcd/api/org/{self.organization.uuid}", self.organization.name)
+        document["organization"] = self.organization.reference()
         return Task(document)
 
     def row(self, now: float) -> TaskRecord | None:

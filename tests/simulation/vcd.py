@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil, inf
 from random import Random
@@ -16,6 +16,7 @@ from random import Random
 from bridge.core.answers import (
     Accepted,
     BlockingAbsent,
+    BlockingPage,
     BlockingRead,
     BlockingReading,
     Busy,
@@ -42,6 +43,7 @@ from tests.simulation.external import ExternalTasks, ledger_call
 from tests.simulation.holds import PREFIX as HOLDS
 from tests.simulation.inventory import Inventory, Refusal, Work
 from tests.simulation.loop import EPOCH
+from tests.simulation.organizations import Organization
 from tests.simulation.process import in_world
 from tests.simulation.references import References
 from tests.simulation.tasks import ODD_STATUSES, USER, SimTask
@@ -56,6 +58,8 @@ WITHOUT_EFFECT = ("unauthorized", "limited", "operation_limits", "forbidden", "h
 STATUS_AFTER = {"failed_after": 500, "bad_gateway": 502}
 """Faults after the effect, and what is answered."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_BLOCKING_PAGE = 3
+"""Blocking tasks on one page of their list."""
 EXTERNAL = frozenset({"createExternalTask", "updateTask"})
 
 
@@ -82,6 +86,8 @@ class SimVcd:
     """From when until when reads were refused with a word that sounds final, one in two."""
     look_alikes: int = 0
     """Calls to come that somebody else repeats under the bridges' login, while their answer is lost."""
+    blocked: dict[str, tuple[Organization, float]] = field(default_factory=dict)
+    """By path: the blocking tasks that its list shows, whose they are and since when."""
     unset_last: bool = False
     """Where rows without a time stand in a list that is sorted by it."""
     calm: bool = False
@@ -328,6 +334,19 @@ class SimVcd:
                 if row is not None:
                     yield row
         yield from self.external.rows()
+
+    def blocking_page(self, number: int) -> BlockingPage | ReadRefused:
+        """Of those that are on the list."""
+        if self.refuses_reads:
+            return ReadRefused(400, "no such filter")
+        then, held = self._cell_time(), self.inventory.holds.by_path
+        rows = [
+            replace(held[path].document(), organization=organization.reference())
+            for path, (organization, since) in self.blocked.items()
+            if since <= then and held[path].is_held(then)
+        ]
+        first = (number - 1) * _BLOCKING_PAGE
+        return BlockingPage(tuple(rows[first : first + _BLOCKING_PAGE]), len(rows), None)
 
     def entity(self, path: str) -> EntityReading:
         if self.refuses_reads:

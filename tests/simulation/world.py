@@ -262,6 +262,7 @@ class World:
             reads_refused=[(epoch + since, epoch + until) for since, until in self.vcd.refusals],
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,
+            blocked=self.observations.blocked(),
             judged_at=epoch + asyncio.get_event_loop().time(),
         )
 

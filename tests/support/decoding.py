@@ -30,6 +30,8 @@ _OUTCOMES = {
     "timed_out": "expired",
     "gone": "unknown",
 }
+_WITHOUT = ("request_id", "external_key", "requested_by", "catalogue_operation", "previous_status", "task", "reason",
+            "evidence", "http_status", "vcd_request_id")  # fmt: skip
 _SAME = ("event_id", "sequence", "birth", "lifecycle", "correlation_id", "final", "observed_at")
 
 
@@ -41,7 +43,5 @@ def as_status_event(blocking: dict[str, Any]) -> dict[str, Any]:
         "change": "finished" if blocking["final"] else change,
         "outcome": _OUTCOMES[blocking["state"]] if blocking["final"] else None,
         "blocking_state": blocking["state"],
-        "task": None,
-        "reason": None,
-        "evidence": None,
+        **dict.fromkeys(_WITHOUT),
     }

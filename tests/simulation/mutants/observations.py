@@ -15,6 +15,7 @@ from bridge.core.observation import sighting
 from bridge.core.observation_parts import OrderPart
 from bridge.core.seen import LookOver, SeenMissing
 from bridge.engine import findings
+from bridge.engine.blocking_look import BlockingLook
 from bridge.engine.findings import Findings, Taken
 from bridge.engine.intake import Intake
 from bridge.engine.intake import Taken as Took
@@ -136,3 +137,22 @@ def what_is_left_is_passed(patch: pytest.MonkeyPatch) -> None:
         return taken
 
     patch.setattr(Intake, "take", hasty)
+
+
+# --- blocking tasks -----------------------------------------------------------------------------------------------
+
+
+@mutant("I10", observed)
+def decision_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    """What is on the list no more is still told to wait."""
+
+    async def ignore(self: BlockingLook, order: WatchedOrder, urn: str, known: Lifecycle, at: datetime) -> None:
+        return None
+
+    patch.setattr(BlockingLook, "_take_absent", ignore)
+
+
+@mutant("I10", observed)
+def blocking_tasks_of_everybody(patch: pytest.MonkeyPatch) -> None:
+    """What waits in any organization is told to whoever wants to hear of blocking tasks."""
+    patch.setattr(WatchedOrder, "covers_organization", lambda self, uuid: self.part is not None)
