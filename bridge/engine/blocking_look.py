@@ -41,6 +41,15 @@ class BlockingLook:
         known = [(order, one) for order in orders for one in order.active(Kind.BLOCKING_TASK)]
         if not wanting and not known:
             return
+        try:
+            await self._look(wanting, known, at)
+        finally:
+            # Also of what was found before an answer failed to come: nothing is looked at until that is committed.
+            self.wake()
+
+    async def _look(
+        self, wanting: Sequence[WatchedOrder], known: Sequence[tuple[WatchedOrder, Lifecycle]], at: datetime
+    ) -> None:
         waiting = await self._all()
         for row in waiting.values():
             await self._take_row(row, wanting)
@@ -48,7 +57,6 @@ class BlockingLook:
         self._gone_since = {key: since for key, since in self._gone_since.items() if key in absent}
         for (order, urn), one in absent.items():
             await self._take_absent(order, urn, one, at)
-        self.wake()
 
     async def _all(self) -> dict[str, BlockingTask]:
         found: dict[str, BlockingTask] = {}

@@ -127,3 +127,19 @@ async def test_nobody_asks_for_blocking_tasks_that_nobody_wants() -> None:
     await site.looks(2)
     assert site.vcd.lists_of_blocking > 0
     assert len(site.blocking()) == 1
+
+
+@virtually
+async def test_what_was_found_before_an_answer_failed_to_come_is_told() -> None:
+    """The next look waits until it is: nothing would be told ever again."""
+    site = await observed()
+    first, second = hold(site), hold(site, 2)
+    site.vcd.blocking.clear()
+    await site.looks(2)
+    site.vcd.blocking.update({one.id: one for one in (first, second)})
+    site.vcd.unreadable.add(urn(2))
+    await site.looks()
+    assert [one["id"] for one in site.blocking()] == [first.id]
+    site.vcd.unreadable.clear()
+    await site.looks()
+    assert [one["id"] for one in site.blocking()] == [first.id, second.id]
