@@ -9,12 +9,14 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
+from bridge.core.coordinates import TopicPartition
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection, failure
 from bridge.kafka.layout import Change, Difference, ExistingTopic, Layout, TopicPlan, compare
 from bridge.kafka.limits import DEFAULT_BYTES
+from bridge.kafka.queries import high_watermarks
 
 ANSWER_SECONDS = 30.0
 _VISIBLE_SECONDS = 30.0
@@ -130,13 +132,29 @@ def _set(connection: Connection, differences: Iterable[Difference]) -> None:
 
 
 def _wait_until_visible(connection: Connection, found: TopicPlan) -> None:
-    """Brokers learn of a topic one after the other; whoever starts next should find it."""
+    """Brokers learn of a topic one after the other, its leaders last; whoever starts next should find it."""
     wanted = {d.topic: found.required[d.topic].partitions for d in (*found.of(Change.CREATE), *found.of(Change.GROW))}
     deadline = time.monotonic() + _VISIBLE_SECONDS
-    while any(connection.look().partitions(name) < number for name, number in wanted.items()):
+    while not (_are_listed(connection, wanted) and _are_led(connection, wanted)):
         if time.monotonic() > deadline:
             raise TemporaryError(f"topics were created but are not visible yet: {', '.join(sorted(wanted))}")
         time.sleep(0.1)
+
+
+def _are_listed(connection: Connection, wanted: Mapping[str, int]) -> bool:
+    cluster = connection.look()
+    return all(cluster.partitions(name) >= number for name, number in wanted.items())
+
+
+def _are_led(connection: Connection, wanted: Mapping[str, int]) -> bool:
+    """Whether each partition's leader knows that it leads. Where nothing is said of that, nothing is waited for."""
+    try:
+        high_watermarks(
+            connection, [TopicPartition(name, one) for name, number in wanted.items() for one in range(number)]
+        )
+    except KafkaException as error:
+        return error.args[0].code() not in _NOT_LED_YET
+    return True
 
 
 def _result(future: Future[Any], what: str, *, besides: frozenset[int] | set[int] = frozenset()) -> Any:
@@ -150,6 +168,10 @@ def _result(future: Future[Any], what: str, *, besides: frozenset[int] | set[int
             raise ConfigurationError(f"{what}: {reason.str()}", hint="see settings topics.*") from None
         raise failure(what, reason) from None
 
+
+_NOT_LED_YET = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
+)
 
 _REFUSED = frozenset(
     {

@@ -308,6 +308,13 @@ def set_topic(bootstrap: str, topic: str, setting: str, value: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(20)
+    deadline = time.monotonic() + 20
+    while True:
+        (future,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+        if future.result(20)[setting].value == value:
+            return
+        assert time.monotonic() < deadline, f"{topic}: {setting} is still {future.result(20)[setting].value}"
+        time.sleep(0.02)  # the controller has it, the broker is polled: there is nothing to be woken by
 
 
 def delete_records(bootstrap: str, topic: str, partition: int, *, before: int) -> None:
