@@ -180,7 +180,7 @@ class Chaos:
         # Of a Task that nobody was told of nobody could know that it has vanished.
         self.world.outsider.look()
         told = {(event.get("task") or {}).get("id") for event in self.world.outsider.events}
-        running = [task for task in self.world.vcd.running() if task.id in told]
+        running = [task for task in self.world.vcd.running() if task.id in told and not task.gone[1]]
         if running:
             task = self.random.choice(running)
             self.note(f"VCD shows {task.id} to nobody any more")

@@ -25,6 +25,8 @@ BLOCKING_TOPIC = "vcd.blocking-tasks"
 _ACME = ORGANIZATIONS[0]
 _KEYS = ("*", *(one.name for one in ORGANIZATIONS), _ACME.uuid)
 """One organization by two names is two observations, each of which tells everything."""
+CELLS_APART_SECONDS = 2.0
+"""How far the clocks of VCD's cells may be from the one that tells the time."""
 _LARGE_BURST = (130, 200)
 """More than one page of VCD's lists."""
 
@@ -131,6 +133,8 @@ class Observations:
         seconds = random.choice([random.uniform(0.01, 3), random.uniform(3, 40), random.uniform(3, 40), 90.0])
         status = random.choices(["success", "error", "aborted", "canceled"], [8, 2, 1, 1])[0]
         task = self.vcd.begin(f"/vApp/others-{number}", seconds, status, user=f"user {number % 3}")
+        if random.random() < 0.3:
+            task.clock = random.uniform(-CELLS_APART_SECONDS, CELLS_APART_SECONDS)
         if random.random() < 0.15:
             since = now + random.uniform(0, seconds)
             task.unlisted = (since, min(since + random.uniform(3, 20), task.ends + LONGEST_ROW_LATENESS_SECONDS))

@@ -22,7 +22,8 @@ class SimTask:
 
     ``entity``: path below ``/api``. ``odd``: a status that it shows in between, from and until when. ``rows_late``:
     seconds until lists and queries show what has become of it. ``unlisted``: from when until when queries do not show
-    it at all; ``gone``: from when until when VCD shows it to nobody.
+    it at all; ``gone``: from when until when VCD shows it to nobody. ``clock``: how far the clock of the cell is ahead
+    that writes when it ended.
     """
 
     number: int
@@ -36,6 +37,7 @@ class SimTask:
     end_status: str
     odd: tuple[str, float, float] | None = None
     rows_late: float = 0.0
+    clock: float = 0.0
     unlisted: tuple[float, float] = (0.0, 0.0)
     gone: tuple[float, float] = (0.0, 0.0)
     cancel_requested_at: float | None = None
@@ -49,6 +51,11 @@ class SimTask:
     @property
     def organization(self) -> Organization:
         return organization_of(self.entity)
+
+    @property
+    def ended(self) -> float:
+        """As it is written."""
+        return self.ends + self.clock
 
     def status(self, now: float) -> str:
         if now >= self.ends:
@@ -80,7 +87,7 @@ class SimTask:
         document["operationName"] = self.operation_name
         document["operationKey"] = self.operation_key
         document["startTime"] = int((EPOCH.timestamp() + self.began) * 1000)
-        document["endTime"] = None if self.runs(now) else int((EPOCH.timestamp() + self.ends) * 1000)
+        document["endTime"] = None if self.runs(now) else int((EPOCH.timestamp() + self.ended) * 1000)
         document["progress"] = self.progress(now)
         document["cancelRequested"] = self.cancel_requested_at is not None and now >= self.cancel_requested_at
         document["user"] = _named(None, self.user)
@@ -105,7 +112,7 @@ class SimTask:
             owner_name=self.user,
             service_namespace="com.vmware.vcloud",
             start_date=EPOCH + timedelta(seconds=self.began) if status != "queued" else None,
-            end_date=EPOCH + timedelta(seconds=self.ends) if is_final(status) else None,
+            end_date=EPOCH + timedelta(seconds=self.ended) if is_final(status) else None,
             organization=self.organization.uuid,
             organization_name=self.organization.name,
         )
@@ -121,7 +128,7 @@ class SimTask:
             statuses={"queued", "running", self.end_status, *odd},
             organization=self.organization.uuid,
             began=epoch + self.began,
-            ended=None if self.runs(now) else epoch + self.ends,
+            ended=None if self.runs(now) else epoch + self.ended,
             hidden=hidden,
         )
 

@@ -21,14 +21,20 @@ from tests.simulation.control import SimControlTopic
 from tests.simulation.gateway import TRAVEL_SECONDS
 from tests.simulation.host import Running
 from tests.simulation.loop import EPOCH, run_virtually
-from tests.simulation.observations import BLOCKING_TOPIC, OBSERVATION_TOPIC, OBSERVED_TOPIC, Observations
+from tests.simulation.observations import (
+    BLOCKING_TOPIC,
+    CELLS_APART_SECONDS,
+    OBSERVATION_TOPIC,
+    OBSERVED_TOPIC,
+    Observations,
+)
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan, Trouble
 from tests.simulation.process import begin_in_world
 from tests.simulation.senders import TOPIC, Operators, Requests
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets
 from tests.simulation.upsets import Upsets
-from tests.simulation.vcd import SimVcd
+from tests.simulation.vcd import LONGEST_ROW_LATENESS_SECONDS, SimVcd
 from tests.support.checker import Violation, violations
 from tests.support.checker.evidence import Evidence, InputRecord, Tenure, operation_facts, place_of
 
@@ -262,6 +268,7 @@ class World:
             reads_refused=[(epoch + since, epoch + until) for since, until in self.vcd.refusals],
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,
+            lists_late_seconds=LONGEST_ROW_LATENESS_SECONDS + CELLS_APART_SECONDS + 1.0,
             blocked=self.observations.blocked(),
             judged_at=epoch + asyncio.get_event_loop().time(),
         )
