@@ -126,7 +126,7 @@ def assemble(
         brake=brake,
         follower=follower,
         recovery=Recovery(patience, ports.gateway, catalogue, settle, claims),
-        holds=Holds(asking, patience, ports.gateway, catalogue, settle),
+        holds=Holds(asking, patience, ports.gateway, catalogue, settle, lambda: context().policy),
         organizations=OrganizationReads(asking, ports.clock, ports.gateway),
         external=external,
         observer=ports.observer,

@@ -221,9 +221,6 @@ def _approvals(settings: Settings, *, is_provider: bool | None) -> Checked:
         told = "VCD shows blocking tasks to system administrators only, and this is a login of the organization "
         told += f"{settings.vcd.organization}: each decision would be rejected"
         return Checked(name, False, told, 'log in to the provider (vcd.organization = "System"), or switch them off')
-    if settings.policy.organizations:
-        told = "policy.organizations allows single organizations, and blocking tasks are the provider's: each decision "
-        return Checked(name, False, f"{told}would be rejected", "a bridge for decisions needs a policy of its own")
     return Checked(name, ok=True, detail=f"decisions are taken on {settings.topics.approvals}, and there alone")
 
 

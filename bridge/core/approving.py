@@ -28,6 +28,9 @@ _AS_GONE = frozenset({403, 404})
 def hold_seen(story: Story, event: HoldSeen) -> None:
     """Before the call: it is held, so it may be decided; or the request came too late."""
     hold = event.hold
+    if hold.barred is not None:
+        _reject(story, "organization_not_allowed", hold.barred)
+        return
     if not hold.held:
         _reject(story, "not_held", hold.told)
         return
@@ -89,7 +92,9 @@ def _gone(story: Story, hold: Hold, action: HoldAction | None) -> None:
     elif not doubted:
         _conclude(story, "not_held", hold.told)
     else:
-        unclear = "its Task does not tell by which decision" if decides else "whether it was put off before is not known"
+        unclear = (
+            "its Task does not tell by which decision" if decides else "whether it was put off before is not known"
+        )
         why = f"{unclear}: {hold.told}"
         story.because("recovery_parked", f"parked: {why}")
         park_unknown(story, f"no answer to attempt {story.lifecycle.attempt}, and {why}")

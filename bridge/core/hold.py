@@ -14,12 +14,14 @@ class Hold:
     """What a look at a blocking task has shown.
 
     ``held``: VCD shows it, so nobody has decided yet. ``task``: the Task that it holds or held; of one that is held its
-    address alone; None: nobody knows it, or it cannot be read. ``told``: the same in words, for people.
+    address alone; None: nobody knows it, or it cannot be read. ``told``: the same in words, for people. ``barred``: why
+    policy does not let it be decided here.
     """
 
     held: bool
     task: Task | None
     told: str
+    barred: str | None = None
 
 
 class Verdict(Enum):

@@ -10,6 +10,7 @@ from bridge.catalogue.operation import Destroys, Operation
 from bridge.core.content import Content, dotted, organization_uuid
 from bridge.core.events import Reason
 from bridge.core.requests import JsonValue
+from bridge.core.task import ReferenceDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,8 @@ class Policy:
     allows what it names and nothing else. Neither allows what is destructive: that is ``allow_destructive`` alone.
     An empty ``organizations`` allows all, and requests that name none. One that is not empty allows what a request
     shows to be about them: patterns are compared with names, whole ids (or ``*``) with ids, since only VCD knows which
-    belong together. Whose a vApp or a vDC is, VCD judges, in the organization whose context the call carries.
+    belong together. Whose a vApp or a vDC is, VCD judges, in the organization whose context the call carries; whose a
+    blocking task is, is read before it is decided.
     ``pass_unknown_body_keys``: what a body has beyond VMware's schemas is VCD's to judge.
     """
 
@@ -76,7 +78,9 @@ def refused_organization(policy: Policy, operation: Operation, content: Content)
     """Why a request may not be about the organizations that it is about, or None."""
     if not policy.organizations:
         return None
-    if operation.provider_wide:
+    if operation.hold_action is not None and content.organization is None:
+        return None  # whose it is VCD tells when it is read, before anything is called
+    if operation.provider_wide and operation.hold_action is None:
         message = f"{operation.name} reaches beyond single organizations, and policy.organizations allows single ones"
         return Reason("organization_not_allowed", message, "operation")
     named = content.organization
@@ -100,6 +104,14 @@ def allows_organization(policy: Policy, named: str) -> bool:
         return _matches(named, policy.organizations)
     # A pattern of names must not meet an id by chance: a* is no organization whose id begins with a.
     return any(pattern == "*" or organization_uuid(pattern) == uuid for pattern in policy.organizations)
+
+
+def allows_reference(policy: Policy, organization: ReferenceDocument | None) -> bool:
+    """Whether an organization as VCD names it is one of those that ``organizations`` allows, by its name or its id."""
+    if not policy.organizations or organization is None:
+        return not policy.organizations
+    named = (organization["name"], (organization["id"] or organization["href"] or "").rpartition("/")[2])
+    return any(name and allows_organization(policy, name) for name in named)
 
 
 # --- destructive ------------------------------------------------------------------------------------------------------

@@ -5,14 +5,17 @@ What a look concludes is decided in ``core``; here it is gathered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import HoldAction
 from bridge.core.answers import BlockingAbsent, BlockingRead, ReadRefused, TaskRead, TaskVanished, Unavailable
+from bridge.core.blocking_task import BlockingTask
 from bridge.core.hold import Hold, is_conclusive
 from bridge.core.inputs import HoldSeen, Looked
 from bridge.core.lifecycle import Decided, Ended, Lifecycle
+from bridge.core.policy import Policy, allows_reference
 from bridge.core.task import Task
 from bridge.engine.asking import Asking, Tell
 from bridge.engine.partition import OwnedPartition
@@ -21,11 +24,18 @@ from bridge.ports import VcdGateway
 
 
 class Holds:
-    """Reads blocking tasks, and the Tasks that they held."""
+    """Reads blocking tasks, and the Tasks that they held. ``policy`` says whose may be decided."""
 
-    def __init__(
-        self, asking: Asking, patience: Patience, gateway: VcdGateway, catalogue: Catalogue, settle: SettleTimes
+    def __init__(  # what is read before a call, and after it
+        self,
+        asking: Asking,
+        patience: Patience,
+        gateway: VcdGateway,
+        catalogue: Catalogue,
+        settle: SettleTimes,
+        policy: Callable[[], Policy],
     ) -> None:
+        self._policy = policy
         self._asking = asking
         self._patience = patience
         self._gateway = gateway
@@ -57,10 +67,20 @@ class Holds:
                 except NotNow as not_now:
                     return HoldSeen(Hold(held=False, task=None, told=f"{_gone(uuid, status)}; {not_now}"))
             case BlockingRead(blocking=blocking):
-                return HoldSeen(Hold(held=True, task=blocking.task, told=_held(uuid)))
-            case ReadRefused():
-                # VCD does not take the question; the call will show.
-                return HoldSeen(Hold(held=True, task=None, told=reading.message))
+                barred = self._barred(blocking)
+                return HoldSeen(Hold(held=True, task=blocking.task, told=_held(uuid), barred=barred))
+            case ReadRefused(message=message):
+                # VCD does not take the question; the call will show, if nobody has to know whose it is.
+                barred = f"whose it is cannot be read: {message}" if self._policy().organizations else None
+                return HoldSeen(Hold(held=True, task=None, told=message, barred=barred))
+
+    def _barred(self, blocking: BlockingTask) -> str | None:
+        if allows_reference(self._policy(), blocking.organization):
+            return None
+        named = blocking.organization["name"] if blocking.organization is not None else None
+        return (
+            f"policy.organizations does not show that {named or 'its organization'} is allowed, whose operation is held"
+        )
 
     async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
         """Look at once, and again after the settling time where the call may still be on its way, or the Task has not

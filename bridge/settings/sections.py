@@ -270,7 +270,8 @@ class PolicySettings(Section):
     """Operations that never run."""
     organizations: Patterns = ()
     """Organizations that requests may be about: patterns of names, and whole ids. Empty: all. Otherwise a request names
-    one of them, an organization in a path is listed here by its id, and provider-wide operations are refused."""
+    one of them, an organization in a path is listed here by its id, and provider-wide operations are refused; whose
+    operation a decision is about is read before it is made."""
     unknown_body_keys: Literal["reject", "pass"] = "reject"
     """What becomes of a request whose body has a key that VMware's schemas do not know: ``reject`` answers with the
     nearest right one; ``pass`` leaves it to VCD, for servers newer than the schemas, and unknown words of an

@@ -110,7 +110,7 @@ def test_external_tasks_need_a_login_of_the_provider(site: Shell) -> None:
     assert external(1) == (None, "not tried without Cloud Director", None)
 
 
-def test_decisions_need_a_login_of_the_provider_and_a_policy_for_all_organizations(site: Shell) -> None:
+def test_decisions_need_a_login_of_the_provider(site: Shell) -> None:
     site.set(approvals__enabled="true", topics__approvals=f"{events_topic()}.approvals")
     site.run("topics", "apply")
 
@@ -122,9 +122,6 @@ def test_decisions_need_a_login_of_the_provider_and_a_policy_for_all_organizatio
     assert (ok, "system administrators only" in detail, "organization acme" in detail) == (False, True, True)
     site.set(vcd__organization="System", vcd__username="administrator")
     assert approvals(0) == (True, f"decisions are taken on {events_topic()}.approvals, and there alone")
-    site.set(policy__organizations='["acme"]')
-    ok, detail = approvals(1)
-    assert (ok, "policy.organizations" in detail) == (False, True)
 
 
 def test_what_a_login_can_observe_is_told(site: Shell) -> None:

@@ -383,6 +383,15 @@ def test_nothing_else_is_taken_on_the_stream_of_decisions() -> None:
         assert "allow_operations" not in reason.message
 
 
+def test_whose_operation_a_decision_is_about_is_judged_when_it_is_read() -> None:
+    """Unless it names an organization itself, which then has to be allowed."""
+    acme = Policy(organizations=("acme",))
+    assert isinstance(ask("resumeBlockingTask", here="approvals", policy=acme, **DECISION), Admission)
+    for organization, code in (("acme", None), ("beta", "organization_not_allowed")):
+        verdict = ask("resumeBlockingTask", here="approvals", policy=acme, organization=organization, **DECISION)
+        assert (verdict.reason.code if isinstance(verdict, Rejection) else None) == code
+
+
 def test_where_decisions_have_their_own_topic_no_policy_lets_them_in_elsewhere() -> None:
     everything = Policy(allow_operations=("*",))
     assert isinstance(ask("resumeBlockingTask", policy=everything, **DECISION), Admission)
@@ -424,7 +433,7 @@ def test_a_pattern_of_names_meets_no_id_by_chance() -> None:
 
 PROVIDER_WIDE = (
     "createOrg", "migrateTenant", "addSiteAssociation", "removeSiteAssociation", "mergeProviderVdcMetadata",
-    "deletePvdcStorageProfileMetadataItem", "resumeBlockingTask", "listBlockingTasks", "importVmIntoExistingVApp",
+    "deletePvdcStorageProfileMetadataItem", "listBlockingTasks", "importVmIntoExistingVApp",
 )  # fmt: skip
 
 

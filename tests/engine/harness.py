@@ -127,6 +127,7 @@ class Site:
     policies: Policies = field(default_factory=lambda: Policies(names=NAMES, answer_timeout=timedelta(seconds=10)))
     catalogue: Catalogue = field(default_factory=lambda: CATALOGUE)
     vcd: ScriptedVcd = field(default_factory=ScriptedVcd)
+    policy: Policy = field(default_factory=lambda: Policy(allow_destructive=True))
     sizes: dict[str, int] = field(default_factory=dict)
     outcomes: deque[Outcome] = field(default_factory=deque)
     before_commit: Callable[[Sequence[PartitionEntries]], Awaitable[None]] | None = None
@@ -175,7 +176,7 @@ class Site:
             observer=self.noted,
             notifications=self.notifications,
         )
-        context = AdmissionContext(api_version="39.1", policy=Policy(allow_destructive=True))
+        context = AdmissionContext(api_version="39.1", policy=self.policy)
         self.engine = assemble(ports, self.policies, self.catalogue, lambda: context, lambda point: None)
         self._stop = asyncio.Event()
         self._running = asyncio.ensure_future(self.engine.run(self._stop, lambda: None))

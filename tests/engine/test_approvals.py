@@ -12,6 +12,7 @@ import pytest
 from bridge.core.answers import BlockingAbsent, BlockingReading, CallAnswer, Done, HttpCall, Refused, Unavailable
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.coordinates import Birth, TopicPartition
+from bridge.core.policy import Policy
 from bridge.core.rules import Rules
 from bridge.core.task import Task, task_at
 from tests.engine.harness import NAMES, TOPIC, Document, Site, control, request, virtually
@@ -286,6 +287,31 @@ async def test_each_topic_takes_what_belongs_there() -> None:
     for name in ("power", "wrong"):
         assert site.story(name) == ["rejected -> rejected (operation_has_own_stream)"]
     assert set(site.engine.partitions) == {TopicPartition(TOPIC, 0), TopicPartition(APPROVALS, 0)}
+
+
+ACME = {"href": "https://vcd/api/org/6c0d9722-80a6-4f19-b676-72ebf48e4e71", "id": None, "type": None, "name": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "organization", "is_allowed"),
+    [
+        ("ac*", ACME, True), ("6c0d9722-80a6-4f19-b676-72ebf48e4e71", ACME, True), ("beta", ACME, False),
+        ("ac*", None, False),
+    ],
+)  # fmt: skip
+@virtually
+async def test_whose_operation_is_held_is_read_before_it_is_decided(
+    allowed: str, organization: Any, is_allowed: bool
+) -> None:
+    site = ApprovalSite()
+    site.policy = Policy(organizations=(allowed,))
+    site.vcd.blocking[BLOCKING] = replace(site.vcd.blocking[BLOCKING], organization=organization)
+    await site.start()
+    site.decide("R")
+    await asyncio.sleep(3)
+    refused = ["rejected -> rejected (organization_not_allowed)"]
+    assert site.story("R") == (["finished -> success"] if is_allowed else refused)
+    assert len(site.vcd.calls) == is_allowed
 
 
 @virtually
