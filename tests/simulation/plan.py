@@ -156,7 +156,7 @@ class Plan:
     def _with_observations(self, random: Random) -> Plan:
         """Beside few requests, whose Tasks are observed too."""
         return replace(
-            self, observations=random.randrange(15, 40), requests=min(self.requests, 20),
+            self, observations=random.randrange(12, 28), requests=min(self.requests, 20),
             overlap_seconds=random.choice([8.0, 30.0]), piece=random.choice([5, 2_000]),
         )  # fmt: skip
 
@@ -166,7 +166,7 @@ class Plan:
         return replace(self, dedupe_seconds=seconds, storm_seconds=180.0, skew_seconds=0.0, trouble=trouble)
 
 
-OBSERVED = 0.12
+OBSERVED = 0.1
 """How likely it is that organizations are observed."""
 DECIDED = 0.12
 """How likely it is that most requests decide about what is held."""

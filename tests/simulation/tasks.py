@@ -12,6 +12,8 @@ from tests.simulation.organizations import Organization, organization_of
 from tests.support.checker.evidence import VcdTask
 
 USER = "bridge"
+LONGEST_ROW_LATENESS_SECONDS = 4.0
+"""How late queries show what has happened; the followers' windows reach further back than that."""
 ODD_STATUSES = ("waitingForApproval", "queued", "preRunning")
 """What a Task may say for a while in between: a word that no document has, and words that it had left behind."""
 
@@ -22,8 +24,8 @@ class SimTask:
 
     ``entity``: path below ``/api``. ``odd``: a status that it shows in between, from and until when. ``rows_late``:
     seconds until lists and queries show what has become of it. ``unlisted``: from when until when queries do not show
-    it at all; ``gone``: from when until when VCD shows it to nobody. ``clock``: how far the clock of the cell is ahead
-    that writes when it ended.
+    it at all; after its end they show it in time. ``gone``: from when until when VCD shows it to nobody. ``clock``: how
+    far the clock of the cell is ahead that writes when it ended.
     """
 
     number: int
@@ -98,7 +100,8 @@ class SimTask:
     def row(self, now: float) -> TaskRecord | None:
         """As queries show it; None: not yet, or not any more."""
         then = now - self.rows_late
-        if not self.is_shown(now) or then < self.began or self.unlisted[0] <= now < self.unlisted[1]:
+        listed_again = min(self.unlisted[1], self.ends + LONGEST_ROW_LATENESS_SECONDS)
+        if not self.is_shown(now) or then < self.began or self.unlisted[0] <= now < listed_again:
             return None
         status = self.status(then)
         return TaskRecord(

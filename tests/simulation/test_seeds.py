@@ -102,7 +102,7 @@ def test_what_is_rare_takes_part() -> None:
 def test_observations_take_part() -> None:
     """In the very runs that have all the rest: what is odd about other people's Tasks is told, and what is usual."""
     runs = [run for run in map(_run, range(SEEDS)) if run.world.plan.observations]
-    assert 0.08 * SEEDS < len(runs) < 0.16 * SEEDS
+    assert 0.06 * SEEDS < len(runs) < 0.15 * SEEDS
     records = [record for run in runs for record in run.world.observations.inputs]
     assert {record.kind for record in records} == {"start", "stop"}
     assert any(record.is_tombstone for record in records)

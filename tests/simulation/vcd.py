@@ -46,11 +46,9 @@ from tests.simulation.loop import EPOCH
 from tests.simulation.organizations import Organization
 from tests.simulation.process import in_world
 from tests.simulation.references import References
-from tests.simulation.tasks import ODD_STATUSES, USER, SimTask
+from tests.simulation.tasks import LONGEST_ROW_LATENESS_SECONDS, ODD_STATUSES, USER, SimTask
 from tests.support.checker.evidence import LedgerCall, VcdTask
 
-LONGEST_ROW_LATENESS_SECONDS = 4.0
-"""How late queries show what has happened; the followers' windows reach further back than that."""
 LONGEST_CELL_LATENESS_SECONDS = 1.0
 """How far a cell may be behind the others."""
 WITHOUT_EFFECT = ("unauthorized", "limited", "operation_limits", "forbidden", "http_500", "http_503", "http_504")

@@ -32,9 +32,10 @@ from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan, Trouble
 from tests.simulation.process import begin_in_world
 from tests.simulation.senders import TOPIC, Operators, Requests
+from tests.simulation.tasks import LONGEST_ROW_LATENESS_SECONDS
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets
 from tests.simulation.upsets import Upsets
-from tests.simulation.vcd import LONGEST_ROW_LATENESS_SECONDS, SimVcd
+from tests.simulation.vcd import SimVcd
 from tests.support.checker import Violation, violations
 from tests.support.checker.evidence import Evidence, InputRecord, Tenure, operation_facts, place_of
 
