@@ -156,7 +156,7 @@ def draw_request(random: Random, number: int, entities: int) -> Document:
         document["parameters"] = {"id": VDC}
     elif operation == "enableNestedHypervisor":
         document["parameters"] = {"id": entity.replace("vapp-0", "vm-1")}
-    elif operation in _OF_BLOCKING_TASKS:
+    elif operation in OF_BLOCKING_TASKS:
         document["parameters"] = {"id": _held(number - 8 * (random.randrange(3) == 0))}
         if operation == "resumeBlockingTask":
             document["operation"] = Random(f"decision {number}").choice(DECISIONS)
@@ -192,7 +192,7 @@ OPERATIONS = (
     "resumeBlockingTask",
 )  # fmt: skip
 DECISIONS = ("resumeBlockingTask", "resumeBlockingTask", "abortBlockingTask", "failBlockingTask")
-_OF_BLOCKING_TASKS = {"updateBlockingTaskProgress", *DECISIONS}
+OF_BLOCKING_TASKS = {"updateBlockingTaskProgress", *DECISIONS}
 
 
 def _body(random: Random, operation: str, number: int) -> Document | None:

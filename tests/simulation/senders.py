@@ -13,7 +13,7 @@ from typing import Any
 from bridge.core.coordinates import TopicPartition
 from bridge.ports import OutRecord
 from tests.simulation.cluster.broker import SimKafka
-from tests.simulation.inventory import decision, draw_request, twin
+from tests.simulation.inventory import OF_BLOCKING_TASKS, decision, draw_request, twin
 from tests.simulation.loop import EPOCH
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan
@@ -21,6 +21,8 @@ from tests.simulation.vcd import SimVcd
 from tests.support.checker.evidence import InputRecord, story_id
 
 TOPIC = "vcd.action-requests"
+APPROVALS_TOPIC = "vcd.approvals"
+"""Where decisions go in runs that have many."""
 _OPERATORS_LOOK_SECONDS = 15.0
 
 Document = dict[str, Any]
@@ -75,7 +77,8 @@ class Requests:
             document["requested_by"] = "somebody"
         entity = document["parameters"]["id"]
         makes_new = document["operation"] in {"createMedia", "createDisk"}
-        self.send(document, number if makes_new else sum(entity.encode()))
+        topic = APPROVALS_TOPIC if self.plan.decisions and document["operation"] in OF_BLOCKING_TASKS else TOPIC
+        self.send(document, number if makes_new else sum(entity.encode()), topic)
         if self.plan.cancels and random.random() < self.plan.cancels:
             self._to_cancel.append(asyncio.ensure_future(self._cancel_soon(document["request_id"])))
 
@@ -99,7 +102,7 @@ class Requests:
         elif draw < 0.5:
             document["operation"] = "rebootVApp"
             document.pop("body", None)
-        self.send(document, earlier.partition)
+        self.send(document, earlier.partition, earlier.topic)
 
     def _time_in(self, seconds: float) -> str:
         return (EPOCH + timedelta(seconds=asyncio.get_event_loop().time() + seconds)).isoformat()
@@ -111,15 +114,14 @@ class Requests:
             document["resolution"] = {"outcome": "success", "reason": "looked at it", "decided_by": "op"}
         known = self._by_request.get(target)
         astray = known is None or self.random.random() < 0.05
-        self.send(document, self.random.randrange(10) if known is None or astray else known.partition)
+        topic = TOPIC if known is None else known.topic
+        self.send(document, self.random.randrange(10) if known is None or astray else known.partition, topic)
 
-    def send(self, document: Document | bytes, key: int) -> None:
+    def send(self, document: Document | bytes, key: int, topic: str = TOPIC) -> None:
         number = key % self.plan.partitions
         value = document if isinstance(document, bytes) else json.dumps(document).encode()
-        offset = self.kafka.append(TopicPartition(TOPIC, number), OutRecord(TOPIC, number, b"key", value))
-        record = InputRecord(TOPIC, number, offset, None if isinstance(document, bytes) else document)
-        if document in (b"[]", b'{"request_id": 5}'):
-            record = InputRecord(TOPIC, number, offset, None)
+        offset = self.kafka.append(TopicPartition(topic, number), OutRecord(topic, number, b"key", value))
+        record = InputRecord(topic, number, offset, None if isinstance(document, bytes) else document)
         self.inputs.append(record)
         self.sent_at[record.birth] = self.kafka.now()
         if record.opens and record.request_id is not None:

@@ -31,7 +31,7 @@ from tests.simulation.observations import (
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan, Trouble
 from tests.simulation.process import begin_in_world
-from tests.simulation.senders import TOPIC, Operators, Requests
+from tests.simulation.senders import APPROVALS_TOPIC, TOPIC, Operators, Requests
 from tests.simulation.tasks import LONGEST_ROW_LATENESS_SECONDS
 from tests.simulation.tickets import EXTERNAL_TOPIC, Tickets
 from tests.simulation.upsets import Upsets
@@ -91,6 +91,8 @@ class World:
         )  # fmt: skip
         self.vcd = SimVcd(self.random, plan.cells, long_tasks=plan.long_tasks)
         self.names = replace(NAMES, external_tasks=EXTERNAL_TOPIC if plan.tickets else None)
+        if plan.decisions:
+            self.names = replace(self.names, approvals=APPROVALS_TOPIC)
         if plan.observations:
             self.vcd.unset_last = plan.seed % 2 == 1
             self.names = replace(
