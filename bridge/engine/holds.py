@@ -11,6 +11,7 @@ from functools import partial
 from bridge.catalogue.load import Catalogue
 from bridge.catalogue.operation import HoldAction
 from bridge.core.answers import BlockingAbsent, BlockingRead, ReadRefused, TaskRead, TaskVanished, Unavailable
+from bridge.core.approving import REFUSED
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.hold import Hold, is_conclusive
 from bridge.core.inputs import HoldSeen, Looked
@@ -90,7 +91,7 @@ class Holds:
         action = self._action(lifecycle)
         if first is None or first.hold is None or action is None or is_conclusive(action, first.hold):
             return first
-        if lifecycle.refused_code is not None and first.hold.held:
+        if lifecycle.unsure_code == REFUSED and first.hold.held:
             return first  # refused, so it is on its way nowhere
         return await self._patience.again(owned, lifecycle, first, self._settle.of(dead_owner=settle), look_once)
 

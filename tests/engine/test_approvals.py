@@ -234,6 +234,21 @@ async def test_a_refusal_while_it_is_held_is_tried_again_and_then_told_as_vcd_sa
 
 
 @virtually
+async def test_a_call_after_a_refused_one_may_be_on_its_way_as_any_other() -> None:
+    site = ApprovalSite()
+    answers = iter([FORBIDDEN, NO_ANSWER])
+    site.vcd.on_call = lambda call: next(answers)
+    await site.start()
+    site.decide("R", "abort")
+    await asyncio.sleep(4)
+    assert len(site.vcd.calls) == 2
+    site.vcd.decide("abort")  # the second one arrives late
+    await asyncio.sleep(60)
+    assert site.story("R") == ["finished -> success (proven_by_state)"]
+    assert len(site.vcd.calls) == 2
+
+
+@virtually
 async def test_putting_the_time_out_off_decides_nothing() -> None:
     site = ApprovalSite()
     site.vcd.lost = 1
