@@ -156,7 +156,7 @@ class Plan:
     def _with_observations(self, random: Random) -> Plan:
         """Beside few requests, whose Tasks are observed too."""
         return replace(
-            self, observations=random.randrange(12, 28), requests=min(self.requests, 20),
+            self, observations=random.randrange(12, 28), requests=min(self.requests, 20), long_tasks=0.0,
             overlap_seconds=random.choice([8.0, 30.0]), piece=random.choice([5, 2_000]),
         )  # fmt: skip
 
