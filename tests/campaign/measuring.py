@@ -89,18 +89,36 @@ def _stall(moments: Sequence[tuple[float, int]]) -> float:
 
 
 def progress_of(site: Site) -> Progress:
-    """Of a site's inputs. A ticket is over with its first event: its Task is open as long as its owner likes."""
+    """Of a site's inputs, and of the Tasks that it observes, which are asked for when they begin.
+
+    A ticket and an observation are over with their first event: they are open as long as their owners like.
+    """
     asked = {
         f"{topic}/{one.partition()}/{one.offset()}": one.timestamp()[1] / 1000
         for topic in site.input_topics
         for one in read(site.bootstrap, topic)
     }
-    told = []
-    for one in read(site.bootstrap, site.events):
+    told, seen = list[Told](), dict[str, float]()
+    for one in (one for topic in site.event_topics for one in read(site.bootstrap, topic)):
+        event, at = decoded(one.value(), headers_of(one)), one.timestamp()[1] / 1000
+        is_standing = event["lifecycle"] == "observation" and event["birth"] in asked
+        over = event["final"] or event["change"] == "parked" or event["external_key"] is not None or is_standing
+        told.append(Told(event["birth"], at, over))
+        if event["lifecycle"] == "observation" and not is_standing:
+            began = (event["task"] or {}).get("startTime")
+            seen[event["birth"]] = min(seen.get(event["birth"], at), began / 1000 if began is not None else at)
+    return Progress({**asked, **seen}, told)
+
+
+def told_after(site: Site) -> list[float]:
+    """For each Task that VCD showed as ended: how many seconds later each event that tells this was written."""
+    found = []
+    for one in (one for topic in site.event_topics for one in read(site.bootstrap, topic)):
         event = decoded(one.value(), headers_of(one))
-        over = event["final"] or event["change"] == "parked" or event["external_key"] is not None
-        told.append(Told(event["birth"], one.timestamp()[1] / 1000, over))
-    return Progress(asked, told)
+        ended = (event["task"] or {}).get("endTime") if event["final"] else None
+        if ended is not None:
+            found.append((one.timestamp()[1] - ended) / 1000)
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,5 +215,6 @@ class Stage:
         (site.directory / "violations.txt").write_text("\n".join(found))
         if found:
             self.fail(found[0])
-        requests = len({record.request_id for record in site.inputs if record.opens and record.request_id})
-        self.found += measured(requests, self.progress, found, [healed for _, healed in injections])
+        asked = {record.request_id for record in site.inputs if record.opens and record.request_id}
+        asked |= set(self.load.sent if self.load is not None else ())
+        self.found += measured(len(asked), self.progress, found, [healed for _, healed in injections])

@@ -158,6 +158,11 @@ class Site:
         return f"{self.group}.events"
 
     @property
+    def event_topics(self) -> tuple[str, ...]:
+        """All that they tell stories on."""
+        return (self.events,)
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.group}.dead"
 
@@ -274,7 +279,8 @@ class Site:
         ]
 
     def read_events(self) -> list[dict[str, Any]]:
-        return [decoded(one.value(), headers_of(one)) for one in read(self.bootstrap, self.events)]
+        messages = (one for topic in self.event_topics for one in read(self.bootstrap, topic))
+        return [decoded(one.value(), headers_of(one)) for one in messages]
 
     def story(self, request_id: str) -> list[dict[str, Any]]:
         return [event for event in self.read_events() if event["request_id"] == request_id]

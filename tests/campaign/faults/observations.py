@@ -1,0 +1,120 @@
+"""Observations: owners that die or leave in the midst of looks, a VCD that cannot be reached, pages full of one
+moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from tests.campaign.fault import fault
+from tests.campaign.people import People
+from tests.campaign.stage import Stage
+from tests.support.observation_site import EVERYTHING, ObservationSite
+from tests.support.simulator import Simulator
+
+USERS = "admin@acme", "admin@beta"
+OBSERVED = "acme", "beta", EVERYTHING
+"""One in each partition or all in one, as it happens: each has its stories to itself."""
+OVERLAP_SECONDS = 8.0
+QUICK = {"interval_seconds": 0.5, "overlap_seconds": OVERLAP_SECONDS}
+UNKIND = {
+    "late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False, "cells_apart_seconds": -2.0,
+    "empty_owner_href_every": 10,
+}  # fmt: skip
+"""Some ends are shown late, every second one is written by a slow clock, and the list moves while it is read."""
+LATE_SECONDS = 5.0
+"""Lateness and clocks of that, with a second of doubt."""
+SLOW_LOOK = {"do": "delay", "seconds": 0.4, "path": "/api/query", "times": None}
+PATIENCE_SECONDS = 40.0
+
+
+@fault("kill_observing", "process")
+def kill_observing(stage: Stage) -> None:
+    """Processes that observe two organizations and all of them are killed with -9 in the midst of slow looks, while
+    people's Tasks begin and end in VCD; late rows, cells whose clocks differ, lists that move."""
+    with stage.site(kind=ObservationSite, load=False, simulator={"settings": UNKIND}, observation=QUICK) as site:
+        assert isinstance(site, ObservationSite)
+        _begin(stage, site)
+        stage.wait_more(20)
+        for _ in range(3):
+            looking = site.simulator.fault(**SLOW_LOOK)
+            site.simulator.wait_met(looking, 2)
+            site.processes[-2].kill()
+            stage.strike()
+            site.simulator.clear_faults()
+            site.start().wait_ready()
+            stage.wait_more(20)
+        _end(stage, site)
+
+
+@fault("rolling_restart_observing", "process")
+def rolling_restart_observing(stage: Stage) -> None:
+    """Three processes that observe two organizations and all of them are restarted one after the other (SIGTERM, and
+    a new one once it has gone), while people's Tasks begin and end in VCD."""
+    with stage.site(
+        kind=ObservationSite, processes=3, load=False, simulator={"settings": UNKIND}, observation=QUICK
+    ) as site:  # fmt: skip
+        assert isinstance(site, ObservationSite)
+        _begin(stage, site)
+        for bridge in site.processes[:3]:
+            stage.wait_more(15)
+            with stage.injecting():
+                assert bridge.stop() == 0
+                site.start().wait_ready()
+        stage.wait_more(15)
+        _end(stage, site)
+
+
+@fault("vcd_outage_observing", "vcd")
+def vcd_outage_observing(stage: Stage) -> None:
+    """The bridges cannot reach VCD for longer than their windows overlap, while people's Tasks begin and end there."""
+    with stage.site(
+        kind=ObservationSite, load=False, simulator={"cells": 2},
+        observation={"interval_seconds": 0.5, "overlap_seconds": 2},
+    ) as site:  # fmt: skip
+        assert isinstance(site, ObservationSite)
+        elsewhere = replace(site.simulator, url=site.simulator.urls[1])
+        _begin(stage, site, people_at=elsewhere)
+        stage.wait_more(20)
+        with stage.injecting():
+            elsewhere.fault(do="refuse", cell="cell-1")
+            stage.wait_more(80)
+            elsewhere.clear_faults()
+        stage.wait_more(20)
+        _end(stage, site)
+
+
+@fault("tasks_of_one_millisecond", "load")
+def tasks_of_one_millisecond(stage: Stage) -> None:
+    """Hundreds of Tasks of two organizations begin and end in one millisecond, more than VCD shows on one page, among
+    those of people; three times."""
+    with stage.site(kind=ObservationSite, load=False, simulator={"settings": UNKIND}, observation=QUICK) as site:
+        assert isinstance(site, ObservationSite)
+        _begin(stage, site)
+        seeded: list[str] = []
+        for _ in range(3):
+            stage.wait_more(10)
+            with stage.injecting():
+                for organization in ("acme", "beta"):
+                    seeded += site.simulator.seed_external_tasks(
+                        organization=organization, count=200, status="success", serviceNamespace="org.example",
+                        operation="Theirs",
+                    )  # fmt: skip
+        _end(stage, site, [f"urn:vcloud:task:{uuid}" for uuid in seeded])
+
+
+def _begin(stage: Stage, site: ObservationSite, people_at: Simulator | None = None) -> None:
+    """Observe, then let people begin. ``people_at``: the cell that they call; None: that of the bridges."""
+    site.lists_late_seconds = LATE_SECONDS
+    site.observe(*OBSERVED)
+    stage.load = People(site, *USERS, simulator=people_at)
+
+
+def _end(stage: Stage, site: ObservationSite, others: Collection[str] = ()) -> None:
+    """Nobody does anything any more, and every end is told by each observation that it belongs to."""
+    assert stage.load is not None
+    tasks = [*stage.load.finish(), *others]
+    left = site.ends_left(set(tasks), PATIENCE_SECONDS)
+    if left:
+        stage.fail(f"ends of {len(left)} of {len(tasks)} Tasks are not told: {left[0]}")
+    stage.note(f"{len(tasks)} Tasks told, each by two observations")

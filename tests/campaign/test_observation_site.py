@@ -1,0 +1,38 @@
+"""What is gathered of an observation is enough to judge it by, and to measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.campaign.measuring import progress_of, told_after
+from tests.support.checker import violations
+from tests.support.checker.violation import Harm
+from tests.support.kafka import KafkaNode
+from tests.support.observation_site import ObservationSite
+from tests.support.simulator import running_simulator
+
+LOOKS = {"interval_seconds": 0.2, "overlap_seconds": 5}
+COUNT = 3
+
+
+def test_an_end_that_is_not_told_is_seen(kafka: KafkaNode, tmp_path: Path) -> None:
+    with running_simulator() as simulator:
+        site = ObservationSite(kafka.bootstrap, simulator, tmp_path, settings={"observation": LOOKS})
+        try:
+            site.start().wait_ready()
+            site.observe("acme", "*")
+            seeded = simulator.seed_external_tasks(count=COUNT, status="success", serviceNamespace="org.example")
+            assert site.tasks() == {f"urn:vcloud:task:{uuid}" for uuid in seeded}
+            assert site.ends_left(site.tasks()) == []
+            progress, evidence, seconds = progress_of(site), site.evidence(), told_after(site)
+        finally:
+            site.close()
+        assert len(progress.asked) == 2 + 2 * COUNT, "records, and each Task once for its organization and once for all"
+        assert progress.open_at(evidence.judged_at or 0.0) == set()
+        assert len(seconds) == 2 * COUNT
+        assert seconds[0] > 0
+        assert violations(evidence) == []
+        evidence.lists_late_seconds = -60.0  # as if the positions were long past the Tasks' ends
+        evidence.events = [event for event in evidence.events if event["task"] is None]
+        lost = [found for found in violations(evidence) if found.startswith("I10") and found.kind is Harm.LOST]
+        assert len(lost) == 2 * COUNT
