@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -236,7 +237,7 @@ async def test_a_refusal_while_it_is_held_is_tried_again_and_then_told_as_vcd_sa
 @virtually
 async def test_a_call_after_a_refused_one_may_be_on_its_way_as_any_other() -> None:
     site = ApprovalSite()
-    answers = iter([FORBIDDEN, NO_ANSWER])
+    answers: Iterator[CallAnswer] = iter([FORBIDDEN, NO_ANSWER])
     site.vcd.on_call = lambda call: next(answers)
     await site.start()
     site.decide("R", "abort")
