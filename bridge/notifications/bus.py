@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiomqtt
 
 from bridge.core.rules import Backoff
+from bridge.notifications.masking import MaskingClient
 from bridge.notifications.messages import read_message
 from bridge.ports import Clock, SessionAccess
 
@@ -164,7 +165,7 @@ class MqttBus:
             # paho writes the host of an IPv6 address without its brackets.
             return {**usual, "Host": parts.netloc, "Authorization": f"Bearer {token}"}
 
-        return aiomqtt.Client(
+        return MaskingClient(
             parts.hostname or "",
             parts.port or (443 if secure else 80),
             identifier=self._identifier,

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 BUS_EXTRA = "simulator-mqtt"
 KEEP_ALIVE_SECONDS = 75
+PING_SECONDS = 20.0
+"""Between pings on a WebSocket."""
 DEFAULT_LISTEN = "127.0.0.1:8090"
 
 
@@ -80,6 +82,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=1,
                 backlog=BACKLOG,
                 ws="none" if bus is None else "websockets-sansio",
+                ws_ping_interval=PING_SECONDS,
             )
         )
         self._cells = cells

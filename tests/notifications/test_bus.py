@@ -18,6 +18,7 @@ import pytest
 from bridge.notifications import bus as bus_module
 from bridge.notifications.bus import BusConfig, MqttBus
 from bridge.ports import SessionAccess
+from bridge.simulator import server
 from bridge.simulator.server import serve_in_thread
 from tests.support.simulator import ACME_ORG, BETA_ORG, SYSTEM_ORG, Simulator
 
@@ -159,6 +160,14 @@ async def listening(listener: Listener, *urls: str) -> AsyncIterator[Listener]:
     async with under_way(listener, *urls):
         await listener.until(lambda: bool(listener.connected))
         yield listener
+
+
+async def test_a_server_that_pings_keeps_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PING_SECONDS", 0.1)
+    with serve_in_thread(bus=True) as (url, _):
+        async with listening(Listener(Simulator(url))) as listener:
+            await listener.clock.until_slept(20)  # 0.05 s each, by a loop that is there while it is connected
+            assert (listener.lost, listener.left) == ([], 0)
 
 
 async def in_thread(call: Callable[[], str]) -> str:
