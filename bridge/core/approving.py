@@ -81,7 +81,7 @@ def hold_looked(story: Story, look: Looked, hold: Hold, facts: OperationFacts, r
 
 def _gone(story: Story, hold: Hold, action: HoldAction | None) -> None:
     decides = action is not None and action.decides
-    shown = verdict(action, hold.task) if action is not None and decides else Verdict.UNCLEAR
+    shown = verdict(action, hold) if action is not None and decides else Verdict.UNCLEAR
     doubted = story.lifecycle.unsure_code != REFUSED
     if doubted and shown is Verdict.AS_WANTED:
         story.because("recovery_proven", "what was decided is so: nothing is left to do")

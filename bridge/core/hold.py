@@ -14,13 +14,15 @@ class Hold:
     """What a look at a blocking task has shown.
 
     ``held``: VCD shows it, so nobody has decided yet. ``task``: the Task that it holds or held; of one that is held its
-    address alone; None: nobody knows it, or it cannot be read. ``told``: the same in words, for people. ``barred``: why
-    policy does not let it be decided here.
+    address alone; None: nobody knows it, or it cannot be read. ``told``: the same in words, for people. ``decided``:
+    how another request has decided it, by VCD's word; None: that is not known here. ``barred``: why policy does not let
+    it be decided here.
     """
 
     held: bool
     task: Task | None
     told: str
+    decided: HoldAction | None = None
     barred: str | None = None
 
 
@@ -39,12 +41,16 @@ _GOES_ON = frozenset({TaskStatus.RUNNING, TaskStatus.POST_RUNNING, TaskStatus.SU
 _ENDED_AS = {HoldAction.ABORT: TaskStatus.ABORTED, HoldAction.FAIL: TaskStatus.ERROR}
 
 
-def verdict(action: HoldAction, task: Task | None) -> Verdict:
+def verdict(action: HoldAction, hold: Hold) -> Verdict:
     """Judges the Task of a blocking task that is not held any more.
 
+    Only one decision takes effect: where another is known to have, the Task can only look as if this one had.
     A Task that has not left preRunning tells nothing yet: VCD takes its time to resume or clean up, or it is held
     anew. One that failed may have been failed or have been resumed first, and so may one that somebody canceled.
     """
+    task = hold.task
+    if hold.decided not in {None, action}:
+        return Verdict.OTHERWISE
     if task is None or task.status is None:
         return Verdict.UNCLEAR
     status = normal_status(task.status)
@@ -60,4 +66,4 @@ def verdict(action: HoldAction, task: Task | None) -> Verdict:
 
 def is_conclusive(action: HoldAction, hold: Hold) -> bool:
     """Whether a further look would not show more: gone is gone, and no call that is on its way has any effect."""
-    return not hold.held and (not action.decides or verdict(action, hold.task) is not Verdict.UNCLEAR)
+    return not hold.held and (not action.decides or verdict(action, hold) is not Verdict.UNCLEAR)

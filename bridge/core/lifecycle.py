@@ -304,7 +304,7 @@ class Lifecycle:
             return None
         return Decided(
             lane=self.lane, operation=self.operation or "", requested_by=self.requested_by,
-            task_id=self.held_task_id, task_href=self.held_task_href,
+            task_id=self.held_task_id, task_href=self.held_task_href, certain=self.unsure_code is None,
         )  # fmt: skip
 
     @property
@@ -361,13 +361,14 @@ class StoredRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """What an ended request has done to a blocking task, for those that come late. ``lane``: the blocking task;
-    ``task_id``: the Task that it held."""
+    ``task_id``: the Task that it held. ``certain``: VCD has said so; else its Task looks so."""
 
     lane: str
     operation: str
     requested_by: str | None
     task_id: str | None
     task_href: str | None
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,11 +129,12 @@ class Holds:
             told += f"; {earlier.request_id} ({_by(earlier)}) ended it at {earlier.ended_at.isoformat()}"
         decided = earlier.decided if earlier is not None else None
         task_id = lifecycle.held_task_id or (decided.task_id if decided is not None else None)
+        action = self._decision(decided) if decided is not None and decided.certain else None
         if task_id is None:
-            return Hold(held=False, task=None, told=f"{told}; which Task it held is not known here")
+            return Hold(held=False, task=None, told=f"{told}; which Task it held is not known here", decided=action)
         href = lifecycle.held_task_href or (decided.task_href if decided is not None else None)
         task, shown = await self._task(task_id, href)
-        return Hold(held=False, task=task, told=f"{told}; its Task {task_id} {shown}")
+        return Hold(held=False, task=task, told=f"{told}; its Task {task_id} {shown}", decided=action)
 
     async def _task(self, task_id: str, href: str | None) -> tuple[Task | None, str]:
         match await self._gateway.read_task(task_id, href):
@@ -146,11 +147,13 @@ class Holds:
 
     def _earlier(self, owned: OwnedPartition, lane: str | None) -> Ended | None:
         """The request of this partition that has decided it; it may be forgotten, or another partition's."""
-        return next((one for one in owned.ended_about(lane) if self._decides(one.decided)), None)
+        return next((one for one in owned.ended_about(lane) if self._decision(one.decided) is not None), None)
 
-    def _decides(self, decided: Decided | None) -> bool:
+    def _decision(self, decided: Decided | None) -> HoldAction | None:
+        """What it was that ended the hold; None: it did not."""
         operation = self._catalogue.get(decided.operation) if decided is not None else None
-        return operation is not None and operation.hold_action is not None and operation.hold_action.decides
+        action = operation.hold_action if operation is not None else None
+        return action if action is not None and action.decides else None
 
 
 def _uuid(lifecycle: Lifecycle) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -163,6 +163,26 @@ async def test_a_lost_answer_and_somebody_elses_decision() -> None:
     assert site.story("R") == ["rejected -> rejected (decided_otherwise)"]
     assert f"{HELD_TASK} is aborted" in site.last("R")["reason"]["message"]
     assert len(site.vcd.calls) == 1
+
+
+@virtually
+async def test_a_task_that_looks_as_asked_is_no_proof_where_another_decision_is_known() -> None:
+    site = ApprovalSite()
+    as_vcd = site.vcd.on_call
+
+    def resumed_and_failed_of_itself(call: HttpCall) -> CallAnswer | Awaitable[CallAnswer]:
+        if as_vcd is None or call.path.endswith("/fail"):
+            site.vcd.finish(1, "error")
+            return NO_ANSWER
+        return as_vcd(call)
+
+    site.vcd.on_call = resumed_and_failed_of_itself
+    await site.start()
+    site.decide("first", "resume")
+    site.decide("second", "fail")
+    await asyncio.sleep(60)
+    assert site.story("first") == ["finished -> success"]
+    assert site.story("second") == ["rejected -> rejected (decided_otherwise)"]
 
 
 @pytest.mark.parametrize("gone", [False, True])

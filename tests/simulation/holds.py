@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from bridge.core.blocking_task import BlockingTask
@@ -87,6 +88,10 @@ class Holds:
     def held_by(self, task_id: str) -> Hold | None:
         """Whose Task it is."""
         return next((hold for hold in self.by_path.values() if hold.task_id == task_id), None)
+
+    def ended_as(self) -> dict[str, str]:
+        """By blocking task: how the Task that it held has ended, or will."""
+        return {path.removeprefix(PREFIX): hold.status(inf) for path, hold in self.by_path.items() if hold.decided}
 
     def decided(self) -> dict[str, str | None]:
         """By blocking task: the action that took effect; None: it is held."""

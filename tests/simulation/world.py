@@ -268,6 +268,7 @@ class World:
             stops=[stop for running in self.started for stop in running.witness.stops],
             lost_stores=self.upsets.lost,
             decided=self.vcd.inventory.holds.decided(),
+            held_ends=self.vcd.inventory.holds.ended_as(),
             reads_refused=[(epoch + since, epoch + until) for since, until in self.vcd.refusals],
             max_open=plan.max_open,
             max_waiting_bytes=plan.max_waiting_bytes,

@@ -10,6 +10,8 @@ from tests.support.checker.joined import Joined, code
 from tests.support.checker.violation import Violation, amiss, doubled
 
 _DECISIONS = {"resumeBlockingTask": "resume", "abortBlockingTask": "abort", "failBlockingTask": "fail"}
+_LOOKS = {"abort": "aborted", "fail": "error"}
+"""How a Task ends by a decision, where it can end so otherwise too."""
 _NOT_DONE = {"not_held", "decided_otherwise"}
 
 
@@ -34,12 +36,25 @@ def who_decides_is_told_what_happened(joined: Joined) -> Iterator[Violation]:
             continue
         name, really = joined.name(birth), joined.evidence.decided[uuid]
         if final["outcome"] == "success" and code(final) != "repeat" and really != wanted:
+            if code(final) == "proven_by_state" and _looks_so(joined, record, wanted):
+                continue
             yield amiss(f"I4 {name}: told that it has decided {wanted}, but it is {really}", birth)
         # Where VCD refuses reads with a word that sounds final, what is held seems not to be.
         if code(final) in _NOT_DONE and really is None and not joined.evidence.reads_refused:
             yield amiss(f"I4 {name}: told {code(final)}, but it is held still", birth)
         if code(final) == "decided_otherwise" and really == wanted:
             yield amiss(f"I4 {name}: told that it was decided otherwise, but it is {really}", birth)
+
+
+def _looks_so(joined: Joined, record: InputRecord, wanted: str) -> bool:
+    """Its Task is as wanted, though somebody else has decided otherwise: nobody can see it who does not know of that,
+    as the owner of its partition does of the decisions that were taken there before."""
+    uuid, looks = _about(record), _LOOKS.get(wanted)
+    if looks is None or joined.evidence.held_ends.get(uuid) != looks:
+        return False
+    others = (one for one in joined.records.values() if one.offset < record.offset and one.place == record.place)
+    told = (joined.final(one.birth) for one in others if _about(one) == uuid and _DECISIONS.get(one.operation or ""))
+    return not any(one is not None and one["outcome"] == "success" and code(one) is None for one in told)
 
 
 def _about(record: InputRecord) -> str:

@@ -515,6 +515,8 @@ class Evidence:
     decided: Mapping[str, str | None] = field(default_factory=dict)
     """By the uuid of a blocking task, where that is known: the action that ended its hold, whoever decided; None: it is
     held."""
+    held_ends: Mapping[str, str] = field(default_factory=dict)
+    """By the uuid of a blocking task, where that is known: how the Task that it held ended."""
     reads_refused: Sequence[tuple[float, float]] = ()
     """From when until when VCD refused reads with a word that sounds final."""
     absences: Sequence[Absence] = ()
