@@ -14,6 +14,7 @@ from bridge.catalogue.operation import Recovery
 from bridge.core.answering import answered
 from bridge.core.answers import CancelAnswer
 from bridge.core.approving import hold_looked, hold_seen, hold_unanswered
+from bridge.core.checking import checked, is_late
 from bridge.core.commands import Decision, Follow, Look, MakeCall, ReadReferences, SendCancel
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.hold import Hold
@@ -42,7 +43,6 @@ from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
 from bridge.core.task import task_at
 from bridge.core.transitions import LATE, TRANSITIONS
-from bridge.errors import InvariantViolation
 
 _TASK_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _CANCEL_WAITS = frozenset({Phase.INTENT, Phase.UNSURE, Phase.FOLLOWING})
@@ -55,22 +55,15 @@ def decide(now: datetime, lifecycle: Lifecycle, event: Input, facts: OperationFa
 
     Raises InvariantViolation for an input that the tables do not know in this phase.
     """
-    kind = type(event)
-    if kind not in TRANSITIONS[lifecycle.phase]:
-        if isinstance(event, _CONTROLS):
-            return Decision(lifecycle, refusal=_refusal(lifecycle))
-        if kind in LATE[lifecycle.phase]:
-            return Decision(lifecycle)
-        raise InvariantViolation(f"{lifecycle.birth}: {kind.__name__} in phase {lifecycle.phase}")
+    if isinstance(event, _CONTROLS) and type(event) not in TRANSITIONS[lifecycle.phase]:
+        return Decision(lifecycle, refusal=_refusal(lifecycle))
+    if is_late(lifecycle, event, TRANSITIONS, LATE):
+        return Decision(lifecycle)
     story = Story(now, lifecycle)
     refusal = _apply(story, event, facts, rules)
     if refusal is not None:
         return Decision(lifecycle, refusal=refusal)
-    if story.lifecycle.phase not in TRANSITIONS[lifecycle.phase][kind] and story.lifecycle is not lifecycle:
-        raise InvariantViolation(
-            f"{lifecycle.birth}: {lifecycle.phase} -> {story.lifecycle.phase} by {kind.__name__} is not in the table"
-        )
-    return story.decision()
+    return checked(story, lifecycle, event, TRANSITIONS)
 
 
 def _apply(story: Story, event: Input, facts: OperationFacts, rules: Rules) -> str | None:

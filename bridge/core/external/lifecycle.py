@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from bridge.core.checking import checked, is_late
 from bridge.core.commands import Decision, Follow, Look, MakeCall, ReadReferences, ReadTask
 from bridge.core.events import Outcome, Reason
 from bridge.core.external import changes, documents
@@ -59,20 +60,13 @@ def decide_external(
 
     Raises InvariantViolation for an input that the tables do not know in this phase.
     """
-    kind = type(event)
-    if kind not in EXTERNAL_TRANSITIONS[lifecycle.phase]:
-        if kind in EXTERNAL_LATE[lifecycle.phase]:
-            return Decision(lifecycle)
-        raise InvariantViolation(f"{lifecycle.birth}: {kind.__name__} in phase {lifecycle.phase}")
+    if is_late(lifecycle, event, EXTERNAL_TRANSITIONS, EXTERNAL_LATE):
+        return Decision(lifecycle)
     if rules.external is None:
         raise InvariantViolation(f"{lifecycle.birth}: an external task while external tasks are off")
     story = Story(now, lifecycle, request=None)
     _apply(story, event, request, rules, rules.external)
-    if story.lifecycle.phase not in EXTERNAL_TRANSITIONS[lifecycle.phase][kind] and story.lifecycle is not lifecycle:
-        raise InvariantViolation(
-            f"{lifecycle.birth}: {lifecycle.phase} -> {story.lifecycle.phase} by {kind.__name__} is not in the table"
-        )
-    return story.decision()
+    return checked(story, lifecycle, event, EXTERNAL_TRANSITIONS)
 
 
 def marker_of(lifecycle: Lifecycle, external: ExternalRules) -> Marker:

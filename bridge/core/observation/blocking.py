@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import assert_never
 
 from bridge.core.blocking_task import BlockingState, BlockingTask, Held
+from bridge.core.checking import decided
 from bridge.core.commands import Decision
 from bridge.core.events import Change, Outcome
 from bridge.core.inputs import BlockingInput, LeftBehind
 from bridge.core.lifecycle import Kind, Lifecycle
-from bridge.core.observation.checking import decided
 from bridge.core.observation.sighting import end_time, first_sight, forget, keep, sighted_part
 from bridge.core.observation.transitions import BLOCKING_LATE, BLOCKING_TRANSITIONS
 from bridge.core.observation_parts import SightedPart

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from bridge.core.checking import decided
 from bridge.core.commands import Decision, ReadReferences
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.inputs import (
@@ -22,7 +23,6 @@ from bridge.core.inputs import (
     StopWanted,
 )
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.observation.checking import decided
 from bridge.core.observation.transitions import ORDER_LATE, ORDER_TRANSITIONS
 from bridge.core.observation_parts import OrderPart, whole_millis
 from bridge.core.observation_rules import ObservationRules

@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from bridge.core.checking import decided
 from bridge.core.commands import Decision
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.inputs import LeftBehind, ObservedInput
 from bridge.core.lifecycle import Kind, Lifecycle
-from bridge.core.observation.checking import decided
 from bridge.core.observation.order import order_part
 from bridge.core.observation.sighting import end_time, first_sight, forget, is_past, keep
 from bridge.core.observation.transitions import OBSERVED_LATE, OBSERVED_TRANSITIONS
