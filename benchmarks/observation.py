@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.compare import machine
-from bridge.core.observation.plan import per_second, plan
+from bridge.core.observation.plan import plan
 from tests.support.bridge import running_site
 from tests.support.kafka import KafkaCluster, free_ports
 from tests.support.observation import make_observation_topics, observation_names, observe
@@ -39,12 +39,12 @@ class Case:
     def reckoned(self) -> float:
         """Requests per second of all processes, where each has its share of the observations."""
         if self.everything:
-            return per_second(plan((), {}, everything=True, whole=self.tasks), self.interval)
+            return plan((), {}, everything=True, whole=self.tasks).pages / self.interval
         share = {f"{number:03d}": self.tasks // self.organizations for number in range(self.organizations)}
         total = 0.0
         for process in range(self.processes):
             mine = sorted(share)[process :: self.processes]
-            total += per_second(plan(mine, share, everything=False, whole=self.tasks), self.interval)
+            total += plan(mine, share, everything=False, whole=self.tasks).pages / self.interval
         return total
 
 

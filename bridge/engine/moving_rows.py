@@ -91,7 +91,7 @@ async def rows_by_start(ask: Ask, query: TaskQuery, cuts: Sequence[datetime] = (
     Raises NotNow, and Refused.
     """
     rows: dict[str, TaskRecord] = {}
-    totals: list[int] = []
+    firsts: list[TaskPage] = []
 
     async def read(since: datetime | None, until: datetime | None) -> None:
         sliced = query if since is None else replace(query, started_at_or_after=since)
@@ -99,7 +99,7 @@ async def rows_by_start(ask: Ask, query: TaskQuery, cuts: Sequence[datetime] = (
             async for page in pages:
                 rows.update((record.id, record) for record in page.records)
                 if since is None:
-                    totals.append(page.total)
+                    firsts.append(page)
                 last = page.records[-1].start_date if page.records else None
                 if until is not None and last is not None and last > until:
                     return
@@ -109,8 +109,9 @@ async def rows_by_start(ask: Ask, query: TaskQuery, cuts: Sequence[datetime] = (
     for outcome in await asyncio.gather(*(read(*bounds) for bounds in slices), return_exceptions=True):
         if outcome is not None:
             raise outcome
-    if len(rows) < totals[0]:
-        await _add_unstarted(ask, query, totals[0], rows)
+    # How many rows there are says nothing of those without a start: what began meanwhile is among them.
+    if firsts[0].total > PAGE and firsts[0].records[0].start_date is not None:
+        await _add_unstarted(ask, query, firsts[0].total, rows)
     return rows
 
 
@@ -121,9 +122,18 @@ def cuts_of(rows: Iterable[TaskRecord]) -> list[datetime]:
 
 
 async def _add_unstarted(ask: Ask, query: TaskQuery, total: int, rows: dict[str, TaskRecord]) -> None:
-    """The last pages of the list, as far as their rows have no start: no window shows them."""
-    for number in range(ceil(total / PAGE), 1, -1):
+    """The last pages of the list, as far as their rows have no start: no window shows them.
+
+    What begins meanwhile stands before them: a list that has grown by a page is read from its new end.
+    """
+    number = last = ceil(total / PAGE)
+    for _ in range(MAX_PAGES):
         page = await ask(replace(query, sort_ascending=BY_START.field, page=number, page_size=PAGE))
         rows.update((record.id, record) for record in page.records)
-        if any(record.start_date is not None for record in page.records):
+        if ceil(page.total / PAGE) > last:
+            number = last = ceil(page.total / PAGE)
+        elif number <= 1 or any(record.start_date is not None for record in page.records):
             return
+        else:
+            number -= 1
+    raise Refused(f"the task query has more than {MAX_PAGES} pages")

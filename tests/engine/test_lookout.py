@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import pytest
 
+from bridge.core.observation.plan import GROUP
 from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.engine.lookout import LookoutPace
 from bridge.ports import NotCommitted
@@ -465,12 +466,12 @@ async def test_organizations_share_filters() -> None:
     site = ObservingSite()
     for number in range(300):
         site.vcd.begin(number, in_organization=30)
-    await started(site, *range(1, 13))
+    await started(site, *range(1, 23))
     site.vcd.queries.clear()
     await asyncio.sleep(INTERVAL)
     asked = [query.organizations for query in site.vcd.queries]
-    assert sorted(len(one) for one in asked) == [2, 10]
-    assert sorted(uuid for one in asked for uuid in one) == [organization(number) for number in range(1, 13)]
+    assert sorted(len(one) for one in asked) == [2, GROUP]
+    assert sorted(uuid for one in asked for uuid in one) == [organization(number) for number in range(1, 23)]
 
 
 @virtually

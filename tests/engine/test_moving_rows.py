@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from random import Random
 
 import pytest
@@ -137,6 +138,22 @@ def test_tasks_that_have_not_begun_stand_at_one_end(waiting: int, nulls_last: bo
         assert len(listing.asked) <= pages(400) + waiting // PAGE + 2
 
     check()
+
+
+@pytest.mark.parametrize("begin_at_once", [1, 60])
+@virtually
+async def test_tasks_that_begin_while_the_list_is_read_hide_none_that_has_not_begun(begin_at_once: int) -> None:
+    """As many have come as wait, or by far more: the list is as long as if nobody waited, or has pages of its own."""
+    numbers = iter(range(10_000, 100_000))
+
+    def between(listing: Listing) -> None:
+        for number in islice(numbers, begin_at_once):
+            new = row(number, 1000.0 + number)
+            listing.rows[new.id] = new
+
+    listing = Listing([row(1, None), *(row(2000 + number, float(number)) for number in range(383))], between)
+    listing.nulls_last = True
+    assert row(1, None).id in await read(listing, LIVE, BY_START)
 
 
 @virtually
