@@ -13,10 +13,10 @@ from bridge.avro.conforming import Conformer
 from bridge.avro.framing import registry_prefix, single_object_prefix
 from bridge.avro.schemas import load
 from bridge.avro.shrinking import shrunk
-from bridge.avro.times import to_millis, to_text
 from bridge.core.blocking_task import ALLOWED_ACTIONS, Held
 from bridge.core.events import StatusEvent
 from bridge.core.task import Task, TaskDocument
+from bridge.core.times import to_millis, to_text
 from bridge.ports import Headers
 
 CONTENT_TYPE = b"application/avro"

@@ -8,8 +8,8 @@ from typing import Any
 from bridge.avro.framing import FramingError, JsonText, RegistryAvro, SingleObjectAvro, guid_text, unframe
 from bridge.avro.schemas import by_fingerprint, load
 from bridge.avro.source import SchemaSource
-from bridge.avro.times import from_millis, to_text
 from bridge.avro.writer_schema import SchemaRefusedError, UndecodedError, WriterSchema, writer_schema
+from bridge.core.times import from_millis, to_text
 from bridge.ports import Headers
 
 _TIMES = frozenset({"observed_at", "created", "timeout", "startTime", "endTime", "expiryTime"})

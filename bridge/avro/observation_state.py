@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bridge.avro.times import from_millis, to_millis
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.coordinates import Birth
 from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.core.task import task_at
+from bridge.core.times import from_millis, to_millis
 
 
 def part_text(part: OrderPart | SightedPart) -> str:

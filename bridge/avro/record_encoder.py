@@ -13,8 +13,9 @@ from bridge.avro.flat import nest
 from bridge.avro.framing import registry_prefix, single_object_prefix
 from bridge.avro.schemas import load
 from bridge.avro.shape import Shape
-from bridge.avro.times import parse_time, to_millis
+from bridge.avro.times import parse_time
 from bridge.core.requests import JsonValue
+from bridge.core.times import to_millis
 
 
 class RecordUnwritableError(ValueError):

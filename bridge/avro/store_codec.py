@@ -24,7 +24,6 @@ from bridge.avro.framing import FramingError, SingleObjectAvro, single_object_pr
 from bridge.avro.observation_state import part_text, to_part
 from bridge.avro.schemas import by_fingerprint, load
 from bridge.avro.store_state import lifecycle_document, to_lifecycle
-from bridge.avro.times import from_millis, to_millis
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import (
@@ -38,6 +37,7 @@ from bridge.core.lifecycle import (
     StoredRequest,
 )
 from bridge.core.observation_parts import OrderPart, SightedPart
+from bridge.core.times import from_millis, to_millis
 from bridge.errors import StoreConflict, StoreRecordUnreadable
 from bridge.ports import Headers, StoredRecord
 

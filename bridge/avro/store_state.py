@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from bridge.avro.times import to_millis
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, Unshown
+from bridge.core.times import to_millis
 
 _TIMES = (
     "received_at", "start_by", "watch_until", "wake_at", "intent_at", "first_intent_at", "unsure_since", "parked_at",

@@ -1,24 +1,14 @@
-"""Times between the wire and the bridge: milliseconds since the epoch, RFC 3339 text, aware UTC datetimes."""
+"""Times of records, as people and tools write them."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+from bridge.core.times import from_millis
+
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,3})\d*)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _DIGITS = re.compile(r"-?\d{1,18}", re.ASCII)
-
-
-def to_millis(time: datetime) -> int:
-    """Whole milliseconds since the epoch, rounded down."""
-    return (time - EPOCH) // _MILLISECOND
-
-
-def from_millis(millis: int) -> datetime:
-    """Aware UTC. Raises OverflowError beyond the years 1 to 9999."""
-    return EPOCH + timedelta(milliseconds=millis)
 
 
 def parse_time(value: object) -> datetime:
@@ -54,8 +44,3 @@ def _parse_text(text: str) -> datetime | int:
         return time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is not a time: {error}") from None
-
-
-def to_text(time: datetime) -> str:
-    """RFC 3339 of an aware UTC time, with milliseconds, e.g. ``2026-01-31T17:00:00.000Z``."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Container
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from bridge.catalogue.operation import Operation, TaskSign
@@ -14,6 +14,7 @@ from bridge.core.coordinates import OPERATION_KEY_PREFIX
 from bridge.core.external_limits import RESERVED_NAMESPACE
 from bridge.core.lifecycle import Doubt, Lifecycle
 from bridge.core.task import Task
+from bridge.core.times import from_millis
 
 CLOCK_MARGIN = timedelta(seconds=30)
 """How much earlier a start window begins: startTime is the server's, whose cells have a clock each, and what VCD tells
@@ -103,7 +104,7 @@ def may_have_made(doubt: Doubt, lifecycle: Lifecycle) -> bool:
 def may_be_forgotten(task: Task, remembered_since: datetime) -> bool:
     """Whether a request that had this Task may have ended so long ago that nobody remembers it."""
     end = task.document["endTime"]
-    return end is not None and datetime.fromtimestamp(end / 1000, UTC) < remembered_since + CLOCK_MARGIN
+    return end is not None and from_millis(end) < remembered_since + CLOCK_MARGIN
 
 
 def _told_by(operation: Operation | None, sign: TaskSign) -> bool:
@@ -129,7 +130,7 @@ def contradiction(task: Task, trace: Trace) -> str | None:
         return "an external task"
     if user is not None and user["name"] and user["name"].casefold() != trace.user_name.casefold():
         return f"of user {user['name']}"
-    if start is not None and datetime.fromtimestamp(start / 1000, UTC) < trace.since:
+    if start is not None and from_millis(start) < trace.since:
         return "began before the call"
     if name and name != trace.operation_name and name in trace.foreign_names:
         return f"is a {name}"

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 from bridge.core.events import StatusEvent
+from bridge.core.times import from_millis, to_text
 
 Scalar = str | int | bool | None
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_TEXT = dict.fromkeys((*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F), " ")
 """Control characters that columns of text refuse (NUL) or show as rubbish; tabs and line ends stay."""
 
@@ -64,7 +63,7 @@ def ticket_update(event: StatusEvent) -> dict[str, Scalar]:
         "user_name": _text(_member(task.get("user"), "name")),
         "started_at": _time(task.get("startTime")),
         "ended_at": _time(task.get("endTime")),
-        "observed_at": _time_text(event.observed_at),
+        "observed_at": to_text(event.observed_at),
         "result_reference_href": _text(_member(_member(task.get("result"), "resultReference"), "href")),
         "result_reference_id": _text(_member(_member(task.get("result"), "resultReference"), "id")),
         "result_reference_name": _text(_member(_member(task.get("result"), "resultReference"), "name")),
@@ -112,10 +111,6 @@ def _integer(value: object) -> int | None:
 def _time(millis: object) -> str | None:
     number = _integer(millis)
     try:
-        return _time_text(_EPOCH + timedelta(milliseconds=number)) if number is not None else None
+        return to_text(from_millis(number)) if number is not None else None
     except OverflowError:
         return None
-
-
-def _time_text(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -18,10 +18,10 @@ from bridge.avro.event_decoder import EventDecoder, EventUndecodableError, to_js
 from bridge.avro.framing import registry_prefix, single_object_prefix
 from bridge.avro.schemas import load
 from bridge.avro.shrinking import DROPPED
-from bridge.avro.times import to_millis
 from bridge.core.coordinates import Birth
 from bridge.core.events import Change, Outcome, Reason, StatusEvent
 from bridge.core.task import Task, empty_document
+from bridge.core.times import to_millis
 from tests.avro.documents import EVENTS
 from tests.avro.test_request_codec import Shelf
 

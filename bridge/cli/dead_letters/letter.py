@@ -7,8 +7,8 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from bridge.avro.times import from_millis, to_text
 from bridge.core.coordinates import Birth
+from bridge.core.times import from_millis, to_text
 from bridge.engine.dead_letters import Digest, read
 
 if TYPE_CHECKING:

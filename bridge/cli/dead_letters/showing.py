@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bridge.avro.times import to_text
 from bridge.cli.console import note, printable, write, write_table
 from bridge.cli.dead_letters.letter import Letter, document_of
+from bridge.core.times import to_text
 
 if TYPE_CHECKING:
     from bridge.kafka.clients import ReadRecord

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.avro.times import to_text
 from bridge.cli.console import out_console, printable, write
 from bridge.cli.requests.advice import Judge, Possible
 from bridge.cli.requests.words import document_of, kind_of, length, name_of, since_of, where_of, why_of
@@ -16,6 +15,7 @@ from bridge.core.deciding import next_wake
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.core.rules import Rules
+from bridge.core.times import to_text
 
 _MOST_AHEAD = 10
 _CALLING = frozenset({Kind.ACTION_REQUEST, Kind.EXTERNAL_TASK})
@@ -247,6 +247,6 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _time(value: object) -> object:
-    from bridge.avro.times import from_millis
+    from bridge.core.times import from_millis
 
     return to_text(from_millis(value)) if isinstance(value, int) else value

@@ -52,7 +52,7 @@ async def told_of(settings: Settings, connection: KafkaConfig, one: Lifecycle | 
 
 def began_at(connection: KafkaConfig, one: Lifecycle | Ended) -> datetime | None:
     """When its story can have begun; None: nobody knows, so all of it is read."""
-    from bridge.avro.times import from_millis
+    from bridge.core.times import from_millis
     from bridge.kafka.looking import record_at
 
     if isinstance(one, Lifecycle):

@@ -6,9 +6,9 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.avro.times import to_text
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
 from bridge.core.observation_parts import OrderPart, SightedPart
+from bridge.core.times import to_text
 
 _UUID_TAIL = re.compile(r"([0-9a-fA-F]{8})-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _KINDS = {

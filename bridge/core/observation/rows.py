@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from bridge.core.answers import TaskRecord
 from bridge.core.task import ReferenceDocument, Task, empty_document
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+from bridge.core.times import to_millis
 
 
 def as_task(row: TaskRecord) -> Task:
@@ -38,4 +36,4 @@ def _reference(told: str | None, name: str | None) -> ReferenceDocument | None:
 
 
 def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // _MILLISECOND
+    return to_millis(moment) if moment is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
@@ -12,9 +12,8 @@ from bridge.core.observation.order import order_part
 from bridge.core.observation_parts import SightedPart, whole_millis
 from bridge.core.story import Story
 from bridge.core.task import Task
+from bridge.core.times import from_millis
 from bridge.errors import InvariantViolation
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def first_sight(now: datetime, order: Lifecycle, part: SightedPart, kind: Kind) -> Lifecycle:
@@ -63,7 +62,7 @@ def forget(story: Story) -> None:
 def end_time(task: Task) -> datetime | None:
     """When the Task ended, on VCD's clock; None where VCD does not say."""
     ended_at = task.document["endTime"]
-    return _EPOCH + timedelta(milliseconds=ended_at) if ended_at is not None else None
+    return from_millis(ended_at) if ended_at is not None else None
 
 
 def is_past(order: Lifecycle, ended_at: datetime | None) -> bool:

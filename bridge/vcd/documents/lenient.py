@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from bridge.core.requests import JsonValue
+from bridge.core.times import to_millis
 
 Json = dict[str, JsonValue]
 
@@ -83,10 +84,7 @@ def instant(value: JsonValue) -> datetime | None:
 def milliseconds(value: JsonValue) -> int | None:
     """A time as milliseconds since the epoch."""
     found = instant(value)
-    return None if found is None else (found - _EPOCH) // timedelta(milliseconds=1)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    return None if found is None else to_millis(found)
 
 
 def members(value: JsonValue) -> list[Json]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
 from bridge.core.task import normal_status
+from bridge.core.times import to_text
 from bridge.vcd.documents.documents import Document
 from bridge.vcd.documents.lenient import Json, instant, integer, members, name, text, uuid_in
 from bridge.vcd.documents.wire import task_urn, task_uuid
@@ -44,7 +45,7 @@ def compare(selector: str, operator: str, value: str, api_version: str) -> str:
 
 def timestamp(moment: datetime) -> str:
     """A time as filters take it: UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return to_text(moment.astimezone(UTC))
 
 
 def task_query_target(
