@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -14,6 +14,7 @@ from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.found import Found
 from bridge.core.inputs import AnyInput, CancelAnswered
 from bridge.core.lifecycle import Doubt, Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.engine.endings import Endings
 from bridge.engine.lanes import Lanes
 from bridge.engine.sightings import Sightings
 from bridge.engine.undecided import Undecided
@@ -92,7 +93,7 @@ class OwnedPartition:
         """Monotonic time before which nothing of it is tried again: its records were not acknowledged."""
 
         self._by_name: dict[str, Birth] = {}
-        self._ended: OrderedDict[str, Ended] = OrderedDict()
+        self._endings = Endings()
         self.doubts: list[Doubt] = []  # what those that have ended may have left behind, the oldest call first
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -102,18 +103,18 @@ class OwnedPartition:
         birth = self._by_name.get(name)
         if birth is not None:
             return self.lifecycles[birth]
-        return self._ended.get(name)
+        return self._endings.get(name)
 
     def holder_of(self, task_id: str) -> Birth | None:
         """Whose Task it is, of those that are open or remembered."""
         if task_id not in self.claimed:
             return None
-        everybody: Iterator[Lifecycle | Ended] = chain(self.lifecycles.values(), self._ended.values())
+        everybody: Iterator[Lifecycle | Ended] = chain(self.lifecycles.values(), self._endings)
         return next((one.birth for one in everybody if one.task_id == task_id), None)
 
     def ended_about(self, lane: str | None) -> Iterator[Ended]:
         """The remembered endings of requests that have done something to this blocking task, the latest first."""
-        return (one for one in reversed(self._ended.values()) if one.decided is not None and one.decided.lane == lane)
+        return self._endings.about(lane)
 
     @property
     def open_count(self) -> int:
@@ -204,8 +205,7 @@ class OwnedPartition:
             return
         if ended.task_id:
             self.claimed.add(ended.task_id)
-        self._ended[ended.name] = ended
-        self._ended.move_to_end(ended.name)
+        self._endings.put(ended.name, ended)
 
     def _keep_in_mind(self, doubt: Doubt) -> None:
         """Apart from the ids, which a request sent again takes over."""
@@ -218,13 +218,8 @@ class OwnedPartition:
     def forget_before(self, moment: datetime) -> int:
         """Drop what ended before ``moment`` (the end of the dedupe window). Returns how many."""
         dropped = 0
-        while self._ended:
-            name, oldest = next(iter(self._ended.items()))
-            if oldest.ended_at >= moment:
-                break
-            del self._ended[name]
-            if oldest.task_id:
-                self.claimed.discard(oldest.task_id)
+        for ended in self._endings.drop_before(moment):
+            self.claimed.discard(ended.task_id or "")
             dropped += 1
         return dropped
 
@@ -253,7 +248,7 @@ class OwnedPartition:
                 self.pending_controls.setdefault(after.target_request_id or "", []).append(after.birth)
         elif after.name is not None and after.name not in self._by_name and not after.left_over:
             self._by_name[after.name] = after.birth
-            self._ended.pop(after.name, None)
+            self._endings.drop(after.name)
 
     def _forget(self, before: Lifecycle) -> None:
         del self.lifecycles[before.birth]
