@@ -16,11 +16,10 @@ from bridge.core.answers import (
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.task import ReferenceDocument, Task, task_at
 from bridge.vcd.config import VcdConfig
-from bridge.vcd.documents.documents import Document
 from bridge.vcd.documents.errors import Refusal
-from bridge.vcd.documents.lenient import Json, instant, integer, members, name, uuid_in
+from bridge.vcd.documents.lenient import Json, instant, members, name, uuid_in
 from bridge.vcd.documents.wire import read_reference, task_href, task_urn, task_uuid_of_href
-from bridge.vcd.reading.queries import MAX_PAGE_SIZE, records_of
+from bridge.vcd.reading.queries import MAX_PAGE_SIZE, records_of, total_of
 from bridge.vcd.reading.reader import GONE, Reader
 
 URN = "urn:vcloud:blockingTask:"
@@ -59,7 +58,7 @@ class Blocking:
             return ReadRefused(answer.status, f"blocking task query: {answer.message}")
         document, server_time = answer
         rows = tuple(row for one in records_of(document) if (row := self._row(one)) is not None)
-        return BlockingPage(rows, _total(document, number, len(rows)), server_time)
+        return BlockingPage(rows, total_of(document, number, MAX_PAGE_SIZE, len(rows)), server_time)
 
     def _document(self, document: Json, uuid: str) -> BlockingTask:
         links = (one for one in members(document.get("link")) if name(one.get("rel")) == "task")
@@ -105,8 +104,3 @@ def _reference(told: str | None, kind: str, called: str | None) -> ReferenceDocu
         return None
     href = told if told is not None and "://" in told else None
     return {"href": href, "id": f"urn:vcloud:{kind}:{uuid}" if uuid is not None else None, "type": None, "name": called}
-
-
-def _total(document: Document, number: int, rows: int) -> int:
-    total = integer(document.content.get("total"))
-    return total if total is not None else (number - 1) * MAX_PAGE_SIZE + rows

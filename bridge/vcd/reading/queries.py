@@ -99,16 +99,20 @@ def _alternatives(query: TaskQuery, one: Callable[[str, str, str], str], base_ur
 
 def read_task_page(document: Document, query: TaskQuery, server_time: datetime | None) -> TaskPage:
     """A page of rows, whether they came with ids or hrefs, as JSON or XML; a row that names no Task is left out."""
-    content = document.content
     rows = [record for one in records_of(document) if (record := _record(one)) is not None]
-    total = integer(content.get("total"))
-    page = integer(content.get("page"))
+    page = integer(document.content.get("page"))
     return TaskPage(
         records=tuple(rows),
         page=page if page is not None else query.page,
-        total=total if total is not None else (query.page - 1) * query.page_size + len(rows),
+        total=total_of(document, query.page, query.page_size, len(rows)),
         server_time=server_time,
     )
+
+
+def total_of(document: Document, page: int, page_size: int, rows: int) -> int:
+    """How many rows all pages of the query have together; where VCD does not say, those up to this page."""
+    total = integer(document.content.get("total"))
+    return total if total is not None else (page - 1) * page_size + rows
 
 
 def records_of(document: Document) -> list[Json]:
