@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from bridge.core.answers import Unavailable
+from bridge.core.answers import ReadRefused, ReferenceAbsent, Unavailable
 from bridge.core.coordinates import Birth
-from bridge.core.inputs import ReferenceUnanswered
+from bridge.core.inputs import NotReferenced, ReferenceUnanswered
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Backoff
 from bridge.engine.partition import OwnedPartition
@@ -78,3 +78,10 @@ class Asking:
                 asked.unanswered(ReferenceUnanswered(field, reading.message), self._clock.now())
             await self._clock.sleep(delay.total_seconds())
         return None
+
+
+def not_referenced(field: str, reading: ReferenceAbsent | ReadRefused) -> NotReferenced:
+    """That VCD shows nothing under what ``field`` of the record names, in VCD's words."""
+    if isinstance(reading, ReadRefused):
+        return NotReferenced(field, f"VCD answered {reading.http_status}: {reading.message}")
+    return NotReferenced(field, reading.message)

@@ -7,7 +7,7 @@ from bridge.core.inputs import NotReferenced, OrganizationKnown
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.observation_parts import EVERYTHING
 from bridge.core.task import TaskStatus
-from bridge.engine.asking import Asking, Tell
+from bridge.engine.asking import Asking, Tell, not_referenced
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import Clock, VcdGateway
 
@@ -39,10 +39,8 @@ class OrganizationReads:
         match reading:
             case ReferenceRead(uuid=uuid):
                 return await self._known(uuid)
-            case ReferenceAbsent(message=message):
-                return NotReferenced(FIELD, message)
-            case ReadRefused(http_status=status, message=message):
-                return NotReferenced(FIELD, f"VCD answered {status}: {message}")
+            case ReferenceAbsent() | ReadRefused():
+                return not_referenced(FIELD, reading)
             case Unavailable():
                 return reading
 

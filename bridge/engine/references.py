@@ -6,7 +6,7 @@ from bridge.core.answers import ReadRefused, ReferenceAbsent, ReferenceKind, Ref
 from bridge.core.external import documents
 from bridge.core.inputs import NotReferenced, Referenced
 from bridge.core.lifecycle import Lifecycle, StoredRequest
-from bridge.engine.asking import Asked, Asking, Tell
+from bridge.engine.asking import Asked, Asking, Tell, not_referenced
 from bridge.engine.partition import OwnedPartition
 from bridge.ports import VcdGateway
 
@@ -46,10 +46,6 @@ class References:
     ) -> ReferenceRead | NotReferenced | None:
         reading: ReferenceRead | ReferenceAbsent | ReadRefused | None
         reading = await self._asking.answer(asked, kind.value, lambda: self._gateway.read_reference(kind, text))
-        match reading:
-            case ReferenceAbsent(message=message):
-                return NotReferenced(kind.value, message)
-            case ReadRefused(http_status=status, message=message):
-                return NotReferenced(kind.value, f"VCD answered {status}: {message}")
-            case _:
-                return reading
+        if isinstance(reading, ReferenceAbsent | ReadRefused):
+            return not_referenced(kind.value, reading)
+        return reading
