@@ -59,7 +59,11 @@ def decide_blocking(now: datetime, lifecycle: Lifecycle, event: BlockingInput) -
 
 
 def ended_as(blocking: BlockingTask, task: Task | None, at: datetime) -> BlockingState:
-    """How a blocking task that is gone was decided, concluded from the Task behind it. ``at``: VCD's time by which."""
+    """How a blocking task that is gone was decided, concluded from the Task behind it. ``at``: VCD's time by which.
+
+    A decision of shortly before the time was up, seen after it, is not told apart from the time-out: VCD does not say
+    when it was made.
+    """
     state = _BY_STATUS.get(normal_status(task.status or "")) if task is not None else None
     if task is None or state is None:
         return BlockingState.GONE

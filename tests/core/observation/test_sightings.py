@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.catalogue.operation import Recovery
 from bridge.core.blocking_task import BlockingState, BlockingTask
 from bridge.core.commands import Decision
 from bridge.core.deciding import decide, next_wake
@@ -32,7 +33,8 @@ from bridge.core.task import Task, rank, task_at
 from tests.core.observation.orders import ALL_RULES, NOW, RULES, VCD_NOW, followed, seconds, task
 
 ORDER = followed()
-FACTS = OperationFacts(recovery=None)  # type: ignore[arg-type]  # nothing is called
+FACTS = OperationFacts(Recovery.IDEMPOTENT)
+"""Nothing is called."""
 
 
 def opened(seen: Task, order: Lifecycle = ORDER) -> Decision:
@@ -173,6 +175,13 @@ def test_more_time_is_told() -> None:
 )
 def test_the_task_behind_tells_what_was_decided(status: str, late: float, state: BlockingState) -> None:
     assert ended_as(blocking(), task(status=status), VCD_NOW + seconds(late)) is state
+
+
+def test_a_decision_just_in_time_that_is_seen_late_looks_like_the_time_out() -> None:
+    """VCD does not say when it was made; what the time-out does not do, it has not done."""
+    waits, at = blocking(action="resume"), VCD_NOW + seconds(700)
+    assert ended_as(waits, task(status="running"), at) is BlockingState.TIMED_OUT
+    assert ended_as(waits, task(status="aborted"), at) is BlockingState.ABORTED
 
 
 def test_a_decision_in_time_is_none_of_the_clock_though_it_is_seen_late() -> None:
