@@ -11,7 +11,8 @@ import pytest
 
 from tests.examples.running import Example, examples
 from tests.support.approvals import ApprovalSite, running_approval_site
-from tests.support.kafka import KafkaNode, create_topics, unique
+from tests.support.kafka import KafkaNode
+from tests.support.observation import make_observation_topics, observation_names, observe
 from tests.support.simulator import acme_vapp
 
 RULES = """
@@ -32,18 +33,14 @@ reason = "never reached: the first rule that fits decides"
 @pytest.fixture
 def site(kafka: KafkaNode, tmp_path: Path) -> Iterator[ApprovalSite]:
     """A bridge that announces what acme's people have waiting, and takes decisions."""
-    names = {name: unique(name) for name in ("observations", "observed_tasks", "blocking_tasks")}
+    names = observation_names()
     observing = {"enabled": True, "interval_seconds": 0.3}
     with running_approval_site(
         kafka.bootstrap, tmp_path, partitions=1, topics=names, observation=observing
     ) as running:  # fmt: skip
-        source = names["observations"]
-        store = [f"{running.group}.{source}.{kind}" for kind in ("changelog", "ended")]
-        compacted = {name: {"cleanup.policy": "compact"} for name in (source, store[0])}
-        create_topics(kafka.bootstrap, dict.fromkeys((*names.values(), *store), 1), configs=compacted)
+        make_observation_topics(running, names)
         running.start().wait_ready()
-        running.producer.produce(source, b'{"action": "start", "blocking_tasks": true}', "acme")
-        running.producer.flush(20)
+        observe(running, names, "acme", blocking_tasks=True)
         yield running
 
 

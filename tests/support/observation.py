@@ -23,9 +23,10 @@ def make_observation_topics(site: Site, names: Mapping[str, str]) -> None:
     create_topics(site.bootstrap, topics, replication=site.replication, configs=compacted)
 
 
-def observe(site: Site, names: Mapping[str, str], *organizations: str) -> None:
+def observe(site: Site, names: Mapping[str, str], *organizations: str, blocking_tasks: bool = False) -> None:
     """Start observing, and wait until each has begun."""
+    record = b'{"action": "start", "blocking_tasks": true}' if blocking_tasks else b'{"action": "start"}'
     for organization in organizations:
-        site.producer.produce(names["observations"], b'{"action": "start"}', organization)
+        site.producer.produce(names["observations"], record, organization)
     assert site.producer.flush(30) == 0
     site.wait_events(lambda told: sum(one["change"] == "accepted" for one in told) >= len(organizations))
