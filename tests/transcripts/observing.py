@@ -37,13 +37,13 @@ from bridge.core.observation_rules import ObservationRules
 from bridge.core.opening import Asker
 from bridge.core.seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import Task, empty_document
+from bridge.core.times import to_millis
 from tests.transcripts.reading import Arguments
 
 ObservationInput = OrderInput | ObservedInput | BlockingInput
 OPENED = frozenset({"observation", "observed", "blocking"})
 ORG_UUID = "33333333-3333-4333-8333-333333333333"
 URN, BLOCKING_URN = "urn:vcloud:task:t1", "urn:vcloud:blockingTask:b1"
-EPOCH_1970 = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def opened(now: datetime, who: Asker, verb: str, arguments: Arguments) -> Decision:
@@ -121,7 +121,7 @@ def _task(now: datetime, arguments: Arguments) -> Task:
     document["id"], document["status"] = URN, arguments.get("status", "running")
     document["progress"] = int(arguments["progress"]) if "progress" in arguments else None
     if "ended" in arguments:
-        document["endTime"] = (now + _seconds(arguments["ended"]) - EPOCH_1970) // timedelta(milliseconds=1)
+        document["endTime"] = to_millis(now + _seconds(arguments["ended"]))
     return Task(document)
 
 

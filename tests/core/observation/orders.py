@@ -14,6 +14,7 @@ from bridge.core.observation_rules import ObservationRules
 from bridge.core.opening import Asker
 from bridge.core.rules import Rules
 from bridge.core.task import Task, empty_document
+from bridge.core.times import to_millis
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 """On the bridge's clock."""
@@ -21,7 +22,6 @@ VCD_NOW = NOW + timedelta(seconds=3)
 RULES = ObservationRules()
 ALL_RULES = Rules(observation=RULES)
 ORG_UUID = "11111111-1111-4111-8111-111111111111"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def seconds(count: float) -> timedelta:
@@ -59,5 +59,5 @@ def task(
     document["status"] = status
     document["progress"] = progress
     document["cancelRequested"] = cancel
-    document["endTime"] = round((ended - _EPOCH) / timedelta(milliseconds=1)) if ended is not None else None
+    document["endTime"] = to_millis(ended) if ended is not None else None
     return Task(document)
