@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Message
-
 from tests.support.bridge import Site
-from tests.support.checker.evidence import Evidence, InputRecord, Write
-from tests.support.gathering import changelog_of, endings_of, offsets_of
-from tests.support.kafka import create_topics, read
+from tests.support.checker.evidence import Evidence, InputRecord
 from tests.support.simulator import Reply, acme_vapp, running_simulator
 
 OPERATIONS = {
@@ -29,10 +25,7 @@ class ApprovalSite(Site):
 
     def __post_init__(self) -> None:
         Site.__post_init__(self)
-        changelog = f"{self.group}.{self.approvals}.changelog"
-        topics = dict.fromkeys((changelog, f"{self.group}.{self.approvals}.ended", self.approvals), self.partitions)
-        configs = {changelog: {"cleanup.policy": "compact"}}
-        create_topics(self.bootstrap, topics, replication=self.replication, configs=configs)
+        self.make_input(self.approvals)
         named = {"approvals": self.approvals, **self.settings.get("topics", {})}
         self.settings = {**self.settings, "topics": named, "approvals": {"enabled": True}}
 
@@ -41,8 +34,8 @@ class ApprovalSite(Site):
         return f"{self.group}.approvals"
 
     @property
-    def input_topics(self) -> tuple[str, ...]:
-        return self.requests, self.approvals
+    def further_inputs(self) -> tuple[str, ...]:
+        return (self.approvals,)
 
     def hold(self, *numbers: int, seconds: float = 3600.0, action: str = "resume") -> list[str]:
         """What a person of acme asks of these vApps is held. Ids of the blocking tasks, in the same order."""
@@ -81,25 +74,8 @@ class ApprovalSite(Site):
 
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
-    def passed(self) -> dict[tuple[str, int], int]:
-        return {**Site.passed(self), **offsets_of(self.bootstrap, self.group, self.approvals, self.partitions)}
-
-    def read_inputs(self) -> list[InputRecord]:
-        return [*Site.read_inputs(self), *map(self._record, read(self.bootstrap, self.approvals))]
-
-    def _record(self, message: Message) -> InputRecord:
-        place = message.topic() or "", message.partition() or 0, message.offset() or 0
-        return InputRecord(*place, self.documents.get(message.value() or b""))
-
-    def read_changelog(self) -> list[Write]:
-        """Of both inputs."""
-        changelog = f"{self.group}.{self.approvals}.changelog"
-        return [*Site.read_changelog(self), *changelog_of(self.bootstrap, changelog, self.approvals)]
-
     def evidence(self, *, allow_open: bool = False) -> Evidence:
         evidence = Site.evidence(self, allow_open=allow_open)
-        evidence.ended = [*evidence.ended, *endings_of(self.bootstrap, f"{self.group}.{self.approvals}.ended")]
-        evidence.offsets = self.passed()
         evidence.decided = self._decided()
         return evidence
 

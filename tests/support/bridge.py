@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 
 from bridge.catalogue.load import load
 from bridge.kafka.messages import headers_of
@@ -107,7 +107,11 @@ class BridgeProcess:
 
 @dataclass(slots=True)
 class Site:
-    """One group of bridges with topics of their own, on a shared Kafka, with a simulator of their own."""
+    """One group of bridges with topics of their own, on a shared Kafka, with a simulator of their own.
+
+    A subclass whose bridges read more than requests names the ``further_inputs``, and says by ``_record`` what their
+    records are.
+    """
 
     bootstrap: str
     simulator: Simulator
@@ -151,7 +155,12 @@ class Site:
     @property
     def input_topics(self) -> tuple[str, ...]:
         """All that the bridges read."""
-        return (self.requests,)
+        return self.requests, *self.further_inputs
+
+    @property
+    def further_inputs(self) -> tuple[str, ...]:
+        """Those besides that of the requests."""
+        return ()
 
     @property
     def events(self) -> str:
@@ -168,7 +177,7 @@ class Site:
 
     @property
     def changelog(self) -> str:
-        return f"{self.group}.{self.requests}.changelog"
+        return self.store_of(self.requests)[0]
 
     @property
     def control(self) -> str:
@@ -176,7 +185,20 @@ class Site:
 
     @property
     def ended(self) -> str:
-        return f"{self.group}.{self.requests}.ended"
+        return self.store_of(self.requests)[1]
+
+    def store_of(self, source: str) -> tuple[str, str]:
+        """Changelog and ended topic of an input."""
+        return f"{self.group}.{source}.changelog", f"{self.group}.{source}.ended"
+
+    def make_input(self, source: str, *outputs: str, is_compacted: bool = False) -> None:
+        """One more input with its store, and more outputs."""
+        changelog, ended = self.store_of(source)
+        compacted = (changelog, source) if is_compacted else (changelog,)
+        create_topics(
+            self.bootstrap, dict.fromkeys((source, changelog, ended, *outputs), self.partitions),
+            replication=self.replication, configs={topic: {"cleanup.policy": "compact"} for topic in compacted},
+        )  # fmt: skip
 
     # --- processes ------------------------------------------------------------------------------------------------
 
@@ -272,11 +294,16 @@ class Site:
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
     def read_inputs(self) -> list[InputRecord]:
-        """The records that the topic holds, also what a producer sent twice without knowing."""
-        return [
-            InputRecord(self.requests, one.partition() or 0, one.offset() or 0, self.documents.get(one.value() or b""))
-            for one in read(self.bootstrap, self.requests)
-        ]
+        """The records that the topics hold, also what a producer sent twice without knowing."""
+        further = (one for topic in self.further_inputs for one in read(self.bootstrap, topic))
+        return [*map(self._request, read(self.bootstrap, self.requests)), *map(self._record, further)]
+
+    def _request(self, message: Message) -> InputRecord:
+        return InputRecord(*place_of(message), self.documents.get(message.value() or b""))
+
+    def _record(self, message: Message) -> InputRecord:
+        """One of ``further_inputs``."""
+        return self._request(message)
 
     def read_events(self) -> list[dict[str, Any]]:
         messages = (one for topic in self.event_topics for one in read(self.bootstrap, topic))
@@ -317,8 +344,11 @@ class Site:
             time.sleep(0.1)  # offsets are polled: there is nothing to be woken by
 
     def passed(self) -> dict[tuple[str, int], int]:
-        """The group's committed offsets, of every input that ``inputs`` has records of."""
-        return offsets_of(self.bootstrap, self.group, self.requests, self.partitions)
+        """The group's committed offsets, of every input."""
+        found: dict[tuple[str, int], int] = {}
+        for topic in self.input_topics:
+            found |= offsets_of(self.bootstrap, self.group, topic, self.partitions)
+        return found
 
     def wait_events(
         self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60.0
@@ -352,7 +382,7 @@ class Site:
             dead_letters=dead_letters_of(self.bootstrap, self.dead_letters),
             writes=self.read_changelog(),
             ended=self.read_ended(),
-            offsets=offsets_of(self.bootstrap, self.group, self.requests, self.partitions),
+            offsets=self.passed(),
             operations=operation_facts(load()),
             tasks=tasks_of(self.simulator, ledger),
             ticket_updates=self.read_ticket_updates(),
@@ -369,12 +399,16 @@ class Site:
         return [json.loads(one.value() or b"")["event_id"] for one in read(self.bootstrap, topic)] if topic else None
 
     def read_ended(self) -> list[EndedRecord]:
-        """What the store remembers of ended requests."""
-        return endings_of(self.bootstrap, self.ended)
+        """What the store remembers of what has ended."""
+        return [one for topic in self.input_topics for one in endings_of(self.bootstrap, self.store_of(topic)[1])]
 
     def read_changelog(self) -> list[Write]:
-        """The changelog's whole history."""
-        return changelog_of(self.bootstrap, self.changelog, self.requests)
+        """The changelogs' whole history."""
+        return [
+            write
+            for topic in self.input_topics
+            for write in changelog_of(self.bootstrap, self.store_of(topic)[0], topic)
+        ]
 
     def store(self) -> dict[str, str]:
         """Open lifecycles in the store, with their phases."""
@@ -411,6 +445,11 @@ def running_site(
             yield site
         finally:
             site.close()
+
+
+def place_of(message: Message) -> tuple[str, int, int]:
+    """Topic, partition and offset."""
+    return message.topic() or "", message.partition() or 0, message.offset() or 0
 
 
 def _place(record: InputRecord) -> tuple[int, int]:

@@ -13,10 +13,9 @@ from typing import Any
 from confluent_kafka import Message
 
 from bridge.avro.external_document import external_key
-from tests.support.bridge import Site
-from tests.support.checker.evidence import Evidence, ExternalRecord, InputRecord, Write
-from tests.support.gathering import changelog_of, endings_of, external_tasks_of, offsets_of
-from tests.support.kafka import create_topics, read
+from tests.support.bridge import Site, place_of
+from tests.support.checker.evidence import Evidence, ExternalRecord, InputRecord
+from tests.support.gathering import external_tasks_of
 from tests.support.simulator import ACME_ORG, running_simulator
 
 NAMESPACE = "com.example.tickets"
@@ -28,10 +27,7 @@ class ExternalSite(Site):
 
     def __post_init__(self) -> None:
         Site.__post_init__(self)
-        store = dict.fromkeys((f"{self.group}.{self.external}.changelog", f"{self.group}.{self.external}.ended"), 0)
-        partitions = {**dict.fromkeys(store, self.partitions), self.external: self.partitions}
-        configs = {f"{self.group}.{self.external}.changelog": {"cleanup.policy": "compact"}}
-        create_topics(self.bootstrap, partitions, replication=self.replication, configs=configs)
+        self.make_input(self.external)
         topics = {"external_tasks": self.external, **self.settings.get("topics", {})}
         external = {
             "service_namespace": NAMESPACE,
@@ -46,8 +42,8 @@ class ExternalSite(Site):
         return f"{self.group}.external"
 
     @property
-    def input_topics(self) -> tuple[str, ...]:
-        return self.requests, self.external
+    def further_inputs(self) -> tuple[str, ...]:
+        return (self.external,)
 
     def command(self, command: str, key: str | None, /, **fields: Any) -> InputRecord:
         """Send one command and wait for its acknowledgement."""
@@ -71,24 +67,12 @@ class ExternalSite(Site):
 
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
-    def read_inputs(self) -> list[InputRecord]:
-        return [*Site.read_inputs(self), *map(self._record, read(self.bootstrap, self.external))]
-
     def _record(self, message: Message) -> ExternalRecord:
         key, value = external_key(message.key()), message.value() or b""
-        place = message.topic() or "", message.partition() or 0, message.offset() or 0
-        return ExternalRecord(*place, self.documents.get(value), key if isinstance(key, str) else None)
-
-    def read_changelog(self) -> list[Write]:
-        """Of both inputs."""
-        external = changelog_of(self.bootstrap, f"{self.group}.{self.external}.changelog", self.external)
-        return [*Site.read_changelog(self), *external]
+        return ExternalRecord(*place_of(message), self.documents.get(value), key if isinstance(key, str) else None)
 
     def evidence(self, *, allow_open: bool = False) -> Evidence:
         evidence = Site.evidence(self, allow_open=allow_open)
-        evidence.ended = [*evidence.ended, *endings_of(self.bootstrap, f"{self.group}.{self.external}.ended")]
-        offsets = offsets_of(self.bootstrap, self.group, self.external, self.partitions)
-        evidence.offsets = {**evidence.offsets, **offsets}
         evidence.group = self.group
         evidence.external_tasks = external_tasks_of(self.simulator)
         return evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.support.bridge import Site
-from tests.support.kafka import create_topics, unique
+from tests.support.kafka import unique
 
 
 def observation_names() -> dict[str, str]:
@@ -16,11 +16,7 @@ def observation_names() -> dict[str, str]:
 
 def make_observation_topics(site: Site, names: Mapping[str, str]) -> None:
     """With the store of the input, as many partitions as the site's others have."""
-    source = names["observations"]
-    changelog, ended = f"{site.group}.{source}.changelog", f"{site.group}.{source}.ended"
-    compacted = {name: {"cleanup.policy": "compact"} for name in (source, changelog)}
-    topics = dict.fromkeys((*names.values(), changelog, ended), site.partitions)
-    create_topics(site.bootstrap, topics, replication=site.replication, configs=compacted)
+    site.make_input(names["observations"], names["observed_tasks"], names["blocking_tasks"], is_compacted=True)
 
 
 def observe(site: Site, names: Mapping[str, str], *organizations: str, blocking_tasks: bool = False) -> None:

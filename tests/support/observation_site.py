@@ -13,11 +13,10 @@ from typing import Any
 from confluent_kafka import Message
 
 from bridge.kafka.messages import headers_of
-from tests.support.bridge import Site
-from tests.support.checker.evidence import Evidence, InputRecord, ObservationRecord, VcdTask, Write
+from tests.support.bridge import Site, place_of
+from tests.support.checker.evidence import Evidence, ObservationRecord, VcdTask
 from tests.support.decoding import decoded
-from tests.support.gathering import changelog_of, endings_of, offsets_of
-from tests.support.kafka import Tail, read
+from tests.support.kafka import Tail
 from tests.support.observation import make_observation_topics, observation_names, observe
 
 EVERYTHING = "*"
@@ -45,8 +44,8 @@ class ObservationSite(Site):
         return self.names["observations"]
 
     @property
-    def input_topics(self) -> tuple[str, ...]:
-        return self.requests, self.observations
+    def further_inputs(self) -> tuple[str, ...]:
+        return (self.observations,)
 
     @property
     def event_topics(self) -> tuple[str, ...]:
@@ -87,27 +86,13 @@ class ObservationSite(Site):
         """URNs of all that VCD shows."""
         return {task_id for task_id, _, _ in self._rows()}
 
-    def passed(self) -> dict[tuple[str, int], int]:
-        return {**Site.passed(self), **offsets_of(self.bootstrap, self.group, self.observations, self.partitions)}
-
-    def read_inputs(self) -> list[InputRecord]:
-        return [*Site.read_inputs(self), *map(self._record, read(self.bootstrap, self.observations))]
-
     def _record(self, message: Message) -> ObservationRecord:
-        place = message.topic() or "", message.partition() or 0, message.offset() or 0
         key, value = (message.key() or b"").decode(), message.value()
-        return ObservationRecord(*place, self.documents.get(value or b""), key, is_tombstone=value is None)
-
-    def read_changelog(self) -> list[Write]:
-        """Of both inputs."""
-        changelog = f"{self.group}.{self.observations}.changelog"
-        return [*Site.read_changelog(self), *changelog_of(self.bootstrap, changelog, self.observations)]
+        return ObservationRecord(*place_of(message), self.documents.get(value or b""), key, is_tombstone=value is None)
 
     def evidence(self, *, allow_open: bool = False) -> Evidence:
         evidence = Site.evidence(self, allow_open=allow_open)
         evidence.judged_at = time.time()
-        evidence.ended = [*evidence.ended, *endings_of(self.bootstrap, f"{self.group}.{self.observations}.ended")]
-        evidence.offsets = self.passed()
         evidence.tasks = {**evidence.tasks, **{task_id: _task(uuid, row) for task_id, uuid, row in self._rows()}}
         evidence.lists_late_seconds = self.lists_late_seconds
         return evidence
