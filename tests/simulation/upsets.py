@@ -75,8 +75,8 @@ class Upsets:
             for partition, (ahead, before) in right.items():
                 self._set(partition, before)
                 refused = Refusal(topic=partition.topic, partition=partition.partition, since=since, until=_now())
-                # What retention has taken away meanwhile is skipped by nobody.
-                if ahead > self.world.kafka.log(partition).start:
+                # What retention has taken away meanwhile is skipped by nobody; work without a cursor is refused anyway.
+                if before is None or ahead > self.world.kafka.log(partition).start:
                     self.refused.append(refused)
 
     def _set(self, partition: TopicPartition, offset: tuple[int, str] | None) -> None:

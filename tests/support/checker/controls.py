@@ -99,9 +99,9 @@ def _shows(joined: Joined, record: InputRecord, target: str, since: float) -> bo
         case "cancel":
             return ended in _CANCELED or _is_wanted_from(joined, record, writes)
         case "resolve":
-            return ended == "resolved" or _left_parking(writes, since)
+            return ended == "resolved" or _left_parking(joined, target, since)
         case _:
-            return _left_parking(writes, since)
+            return _left_parking(joined, target, since)
 
 
 def _is_wanted_from(joined: Joined, record: InputRecord, writes: list[StateWrite]) -> bool:
@@ -121,11 +121,14 @@ def _is_heard(joined: Joined, record: ExternalRecord, target: str) -> bool:
     )
 
 
-def _left_parking(writes: list[StateWrite], since: float) -> bool:
-    parked = [index for index, write in enumerate(writes) if write.phase == "parked"]
-    return any(
-        write.at >= since and write.phase != "parked" for index in parked for write in writes[index + 1 : index + 2]
-    )
+def _left_parking(joined: Joined, target: str, since: float) -> bool:
+    """It was parked, and put back by what was written next; where that waited already, by the very same step."""
+    writes = joined.states.get(target, [])
+    after = [writes[index + 1] for index, write in enumerate(writes[:-1]) if write.phase == "parked"]
+    for event in joined.stories.get(target, ()):
+        if event["change"] == "parked":
+            after += [write for write in writes if write.sequence >= event["sequence"]][:1]
+    return any(write.at >= since and write.phase != "parked" for write in after)
 
 
 def cancels_reach_vcd(joined: Joined) -> Iterator[Violation]:

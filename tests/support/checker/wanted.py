@@ -12,6 +12,7 @@ from tests.support.checker.controls import is_refused, repeats_a_command
 from tests.support.checker.evidence import ExternalRecord
 from tests.support.checker.joined import Joined, code
 
+_OVER = {"ended_in_vcd", "owner_silent"}
 _TEXTS = ("operationName", "details", "description", "progress")
 _COPIED, _IN_ROUND_BRACKETS = re.compile(r"\[([^][/]+/[^][/]+-[0-9]+/[^][]+)\]"), r"(\1)"
 """A mark that stands in a given text, of another Task: the bridge leaves it readable, and no mark."""
@@ -76,9 +77,9 @@ def _taken(joined: Joined, create: ExternalRecord) -> Iterator[ExternalRecord]:
 
 
 def _refused_by_vcd(joined: Joined, command: ExternalRecord) -> bool:
-    """It was taken, and VCD did not take it, or had ended the Task."""
+    """It was taken, and VCD did not take it, or the Task was over before anybody knew whether it did."""
     final = joined.final(command.birth)
-    return final is not None and (final.get("http_status") is not None or code(final) == "ended_in_vcd")
+    return final is not None and (final.get("http_status") is not None or code(final) in _OVER)
 
 
 def _changed(before: Wanted, command: ExternalRecord, mark: str) -> Wanted:
