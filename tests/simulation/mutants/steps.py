@@ -11,6 +11,7 @@ import pytest
 from bridge.core.commands import MakeCall
 from bridge.engine import records, restoring
 from bridge.engine.effects import Effects
+from bridge.engine.endings import Endings
 from bridge.engine.partition import OwnedPartition, Room
 from bridge.engine.records import RecordWriter
 from bridge.engine.round import PartitionRound
@@ -167,7 +168,7 @@ def dedupe_forgotten_by_the_next_owner(patch: pytest.MonkeyPatch) -> None:
     """A partition that comes from another owner starts without the ids of what has ended."""
 
     def forget(owned: OwnedPartition) -> None:
-        owned._ended.clear()
+        owned._endings = Endings()
 
     _restored(patch, forget)
 
