@@ -27,7 +27,8 @@ from bridge.engine.gathering import Gatherer, RoundLimits
 from bridge.engine.hints import Hints
 from bridge.engine.holds import Holds
 from bridge.engine.intake import Desk, Intake
-from bridge.engine.lookout import Lookout, LookoutPace
+from bridge.engine.lookout import Lookout
+from bridge.engine.lookout_pace import LookoutPace
 from bridge.engine.observation_desk import ObservationDesk
 from bridge.engine.organization_reads import OrganizationReads
 from bridge.engine.orphans import Orphans

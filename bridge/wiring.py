@@ -17,7 +17,7 @@ from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Backoff, Rules
 from bridge.engine.follower import FollowPace
 from bridge.engine.gathering import RoundLimits
-from bridge.engine.lookout import LookoutPace
+from bridge.engine.lookout_pace import LookoutPace
 from bridge.engine.permits import Limits
 from bridge.engine.watch import WatchPace
 from bridge.kafka.config import KafkaConfig

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bridge.core.answers import BlockingAbsent, BlockingPage, BlockingRead, ReadRefused, TaskRead, TaskVanished
+from bridge.core.answers import BlockingAbsent, BlockingPage, BlockingRead, ReadRefused, TaskRead, Unavailable
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.blocking import is_news
+from bridge.core.observation.rows import reference_uuid
 from bridge.core.observation.sighting import sighted_part
 from bridge.core.seen import BlockingGone, SeenBlocking
 from bridge.core.task import Task, TaskStatus, normal_status
+from bridge.engine.findings import MAX_READ_FAILURES
 from bridge.engine.namespace_rows import Refused
 from bridge.engine.patience import NotNow
 from bridge.engine.watched_order import WatchedOrder
@@ -33,30 +36,23 @@ class BlockingLook:
         self._answer = answer.total_seconds()
         self._turn = turn
         self._gone_since: dict[tuple[WatchedOrder, str], float] = {}
+        self._unread: Counter[str] = Counter()
+        """By the URN of a Task that is or was held: how often it could not be read."""
         self.wake: Callable[[], None] = lambda: None
 
-    async def look(self, orders: Sequence[WatchedOrder], at: datetime) -> None:
-        """Queue what is news. ``at``: VCD's time. Raises NotNow, and Refused."""
+    async def look(self, orders: Sequence[WatchedOrder], vcd_now: Callable[[], datetime]) -> None:
+        """Queue what is news. Raises NotNow, and Refused."""
         wanting = [order for order in orders if (part := order.part) is not None and part.blocking_tasks]
         known = [(order, one) for order in orders for one in order.active(Kind.BLOCKING_TASK)]
         if not wanting and not known:
             return
-        try:
-            await self._look(wanting, known, at)
-        finally:
-            # Also of what was found before an answer failed to come: nothing is looked at until that is committed.
-            self.wake()
-
-    async def _look(
-        self, wanting: Sequence[WatchedOrder], known: Sequence[tuple[WatchedOrder, Lifecycle]], at: datetime
-    ) -> None:
         waiting = await self._all()
         for row in waiting.values():
             await self._take_row(row, wanting)
         absent = {(order, sighted_part(one).id): one for order, one in known if sighted_part(one).id not in waiting}
         self._gone_since = {key: since for key, since in self._gone_since.items() if key in absent}
         for (order, urn), one in absent.items():
-            await self._take_absent(order, urn, one, at)
+            await self._take_absent(order, urn, one, vcd_now)
 
     async def _all(self) -> dict[str, BlockingTask]:
         found: dict[str, BlockingTask] = {}
@@ -75,51 +71,51 @@ class BlockingLook:
         return found
 
     async def _take_row(self, row: BlockingTask, orders: Sequence[WatchedOrder]) -> None:
-        concerned = [order for order in orders if order.covers_organization(_organization(row))]
+        concerned = [order for order in orders if order.covers_organization(reference_uuid(row.organization))]
         news = [order for order in concerned if _is_news(order.sighted(row.id), row)]
-        if news:
-            whole = await self._in_full(row)
-            for order in news:
-                order.found([SeenBlocking(order=order.birth, blocking=whole)])
-
-    async def _in_full(self, row: BlockingTask) -> BlockingTask:
-        """With what rows do not tell: what the held Task works on, and the Task itself. What cannot be read is told as
-        the row has it; that it waited, the row says."""
+        if not news:
+            return
+        # Rows do not tell what the held Task works on. What cannot be read is told as the row has it: that it waits,
+        # the row says.
         await self._turn()
         reading = await self._gateway.read_blocking_task(row.id)
         whole = reading.blocking if isinstance(reading, BlockingRead) else row
-        task = await self._task(whole.task or row.task)
-        return replace(whole, task=task or whole.task or row.task)
+        held = whole.task or row.task
+        task = await self._read(held)
+        if isinstance(task, Unavailable):
+            return
+        for order in news:
+            order.found([SeenBlocking(order=order.birth, blocking=replace(whole, task=task or held))])
+        self.wake()
 
-    async def _task(self, held: Task | None) -> Task | None:
-        """Raises NotNow."""
+    async def _read(self, held: Task | None) -> Task | Unavailable | None:
+        """None: it cannot be read. ``Unavailable``: the next look tries again; the others do not wait for it."""
         if held is None:
             return None
         await self._turn()
         reading = await self._gateway.read_task(held.id, held.href)
-        if isinstance(reading, TaskRead):
-            return reading.task
-        if isinstance(reading, TaskVanished):
-            return None
-        raise NotNow(reading.message)
+        if isinstance(reading, Unavailable):
+            self._unread[held.id] += 1
+            if self._unread[held.id] < MAX_READ_FAILURES:
+                return reading
+        self._unread.pop(held.id, None)
+        return reading.task if isinstance(reading, TaskRead) else None
 
-    async def _take_absent(self, order: WatchedOrder, urn: str, known: Lifecycle, at: datetime) -> None:
+    async def _take_absent(
+        self, order: WatchedOrder, urn: str, known: Lifecycle, vcd_now: Callable[[], datetime]
+    ) -> None:
         await self._turn()
         reading = await self._gateway.read_blocking_task(urn)
         if not isinstance(reading, BlockingAbsent):
             return  # it waits still, or VCD cannot be asked: the list has moved while it was read
         blocking = sighted_part(known).blocking
-        task = await self._task(blocking.task if blocking is not None else None)
+        task = await self._read(blocking.task if blocking is not None else None)
+        if isinstance(task, Unavailable):
+            return
         since = self._gone_since.setdefault((order, urn), self._clock.monotonic())
         if _has_moved(task) or self._clock.monotonic() - since >= self._answer:
-            order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=at)])
-
-
-def _organization(row: BlockingTask) -> str | None:
-    """Bare uuid."""
-    reference = row.organization
-    urn = reference["id"] if reference is not None else None
-    return urn.rpartition(":")[2] if urn is not None else None
+            order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=vcd_now())])
+            self.wake()
 
 
 def _is_news(known: Lifecycle | None, row: BlockingTask) -> bool:

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any
 
 from bridge.core.answers import TaskRead, TaskRecord, TaskVanished, Unavailable
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
@@ -24,22 +22,27 @@ from bridge.engine.watched_order import Absence, WatchedOrder
 from bridge.ports import Clock, VcdGateway
 
 CONCURRENT_READS = 16
-"""Ended Tasks that are read at the same time."""
+"""Ended Tasks that are read at the same time by looks, and as many by whoever catches up."""
 MAX_READ_FAILURES = 5
-"""A Task that VCD does not let be read in so many looks, while it answers queries, is told from its row."""
+"""A Task whose end no reading of so many looks has shown, while VCD answers queries, is told from its row."""
 MAX_ABSENCES = 100
 """Absent Tasks that one look reads: if a query goes wrong, all are absent at once."""
 
 
 @dataclass(slots=True)
 class Taken:
-    """How one look went for one order. ``is_whole``: nothing that it showed is left out; ``active``: Tasks it showed
-    active; ``is_news``: something was found."""
+    """How one look went for one order, whose window begins at ``start``. ``left_at``: the first end that it showed and
+    that is not told yet; None: there is none. ``active``: Tasks it showed active; ``is_news``: something was found."""
 
     order: WatchedOrder
-    is_whole: bool = True
+    start: datetime
+    left_at: datetime | None = None
     is_news: bool = False
     active: int = 0
+
+    def leave(self, ended_at: datetime) -> None:
+        """An end of this time is not told by this look."""
+        self.left_at = ended_at if self.left_at is None else min(self.left_at, ended_at)
 
 
 class Findings:
@@ -55,36 +58,35 @@ class Findings:
         self._answer = answer.total_seconds()
         self._progress = progress
         self._free = asyncio.Semaphore(CONCURRENT_READS)
-        self._failed: dict[str, int] = {}
-        """By the URN of a Task that has ended: how often it could not be read."""
+        self._free_behind = asyncio.Semaphore(CONCURRENT_READS)
+        """Whoever catches up has thousands to read: what ends now does not wait behind them."""
         self.wake: Callable[[], None] = lambda: None
 
     async def take(
         self, orders: Sequence[WatchedOrder], rows: Mapping[str, TaskRecord], starts: Mapping[WatchedOrder, datetime],
-        at: datetime, *, absences: bool = True,
+        at: datetime, *, catching_up: bool = False,
     ) -> list[Taken]:  # fmt: skip
-        """Queue what is news to each order. ``starts``: where its window begins; ``at``: VCD's time of the look;
-        ``absences``: whether a Task without a row is conspicuous."""
-        taken = {order: Taken(order) for order in orders}
+        """Queue what is news to each order. ``starts``: where its window begins; ``at``: VCD's time of the look.
+        ``catching_up``: the rows are a piece of the past, in which a Task without a row is not conspicuous."""
+        taken = {order: Taken(order, starts[order]) for order in orders}
         ended: dict[str, list[WatchedOrder]] = defaultdict(list)
         for order, mine in _sorted(orders, rows.values()):
-            self._take_rows(taken[order], mine, starts[order], ended)
+            self._take_rows(taken[order], mine, ended)
         self.wake()
-        reads = [self._read_end(rows[urn], [taken[order] for order in those]) for urn, those in ended.items()]
-        if absences:
-            for order in orders:
-                reads += self._absences(taken[order], rows, at)
+        free = self._free_behind if catching_up else self._free
+        reads = [self._read_end(rows[urn], [taken[order] for order in those], free) for urn, those in ended.items()]
+        if not catching_up:
+            absent = [(taken[order], urn) for order in orders for urn in _absent(order, rows)]
+            reads += [self._read_absent(one, urn, at) for one, urn in absent[:MAX_ABSENCES]]
         await asyncio.gather(*reads)
         return list(taken.values())
 
-    def _take_rows(
-        self, taken: Taken, rows: Iterable[TaskRecord], start: datetime, ended: dict[str, list[WatchedOrder]]
-    ) -> None:
+    def _take_rows(self, taken: Taken, rows: Iterable[TaskRecord], ended: dict[str, list[WatchedOrder]]) -> None:
         order, news = taken.order, []
         for row in rows:
             known = order.sighted(row.id)
             if is_final(row.status):
-                if _is_new_end(row, known, start):
+                if _is_new_end(row, known, taken.start):
                     ended[row.id].append(order)
                 continue
             taken.active += 1
@@ -103,41 +105,28 @@ class Findings:
 
     # --- ends -----------------------------------------------------------------------------------------------------
 
-    async def _read_end(self, row: TaskRecord, for_whom: Sequence[Taken]) -> None:
-        async with self._free:
+    async def _read_end(self, row: TaskRecord, for_whom: Sequence[Taken], free: asyncio.Semaphore) -> None:
+        async with free:
             if all(taken.order.lifecycle() is None for taken in for_whom):
                 return
             reading = await self._gateway.read_task(row.id, None)
         self._progress()
-        match reading:
-            case TaskRead(task=task) if task.is_final:
-                self._tell_end(task, for_whom)
-            case Unavailable() if self._failed.get(row.id, 0) < MAX_READ_FAILURES - 1:
-                self._failed[row.id] = self._failed.get(row.id, 0) + 1
-                for taken in for_whom:
-                    taken.is_whole = False
-            case _:
-                # Not to be seen any more, or by this cell not yet as ended: that it has ended, its row says.
-                self._tell_end(as_task(row), for_whom)
-
-    def _tell_end(self, task: Task, for_whom: Sequence[Taken]) -> None:
-        self._failed.pop(task.id, None)
         for taken in for_whom:
-            taken.is_news |= taken.order.found([SeenTask(order=taken.order.birth, task=task)])
+            if isinstance(reading, TaskRead) and reading.task.is_final:
+                self._tell_end(reading.task, taken)
+            elif (failures := taken.order.unread.get(row.id, 0) + 1) < MAX_READ_FAILURES:
+                # VCD does not let it be read now, or this cell does not know yet that it has ended.
+                taken.order.unread[row.id] = failures
+                taken.leave(row.end_date or taken.start)
+            else:
+                self._tell_end(as_task(row), taken)  # that it has ended, its row says
         self.wake()
 
-    # --- absences -------------------------------------------------------------------------------------------------
+    def _tell_end(self, task: Task, taken: Taken) -> None:
+        taken.order.unread.pop(task.id, None)
+        taken.is_news |= taken.order.found([SeenTask(order=taken.order.birth, task=task)])
 
-    def _absences(self, taken: Taken, rows: Mapping[str, TaskRecord], at: datetime) -> list[Coroutine[Any, Any, None]]:
-        """Readings of those that two looks in a row have not shown: rows move while they are read."""
-        order = taken.order
-        known = (sighted_part(one).id for one in order.active(Kind.OBSERVED_TASK))
-        missing = [urn for urn in known if urn not in rows]
-        order.absent = {urn: order.absent.get(urn, Absence()) for urn in missing}
-        for absence in order.absent.values():
-            absence.looks += 1
-        due = (urn for urn, absence in order.absent.items() if absence.looks > 1)
-        return [self._read_absent(taken, urn, at) for urn in islice(due, MAX_ABSENCES)]
+    # --- absences -------------------------------------------------------------------------------------------------
 
     async def _read_absent(self, taken: Taken, urn: str, at: datetime) -> None:
         order = taken.order
@@ -162,6 +151,15 @@ class Findings:
                     self.wake()
             case Unavailable():
                 pass
+
+
+def _absent(order: WatchedOrder, rows: Mapping[str, TaskRecord]) -> list[str]:
+    """URNs of those that two looks in a row have not shown: rows move while they are read."""
+    known = (sighted_part(one).id for one in order.active(Kind.OBSERVED_TASK))
+    order.absent = {urn: order.absent.get(urn, Absence()) for urn in known if urn not in rows}
+    for absence in order.absent.values():
+        absence.looks += 1
+    return [urn for urn, absence in order.absent.items() if absence.looks > 1]
 
 
 def _is_new_end(row: TaskRecord, known: Lifecycle | None, start: datetime) -> bool:

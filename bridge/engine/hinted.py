@@ -7,18 +7,24 @@ than is allowed; what is left out, the next look shows.
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.core.answers import TaskRead
 from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.observation.rows import reference_uuid
 from bridge.core.observation.sighting import end_time
 from bridge.core.observation.task import is_news
 from bridge.core.rules import Rules
 from bridge.core.seen import SeenTask
 from bridge.core.task import Task
 from bridge.engine.budget import Budget
+from bridge.engine.lookout_pace import LookoutPace
+from bridge.engine.waiting import until_set
 from bridge.engine.watched_order import WatchedOrder
 from bridge.ports import Clock, VcdGateway
 
@@ -27,22 +33,38 @@ MAX_WAITING = 1_000
 MAX_STRANGERS = 20_000
 """Tasks of organizations that nobody observes, which need not be read again."""
 CONCURRENT_READS = 8
+PAUSE_SECONDS = 0.2
+"""Between two readings of one Task: what is said of it meanwhile is seen by the second."""
+LONGER = 4
+"""By so much the next pause is longer, after a reading that showed nothing new."""
+
+
+@dataclass(slots=True)
+class _Pause:
+    """``since``: monotonic time of the reading that it follows."""
+
+    since: float = 0.0
+    seconds: float = PAUSE_SECONDS
 
 
 class HintedReads:
-    """``quarter``: the same Task is read once in this time at most. ``orders``: those that may be told."""
+    """``orders``: those that may be told. ``pace``: of their looks; so many readings per second come on top, and a Task
+    of which there is nothing new is read twice an interval, however often it is named."""
 
-    def __init__(
-        self, clock: Clock, gateway: VcdGateway, rules: Rules, quarter: timedelta, per_second: float, overlap: timedelta
-    ) -> None:
+    def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: LookoutPace, overlap: timedelta) -> None:
         self._clock = clock
         self._gateway = gateway
         self._rules = rules
-        self._quarter = quarter.total_seconds()
         self._overlap = overlap
-        self._budget = Budget(clock, per_second)
-        self._waiting: OrderedDict[str, None] = OrderedDict()
-        self._read_at: OrderedDict[str, float] = OrderedDict()
+        self._budget = Budget(clock, pace.requests_per_second)
+        self._longest_pause = pace.interval.total_seconds() / 2
+        self._free = asyncio.Semaphore(CONCURRENT_READS)
+        self._due: dict[str, float] = {}
+        """By the URN of a Task that is to be read: when."""
+        self._queue: list[tuple[float, int, str]] = []
+        self._order = itertools.count()
+        self._pauses: OrderedDict[str, _Pause] = OrderedDict()
+        """After the last readings, by the URN of the Task."""
         self._strangers: OrderedDict[str, None] = OrderedDict()
         self._observed: frozenset[WatchedOrder] = frozenset()
         self._more = asyncio.Event()
@@ -51,53 +73,67 @@ class HintedReads:
 
     def hurry(self, urn: str) -> None:
         """There may be news of this Task."""
+        if urn in self._due or len(self._due) >= MAX_WAITING or not self._observes() or urn in self._strangers:
+            return
+        now, pause = self._clock.monotonic(), self._pauses.get(urn)
+        due = self._due[urn] = now if pause is None else max(now, pause.since + pause.seconds)
+        heapq.heappush(self._queue, (due, next(self._order), urn))
+        self._more.set()
+
+    def _observes(self) -> bool:
+        """Anything at all. What was nobody's may be somebody's when there are others."""
         observed = frozenset(self.orders())
         if observed != self._observed:
             self._observed = observed
             self._strangers.clear()
-        if observed and urn not in self._strangers and len(self._waiting) < MAX_WAITING:
-            self._waiting.setdefault(urn, None)
-            self._more.set()
+        return bool(observed)
 
     async def run(self) -> None:
         """Read what is named until canceled. Raises what breaks a reading."""
-        await asyncio.gather(*(self._read_on() for _ in range(CONCURRENT_READS)))
+        async with asyncio.TaskGroup() as readings:
+            while True:
+                await self._until_due()
+                urn = self._next()
+                if any(_may_tell(order.sighted(urn)) for order in self._observed):
+                    await self._budget.take()
+                    await self._free.acquire()
+                    readings.create_task(self._read(urn))
 
-    async def _read_on(self) -> None:
-        while True:
-            while not self._waiting:
-                self._more.clear()
-                await self._more.wait()
-            urn, _ = self._waiting.popitem(last=False)
-            if any(_may_tell(order.sighted(urn)) for order in self._observed):
-                await self._in_its_time(urn)
-                await self._read(urn)
+    async def _until_due(self) -> None:
+        while (seconds := self._queue[0][0] - self._clock.monotonic() if self._queue else None) is None or seconds > 0:
+            self._more.clear()
+            await until_set(self._more, seconds)
 
-    async def _in_its_time(self, urn: str) -> None:
-        """A Task that was read a moment ago is read a moment later: what comes meanwhile is seen then."""
-        now = self._clock.monotonic()
-        due = self._read_at.get(urn, now - self._quarter) + self._quarter
-        self._read_at[urn] = max(now, due)
-        self._read_at.move_to_end(urn)
-        if len(self._read_at) > MAX_WAITING:
-            self._read_at.popitem(last=False)
-        if due > now:
-            await self._clock.sleep(due - now)
-        await self._budget.take()
+    def _next(self) -> str:
+        """The one that is due first: whoever names it from here on has it read again."""
+        _, _, urn = heapq.heappop(self._queue)
+        del self._due[urn]
+        pause = self._pauses.setdefault(urn, _Pause())
+        pause.since = self._clock.monotonic()
+        self._pauses.move_to_end(urn)
+        if len(self._pauses) > MAX_WAITING:
+            self._pauses.popitem(last=False)
+        return urn
 
     async def _read(self, urn: str) -> None:
-        self._waiting.pop(urn, None)  # who named it until now is answered by this reading
-        reading = await self._gateway.read_task(urn, None)
-        if not isinstance(reading, TaskRead):
-            return
-        organization = _organization(reading.task)
-        concerned = [order for order in self._observed if order.covers_organization(organization)]
-        for order in concerned:
-            if self._is_news(order, reading.task):
-                order.found([SeenTask(order=order.birth, task=reading.task)])
+        try:
+            reading = await self._gateway.read_task(urn, None)
+        finally:
+            self._free.release()
+        if isinstance(reading, TaskRead):
+            self._tell(reading.task)
+
+    def _tell(self, task: Task) -> None:
+        uuid = reference_uuid(task.document["organization"])
+        concerned = [order for order in self._observed if order.covers_organization(uuid)]
+        news = [order for order in concerned if self._is_news(order, task)]
+        for order in news:
+            order.found([SeenTask(order=order.birth, task=task)])
         self.wake()
+        if (pause := self._pauses.get(task.id)) is not None:
+            pause.seconds = PAUSE_SECONDS if news else min(LONGER * pause.seconds, self._longest_pause)
         if not concerned:
-            self._strangers[urn] = None
+            self._strangers[task.id] = None
             if len(self._strangers) > MAX_STRANGERS:
                 self._strangers.popitem(last=False)
 
@@ -113,10 +149,3 @@ class HintedReads:
 
 def _may_tell(known: Lifecycle | None) -> bool:
     return known is None or known.phase is Phase.FOLLOWING
-
-
-def _organization(task: Task) -> str | None:
-    """Bare uuid."""
-    reference = task.document["organization"]
-    told = (reference["id"] or reference["href"]) if reference is not None else None
-    return told.rpartition(":")[2].rpartition("/")[2].casefold() if told is not None else None

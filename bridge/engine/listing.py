@@ -20,6 +20,8 @@ PIECE = 2_000
 """Ended Tasks that one piece has, at least."""
 CENSUS_SECONDS = 60.0
 """How long the number of rows of the whole system is believed."""
+TWICE_SECONDS = 3600.0
+"""How long a VCD that has refused a joined filter is asked twice: it may have refused it for something else."""
 
 Rows = dict[str, TaskRecord]
 """By the Task's URN."""
@@ -42,8 +44,10 @@ class Listing:
         """Where to cut the rows of a filter, as last looked."""
         self._whole: tuple[float, int] | None = None
         """When the rows of the whole system were counted, and how many they were."""
-        self._asks_twice = self._is_put_off = False
-        """VCD has refused a filter that joins statuses and a date; VCD did not answer last."""
+        self._twice_until = clock.monotonic()
+        """VCD has refused a filter that joins statuses and a date."""
+        self._is_put_off = False
+        """VCD did not answer last."""
         self.requests = 0
 
     async def turn(self) -> None:
@@ -51,6 +55,10 @@ class Listing:
         await self._budget.take()
         self.requests += 1
         self._progress()
+
+    @property
+    def _asks_twice(self) -> bool:
+        return self._clock.monotonic() < self._twice_until
 
     def put_off(self, why: str) -> None:
         """VCD cannot be asked, or will not answer. Told once, until it has answered."""
@@ -63,9 +71,11 @@ class Listing:
         whole = self._whole
         believed = whole is not None and self._clock.monotonic() - whole[0] <= 2 * CENSUS_SECONDS
         rows = whole[1] if whole is not None and believed else None
-        chosen = plan(organizations, self._counts, everything=everything, whole=rows)
+        return plan(organizations, self._counts, everything=everything, whole=rows)
+
+    def forget_all_but(self, chosen: Plan) -> None:
+        """Where other filters were cut is of no use any more."""
         self._cuts = {asked: cuts for asked, cuts in self._cuts.items() if asked in chosen.filters}
-        return chosen
 
     async def count_whole(self, since: datetime) -> None:
         """How much it would be to read the whole system instead; one request a minute. Raises NotNow, and Refused."""
@@ -88,7 +98,8 @@ class Listing:
             ended = TaskQuery(ended_at_or_after=since, organizations=organizations)
             async for page in pages_along(self._ask, ended, BY_END):
                 rows.update((record.id, record) for record in page.records)
-            self._asks_twice = True
+            if not self._asks_twice:
+                self._twice_until = self._clock.monotonic() + TWICE_SECONDS
         self._cuts[organizations] = cuts_of(rows.values())
         self._note_counts(organizations, rows.values())
         return rows

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -22,6 +21,7 @@ from bridge.engine.blocking_look import BlockingLook
 from bridge.engine.findings import Findings, Taken
 from bridge.engine.hinted import HintedReads
 from bridge.engine.listing import Listing
+from bridge.engine.lookout_pace import LookoutPace
 from bridge.engine.moving_rows import INEXACT
 from bridge.engine.namespace_rows import Refused
 from bridge.engine.partition import OwnedPartition
@@ -34,15 +34,6 @@ BEHIND = timedelta(seconds=60)
 """An observation whose window reaches back so much further than the overlap catches up by itself."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookoutPace:
-    """``interval`` between looks; ``requests_per_second``: queries of all looks together. Readings of Tasks that have
-    ended come on top, as many as Tasks end."""
-
-    interval: timedelta = timedelta(seconds=5)
-    requests_per_second: float = 20.0
 
 
 class Lookout:
@@ -59,10 +50,10 @@ class Lookout:
         self._listing = Listing(clock, gateway, pace.requests_per_second, observer, self._progress)
         self._findings = Findings(clock, gateway, rules, answer, self._progress)
         self._blocking = BlockingLook(clock, gateway, answer, self._listing.turn)
-        quarter = pace.interval / 4
-        self._hinted = HintedReads(clock, gateway, rules, quarter, pace.requests_per_second, self._overlap)
+        self._hinted = HintedReads(clock, gateway, rules, pace, self._overlap)
         self._hinted.orders = self.watched
         self._orders: dict[Birth, WatchedOrder] = {}
+        self._are_known = False
         self._next_look = clock.monotonic()
         self._more = asyncio.Event()
         self._beside: set[asyncio.Task[None]] = set()
@@ -86,6 +77,7 @@ class Lookout:
 
     def applied(self) -> None:
         """Something was committed: there may be a new observation, or one may be looked at again."""
+        self._are_known = False
         self._more.set()
 
     def is_stalled(self, seconds: float) -> bool:
@@ -99,6 +91,7 @@ class Lookout:
     async def run(self) -> None:
         """Look until canceled. Raises what breaks a look: the process must not go on without seeing."""
         self._spawn(self._hinted.run())
+        self._spawn(self._look_at_blocking())
         try:
             while True:
                 await self._wait()
@@ -113,7 +106,7 @@ class Lookout:
     async def look(self) -> None:
         """One look for all that are due."""
         began, self._listing.requests = self._clock.monotonic(), 0
-        is_round = began >= self._next_look
+        is_round, self._are_known = began >= self._next_look, False
         if is_round:
             self._next_look = began + self._interval
             await self._until_drained(self._interval / 4)
@@ -127,15 +120,15 @@ class Lookout:
             if order not in live:
                 self._spawn(self._catch_up(order))
         if live or not self._orders:
-            taken = await self._look_at(live) if live else []
-            at = self._vcd_time(began)
-            await self._try(self._blocking.look([one.order for one in taken], at))
-            self._report(taken, at, self._clock.monotonic() - began)
+            taken = await self._look_at(live, is_round=is_round) if live else []
+            self._report(taken, self._vcd_time(began), self._clock.monotonic() - began)
 
     # --- when, and for whom ---------------------------------------------------------------------------------------
 
     def watched(self) -> list[WatchedOrder]:
-        """The observations that are followed now; what is known of others is forgotten."""
+        """The observations that are followed now, as far as nothing is committed since; of others all is forgotten."""
+        if self._are_known:
+            return list(self._orders.values())
         found: dict[Birth, WatchedOrder] = {}
         for owned in self.partitions():
             for birth in orders_of(owned):
@@ -143,7 +136,7 @@ class Lookout:
                 order = known if known is not None and known.owned is owned else WatchedOrder(owned, birth)
                 if order.lifecycle() is not None:
                     found[birth] = order
-        self._orders = found
+        self._orders, self._are_known = found, True
         return list(found.values())
 
     def vcd_now(self) -> datetime:
@@ -168,7 +161,7 @@ class Lookout:
     async def _until_drained(self, seconds: float) -> None:
         """Looks are bundled: those that are ready wait a moment for the others."""
         until = self._clock.monotonic() + seconds
-        while not all(order.is_drained for order in self.watched()):
+        while not all(order.is_drained or order.is_catching_up for order in self.watched()):
             if (left := until - self._clock.monotonic()) <= 0:
                 return
             self._more.clear()
@@ -183,8 +176,10 @@ class Lookout:
 
     # --- looks ----------------------------------------------------------------------------------------------------
 
-    async def _look_at(self, orders: Sequence[WatchedOrder]) -> list[Taken]:
+    async def _look_at(self, orders: Sequence[WatchedOrder], *, is_round: bool) -> list[Taken]:
         chosen = self._plan(orders)
+        if is_round:
+            self._listing.forget_all_but(chosen)
         looks = [self._try(self._look_with(asked, _meant(asked, orders))) for asked in chosen.filters]
         taken = [one for some in await asyncio.gather(*looks) for one in some or ()]
         if not chosen.is_whole and chosen.pages > 1:
@@ -205,10 +200,18 @@ class Lookout:
         at = self._vcd_time(began)
         taken = await self._findings.take(list(starts), rows, starts, at)
         for one in taken:
-            if one.is_whole and one.order.found([LookOver(order=one.order.birth, position=at, is_news=one.is_news)]):
-                one.order.settled = at - self._overlap
+            # What is left is found again: the position waits for it, and nothing else does.
+            position = at if one.left_at is None else min(at, one.left_at - INEXACT)
+            if one.order.found([LookOver(order=one.order.birth, position=position, is_news=one.is_news)]):
+                one.order.settled = position - self._overlap
         self.wake()
         return taken
+
+    async def _look_at_blocking(self) -> None:
+        """By themselves: what waits for a decision waits for no list of Tasks, nor they for it."""
+        while True:
+            await self._try(self._blocking.look(self.watched(), self.vcd_now))
+            await self._clock.sleep(self._interval)
 
     # --- catching up ----------------------------------------------------------------------------------------------
 
@@ -235,11 +238,11 @@ class Lookout:
         uuid = part.organization_uuid
         rows, end = await self._listing.ended(() if uuid is None else (uuid,), start)
         at = self._vcd_time(began)
-        (taken,) = await self._findings.take([order], rows, {order: start}, at, absences=False)
-        if not taken.is_whole:
+        (taken,) = await self._findings.take([order], rows, {order: start}, at, catching_up=True)
+        if taken.left_at is not None:
             return False
         # Of those that ended in the piece's last moment, some may be left.
-        position, settled = (at, at - self._overlap) if end is None else (end - INEXACT, end)
+        position, settled = (at, at - self._overlap) if end is None else (end - INEXACT, end - INEXACT)
         if order.found([LookOver(order=order.birth, position=position)]):
             order.settled = settled
         self.wake()

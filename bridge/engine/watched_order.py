@@ -37,7 +37,8 @@ class WatchedOrder:
     has_looked: bool = False
     is_catching_up: bool = False
     absent: dict[str, Absence] = field(default_factory=dict)
-    """By the URN of the Task."""
+    unread: dict[str, int] = field(default_factory=dict)
+    """By the URN of the Task. ``unread``: readings that have not shown an end that its row shows."""
 
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when nothing is to be found for it any more, or not yet."""

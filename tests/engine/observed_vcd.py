@@ -91,7 +91,8 @@ class ObservedVcd(ScriptedVcd):
     """Whether a filter may ask for statuses or a date."""
     before_page: Callable[[], None] | None = None
     held_up: asyncio.Event | None = None
-    """Readings wait for it."""
+    """Readings wait for it, of Tasks whose numbers begin with ``held_up_from``."""
+    held_up_from: int = 0
 
     def __post_init__(self) -> None:
         for number in range(1, 31):
@@ -123,7 +124,7 @@ class ObservedVcd(ScriptedVcd):
 
     async def read_task(self, task_id: str, href: str | None) -> TaskReading:
         await asyncio.sleep(self.travel_seconds)
-        if self.held_up is not None:
+        if self.held_up is not None and task_id >= urn(self.held_up_from):
             await self.held_up.wait()
         self.reads[task_id] += 1
         if self.down or task_id in self.unreadable:

@@ -14,7 +14,8 @@ from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
-from bridge.engine.lookout import Lookout, LookoutPace
+from bridge.engine.lookout import Lookout
+from bridge.engine.lookout_pace import LookoutPace
 from bridge.engine.partition import OwnedPartition
 from tests.engine.harness import NAMES, Document, Site, in_short
 from tests.engine.observed_vcd import ObservedVcd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.task import task_at
+from bridge.engine.findings import MAX_READ_FAILURES
 from tests.engine.harness import virtually
 from tests.engine.observed_vcd import organization
 from tests.engine.observing import ANSWER_SECONDS, INTERVAL, ObservingSite
@@ -143,3 +145,42 @@ async def test_what_was_found_before_an_answer_failed_to_come_is_told() -> None:
     site.vcd.unreadable.clear()
     await site.looks()
     assert [one["id"] for one in site.blocking()] == [first.id, second.id]
+
+
+@virtually
+async def test_one_whose_task_cannot_be_read_holds_up_no_other_and_is_told_from_its_row() -> None:
+    site = await observed()
+    site.vcd.unreadable.add(urn(1))
+    poison, other = hold(site), hold(site, 2)
+    await site.looks()
+    assert [one["id"] for one in site.blocking()] == [other.id]
+    decide(site, other, "running")
+    await site.looks(MAX_READ_FAILURES)
+    assert [(one["id"], one["state"]) for one in site.blocking()] == [
+        (other.id, "pending"), (other.id, "resumed"), (poison.id, "pending"),
+    ]  # fmt: skip
+    assert site.blocking()[-1]["task"]["id"] == urn(1)
+
+
+@virtually
+async def test_neither_waits_for_the_other() -> None:
+    """Hundreds that are decided at once, each some requests; and somebody who has long to catch up."""
+    site = await observed()
+    held = [hold(site, number) for number in range(1, 301)]
+    await site.until(lambda: len(site.blocking()) == 300)
+    for one in held:
+        del site.vcd.blocking[one.id]  # how they were decided does not show yet
+    site.vcd.begin(1000)
+    await site.looks(2)
+    assert site.story_of(1000) == ["accepted running"]
+    for number in range(2000, 2020):
+        site.vcd.past(number, 1.0 + number - 2000)
+    await asyncio.sleep(1000)
+    site.vcd.held_up, site.vcd.held_up_from = asyncio.Event(), 2000
+    site.observe(2, since=EPOCH.isoformat(), blocking_tasks=True)
+    for number in range(2000, 2020):
+        site.vcd.past(number, 1.0 + number - 2000, in_organization=2)
+    await site.looks()
+    late = hold(site, 500, in_organization=2)
+    await site.looks()
+    assert site.blocking()[-1]["id"] == late.id

@@ -13,7 +13,9 @@ import pytest
 
 from bridge.core.observation.plan import GROUP
 from bridge.core.observation_parts import OrderPart, SightedPart
-from bridge.engine.lookout import LookoutPace
+from bridge.engine.findings import MAX_READ_FAILURES
+from bridge.engine.listing import TWICE_SECONDS
+from bridge.engine.lookout_pace import LookoutPace
 from bridge.ports import NotCommitted
 from tests.engine.harness import virtually
 from tests.engine.observed_vcd import organization
@@ -225,7 +227,7 @@ async def test_an_end_that_cannot_be_read_is_told_from_its_row_in_the_end() -> N
 
 @pytest.mark.parametrize("why", ["forbidden", "slow"])
 def test_that_a_task_has_ended_its_row_says(why: str) -> None:
-    """VCD shows the Task itself no more, or a slow cell still as running."""
+    """VCD shows the Task itself no more, or a slow cell still as running, look after look."""
 
     @virtually
     async def check() -> None:
@@ -233,11 +235,43 @@ def test_that_a_task_has_ended_its_row_says(why: str) -> None:
         await started(site)
         site.vcd.past(1, site.vcd.vcd_now())
         getattr(site.vcd, why).add(urn(1))
+        site.vcd.past(2, site.vcd.vcd_now())
         await site.looks(2)
+        assert site.ends() == {urn(2): 1}
+        await site.looks(MAX_READ_FAILURES)
         assert site.story_of(1) == ["finished success -> success"]
-        assert site.vcd.reads == {urn(1): 1}
+        assert site.vcd.reads == {urn(1): MAX_READ_FAILURES, urn(2): 1}
 
     check()
+
+
+@virtually
+async def test_an_end_that_a_slow_cell_does_not_know_yet_is_told_in_full_when_it_does() -> None:
+    site = ObservingSite()
+    await started(site)
+    site.vcd.past(1, site.vcd.vcd_now())
+    site.vcd.slow.add(urn(1))
+    await site.looks(2)
+    site.vcd.slow.clear()
+    await site.looks(2)
+    (event,) = site.told()
+    assert event["task"]["details"] == "read in full"
+
+
+@virtually
+async def test_the_position_follows_ends_that_cannot_be_read() -> None:
+    """One after the other, for good: the window does not grow with them."""
+    site = ObservingSite()
+    await started(site)
+    for number in range(1, 60):
+        site.vcd.past(number, site.vcd.vcd_now())
+        site.vcd.forbidden.add(urn(number))
+        await asyncio.sleep(INTERVAL)
+    (order,) = [one for one in site.lifecycles(ORDERS) if is_order(one.observation)]
+    assert is_order(order.observation)
+    assert order.observation.position is not None
+    behind = EPOCH + timedelta(seconds=site.vcd.vcd_now()) - order.observation.position
+    assert behind < timedelta(seconds=(MAX_READ_FAILURES + 2) * INTERVAL)
 
 
 @virtually
@@ -255,7 +289,7 @@ async def test_a_status_that_no_filter_knows_is_read_and_told() -> None:
 
 @virtually
 async def test_a_vcd_that_takes_no_joined_filter_is_asked_twice() -> None:
-    """It says so once, and then it is known."""
+    """It says so once, and then it is known for a while: it may have refused the filter for something else."""
     site = ObservingSite()
     site.vcd.takes_joined_filters = False
     site.vcd.begin(1)
@@ -266,6 +300,10 @@ async def test_a_vcd_that_takes_no_joined_filter_is_asked_twice() -> None:
     assert site.ends() == {urn(1): 1, urn(2): 1}
     joined = [query for query in site.vcd.queries if query.or_ended_at_or_after is not None]
     assert len(joined) == 1
+    site.vcd.takes_joined_filters = True
+    site.vcd.queries.clear()
+    await asyncio.sleep(TWICE_SECONDS)
+    assert site.vcd.queries[-1].or_ended_at_or_after is not None
     site.check_stories()
 
 
@@ -438,6 +476,28 @@ def test_what_ended_long_ago_is_told_a_piece_at_a_time() -> None:
 
 
 @pytest.mark.usefixtures("small_pieces")
+def test_what_ends_now_does_not_wait_for_what_ended_long_ago() -> None:
+    @virtually
+    async def check() -> None:
+        site = ObservingSite()
+        await asyncio.sleep(4000)
+        fill(site)
+        await started(site, 2)
+        site.vcd.held_up, site.vcd.held_up_from = asyncio.Event(), 0
+        site.observe(1, since=since(400))
+        await site.until(lambda: len(site.vcd.queries) > 3)
+        site.vcd.held_up_from = 8000
+        site.vcd.begin(7000, in_organization=2)
+        site.vcd.end(7000)
+        await site.looks(2)
+        assert site.ends() == {urn(7000): 1}
+        site.vcd.held_up.set()
+        await site.until(lambda: site.ends().total() == LONG_AGO + 1)
+
+    check()
+
+
+@pytest.mark.usefixtures("small_pieces")
 def test_catching_up_goes_on_where_it_was_after_a_crash() -> None:
     @virtually
     async def check() -> None:
@@ -525,7 +585,7 @@ async def test_a_task_that_the_bus_names_is_told_at_once() -> None:
     assert site.story_of(1) == ["accepted running"]
     site.vcd.end(1)
     bus.say(urn(1))
-    await asyncio.sleep(INTERVAL / 4 + 0.1)
+    await asyncio.sleep(0.25)
     assert site.story_of(1) == ["accepted running", "finished success -> success"]
     await site.looks(3)
     site.check_stories()
@@ -544,6 +604,22 @@ async def test_a_storm_of_messages_is_no_storm_of_readings() -> None:
         await asyncio.sleep(0.25)
     assert site.vcd.reads[urn(1)] <= 9, "four an interval"
     assert site.vcd.reads[urn(2)] == 1, "nobody observes it"
+
+
+@virtually
+async def test_a_task_that_is_named_all_the_time_holds_up_no_other() -> None:
+    site = ObservingSite()
+    site.vcd.begin(1)
+    await started(site, 1)
+    told_after = []
+    for number in range(100, 140):
+        site.vcd.begin(number)
+        site.lookout.hurry_task(urn(number))
+        for _ in range(10):
+            site.lookout.hurry_task(urn(1))
+            await asyncio.sleep(0.01)
+        told_after.append(site.story_of(number))
+    assert told_after == [["accepted running"]] * 40
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

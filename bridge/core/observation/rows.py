@@ -27,6 +27,12 @@ def as_task(row: TaskRecord) -> Task:
     return Task(document)
 
 
+def reference_uuid(reference: ReferenceDocument | None) -> str | None:
+    """Bare uuid of what is referred to, by its URN or its href; None: it is not told."""
+    told = (reference["id"] or reference["href"]) if reference is not None else None
+    return told.rpartition(":")[2].rpartition("/")[2].casefold() if told is not None else None
+
+
 def _reference(told: str | None, name: str | None) -> ReferenceDocument | None:
     """``told``: an href or, in rows with ids, a URN."""
     if told is None and name is None:

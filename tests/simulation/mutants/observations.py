@@ -49,7 +49,7 @@ def position_before_what_was_found(patch: pytest.MonkeyPatch) -> None:
 @mutant("I10", observed)
 def position_passes_what_could_not_be_read(patch: pytest.MonkeyPatch) -> None:
     """The position moves though the readings of some ends have failed."""
-    patch.setattr(Taken, "is_whole", property(lambda self: True, lambda self, value: None), raising=False)
+    patch.setattr(Taken, "leave", lambda self, ended_at: None)
 
 
 @mutant("I10", observed)
