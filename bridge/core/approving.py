@@ -47,9 +47,8 @@ def hold_unanswered(story: Story, event: ReferenceUnanswered, rules: Rules) -> N
     if waited >= rules.longest_wait:
         message = f"VCD has not told for {waited.total_seconds() / 3600:g} h whether it is held: {event.message}"
         _reject(story, "retries_exhausted", message)
-    elif story.lifecycle.waiting_code is None:
-        story.become(waiting_code="hold_unanswered")
-        story.tell(Change.WAITING, reason=Reason("hold_unanswered", event.message, event.field))
+    else:
+        story.still_wait(Reason("hold_unanswered", event.message, event.field))
 
 
 def looks_into(answer: Refused, action: HoldAction | None) -> bool:

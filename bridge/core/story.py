@@ -123,6 +123,12 @@ class Story:
         )  # fmt: skip
         self.tell(Change.PARKED, reason=reason, vcd_error=vcd_error)
 
+    def still_wait(self, reason: Reason) -> None:
+        """Nothing else has come of it yet: told once for each reason."""
+        if self.lifecycle.waiting_code != reason.code:
+            self.become(waiting_code=reason.code)
+            self.tell(Change.WAITING, reason=reason)
+
     def decision(self) -> Decision:
         return Decision(
             self.lifecycle,

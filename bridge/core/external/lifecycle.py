@@ -25,7 +25,6 @@ from bridge.core.external.showing import (
     look_for_it,
     rejected,
     show_again,
-    still_waiting,
     unsure,
 )
 from bridge.core.external.transitions import EXTERNAL_LATE, EXTERNAL_TRANSITIONS
@@ -165,7 +164,7 @@ def _referenced(story: Story, event: Referenced | NotReferenced, request: Stored
 def _unreferenced(story: Story, event: ReferenceUnanswered, rules: Rules) -> None:
     """An outage rejects nothing; what VCD never answers for is not waited for without end."""
     if story.now - story.lifecycle.received_at < rules.longest_wait:
-        still_waiting(story, Reason("reference_unanswered", event.message, event.field))
+        story.still_wait(Reason("reference_unanswered", event.message, event.field))
         return
     hours = rules.longest_wait.total_seconds() / 3600
     message = f"VCD has not told of the {event.field} for {hours:g} h: {event.message}"

@@ -14,7 +14,6 @@ from bridge.core.external.showing import (
     gone,
     ours,
     rejected,
-    still_waiting,
     task_path,
 )
 from bridge.core.external_rules import ExternalRules
@@ -148,7 +147,7 @@ def _stands(story: Story, task: Task, request: StoredRequest | None, rules: Rule
         story.notes.append("external_update_refused")
         take_back(story, task, external, Reason(refused, lifecycle.refused_message or ""))
     elif lifecycle.wanted > lifecycle.shown and lifecycle.tries >= rules.max_tries:
-        still_waiting(story, Reason("update_unanswered", f"{lifecycle.tries} updates were not answered; it goes on"))
+        story.still_wait(Reason("update_unanswered", f"{lifecycle.tries} updates were not answered; it goes on"))
     # Whether it was taken is not known, and sending it again says the same once more.
     catch_up(story, external)
     if refused is None:

@@ -61,7 +61,7 @@ def end_again(story: Story, rules: Rules) -> None:
     story.become(phase=Phase.WAITING, waits=waits + 1, wake_at=story.now + rules.retry.delay(waits, 0.0))
     if waits + 1 >= _WORTH_TELLING:
         status = story.lifecycle.wanted_status
-        still_waiting(story, Reason("end_not_shown", f"Cloud Director takes status {status} and does not show it"))
+        story.still_wait(Reason("end_not_shown", f"Cloud Director takes status {status} and does not show it"))
 
 
 def back_off(story: Story, rules: Rules) -> None:
@@ -75,13 +75,6 @@ def back_off(story: Story, rules: Rules) -> None:
 
 
 _WORTH_TELLING = 3
-
-
-def still_waiting(story: Story, reason: Reason) -> None:
-    """Told once, until VCD shows what is wanted."""
-    if story.lifecycle.waiting_code != reason.code:
-        story.become(waiting_code=reason.code)
-        story.tell(Change.WAITING, reason=reason)
 
 
 def catch_up(story: Story, external: ExternalRules) -> None:

@@ -61,7 +61,8 @@ def _apply(story: Story, event: OrderInput, rules: ObservationRules) -> None:
             reason = Reason("unknown_organization", message, "organization")
             story.end(Outcome.REJECTED, change=Change.REJECTED, reason=reason)
         case ReferenceUnanswered(message=message):
-            _still_waiting(story, Reason("reference_unanswered", message, "organization"))
+            # A standing order is not given up because VCD cannot be asked.
+            story.still_wait(Reason("reference_unanswered", message, "organization"))
         case ChangeWanted():
             _change(story, event)
         case StopWanted(birth=birth):
@@ -86,13 +87,6 @@ def _begin(story: Story, event: OrganizationKnown) -> None:
     from_here = f"Tasks that end from {since.isoformat(timespec='milliseconds')} on (VCD's clock) are told"
     story.become(phase=Phase.FOLLOWING, observation=part, waiting_code=None, evidence=(from_here,))
     story.tell(Change.ACCEPTED)
-
-
-def _still_waiting(story: Story, reason: Reason) -> None:
-    """Told once. A standing order is not given up because VCD cannot be asked."""
-    if story.lifecycle.waiting_code != reason.code:
-        story.become(waiting_code=reason.code)
-        story.tell(Change.WAITING, reason=reason)
 
 
 def _change(story: Story, event: ChangeWanted) -> None:
