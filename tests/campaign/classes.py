@@ -33,7 +33,6 @@ SHOWN = {
 }  # fmt: skip
 POLICY = {"allow_destructive": True, "allow_operations": ["*"]}
 """Operations that have a stream of their own take part."""
-BLOCKED_ENTITIES = 3
 
 
 def classes() -> Counter[tuple[Recovery, AnswerShape]]:

@@ -35,7 +35,6 @@ class OneEvent:
     record: Document
     told: str
     before: tuple[Document, ...] = ()
-    vcd_refuses: bool = False
 
 
 def _snapshot(request_id: str) -> Document:
