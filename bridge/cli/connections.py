@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.core.events import Stream
+
 if TYPE_CHECKING:
     from bridge.kafka.config import KafkaConfig
     from bridge.kafka.layout import Layout
@@ -41,6 +43,20 @@ def schema_registry(settings: Settings) -> SchemaRegistry | None:
 
     access = registry_access(settings)
     return SchemaRegistry(access) if access is not None else None
+
+
+def event_topic(settings: Settings, stream: Stream) -> tuple[str, str]:
+    """Where these events are told, and the name of their schema."""
+    from bridge.wiring import BLOCKING, EVENT
+
+    topics = settings.topics
+    match stream:
+        case Stream.TASK_EVENTS:
+            return topics.task_events, EVENT
+        case Stream.OBSERVED_TASKS:
+            return topics.observed_tasks, EVENT
+        case Stream.BLOCKING_TASKS:
+            return topics.blocking_tasks, BLOCKING
 
 
 def topic_layout(settings: Settings) -> Layout:

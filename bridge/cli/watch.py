@@ -103,15 +103,14 @@ async def _watch(
 ) -> bool:
     """Whether it ended as was wanted: not when the time was up, or a story ended in anything but success."""
     from bridge.avro.event_decoder import EventDecoder, EventUndecodableError, to_json
-    from bridge.cli.connections import kafka_config, schema_registry
+    from bridge.cli.connections import event_topic, kafka_config, schema_registry
     from bridge.kafka.clients import tail
-    from bridge.wiring import BLOCKING, EVENT
 
-    is_blocking = stream is Stream.BLOCKING_TASKS
-    decoder = EventDecoder(schema_registry(settings), BLOCKING if is_blocking else EVENT)
+    topic, schema = event_topic(settings, stream)
+    decoder = EventDecoder(schema_registry(settings), schema)
     console = out_console()
     records = tail(
-        kafka_config(settings), [getattr(settings.topics, stream)], from_beginning=from_beginning,
+        kafka_config(settings), [topic], from_beginning=from_beginning,
         until_end=end.with_topic, stop=end.is_due,
     )  # fmt: skip
     # The reader blocks this thread; nothing else runs here, and the registry is asked in threads of its own.

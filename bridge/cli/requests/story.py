@@ -21,15 +21,14 @@ async def told_of(settings: Settings, connection: KafkaConfig, one: Lifecycle | 
     key lie on one partition, in their order.
     """
     from bridge.avro.event_decoder import EventDecoder, EventUndecodableError
-    from bridge.cli.connections import schema_registry
+    from bridge.cli.connections import event_topic, schema_registry
     from bridge.core.story import event_key
     from bridge.kafka.clients import tail
     from bridge.kafka.looking import places_at
-    from bridge.wiring import BLOCKING, EVENT
 
     stream = one.stream if isinstance(one, Lifecycle) else Stream.TASK_EVENTS
-    topic, registry = getattr(settings.topics, stream), schema_registry(settings)
-    decoder = EventDecoder(registry, BLOCKING if stream is Stream.BLOCKING_TASKS else EVENT)
+    (topic, schema), registry = event_topic(settings, stream), schema_registry(settings)
+    decoder = EventDecoder(registry, schema)
     began = began_at(connection, one)
     places = places_at(connection, topic, began - CLOCKS_APART) if began is not None else None
     key = event_key(one.told_under, one.key) if isinstance(one, Lifecycle) else event_key(one.name, None)
