@@ -15,8 +15,9 @@ from pathlib import Path
 from benchmarks.compare import machine
 from bridge.core.observation.plan import plan
 from tests.support.bridge import running_site
-from tests.support.kafka import KafkaCluster, free_ports
+from tests.support.kafka import KafkaCluster
 from tests.support.observation import make_observation_topics, observation_names, observe
+from tests.support.ports import free_ports
 from tests.support.scraping import metric
 from tests.support.simulator import Simulator
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
-from tests.support.kafka import free_ports
+from tests.support.ports import free_ports
 from tests.support.simulator import Simulator, running_simulator
 
 ROOT = Path(__file__).parents[2]
@@ -125,6 +125,7 @@ def test_a_second_signal_ends_it_at_once(site: Shell, start: Run, simulator: Sim
 
 def test_a_port_in_use_is_configuration(site: Shell, start: Run, port: int) -> None:
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", port))
         taken.listen()
         process = start()

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from tests.support.kafka import KafkaNode, free_ports, jars, wait_until_served
+from tests.support.kafka import KafkaNode, jars, wait_until_served
+from tests.support.ports import free_ports
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docker-compose.yml"

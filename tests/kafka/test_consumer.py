@@ -17,7 +17,8 @@ from bridge.kafka.connection import Connection
 from bridge.kafka.consumer import KafkaInbox
 from bridge.ports import Assigned, Committed, NotCommitted, OutRecord, PartitionEntries, Revoking
 from tests.kafka.member import PROTOCOLS, SESSION_SECONDS, Member, Stage, running
-from tests.support.kafka import KafkaNode, delete_records, free_ports, produce, read_committed
+from tests.support.kafka import KafkaNode, delete_records, produce, read_committed
+from tests.support.ports import free_ports
 
 
 async def test_records_are_delivered_in_order_from_where_the_partition_was_begun(kafka: KafkaNode) -> None:

@@ -24,6 +24,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from confluent_kafka.admin import AdminClient
 
 from bridge.kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from tests.support.ports import free_ports
 from tests.support.prerequisites import fetch, need
 
 KAFKA_VERSION = os.environ.get("TEST_KAFKA_VERSION", "4.3.1")
@@ -51,18 +52,6 @@ def jars() -> Path:
     )  # fmt: skip
     (library / ".complete").touch()
     return library
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _die_with_parent() -> None:

@@ -18,7 +18,8 @@ from typing import Any
 
 import psycopg
 
-from tests.support.kafka import _die_with_parent, free_ports
+from tests.support.kafka import _die_with_parent
+from tests.support.ports import free_ports
 from tests.support.prerequisites import fetch
 
 POSTGRES_VERSION = "17.5.0"

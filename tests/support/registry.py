@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-import socket
 import subprocess
 import tarfile
 import time
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.ports import free_ports
 from tests.support.prerequisites import fetch
 
 APICURIO_VERSION = "2.6.13.Final"
@@ -68,7 +68,7 @@ def _ask(method: str, url: str, document: Mapping[str, str]) -> Any:
 def running_registry(port: int | None = None) -> Iterator[Registry]:
     """A registry that answers; killed at the end. ``port`` None: a free one."""
     home = _installed()
-    port = port if port is not None else _free_port()
+    port = port if port is not None else free_ports(1)[0]
     log_file = _CACHE / f"apicurio-{port}.log"
     command = [
         "java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
@@ -119,9 +119,3 @@ def _install(home: Path) -> None:
         archive.extractall(partial, filter="data")
     shutil.rmtree(fetched)
     partial.rename(home)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

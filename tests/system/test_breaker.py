@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.support.bridge import Site, running_site
 from tests.support.gathering import ledger_of
-from tests.support.kafka import KafkaNode, free_ports
+from tests.support.kafka import KafkaNode
+from tests.support.ports import free_ports
 from tests.support.scraping import metric, wait_metric
 
 CAP, REQUESTS = 20, 60

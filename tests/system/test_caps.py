@@ -10,7 +10,8 @@ import pytest
 
 from bridge.engine.flow import HIGH_WATER
 from tests.support.bridge import Site, running_site
-from tests.support.kafka import KafkaNode, free_ports
+from tests.support.kafka import KafkaNode
+from tests.support.ports import free_ports
 from tests.support.scraping import metric, wait_metric
 
 CAP = 100

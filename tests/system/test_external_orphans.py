@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.bridge import BridgeProcess
 from tests.support.external import NAMESPACE, ExternalSite, running_external_site
-from tests.support.kafka import KafkaNode, free_ports
+from tests.support.kafka import KafkaNode
+from tests.support.ports import free_ports
 
 OURS = {"CHG1": "CHG1", "CHG 2/[b]%": "CHG 2/%5Bb%5D%25"}
 """External keys, and how the mark writes them."""

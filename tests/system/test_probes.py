@@ -22,7 +22,8 @@ from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 from bridge.wiring import kafka_config
 from tests.support.bridge import Site, running_site
-from tests.support.kafka import KafkaNode, free_ports
+from tests.support.kafka import KafkaNode
+from tests.support.ports import free_ports
 from tests.support.proxy import KafkaProxy
 from tests.support.simulator import acme_vapp
 

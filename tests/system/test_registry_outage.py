@@ -14,7 +14,8 @@ from bridge.avro.request_encoder import encode_request
 from bridge.avro.schemas import load
 from bridge.kafka.messages import headers_of
 from tests.support.bridge import BridgeProcess, Site, running_site
-from tests.support.kafka import KafkaNode, free_ports, read
+from tests.support.kafka import KafkaNode, read
+from tests.support.ports import free_ports
 from tests.support.registry import Registry, register, running_registry
 from tests.support.simulator import acme_vapp
 

@@ -11,7 +11,7 @@ from bridge.core.answers import TaskVanished, Unavailable
 from bridge.vcd.gateway import HttpGateway
 from bridge.vcd.transport.classifier import Verdict
 from bridge.vcd.transport.reach import Reach
-from tests.support.kafka import free_ports
+from tests.support.ports import free_ports
 from tests.support.simulator import running_simulator
 from tests.vcd.gateway_setup import Setup
 from tests.vcd.scripted import LOST, REFUSED, Log, ManualClock, fault, reply

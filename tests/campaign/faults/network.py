@@ -11,8 +11,8 @@ from typing import Any
 from tests.campaign.fault import fault
 from tests.campaign.stage import Stage
 from tests.support.bridge import Site
-from tests.support.kafka import free_ports
 from tests.support.network import Network
+from tests.support.ports import free_ports
 from tests.support.proxy import END_TXN, Fate
 from tests.support.scraping import probe
 from tests.system.load import Load

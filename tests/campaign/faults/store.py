@@ -22,7 +22,8 @@ from tests.campaign.stage import Stage
 from tests.campaign.trend import Watch
 from tests.support.bridge import Site
 from tests.support.checker.evidence import InputRecord
-from tests.support.kafka import free_ports, set_topic
+from tests.support.kafka import set_topic
+from tests.support.ports import free_ports
 from tests.support.scraping import metric
 from tests.system.load import Load
 

@@ -12,7 +12,7 @@ from tests.campaign.fault import fault
 from tests.campaign.faults.processes import PROTOCOLS
 from tests.campaign.stage import Stage
 from tests.support.bridge import BridgeProcess
-from tests.support.kafka import free_ports
+from tests.support.ports import free_ports
 from tests.support.scraping import probe
 
 POLL_SECONDS = 8

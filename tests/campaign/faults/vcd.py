@@ -17,7 +17,7 @@ from tests.campaign.stage import Stage
 from tests.support.bridge import Site
 from tests.support.checker.evidence import StateWrite
 from tests.support.external import ExternalSite
-from tests.support.kafka import free_ports
+from tests.support.ports import free_ports
 from tests.support.scraping import metric, wait_metric
 from tests.system.external_load import MixedLoad
 from tests.system.load import Load
