@@ -14,6 +14,9 @@ from amqtt.contexts import Action, BaseContext
 from amqtt.plugins.base import BaseTopicPlugin
 from amqtt.session import Session as MqttSession
 
+from bridge.simulator.clock import Clock
+from bridge.simulator.messaging.outgoing import Outgoing
+
 QOS = 1
 _LISTENER = "door"
 _GRANTS: dict[str, str] = {}
@@ -80,8 +83,11 @@ class _Reader(ReaderAdapter):
 
 
 class _Writer(WriterAdapter):
-    def __init__(self, connection: Connection) -> None:
+    """``outgoing``: sends what is drained, each time whole packets."""
+
+    def __init__(self, connection: Connection, outgoing: Outgoing) -> None:
         self._connection = connection
+        self._outgoing = outgoing
         self._buffer = bytearray()
 
     def write(self, data: bytes) -> None:
@@ -91,7 +97,7 @@ class _Writer(WriterAdapter):
         data = bytes(self._buffer)
         self._buffer.clear()
         if data:
-            await self._connection.send(data)
+            self._outgoing.put(data)
 
     def get_peer_info(self) -> tuple[str, int] | None:
         return self._connection.name, 0
@@ -106,7 +112,8 @@ class _Writer(WriterAdapter):
 class MqttBroker:
     """Starts with the simulator and ends with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         for name in ("amqtt", "transitions"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._broker: Broker | None = None
@@ -126,9 +133,12 @@ class MqttBroker:
             await connection.close()
             return
         _GRANTS[connection.name] = connection.granted
+        outgoing = Outgoing(connection.send, self._clock)
+        sending = asyncio.ensure_future(outgoing.run())
         try:
-            await self._broker.external_connected(_Reader(connection), _Writer(connection), _LISTENER)
+            await self._broker.external_connected(_Reader(connection), _Writer(connection, outgoing), _LISTENER)
         finally:
+            sending.cancel()
             del _GRANTS[connection.name]
 
     async def publish(self, topic: str, payload: bytes) -> None:

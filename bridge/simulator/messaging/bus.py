@@ -17,7 +17,7 @@ class MessageBus:
     """Lives in the server's loop."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._broker = MqttBroker()
+        self._broker = MqttBroker(cloud.clock)
         self._door = Door(cloud, self._broker)
         self._news = TaskNews(cloud, cloud.clock, self._broker.publish)
         self._telling: asyncio.Task[None] | None = None
