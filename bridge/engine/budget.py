@@ -12,11 +12,11 @@ SHORTEST_SLEEP = 0.001
 
 
 class Budget:
-    """``per_second`` requests, in the order in which they are asked for."""
+    """``per_second`` requests, in the order in which they are asked for; those of ``saved_seconds`` may be saved up."""
 
-    def __init__(self, clock: Clock, per_second: float) -> None:
+    def __init__(self, clock: Clock, per_second: float, *, saved_seconds: float = 1.0) -> None:
         self._clock = clock
-        self._bucket = TokenBucket(per_second, clock.monotonic())
+        self._bucket = TokenBucket(per_second, clock.monotonic(), saved_seconds=saved_seconds)
         self._turn = asyncio.Lock()
 
     async def take(self) -> None:
@@ -24,3 +24,7 @@ class Budget:
         async with self._turn:
             while not self._bucket.take(self._clock.monotonic()):
                 await self._clock.sleep(max(SHORTEST_SLEEP, self._bucket.seconds_until_next() or 0.0))
+
+    def give_back(self) -> None:
+        """The last one does not count."""
+        self._bucket.give_back()

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -62,41 +63,18 @@ class Findings:
         """Whoever catches up has thousands to read: what ends now does not wait behind them."""
         self.wake: Callable[[], None] = lambda: None
 
-    async def take(
-        self, orders: Sequence[WatchedOrder], rows: Mapping[str, TaskRecord], starts: Mapping[WatchedOrder, datetime],
-        at: datetime, *, catching_up: bool = False,
-    ) -> list[Taken]:  # fmt: skip
-        """Queue what is news to each order. ``starts``: where its window begins; ``at``: VCD's time of the look.
-        ``catching_up``: the rows are a piece of the past, in which a Task without a row is not conspicuous."""
-        taken = {order: Taken(order, starts[order]) for order in orders}
-        ended: dict[str, list[WatchedOrder]] = defaultdict(list)
-        for order, mine in _sorted(orders, rows.values()):
-            self._take_rows(taken[order], mine, ended)
-        self.wake()
-        free = self._free_behind if catching_up else self._free
-        reads = [self._read_end(rows[urn], [taken[order] for order in those], free) for urn, those in ended.items()]
-        if not catching_up:
-            absent = [(taken[order], urn) for order in orders for urn in _absent(order, rows)]
-            reads += [self._read_absent(one, urn, at) for one, urn in absent[:MAX_ABSENCES]]
-        await asyncio.gather(*reads)
-        return list(taken.values())
+    @asynccontextmanager
+    async def look(self, starts: Mapping[WatchedOrder, datetime], *, catching_up: bool = False) -> AsyncIterator[Look]:
+        """One look for these orders. ``starts``: where their windows begin; ``catching_up``: it shows a piece of the
+        past, in which a Task without a row is not conspicuous."""
+        look = Look(self, [Taken(order, start) for order, start in starts.items()], catching_up=catching_up)
+        try:
+            yield look
+        finally:
+            await look.give_up()
 
-    def _take_rows(self, taken: Taken, rows: Iterable[TaskRecord], ended: dict[str, list[WatchedOrder]]) -> None:
-        order, news = taken.order, []
-        for row in rows:
-            known = order.sighted(row.id)
-            if is_final(row.status):
-                if _is_new_end(row, known, taken.start):
-                    ended[row.id].append(order)
-                continue
-            taken.active += 1
-            if self._is_news(row, known):
-                news.append(SeenTask(order=order.birth, task=as_task(row)))
-        if news:
-            taken.is_news = order.found(news)
-
-    def _is_news(self, row: TaskRecord, known: Lifecycle | None) -> bool:
-        """Of an active Task."""
+    def is_news(self, row: TaskRecord, known: Lifecycle | None) -> bool:
+        """Whether the row of an active Task says what is not told yet."""
         if known is None:
             return True
         return known.phase is Phase.FOLLOWING and worth_telling(
@@ -105,8 +83,9 @@ class Findings:
 
     # --- ends -----------------------------------------------------------------------------------------------------
 
-    async def _read_end(self, row: TaskRecord, for_whom: Sequence[Taken], free: asyncio.Semaphore) -> None:
-        async with free:
+    async def read_end(self, row: TaskRecord, for_whom: Sequence[Taken], *, catching_up: bool) -> None:
+        """Tell an end that a row shows from a reading of the Task; where it cannot be had, leave it."""
+        async with self._free_behind if catching_up else self._free:
             if all(taken.order.lifecycle() is None for taken in for_whom):
                 return
             reading = await self._gateway.read_task(row.id, None)
@@ -128,7 +107,8 @@ class Findings:
 
     # --- absences -------------------------------------------------------------------------------------------------
 
-    async def _read_absent(self, taken: Taken, urn: str, at: datetime) -> None:
+    async def read_absent(self, taken: Taken, urn: str, at: datetime) -> None:
+        """What has become of an active Task without a row."""
         order = taken.order
         async with self._free:
             known, absence = order.sighted(urn), order.absent.get(urn)
@@ -153,6 +133,72 @@ class Findings:
                 pass
 
 
+class Look:
+    """The rows of one look, told page by page as they come."""
+
+    def __init__(self, findings: Findings, taken: Sequence[Taken], *, catching_up: bool) -> None:
+        self._findings = findings
+        self._taken = taken
+        self._catching_up = catching_up
+        self._rows: dict[str, TaskRecord] = {}
+        self._reads: list[asyncio.Future[None]] = []
+        self._concerned: dict[str | None, list[Taken]] = defaultdict(list)
+        """By organization; None: all of them."""
+        for one in taken:
+            if (part := one.order.part) is not None:
+                self._concerned[part.organization_uuid].append(one)
+
+    def take(self, rows: Iterable[TaskRecord]) -> None:
+        """Queue what is news in these rows, and begin to read what has ended. Some rows come twice."""
+        is_news = False
+        for row in rows:
+            before, self._rows[row.id] = self._rows.get(row.id), row
+            if before is None or (is_final(row.status) and not is_final(before.status)):
+                is_news |= self._take_row(row)
+        if is_news:
+            self._findings.wake()
+
+    async def over(self, at: datetime) -> Sequence[Taken]:
+        """All rows are there and all ends are read, as far as they can be. ``at``: VCD's time of the look."""
+        for row in self._rows.values():
+            for one in () if is_final(row.status) else self._for_whom(row):
+                one.active += 1
+        if not self._catching_up:
+            absent = [(one, urn) for one in self._taken for urn in _absent(one.order, self._rows)]
+            self._reads += [
+                asyncio.ensure_future(self._findings.read_absent(one, urn, at)) for one, urn in absent[:MAX_ABSENCES]
+            ]
+        await asyncio.gather(*self._reads)
+        return self._taken
+
+    async def give_up(self) -> None:
+        """Read no further."""
+        for read in self._reads:
+            read.cancel()
+        await asyncio.gather(*self._reads, return_exceptions=True)
+
+    def _for_whom(self, row: TaskRecord) -> Iterator[Taken]:
+        yield from self._concerned.get(None, ())
+        if row.organization is not None:
+            yield from self._concerned.get(row.organization, ())
+
+    def _take_row(self, row: TaskRecord) -> bool:
+        """Whether something is queued now."""
+        if is_final(row.status):
+            ended = [one for one in self._for_whom(row) if _is_new_end(row, one.order.sighted(row.id), one.start)]
+            if ended:
+                read = self._findings.read_end(row, ended, catching_up=self._catching_up)
+                self._reads.append(asyncio.ensure_future(read))
+            return False
+        queued = False
+        for one in self._for_whom(row):
+            if self._findings.is_news(row, one.order.sighted(row.id)) and one.order.found(
+                [SeenTask(order=one.order.birth, task=as_task(row))]
+            ):
+                one.is_news = queued = True
+        return queued
+
+
 def _absent(order: WatchedOrder, rows: Mapping[str, TaskRecord]) -> list[str]:
     """URNs of those that two looks in a row have not shown: rows move while they are read."""
     known = (sighted_part(one).id for one in order.active(Kind.OBSERVED_TASK))
@@ -167,18 +213,3 @@ def _is_new_end(row: TaskRecord, known: Lifecycle | None, start: datetime) -> bo
     if known is not None:
         return known.phase is Phase.FOLLOWING
     return row.end_date is not None and row.end_date >= start
-
-
-def _sorted(
-    orders: Sequence[WatchedOrder], rows: Iterable[TaskRecord]
-) -> Iterator[tuple[WatchedOrder, Sequence[TaskRecord]]]:
-    """The rows that each order is about."""
-    everything = list(rows)
-    by_organization: dict[str | None, list[TaskRecord]] = defaultdict(list)
-    for row in everything:
-        by_organization[row.organization].append(row)
-    for order in orders:
-        part = order.part
-        if part is not None:
-            uuid = part.organization_uuid
-            yield order, everything if uuid is None else by_organization[uuid]

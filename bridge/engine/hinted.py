@@ -48,8 +48,8 @@ class _Pause:
 
 
 class HintedReads:
-    """``orders``: those that may be told. ``pace``: of their looks; so many readings per second come on top, and a Task
-    of which there is nothing new is read twice an interval, however often it is named."""
+    """``orders``: those that may be told. ``pace``: of their looks; so many readings per second come on top, those of
+    ends not counted, and a Task of which there is nothing new is read twice an interval, however often it is named."""
 
     def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: LookoutPace, overlap: timedelta) -> None:
         self._clock = clock
@@ -130,6 +130,8 @@ class HintedReads:
         for order in news:
             order.found([SeenTask(order=order.birth, task=task)])
         self.wake()
+        if news and task.is_final:
+            self._budget.give_back()  # the next look would have read it
         if (pause := self._pauses.get(task.id)) is not None:
             pause.seconds = PAUSE_SECONDS if news else min(LONGER * pause.seconds, self._longest_pause)
         if not concerned:

@@ -10,7 +10,7 @@ from datetime import datetime
 from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRecord
 from bridge.core.observation.plan import Plan, plan
 from bridge.engine.budget import Budget
-from bridge.engine.moving_rows import BY_END, INEXACT, cuts_of, pages_along, rows_by_start
+from bridge.engine.moving_rows import BY_END, INEXACT, Ask, cuts_of, pages_along, rows_by_start
 from bridge.engine.namespace_rows import Refused
 from bridge.engine.patience import NotNow
 from bridge.engine.rows import ACTIVE_STATUSES
@@ -20,6 +20,8 @@ PIECE = 2_000
 """Ended Tasks that one piece has, at least."""
 CENSUS_SECONDS = 60.0
 """How long the number of rows of the whole system is believed."""
+SAVED_SECONDS = 0.1
+"""Requests leave at an even pace: so each page has its time in every look, and nothing waits for longer than a look."""
 TWICE_SECONDS = 3600.0
 """How long a VCD that has refused a joined filter is asked twice: it may have refused it for something else."""
 
@@ -35,7 +37,7 @@ class Listing:
     ) -> None:
         self._clock = clock
         self._gateway = gateway
-        self._budget = Budget(clock, per_second)
+        self._budget = Budget(clock, per_second, saved_seconds=SAVED_SECONDS)
         self._observer = observer
         self._progress = progress
         self._counts: dict[str, int] = {}
@@ -86,23 +88,29 @@ class Listing:
         page = await self._ask(TaskQuery(statuses=ACTIVE_STATUSES, or_ended_at_or_after=lately, page_size=1))
         self._whole = (now, page.total)
 
-    async def current(self, organizations: tuple[str, ...], since: datetime) -> Rows:
-        """What is active, or has ended ``since``; without organizations of all. Raises NotNow, and Refused."""
+    async def current(
+        self, organizations: tuple[str, ...], since: datetime, show: Callable[[Sequence[TaskRecord]], None]
+    ) -> None:
+        """``show`` what is active, or has ended ``since``, each page when it is there; without organizations of all.
+        Raises NotNow, and Refused."""
+
+        async def ask(query: TaskQuery) -> TaskPage:
+            page = await self._ask(query)
+            show(page.records)
+            return page
+
         cuts = self._cuts.get(organizations, ())
-        rows = None if self._asks_twice else await self._joined(organizations, since, cuts)
+        rows = None if self._asks_twice else await self._joined(ask, organizations, since, cuts)
         if rows is None:
-            rows = await rows_by_start(
-                self._ask, TaskQuery(statuses=ACTIVE_STATUSES, organizations=organizations), cuts
-            )
+            rows = await rows_by_start(ask, TaskQuery(statuses=ACTIVE_STATUSES, organizations=organizations), cuts)
             # What ends in between is among these.
             ended = TaskQuery(ended_at_or_after=since, organizations=organizations)
-            async for page in pages_along(self._ask, ended, BY_END):
+            async for page in pages_along(ask, ended, BY_END):
                 rows.update((record.id, record) for record in page.records)
             if not self._asks_twice:
                 self._twice_until = self._clock.monotonic() + TWICE_SECONDS
         self._cuts[organizations] = cuts_of(rows.values())
         self._note_counts(organizations, rows.values())
-        return rows
 
     async def ended(self, organizations: tuple[str, ...], since: datetime) -> tuple[Rows, datetime | None]:
         """A piece of what has ended ``since``, the oldest ends first, and up to when it is whole; None: up to now.
@@ -117,11 +125,13 @@ class Listing:
                     return rows, end
         return rows, None
 
-    async def _joined(self, organizations: tuple[str, ...], since: datetime, cuts: Sequence[datetime]) -> Rows | None:
+    async def _joined(
+        self, ask: Ask, organizations: tuple[str, ...], since: datetime, cuts: Sequence[datetime]
+    ) -> Rows | None:
         """By one filter. None: VCD takes no such filter, or none at all."""
         query = TaskQuery(statuses=ACTIVE_STATUSES, or_ended_at_or_after=since, organizations=organizations)
         try:
-            return await rows_by_start(self._ask, query, cuts)
+            return await rows_by_start(ask, query, cuts)
         except Refused as refused:
             self.put_off(str(refused))
             return None

@@ -191,14 +191,15 @@ class Lookout:
         uuids = [part.organization_uuid for part in parts if part.organization_uuid is not None]
         return self._listing.plan(uuids, everything=len(uuids) < len(parts))
 
-    async def _look_with(self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder]) -> list[Taken]:
+    async def _look_with(self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder]) -> Sequence[Taken]:
         starts = {order: start for order in orders if (start := order.begins(self._overlap)) is not None}
         if not starts:
             return []
         began = self._clock.monotonic()
-        rows = await self._listing.current(organizations, min(starts.values()))
-        at = self._vcd_time(began)
-        taken = await self._findings.take(list(starts), rows, starts, at)
+        async with self._findings.look(starts) as look:
+            await self._listing.current(organizations, min(starts.values()), look.take)
+            at = self._vcd_time(began)
+            taken = await look.over(at)
         for one in taken:
             # What is left is found again: the position waits for it, and nothing else does.
             position = at if one.left_at is None else min(at, one.left_at - INEXACT)
@@ -238,7 +239,9 @@ class Lookout:
         uuid = part.organization_uuid
         rows, end = await self._listing.ended(() if uuid is None else (uuid,), start)
         at = self._vcd_time(began)
-        (taken,) = await self._findings.take([order], rows, {order: start}, at, catching_up=True)
+        async with self._findings.look({order: start}, catching_up=True) as look:
+            look.take(rows.values())
+            (taken,) = await look.over(at)
         if taken.left_at is not None:
             return False
         # Of those that ended in the piece's last moment, some may be left.

@@ -1,15 +1,16 @@
-"""So many per second, and no more saved up than one second gives. Pure: whoever asks says what time it is."""
+"""So many per second, and no more saved up than a short time gives. Pure: whoever asks says what time it is."""
 
 from __future__ import annotations
 
 
 class TokenBucket:
-    """``per_second`` None: no limit. Times are monotonic seconds."""
+    """``per_second`` None: no limit; ``saved_seconds``: what of them gives is saved up, but one at least. Times are
+    monotonic seconds."""
 
-    def __init__(self, per_second: float | None, now: float) -> None:
+    def __init__(self, per_second: float | None, now: float, *, saved_seconds: float = 1.0) -> None:
         self._rate = per_second
-        self._most = max(per_second or 0.0, 1.0)
-        self._tokens = per_second or 0.0
+        self._most = max(saved_seconds * (per_second or 0.0), 1.0)
+        self._tokens = self._most
         self._filled_at = now
 
     def take(self, now: float) -> bool:
@@ -22,6 +23,10 @@ class TokenBucket:
             return False
         self._tokens -= 1.0
         return True
+
+    def give_back(self) -> None:
+        """The last one taken does not count."""
+        self._tokens = min(self._most, self._tokens + 1.0)
 
     def seconds_until_next(self) -> float | None:
         """Counted from the last ``take``; None: time is not what lacks."""

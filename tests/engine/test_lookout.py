@@ -562,6 +562,25 @@ async def test_looks_become_rarer_where_the_budget_is_not_enough() -> None:
     assert [fact.more["slow"] for fact in slow] == [True], "said once"
 
 
+@virtually
+async def test_no_change_waits_for_the_rest_of_its_look() -> None:
+    """A look takes five of seven seconds; still nothing is told later than its next look comes by."""
+    site = ObservingSite()
+    site.policies = replace(site.policies, lookout=LookoutPace(interval=timedelta(seconds=7), requests_per_second=0.5))
+    for number in range(300):
+        site.vcd.begin(number, at=float(number))
+    await started(site)
+    await site.until(lambda: len(site.committed(OBSERVED)) == 300)
+    await asyncio.sleep(21)
+    ended: list[float] = []
+    for number in range(0, 300, 5):
+        site.vcd.end(number)
+        ended.append(site.vcd.now())
+        await asyncio.sleep(0.9)
+        told = len(site.committed(OBSERVED)) - 300
+        assert told >= sum(1 for moment in ended if moment < site.vcd.now() - 7.6), number
+
+
 # --- hints ------------------------------------------------------------------------------------------------------------
 
 
@@ -604,6 +623,24 @@ async def test_a_storm_of_messages_is_no_storm_of_readings() -> None:
         await asyncio.sleep(0.25)
     assert site.vcd.reads[urn(1)] <= 9, "four an interval"
     assert site.vcd.reads[urn(2)] == 1, "nobody observes it"
+
+
+@virtually
+async def test_readings_of_ends_are_not_counted() -> None:
+    """So many end in a second as may be read besides: each is told at once all the same."""
+    site = ObservingSite()
+    for number in range(1, 61):
+        site.vcd.begin(number)
+    await started(site, 1)
+    await asyncio.sleep(INTERVAL - 2.1)  # a look has just been made
+    for number in range(1, 61):
+        site.vcd.end(number)
+        site.lookout.hurry_task(urn(number))
+        site.vcd.begin(100 + number, in_organization=2)
+        site.lookout.hurry_task(urn(100 + number))
+        await asyncio.sleep(0.055)
+    await asyncio.sleep(0.3)
+    assert site.ends().total() == 60
 
 
 @virtually
