@@ -1,4 +1,4 @@
-"""How soon a Task's end is told: with VCD's message bus and without it.
+"""How soon an end is told, of requests' Tasks and of others' that are observed: with VCD's message bus and without it.
 
 python -m benchmarks notifications [--tasks N] [--interval S]
 """
@@ -7,50 +7,20 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
 from benchmarks.compare import machine
+from benchmarks.ends import reading_ends
 from tests.support.bridge import Site, running_site
-from tests.support.decoding import decoded
-from tests.support.kafka import KafkaCluster, Tail
-from tests.support.simulator import Simulator
+from tests.support.kafka import KafkaCluster
+from tests.support.observation import make_observation_topics, observation_names, observe
 
-PATIENCE_SECONDS = 120.0
 TASK_SECONDS = 3.0
-GAP_SECONDS = 0.05
+GAP_SECONDS = 0.15
 """Between two requests: few Tasks end in the same moment."""
-
-
-@dataclass(slots=True)
-class Listener:
-    """Reads the events as a committed reader does and notes when each end is there."""
-
-    site: Site
-    delays: dict[str, float] = field(default_factory=dict)
-    """Seconds from VCD's end of the Task to the reader, by request."""
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        tail = Tail(self.site.bootstrap, self.site.events)
-        try:
-            while not self.stop.is_set():
-                for message in tail.more(0.05):
-                    self._take(message)
-        finally:
-            tail.close()
-
-    def _take(self, message: Any) -> None:
-        now = time.time()
-        event = decoded(message.value(), tuple(message.headers() or ()))
-        if event["final"] and event["task"] is not None:
-            self.delays[event["request_id"]] = now - _moment(event["task"]["endTime"])
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -62,8 +32,11 @@ def main(arguments: Sequence[str] = ()) -> None:
         cluster.start()
         try:
             rows = {
-                "with the bus": _measured(cluster, Path(directory) / "bus", options, bus=True),
-                "without": _measured(cluster, Path(directory) / "looks", options, bus=False),
+                f"{whose}, {how}": _measured(
+                    cluster, Path(directory) / f"{whose}-{bus}", options, bus=bus, observed=observed
+                )
+                for whose, observed in (("requests", False), ("observed", True))
+                for how, bus in (("with the bus", True), ("without", False))
             }
         finally:
             cluster.stop()
@@ -83,47 +56,42 @@ def table(rows: Mapping[str, Sequence[float]], options: argparse.Namespace) -> s
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks notifications", description="how soon an end is told")
     parser.add_argument("--tasks", type=int, default=200, help="Tasks per run (200)")
-    parser.add_argument("--interval", type=float, default=2.0, help="following.interval_seconds (2)")
+    parser.add_argument("--interval", type=float, default=2.0, help="seconds between looks of both kinds (2)")
     options = parser.parse_args(arguments)
     if options.tasks < 20:
         parser.error("--tasks must be at least 20")
     return options
 
 
-def _measured(cluster: KafkaCluster, folder: Path, options: argparse.Namespace, *, bus: bool) -> list[float]:
+def _measured(
+    cluster: KafkaCluster, folder: Path, options: argparse.Namespace, *, bus: bool, observed: bool
+) -> list[float]:
     folder.mkdir()
+    names = observation_names()
+    looks = {"interval_seconds": options.interval}
     with running_site(
-        cluster.bootstrap, folder, simulator={"bus": True, "task_seconds": TASK_SECONDS},
-        following={"interval_seconds": options.interval}, notifications={"enabled": bus},
+        cluster.bootstrap, folder, simulator={"bus": True, "task_seconds": TASK_SECONDS}, topics=names,
+        following=looks, observation={"enabled": observed, **looks}, notifications={"enabled": bus},
         events={"progress_step_percent": 0}, log={"level": "info"},
     ) as site:  # fmt: skip
+        make_observation_topics(site, names)
         bridge = site.start().wait_ready()
         if bus:
             bridge.wait_logged("bus.connected")
-        listener = Listener(site)
-        reading = threading.Thread(target=listener.run, daemon=True)
-        reading.start()
-        try:
-            return _delays(site, site.simulator, listener, options.tasks)
-        finally:
-            listener.stop.set()
-            reading.join()
+        if observed:
+            observe(site, names, "acme")
+        with reading_ends(site.bootstrap, names["observed_tasks"] if observed else site.events) as ends:
+            _start(site, options.tasks, observed=observed)
+            return ends.wait(options.tasks)
 
 
-def _delays(site: Site, simulator: Simulator, listener: Listener, tasks: int) -> list[float]:
+def _start(site: Site, tasks: int, *, observed: bool) -> None:
+    somebody = site.simulator.log_in("admin@acme")
     for number in range(tasks):
-        vapp = simulator.create_entity("vApp", name=f"bench-{number}", organization="acme")
-        document = {"request_id": f"r{number}", "operation": "deployVApp", "parameters": {"id": vapp["id"]}}
-        site.send(document)
+        vapp = site.simulator.create_entity("vApp", name=f"bench-{number}", organization="acme")
+        if observed:
+            reply = somebody.post(f"/api{vapp['path']}/action/deploy", {"powerOn": False})
+            assert reply.status == 202, (reply.status, reply.body)
+        else:
+            site.send({"request_id": f"r{number}", "operation": "deployVApp", "parameters": {"id": vapp["id"]}})
         time.sleep(GAP_SECONDS)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(listener.delays) < tasks:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{tasks - len(listener.delays)} of {tasks} ends were not told")
-        time.sleep(0.05)
-    return list(listener.delays.values())
-
-
-def _moment(told: datetime | int) -> float:
-    """Seconds since the epoch."""
-    return told.timestamp() if isinstance(told, datetime) else told / 1000

@@ -1,4 +1,4 @@
-"""What the observation of organizations costs VCD: requests per second, reckoned and measured.
+"""What the observation of organizations costs VCD, reckoned and measured, and how soon ends are told.
 
 python -m benchmarks observation [--looks N] [--organizations N --tasks N --interval S --processes N [--all]]
 """
@@ -11,8 +11,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchmarks.compare import machine
+from benchmarks.ends import Ends, reading_ends
 from bridge.core.observation.plan import plan
 from tests.support.bridge import running_site
 from tests.support.kafka import KafkaCluster
@@ -62,10 +64,12 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """``per_second``: queries that the simulator has answered; ``look_seconds``: how long a look took."""
+    """``per_second``: queries that the simulator has answered; ``look_seconds``: how long a look took; ``delays``:
+    seconds from the end of a Task to a committed reader of its event."""
 
     per_second: float
     look_seconds: float
+    delays: Sequence[float]
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -92,14 +96,16 @@ def main(arguments: Sequence[str] = ()) -> None:
 def table(rows: Sequence[tuple[Case, Measured]]) -> str:
     """Requests per second, beside what was reckoned."""
     lines = [
-        "\n| organizations | active Tasks | interval, s | processes | reckoned/s | measured/s | a look takes, s |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "\n| organizations | active Tasks | interval, s | processes | reckoned/s | measured/s | a look takes, s "
+        "| an end is told after, s: median | longest |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for case, measured in rows:
         whose = f"all ({case.organizations})" if case.everything else str(case.organizations)
         cells = (f"{case.tasks:,}", f"{case.interval:g}", str(case.processes), f"{case.reckoned:.1f}")
-        seconds = f"{measured.per_second:.1f} | {measured.look_seconds:.2f}"
-        lines.append(f"| {whose} | {' | '.join(cells)} | {seconds} |")
+        seconds = (measured.look_seconds, median(measured.delays), max(measured.delays))
+        told = " | ".join(f"{one:.2f}" for one in seconds)
+        lines.append(f"| {whose} | {' | '.join(cells)} | {measured.per_second:.1f} | {told} |")
     return "\n".join(lines)
 
 
@@ -120,32 +126,33 @@ def _measured(cluster: KafkaCluster, folder: Path, case: Case, looks: int) -> Me
     with running_site(
         cluster.bootstrap, folder, partitions=PARTITIONS, topics=names, log={"level": "warning"},
         observation={"enabled": True, "interval_seconds": case.interval},
+        simulator={"settings": {"consistent_pages": False}},  # pages show what is, as a database does
     ) as site:  # fmt: skip
         make_observation_topics(site, names)
-        fill(site.simulator, case.organizations, case.tasks)
-        ports = [f"127.0.0.1:{port}" for port in free_ports(case.processes)]
-        for process in [site.start(management={"listen": port}) for port in ports]:
-            process.wait_ready()
-        wanted = ["*"] if case.everything else [organization(number) for number in range(case.organizations)]
-        observe(site, names, *wanted)
-        _wait_steady(ports, case, len(wanted))
-        return _count(site.simulator, ports, case.interval * looks)
+        with reading_ends(site.bootstrap, names["observed_tasks"]) as ends:
+            tasks = fill(site.simulator, case.organizations, case.tasks)
+            ports = [f"127.0.0.1:{port}" for port in free_ports(case.processes)]
+            for process in [site.start(management={"listen": port}) for port in ports]:
+                process.wait_ready()
+            wanted = ["*"] if case.everything else [organization(number) for number in range(case.organizations)]
+            observe(site, names, *wanted)
+            _wait_steady(ports, case, len(wanted))
+            return _count(site.simulator, ports, case.interval * looks, tasks, ends)
 
 
 def organization(number: int) -> str:
     return f"bench-{number:03d}"
 
 
-def fill(simulator: Simulator, organizations: int, tasks: int) -> None:
-    """Organizations, and Tasks in each that somebody else has begun and does not end."""
+def fill(simulator: Simulator, organizations: int, tasks: int) -> list[str]:
+    """Organizations, and Tasks in each that somebody else has begun and does not end. Returns one Task of each."""
+    samples = []
     for number in range(organizations):
         simulator.create_entity("org", name=organization(number))
-        body = {"serviceNamespace": NAMESPACE, "operation": "work"}
-        simulator.admin(
-            "POST",
-            "external-tasks",
-            {"task": body, "organization": organization(number), "count": tasks // organizations},
-        )
+        work = {"serviceNamespace": NAMESPACE, "operation": "work"}
+        begun = simulator.seed_external_tasks(organization=organization(number), count=tasks // organizations, **work)
+        samples.append(begun[0])
+    return samples
 
 
 def _wait_steady(ports: Sequence[str], case: Case, observations: int) -> None:
@@ -162,13 +169,20 @@ def _wait_steady(ports: Sequence[str], case: Case, observations: int) -> None:
         time.sleep(0.2)
 
 
-def _count(simulator: Simulator, ports: Sequence[str], seconds: float) -> Measured:
+def _count(simulator: Simulator, ports: Sequence[str], seconds: float, tasks: Sequence[str], ends: Ends) -> Measured:
+    """Tasks end one by one meanwhile, as many as there are or one a second."""
+
     def looks() -> tuple[float, float]:
         name = "vcdbridge_observation_look_seconds"
         return sum(metric(port, f"{name}_sum") for port in ports), sum(metric(port, f"{name}_count") for port in ports)
 
     last, before, began = simulator.state()["ledger"]["last"], looks(), time.monotonic()
-    time.sleep(seconds)
+    ending = tasks[: int(seconds)]
+    for number, task in enumerate(ending, start=1):
+        time.sleep(max(0.0, began + seconds * number / (len(ending) + 1) - time.monotonic()))
+        simulator.force_task(task, status="success")
+    time.sleep(max(0.0, began + seconds - time.monotonic()))
     elapsed, after = time.monotonic() - began, looks()
     queries = sum(1 for call in simulator.ledger(last) if call["operation"] == "query")
-    return Measured(queries / elapsed, (after[0] - before[0]) / max(1.0, after[1] - before[1]))
+    look_seconds = (after[0] - before[0]) / max(1.0, after[1] - before[1])
+    return Measured(queries / elapsed, look_seconds, ends.wait(len(ending)))
