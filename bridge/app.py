@@ -23,7 +23,7 @@ from bridge.core.freeze import to_json
 from bridge.core.lifecycle import Phase
 from bridge.crash import crash_points
 from bridge.engine.engine import Engine
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.partition.owned_partition import OwnedPartition
 from bridge.errors import ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.consumer import KafkaInbox

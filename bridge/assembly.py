@@ -13,39 +13,39 @@ from bridge.core.admission import AdmissionContext
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import ExternalRules
 from bridge.core.rules import OperationFacts, Rules
-from bridge.engine.action_desk import ActionDesk
-from bridge.engine.asking import Asking
-from bridge.engine.brake import Brake
-from bridge.engine.claims import Claims
-from bridge.engine.effects import Effects
+from bridge.engine.calling.brake import Brake
+from bridge.engine.calling.permits import Limits, Permits
+from bridge.engine.calling.probing import Probing
+from bridge.engine.desks.action_desk import ActionDesk
+from bridge.engine.desks.external_desk import ExternalDesk
+from bridge.engine.desks.intake import Desk, Intake
+from bridge.engine.desks.observation_desk import ObservationDesk
 from bridge.engine.engine import Engine
-from bridge.engine.external_desk import ExternalDesk
-from bridge.engine.external_looks import ExternalLooks
-from bridge.engine.flow import flow_control
-from bridge.engine.follower import Follower, FollowPace
-from bridge.engine.gathering import Gatherer, RoundLimits
-from bridge.engine.hints import Hints
-from bridge.engine.holds import Holds
-from bridge.engine.intake import Desk, Intake
-from bridge.engine.lookout import Lookout
-from bridge.engine.lookout_pace import LookoutPace
-from bridge.engine.observation_desk import ObservationDesk
-from bridge.engine.organization_reads import OrganizationReads
-from bridge.engine.orphans import Orphans
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.following.follower import Follower, FollowPace
+from bridge.engine.following.hints import Hints
+from bridge.engine.following.watch import Watch, WatchPace
+from bridge.engine.journal.claims import Claims
+from bridge.engine.journal.effects import Effects
+from bridge.engine.journal.gathering import Gatherer, RoundLimits
+from bridge.engine.journal.rounds import Rounds
+from bridge.engine.journal.starts import Starts
+from bridge.engine.observation.lookout import Lookout
+from bridge.engine.observation.lookout_pace import LookoutPace
+from bridge.engine.partition.flow import flow_control
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.records import RecordWriter
+from bridge.engine.partition.schemas import SchemaWaits
+from bridge.engine.partition.timers import Timers
 from bridge.engine.parts import DrainTimes, Parts
-from bridge.engine.patience import Patience, SettleTimes
-from bridge.engine.permits import Limits, Permits
-from bridge.engine.probing import Probing
-from bridge.engine.records import RecordWriter
-from bridge.engine.recovery import Recovery
-from bridge.engine.references import References
-from bridge.engine.rounds import Rounds
+from bridge.engine.reading.asking import Asking
+from bridge.engine.reading.organization_reads import OrganizationReads
+from bridge.engine.reading.patience import Patience, SettleTimes
+from bridge.engine.reading.references import References
+from bridge.engine.recovery.external_looks import ExternalLooks
+from bridge.engine.recovery.holds import Holds
+from bridge.engine.recovery.orphans import Orphans
+from bridge.engine.recovery.recovering import Recovery
 from bridge.engine.runner import ExternalParts, Runner
-from bridge.engine.schemas import SchemaWaits
-from bridge.engine.starts import Starts
-from bridge.engine.timers import Timers
-from bridge.engine.watch import Watch, WatchPace
 from bridge.ports import (
     Clock,
     ControlTopic,

@@ -15,11 +15,11 @@ from bridge.core.admission import AdmissionContext, Policy, Streams
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Backoff, Rules
-from bridge.engine.follower import FollowPace
-from bridge.engine.gathering import RoundLimits
-from bridge.engine.lookout_pace import LookoutPace
-from bridge.engine.permits import Limits
-from bridge.engine.watch import WatchPace
+from bridge.engine.calling.permits import Limits
+from bridge.engine.following.follower import FollowPace
+from bridge.engine.following.watch import WatchPace
+from bridge.engine.journal.gathering import RoundLimits
+from bridge.engine.observation.lookout_pace import LookoutPace
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.registry_access import RegistryAccess
 from bridge.kafka.subjects import OwnSchema

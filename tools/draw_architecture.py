@@ -40,14 +40,16 @@ def state_diagram(table: Mapping[Phase, Mapping[type, frozenset[Phase]]] = TRANS
 # --- imports ------------------------------------------------------------------------------------------------------
 
 
-def import_edges() -> dict[str, set[str]]:
-    """Part -> parts that it imports; a part is a folder or a module right under ``bridge``."""
+def import_edges(package: str = "bridge") -> dict[str, set[str]]:
+    """Part -> parts that it imports; a part is a folder or a module right under the package."""
     graph = grimp.build_graph("bridge", cache_dir=None)
-    edges: dict[str, set[str]] = {child.removeprefix("bridge."): set() for child in graph.find_children("bridge")}
+    parts = {child: child.removeprefix(f"{package}.") for child in graph.find_children(package)}
+    edges: dict[str, set[str]] = {part: set() for part in parts.values()}
+    depth = package.count(".") + 2
     for importer in graph.modules:
         for imported in graph.find_modules_directly_imported_by(importer):
-            ends = importer.split(".")[1:2] + imported.split(".")[1:2]
-            if len(ends) == 2 and ends[0] != ends[1]:
+            ends = [parts.get(".".join(one.split(".")[:depth])) for one in (importer, imported)]
+            if ends[0] is not None and ends[1] is not None and ends[0] != ends[1]:
                 edges[ends[0]].add(ends[1])
     return edges
 
@@ -64,9 +66,9 @@ def without_implied(edges: Mapping[str, set[str]]) -> dict[str, set[str]]:
     return {part: edges[part] - implied[part] for part in edges}
 
 
-def import_graph() -> str:
+def import_graph(package: str = "bridge") -> str:
     """Who imports whom, without the arrows that follow from others."""
-    edges = without_implied(import_edges())
+    edges = without_implied(import_edges(package))
     lines = ["flowchart TB"]
     for part in sorted(edges):
         lines += [f"    {part} --> {target}" for target in sorted(edges[part])]
@@ -83,14 +85,14 @@ def first_line(module: Path) -> str:
 
 
 def file_map() -> str:
-    """One row for each folder and each module right under ``bridge``."""
+    """One row for each folder to the second level, and each module right under ``bridge``."""
     rows = ["| part | what it is | modules |", "|---|---|---|"]
-    folders = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+    folders = sorted(path.parent for level in ("*", "*/*") for path in PACKAGE.glob(f"{level}/__init__.py"))
     for folder in folders:
         modules = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("__"))
         modules += sorted(f"{path.parent.name}/" for path in folder.glob("*/__init__.py"))
         what = first_line(folder / "__init__.py")
-        rows.append(f"| `{folder.name}/` | {what} | {' '.join(f'`{name}`' for name in modules)} |")
+        rows.append(f"| `{folder.relative_to(PACKAGE)}/` | {what} | {' '.join(f'`{name}`' for name in modules)} |")
     for module in sorted(PACKAGE.glob("*.py")):
         if module.stem != "__init__":
             rows.append(f"| `{module.name}` | {first_line(module)} | |")

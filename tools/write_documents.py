@@ -23,6 +23,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "states of an observed Task": lambda: state_diagram(OBSERVED_TRANSITIONS),
     "states of an observed blocking task": lambda: state_diagram(BLOCKING_TRANSITIONS),
     "imports": import_graph,
+    "imports of the engine": lambda: import_graph("bridge.engine"),
     "files": file_map,
     "settings": describe_code.settings,
     "reason codes": describe_code.reason_codes,

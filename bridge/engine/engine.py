@@ -9,7 +9,7 @@ from typing import Any
 from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import Freeze
 from bridge.engine.ownership import Ownership
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.partition.owned_partition import OwnedPartition
 from bridge.engine.parts import Parts
 from bridge.engine.waking import Waking
 

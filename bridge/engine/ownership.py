@@ -11,9 +11,9 @@ from bridge.core.coordinates import TopicPartition
 from bridge.core.deciding import next_wake
 from bridge.core.inputs import Restored
 from bridge.core.lifecycle import Kind, Phase
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.restoring import build
 from bridge.engine.parts import Parts
-from bridge.engine.restoring import build
 from bridge.errors import StoreConflict
 from bridge.ports import Assigned, AtEnd, Delivery, InboxEvent, Lost, Records, Revoking
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.core.rules import Rules
-from bridge.engine.brake import Brake
-from bridge.engine.effects import Effects
-from bridge.engine.follower import Follower
-from bridge.engine.hints import Hints
-from bridge.engine.lookout import Lookout
-from bridge.engine.orphans import Orphans
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.permits import Permits
-from bridge.engine.probing import Probing
-from bridge.engine.rounds import Rounds
+from bridge.engine.calling.brake import Brake
+from bridge.engine.calling.permits import Permits
+from bridge.engine.calling.probing import Probing
+from bridge.engine.following.follower import Follower
+from bridge.engine.following.hints import Hints
+from bridge.engine.following.watch import Watch
+from bridge.engine.journal.effects import Effects
+from bridge.engine.journal.rounds import Rounds
+from bridge.engine.observation.lookout import Lookout
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.recovery.orphans import Orphans
 from bridge.engine.runner import Runner
-from bridge.engine.watch import Watch
 from bridge.ports import Clock, Inbox, Journal, Observer, Store, StoreCodec, VcdGateway
 
 

@@ -15,17 +15,17 @@ from bridge.core.coordinates import Birth
 from bridge.core.inputs import Answered, AnyInput, CancelAnswered, Looked, Unreadable
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.rules import Backoff
-from bridge.engine.asking import Tell
-from bridge.engine.brake import Brake
-from bridge.engine.external_looks import ExternalLooks
-from bridge.engine.follower import Follower
-from bridge.engine.holds import Holds
-from bridge.engine.organization_reads import OrganizationReads
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.permits import Made, Permits, Use, use_of
-from bridge.engine.recovery import Recovery
-from bridge.engine.references import References
-from bridge.engine.watch import Watch
+from bridge.engine.calling.brake import Brake
+from bridge.engine.calling.permits import Made, Permits, Use, use_of
+from bridge.engine.following.follower import Follower
+from bridge.engine.following.watch import Watch
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.reading.asking import Tell
+from bridge.engine.reading.organization_reads import OrganizationReads
+from bridge.engine.reading.references import References
+from bridge.engine.recovery.external_looks import ExternalLooks
+from bridge.engine.recovery.holds import Holds
+from bridge.engine.recovery.recovering import Recovery
 from bridge.errors import InvariantViolation
 from bridge.ports import Clock, Observer, VcdGateway
 

@@ -9,7 +9,7 @@ from bridge.core.deciding import next_wake
 from bridge.core.inputs import Woke
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Rules
-from bridge.engine.rounds import Rounds
+from bridge.engine.journal.rounds import Rounds
 from bridge.engine.waiting import until_set
 from bridge.ports import Clock
 

@@ -14,7 +14,7 @@ from bridge.core.content import Content
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import Cursor, Ended, Lifecycle, Phase, StoredRequest
-from bridge.engine.records import CURSOR_KEY, request_key, state_key
+from bridge.engine.partition.records import CURSOR_KEY, request_key, state_key
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection
 from bridge.kafka.queries import topic_facts

@@ -15,7 +15,7 @@ from confluent_kafka import Message, Producer
 from bridge.cli.dead_letters import replaying
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.requests import Undecodable
-from bridge.engine import dead_letters
+from bridge.engine.partition import dead_letters
 from bridge.errors import TemporaryError
 from bridge.kafka import clients, looking
 from bridge.kafka.messages import headers_of

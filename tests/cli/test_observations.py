@@ -33,7 +33,7 @@ from bridge.core.observation.order import decide_order
 from bridge.core.observation.task import open_observed
 from bridge.core.observation_records import Observation, ObservationAction
 from bridge.core.rules import OperationFacts, Rules
-from bridge.engine.records import state_key
+from bridge.engine.partition.records import state_key
 from bridge.kafka.clients import send, tail
 from bridge.ports import OutRecord, StoredRecord
 from bridge.settings.naming import topic_names

@@ -24,7 +24,7 @@ from bridge.core.inputs import CancelWanted, ResolveWanted, RetryWanted
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase
 from bridge.core.requests import Resolution
 from bridge.core.rules import OperationFacts, Rules
-from bridge.engine.lanes import ahead_in_lane
+from bridge.engine.partition.lanes import ahead_in_lane
 from bridge.ports import TopicNames
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)

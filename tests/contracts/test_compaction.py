@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 from confluent_kafka import Message
 
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.engine.records import CURSOR_KEY, request_key, state_key
+from bridge.engine.partition.records import CURSOR_KEY, request_key, state_key
 from bridge.kafka.restoring import Log
 from tests.contracts.side import PATIENCE_SECONDS, Client, Kafka, contract
 

@@ -11,8 +11,8 @@ from bridge.assembly import Policies
 from bridge.core.coordinates import Birth
 from bridge.core.external_rules import ExternalRules
 from bridge.core.rules import Rules
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.watch import Watch
+from bridge.engine.following.watch import Watch
+from bridge.engine.partition.owned_partition import OwnedPartition
 from bridge.ports import StoredRecord
 from tests.engine.external_vcd import NAMESPACE, ExternalVcd
 from tests.engine.harness import NAMES, Document, Site, in_short

@@ -26,10 +26,10 @@ from bridge.catalogue.load import Catalogue, load
 from bridge.core.admission import AdmissionContext, Policy
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.lifecycle import Lifecycle
+from bridge.engine.calling.permits import Permits
 from bridge.engine.engine import Engine
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.permits import Permits
-from bridge.engine.records import record_bytes
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.records import record_bytes
 from bridge.ports import (
     Committed,
     Headers,

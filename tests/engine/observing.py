@@ -14,9 +14,9 @@ from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
-from bridge.engine.lookout import Lookout
-from bridge.engine.lookout_pace import LookoutPace
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.observation.lookout import Lookout
+from bridge.engine.observation.lookout_pace import LookoutPace
+from bridge.engine.partition.owned_partition import OwnedPartition
 from tests.engine.harness import NAMES, Document, Site, in_short
 from tests.engine.observed_vcd import ObservedVcd
 from tests.engine.scripted_vcd import urn

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.task import task_at
-from bridge.engine.findings import MAX_READ_FAILURES
+from bridge.engine.observation.findings import MAX_READ_FAILURES
 from tests.engine.harness import virtually
 from tests.engine.observed_vcd import organization
 from tests.engine.observing import ANSWER_SECONDS, INTERVAL, ObservingSite

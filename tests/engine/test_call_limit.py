@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.engine.call_limit import SHRINKS_TO, SLOWER_SECONDS, SLOWER_TIMES, CallLimit
+from bridge.engine.calling.call_limit import SHRINKS_TO, SLOWER_SECONDS, SLOWER_TIMES, CallLimit
 
 FLOOR_SECONDS = 0.1
 TIME_OUT_SECONDS = 10.0

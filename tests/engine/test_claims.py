@@ -18,9 +18,9 @@ from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.recognition import LATEST_START
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.task import Task
-from bridge.engine.claims import Claims
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.round import PartitionRound, remembered
+from bridge.engine.journal.claims import Claims
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.round import PartitionRound, remembered
 from tests.engine.harness import Document, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, task, urn
 from tests.simulation.loop import EPOCH

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.core.coordinates import Birth
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import Decided, Ended
-from bridge.engine.endings import Endings
+from bridge.engine.partition.endings import Endings
 from tests.simulation.loop import EPOCH
 
 NAMES, LANES = ("a", "b", "c", "d"), ("/blockingTask/1", "/blockingTask/2", None)

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.core.answers import CallAnswer
 from bridge.core.coordinates import TopicPartition
-from bridge.engine.flow import HIGH_WATER_BYTES
+from bridge.engine.partition.flow import HIGH_WATER_BYTES
 from bridge.ports import Headers, NotCommitted, OutRecord, RestoredPartition
 from tests.engine.harness import NAMES, TOPIC, Site, request, vapp, virtually
 from tests.engine.scripted_kafka import SimStore

@@ -26,8 +26,8 @@ from bridge.core.answers import (
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import OrphanPolicy
 from bridge.core.lifecycle import Ended
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.restoring import build
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.restoring import build
 from bridge.ports import NotCommitted, RestoredPartition, StoredRecord
 from tests.engine.external import TICKETS, ExternalSite, mark
 from tests.engine.harness import NAMES, virtually

@@ -23,7 +23,7 @@ from bridge.core.answers import (
     Unavailable,
 )
 from bridge.core.coordinates import TopicPartition
-from bridge.engine.gathering import RoundLimits
+from bridge.engine.journal.gathering import RoundLimits
 from bridge.ports import NotCommitted
 from tests.engine.external import TICKETS, ExternalSite, mark
 from tests.engine.external_vcd import ORG, OWNER, USER

@@ -16,8 +16,8 @@ from bridge.core.inputs import Input, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Rules
 from bridge.core.task import Task, empty_document, is_final
-from bridge.engine.follower import CENSUS_SECONDS, Follower, FollowPace
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.following.follower import CENSUS_SECONDS, Follower, FollowPace
+from bridge.engine.partition.owned_partition import OwnedPartition
 from tests.simulation.loop import VirtualClock, VirtualLoop, run_virtually
 
 RECEIVED = datetime(2026, 1, 1, tzinfo=UTC)

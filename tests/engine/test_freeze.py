@@ -11,7 +11,7 @@ import pytest
 from bridge.core.answers import CallAnswer, CancelAnswer
 from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import Freeze
-from bridge.engine.permits import Limits
+from bridge.engine.calling.permits import Limits
 from bridge.ports import NotCommitted
 from tests.engine.external import ExternalSite
 from tests.engine.harness import TOPIC, Site, control, request, virtually

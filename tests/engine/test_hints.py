@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bridge.engine.hints import Hints
+from bridge.engine.following.hints import Hints
 
 
 class _Bus:

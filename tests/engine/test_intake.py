@@ -14,8 +14,8 @@ from bridge.core.answers import Refused
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.opening import MAX_KEY_BYTES
 from bridge.core.requests import SchemaAnswer, SchemaUnavailable, Undecodable
-from bridge.engine import dead_letters
-from bridge.engine.gathering import RoundLimits
+from bridge.engine.journal.gathering import RoundLimits
+from bridge.engine.partition import dead_letters
 from bridge.ports import Delivery, Headers
 from tests.engine.harness import CHANGELOG, NAMES, Document, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER

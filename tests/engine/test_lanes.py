@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.engine.lanes import Lanes
+from bridge.engine.partition.lanes import Lanes
 
 LANE = "/vApp/vm-1"
 

@@ -13,9 +13,9 @@ import pytest
 
 from bridge.core.observation.plan import GROUP
 from bridge.core.observation_parts import OrderPart, SightedPart
-from bridge.engine.findings import MAX_READ_FAILURES
-from bridge.engine.listing import TWICE_SECONDS
-from bridge.engine.lookout_pace import LookoutPace
+from bridge.engine.observation.findings import MAX_READ_FAILURES
+from bridge.engine.observation.listing import TWICE_SECONDS
+from bridge.engine.observation.lookout_pace import LookoutPace
 from bridge.ports import NotCommitted
 from tests.engine.harness import virtually
 from tests.engine.observed_vcd import organization
@@ -428,7 +428,7 @@ async def test_a_look_that_hangs_is_a_stall_and_a_vcd_that_is_away_is_none() -> 
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.engine.listing.PIECE", PIECE)
+    monkeypatch.setattr("bridge.engine.observation.listing.PIECE", PIECE)
 
 
 def is_order(part: OrderPart | SightedPart | None) -> TypeGuard[OrderPart]:

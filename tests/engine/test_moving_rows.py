@@ -14,8 +14,8 @@ import pytest
 from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
 from bridge.core.observation.plan import PAGE, SLICE, pages
 from bridge.core.task import is_final
-from bridge.engine.moving_rows import BY_END, BY_START, Along, cuts_of, pages_along, rows_by_start
-from bridge.engine.patience import NotNow
+from bridge.engine.reading.moving_rows import BY_END, BY_START, Along, cuts_of, pages_along, rows_by_start
+from bridge.engine.reading.unanswered import NotNow
 from tests.engine.harness import virtually
 from tests.engine.scripted_vcd import page_of, row_of, task
 from tests.simulation.loop import EPOCH

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, Unavailable
-from bridge.engine.namespace_rows import MAX_PASSES, Refused, namespace_rows
-from bridge.engine.patience import NotNow
+from bridge.engine.reading.namespace_rows import MAX_PASSES, namespace_rows
+from bridge.engine.reading.unanswered import NotNow, Unreadable
 from tests.engine.external_vcd import NAMESPACE, ExternalVcd
 from tests.engine.harness import virtually
 from tests.simulation.loop import EPOCH
@@ -123,7 +123,7 @@ async def test_a_list_that_never_rests_proves_nothing_but_the_others_are_read() 
 
     _meanwhile(vcd, moves)
     found = []
-    with pytest.raises(Refused, match="faster than they can be read"):
+    with pytest.raises(Unreadable, match="faster than they can be read"):
         async for record in namespace_rows(vcd, NAMESPACE):
             found.append(record.id)
     assert (found, passes) == ([running], MAX_PASSES)
@@ -155,5 +155,5 @@ async def test_no_answer_and_a_refusal_are_told_apart() -> None:
     with pytest.raises(NotNow, match="away"):
         await _ids(vcd)
     vcd.query = lambda query: ReadRefused(400, "bad filter")
-    with pytest.raises(Refused, match="refused with 400: bad filter"):
+    with pytest.raises(Unreadable, match="refused with 400: bad filter"):
         await _ids(vcd)

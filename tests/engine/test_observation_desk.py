@@ -17,8 +17,8 @@ from bridge.core.lifecycle import Kind, Phase
 from bridge.core.observation.order import order_part
 from bridge.core.seen import BlockingGone, LookOver, Seen, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import Task
-from bridge.engine.gathering import RoundLimits
-from bridge.engine.lookout_pace import LookoutPace
+from bridge.engine.journal.gathering import RoundLimits
+from bridge.engine.observation.lookout_pace import LookoutPace
 from bridge.ports import NotCommitted
 from tests.core.observation.orders import VCD_NOW
 from tests.core.observation.orders import task as row

@@ -23,11 +23,11 @@ from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.seen import LookOver, Seen, SeenMissing, SeenTask
 from bridge.core.task import Task, is_final, rank
-from bridge.engine.observation_desk import ObservationDesk
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.records import state_key
-from bridge.engine.round import PartitionRound
-from bridge.engine.sightings import Sightings
+from bridge.engine.desks.observation_desk import ObservationDesk
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.records import state_key
+from bridge.engine.partition.round import PartitionRound
+from bridge.engine.partition.sightings import Sightings
 from bridge.errors import InvariantViolation
 from bridge.ports import StoredRecord
 from tests.core.observation.orders import NOW, RULES, VCD_NOW, followed, task

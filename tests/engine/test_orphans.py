@@ -10,7 +10,7 @@ import pytest
 from bridge.core.answers import CallAnswer, HttpCall, ReadRefused, Refused, TaskPage, TaskQuery, Unavailable
 from bridge.core.coordinates import TopicPartition
 from bridge.core.external_rules import OrphanPolicy
-from bridge.engine.namespace_rows import MAX_PAGES
+from bridge.engine.reading.namespace_rows import MAX_PAGES
 from bridge.ports import NotCommitted
 from tests.engine.external import TICKETS, WEEK, ExternalSite, mark
 from tests.engine.external_vcd import NAMESPACE

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from bridge.core.answers import CallAnswer
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
-from bridge.engine import flow
-from bridge.engine.gathering import RoundLimits
-from bridge.engine.partition import OwnedPartition, Room
+from bridge.engine.journal.gathering import RoundLimits
+from bridge.engine.partition import flow
+from bridge.engine.partition.owned_partition import OwnedPartition, Room
 from tests.engine.harness import TOPIC, Site, control, request, virtually
 from tests.engine.scripted_vcd import NO_ANSWER
 from tests.simulation.loop import EPOCH

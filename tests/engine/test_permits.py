@@ -12,8 +12,8 @@ import pytest
 
 from bridge.core.answers import Busy, CallAnswer, Limited, NeverSent, OutcomeUnknown, Refused, SessionExpired
 from bridge.core.coordinates import TopicPartition
-from bridge.engine.breaker import BreakerState
-from bridge.engine.permits import Limits, Made, Permits, Use, use_of
+from bridge.engine.calling.breaker import BreakerState
+from bridge.engine.calling.permits import Limits, Made, Permits, Use, use_of
 from bridge.ports import NotCommitted, PartitionEntries
 from tests.engine.harness import TOPIC, Site, control, request, virtually
 from tests.engine.scripted_vcd import NO_ANSWER, TRAVEL_SECONDS

@@ -29,9 +29,9 @@ from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
 from bridge.core.recognition import CLOCK_MARGIN
 from bridge.core.task import Task
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.patience import CONCURRENT_LOOKS, Patience, SettleTimes
-from bridge.engine.recovery import MAX_PAGES, Recovery
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.reading.patience import CONCURRENT_LOOKS, Patience, SettleTimes
+from bridge.engine.recovery.recovering import MAX_PAGES, Recovery
 from tests.engine.harness import CATALOGUE, Site, control, request, vapp, virtually
 from tests.engine.scripted_vcd import NO_ANSWER, ScriptedVcd, fits, page_of, row_of, task, urn
 from tests.simulation.loop import EPOCH, VirtualClock

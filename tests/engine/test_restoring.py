@@ -15,9 +15,9 @@ from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Outcome
 from bridge.core.lifecycle import FORMAT_VERSION, Cursor, Ended, Lifecycle, Phase, StoredRequest
 from bridge.engine.ownership import CONFLICT_SECONDS, CONFLICT_TIMES
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.records import CURSOR_KEY, request_key, state_key
-from bridge.engine.restoring import SLICE, build
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.records import CURSOR_KEY, request_key, state_key
+from bridge.engine.partition.restoring import SLICE, build
 from bridge.errors import StoreConflict
 from bridge.ports import RestoredPartition, StoredRecord
 from tests.engine.harness import CHANGELOG, NAMES, TOPIC, Document, Site, control, request, virtually

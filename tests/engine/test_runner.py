@@ -11,7 +11,7 @@ import pytest
 from bridge.core.answers import CallAnswer, CancelAnswer
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
-from bridge.engine.permits import Limits
+from bridge.engine.calling.permits import Limits
 from bridge.engine.runner import http_call
 from bridge.ports import NotCommitted, PartitionEntries
 from tests.engine.harness import TOPIC, Site, control, request, virtually

@@ -10,8 +10,8 @@ from random import Random
 
 from bridge.core.coordinates import TopicPartition
 from bridge.core.requests import SchemaAnswer
-from bridge.engine.partition import OwnedPartition
-from bridge.engine.schemas import SchemaWaits
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.schemas import SchemaWaits
 from tests.simulation.loop import VirtualClock, run_virtually
 from tests.support.observer import SilentObserver
 

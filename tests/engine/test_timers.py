@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 
 from bridge.core.coordinates import Birth
-from bridge.engine.timers import SLACK, Timers
+from bridge.engine.partition.timers import SLACK, Timers
 from tests.simulation.loop import EPOCH
 
 BIRTHS = [Birth("t", 0, offset) for offset in range(50)]

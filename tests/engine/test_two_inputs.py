@@ -10,7 +10,7 @@ import pytest
 from bridge.core.answers import ReferenceKind, ReferenceRead
 from bridge.core.coordinates import TopicPartition
 from bridge.core.requests import SchemaAnswer
-from bridge.engine.gathering import RoundLimits
+from bridge.engine.journal.gathering import RoundLimits
 from bridge.ports import NotCommitted, OutRecord
 from tests.engine.external import TICKETS, ExternalSite
 from tests.engine.harness import CHANGELOG, NAMES, TOPIC, request, vapp, virtually

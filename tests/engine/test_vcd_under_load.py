@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bridge.core.answers import CallAnswer, HttpCall, OutcomeUnknown, TaskPage, Unavailable
-from bridge.engine.permits import Limits
+from bridge.engine.calling.permits import Limits
 from tests.engine.harness import Site, request, virtually
 from tests.engine.scripted_vcd import NO_ANSWER
 

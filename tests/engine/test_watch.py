@@ -13,7 +13,7 @@ import pytest
 from bridge.core.answers import CallAnswer, HttpCall, TaskReading, TaskVanished, Unavailable
 from bridge.core.coordinates import TopicPartition
 from bridge.core.lifecycle import Lifecycle
-from bridge.engine.watch import WatchPace, _Watched
+from bridge.engine.following.watch import WatchPace, _Watched
 from bridge.ports import NotCommitted
 from tests.engine.external import ANSWER_SECONDS, TICKETS, ExternalSite
 from tests.engine.external_vcd import ExternalVcd

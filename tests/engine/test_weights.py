@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import StoredRequest
-from bridge.engine.records import record_bytes, request_key, weighs_at_most
+from bridge.engine.partition.records import record_bytes, request_key, weighs_at_most
 from bridge.ports import OutRecord
 
 LONGEST_TOPIC = "t" * 249

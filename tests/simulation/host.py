@@ -21,8 +21,8 @@ from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import Freeze as Said
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
-from bridge.engine.gathering import RoundLimits
-from bridge.engine.permits import Limits
+from bridge.engine.calling.permits import Limits
+from bridge.engine.journal.gathering import RoundLimits
 from tests.simulation.cluster.adapters import KafkaSide, adapters
 from tests.simulation.control import SimControl
 from tests.simulation.gateway import ANSWER_SECONDS, SimGateway

@@ -13,7 +13,7 @@ import pytest
 
 from bridge.core.answers import CallAnswer
 from bridge.core.observation.plan import PAGE
-from bridge.engine import partition
+from bridge.engine.partition import owned_partition as partition
 from tests.simulation.inventory import DECISIONS, OPERATIONS
 from tests.simulation.loop import EPOCH
 from tests.simulation.plan import RARE

@@ -10,7 +10,7 @@ from unittest import mock
 
 from bridge.core.coordinates import TopicPartition
 from bridge.core.rules import Rules
-from bridge.engine import listing
+from bridge.engine.observation import listing
 from bridge.errors import ProcessMustEnd, TemporaryError
 from bridge.ports import TopicNames
 from tests.simulation import host

@@ -7,7 +7,7 @@ from typing import Any
 from bridge.avro.store_codec import AvroStoreCodec
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.observation_parts import OrderPart, SightedPart
-from bridge.engine.records import CURSOR_KEY
+from bridge.engine.partition.records import CURSOR_KEY
 from bridge.ports import StoredRecord
 from tests.support.checker.evidence import CursorWrite, EndedRecord, Order, RequestWrite, Sighting, StateWrite, Write
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.engine.flow import HIGH_WATER
+from bridge.engine.partition.flow import HIGH_WATER
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode
 from tests.support.ports import free_ports

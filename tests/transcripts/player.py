@@ -41,7 +41,7 @@ from bridge.core.opening import Asker, Opening, answer_repeat, conflict, open_co
 from bridge.core.repeats import Known, recognise
 from bridge.core.requests import ActionRequest, RequestKind
 from bridge.core.rules import OperationFacts, Rules
-from bridge.engine.round import remembered
+from bridge.engine.partition.round import remembered
 from tests.transcripts.observing import OPENED, ObservationInput, observation_input_of, opened, verdict
 from tests.transcripts.reading import COMMANDS, command_of, control_input_of, external_input_of, input_of
 

@@ -10,7 +10,7 @@ from bridge.cli.console import note
 from bridge.cli.dead_letters.letter import Filter, Letter
 from bridge.cli.options import UsageError
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.engine.dead_letters import Digest
+from bridge.engine.partition.dead_letters import Digest
 
 if TYPE_CHECKING:
     from bridge.kafka.clients import ReadRecord

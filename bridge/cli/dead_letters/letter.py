@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.core.coordinates import Birth
 from bridge.core.times import from_millis, to_text
-from bridge.engine.dead_letters import Digest, read
+from bridge.engine.partition.dead_letters import Digest, read
 
 if TYPE_CHECKING:
     from bridge.core.requests import Undecodable
-    from bridge.engine.dead_letters import DeadLetter
+    from bridge.engine.partition.dead_letters import DeadLetter
     from bridge.kafka.clients import ReadRecord
     from bridge.ports import Headers
 

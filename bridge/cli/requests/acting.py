@@ -180,7 +180,7 @@ class Watched:
     def take_stored(self, record: ReadRecord) -> None:
         """A record of the changelog of the partition that it was sent to."""
         from bridge.avro.store_codec import AvroStoreCodec
-        from bridge.engine.records import CURSOR_KEY, state_key
+        from bridge.engine.partition.records import CURSOR_KEY, state_key
         from bridge.errors import BridgeError
 
         stored = _stored(record)

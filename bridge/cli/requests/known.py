@@ -164,7 +164,7 @@ def _take(
     known: Known, stored: StoredPartition, changelog: Sequence[StoredRecord], ended: Sequence[StoredRecord]
 ) -> None:
     from bridge.avro.store_codec import AvroStoreCodec
-    from bridge.engine.restoring import contents_of
+    from bridge.engine.partition.restoring import contents_of
 
     partition = stored.partition
     try:
@@ -182,6 +182,6 @@ def _take(
 
 
 def _chosen(records: Iterable[StoredRecord], takes: Takes) -> list[StoredRecord]:
-    from bridge.engine.records import CURSOR_KEY
+    from bridge.engine.partition.records import CURSOR_KEY
 
     return [record for record in records if record.key == CURSOR_KEY or takes(record)]

@@ -99,7 +99,7 @@ def show(name: NameArgument, config: ConfigOption = None, json: JsonOption = Fal
     from bridge.cli.requests.showing import Shown, document, write_shown
     from bridge.cli.requests.story import told_of
     from bridge.core.lifecycle import Lifecycle
-    from bridge.engine.lanes import ahead_in_lane
+    from bridge.engine.partition.lanes import ahead_in_lane
 
     settings = load_settings(config).settings
     about = About(name)

@@ -12,7 +12,7 @@ import psutil
 from confluent_kafka.admin import AdminClient
 
 from bridge.core.coordinates import Birth
-from bridge.engine.records import CURSOR_KEY, request_key, state_key
+from bridge.engine.partition.records import CURSOR_KEY, request_key, state_key
 from bridge.kafka.admin import NewPartitions
 from tests.campaign.fault import Verdict, fault
 from tests.campaign.large_store import LargeSite, Size, fill, old_request

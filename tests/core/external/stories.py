@@ -26,7 +26,7 @@ from bridge.core.inputs import Answered, Commanded, ExternalInput, Granted, Look
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
 from bridge.core.opening import Asker
 from bridge.core.rules import Rules
-from bridge.engine.round import remembered
+from bridge.engine.partition.round import remembered
 from tests.core.external.happenings import (
     KEY,
     REFERENCED,

@@ -25,7 +25,7 @@ from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Answered, Granted, Looked, Vanished
 from bridge.core.lifecycle import Ended, Phase
 from bridge.core.policy import Policy
-from bridge.engine.round import remembered
+from bridge.engine.partition.round import remembered
 from tests.core.external.happenings import KEY, OWNER, UNKNOWN, create, finish, update
 from tests.core.external.stories import EXTERNAL, NAMESPACE, POSTED, SHOWN, Run
 from tests.core.happenings import task

@@ -28,8 +28,8 @@ from bridge.core.external.marks import Marker
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.found import FoundOrphan
 from bridge.core.requests import JsonValue
-from bridge.engine.orphans import Orphans
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.recovery.orphans import Orphans
 from bridge.simulator.director import Director
 from bridge.simulator.state.founding.inventory import well_known_uuid
 from bridge.simulator.state.tasks.scripts import read_script

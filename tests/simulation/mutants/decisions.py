@@ -10,9 +10,9 @@ from bridge.core import approving
 from bridge.core.hold import Hold, Verdict
 from bridge.core.inputs import HoldSeen, Looked
 from bridge.core.lifecycle import Lifecycle
-from bridge.engine.asking import Tell
-from bridge.engine.holds import Holds
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.reading.asking import Tell
+from bridge.engine.recovery.holds import Holds
 from tests.simulation.mutants.plans import doubtful
 from tests.simulation.mutants.table import mutant
 from tests.simulation.plan import Plan

@@ -14,11 +14,11 @@ from bridge.core.external import lifecycle as external_lifecycle
 from bridge.core.external_commands import ExternalCommand
 from bridge.core.lifecycle import Ended, Lifecycle, Phase, StoredRequest
 from bridge.core.task import is_final, normal_status
-from bridge.engine import external_desk
-from bridge.engine.external_desk import ExternalDesk
-from bridge.engine.orphans import Orphans
-from bridge.engine.records import RecordWriter
-from bridge.engine.round import PartitionRound
+from bridge.engine.desks import external_desk
+from bridge.engine.desks.external_desk import ExternalDesk
+from bridge.engine.partition.records import RecordWriter
+from bridge.engine.partition.round import PartitionRound
+from bridge.engine.recovery.orphans import Orphans
 from tests.simulation.external import ExternalTasks, Kept
 from tests.simulation.mutants.plans import tickets
 from tests.simulation.mutants.table import mutant

@@ -14,15 +14,15 @@ from bridge.core.lifecycle import Lifecycle
 from bridge.core.observation import sighting
 from bridge.core.observation_parts import OrderPart
 from bridge.core.seen import LookOver, SeenMissing
-from bridge.engine import findings
-from bridge.engine.blocking_look import BlockingLook
-from bridge.engine.findings import Findings, Taken
-from bridge.engine.intake import Intake
-from bridge.engine.intake import Taken as Took
-from bridge.engine.partition import Room
-from bridge.engine.round import PartitionRound
-from bridge.engine.sightings import Sightings
-from bridge.engine.watched_order import WatchedOrder
+from bridge.engine.desks.intake import Intake
+from bridge.engine.desks.intake import Taken as Took
+from bridge.engine.observation import findings
+from bridge.engine.observation.blocking_look import BlockingLook
+from bridge.engine.observation.findings import Findings, Look, Taken
+from bridge.engine.observation.watched_order import WatchedOrder
+from bridge.engine.partition.owned_partition import Room
+from bridge.engine.partition.round import PartitionRound
+from bridge.engine.partition.sightings import Sightings
 from bridge.ports import Delivery
 from tests.simulation.mutants.plans import observed
 from tests.simulation.mutants.table import mutant
@@ -33,17 +33,15 @@ from tests.simulation.mutants.table import mutant
 @mutant("I10", observed)
 def position_before_what_was_found(patch: pytest.MonkeyPatch) -> None:
     """The position moves when rows are there, before what they show is read and committed."""
-    take = Findings.take
+    over = Look.over
 
-    async def hasty(
-        self: Findings, orders: Sequence[WatchedOrder], rows: Any, starts: Any, at: datetime, **more: Any
-    ) -> list[Taken]:
-        for order in orders:
-            order.found([LookOver(order=order.birth, position=at)])
-        self.wake()
-        return await take(self, orders, rows, starts, at, **more)
+    async def hasty(self: Look, at: datetime) -> Sequence[Taken]:
+        for one in self._taken:
+            one.order.found([LookOver(order=one.order.birth, position=at)])
+        self._findings.wake()
+        return await over(self, at)
 
-    patch.setattr(Findings, "take", hasty)
+    patch.setattr(Look, "over", hasty)
 
 
 @mutant("I10", observed)

@@ -11,10 +11,10 @@ import pytest
 from bridge.core import cursor as cursor_rules
 from bridge.core.coordinates import TopicPartition
 from bridge.core.lifecycle import Cursor
-from bridge.engine import restoring
-from bridge.engine.effects import Effects
+from bridge.engine.journal.effects import Effects
+from bridge.engine.journal.rounds import Rounds
 from bridge.engine.ownership import Ownership
-from bridge.engine.rounds import Rounds
+from bridge.engine.partition import restoring
 from bridge.engine.runner import Runner
 from bridge.errors import StoreConflict
 from bridge.kafka import journal

@@ -15,8 +15,11 @@ from bridge.core.inputs import Looked, RetryWanted
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
-from bridge.engine import claims, lanes, patience, recovery
-from bridge.engine.partition import OwnedPartition
+from bridge.engine.journal import claims
+from bridge.engine.partition import lanes
+from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.reading import patience
+from bridge.engine.recovery import recovering as recovery
 from bridge.engine.runner import Runner
 from tests.simulation.mutants.plans import doubtful, frozen, requests, twins, unanswered, unheard
 from tests.simulation.mutants.table import mutant
@@ -198,7 +201,7 @@ def cancel_swallowed(patch: pytest.MonkeyPatch) -> None:
 @mutant("I1", requests)
 def waiting_cancel_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A cancel that came before its request does not wait for it."""
-    from bridge.engine import controls
+    from bridge.engine.desks import controls
 
     patch.setattr(controls, "open_control", lambda *args: replace(_open(*args), phase=Phase.ENDED))
 

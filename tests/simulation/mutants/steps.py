@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from bridge.core.commands import MakeCall
-from bridge.engine import records, restoring
-from bridge.engine.effects import Effects
-from bridge.engine.endings import Endings
-from bridge.engine.partition import OwnedPartition, Room
-from bridge.engine.records import RecordWriter
-from bridge.engine.round import PartitionRound
-from bridge.engine.rounds import Rounds
+from bridge.engine.journal.effects import Effects
+from bridge.engine.journal.rounds import Rounds
+from bridge.engine.partition import records, restoring
+from bridge.engine.partition.endings import Endings
+from bridge.engine.partition.owned_partition import OwnedPartition, Room
+from bridge.engine.partition.records import RecordWriter
+from bridge.engine.partition.round import PartitionRound
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
 from tests.simulation.mutants.plans import alone, capped, requests, stormy
 from tests.simulation.mutants.table import mutant

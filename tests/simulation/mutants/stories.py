@@ -13,8 +13,8 @@ from bridge.core.lifecycle import Phase
 from bridge.core.repeats import Known
 from bridge.core.story import Story
 from bridge.core.task import Task
-from bridge.engine import action_desk
-from bridge.engine.records import RecordWriter
+from bridge.engine.desks import action_desk
+from bridge.engine.partition.records import RecordWriter
 from tests.simulation.mutants.plans import doubtful, requests
 from tests.simulation.mutants.table import mutant
 
@@ -108,6 +108,6 @@ def repeat_is_a_conflict(patch: pytest.MonkeyPatch) -> None:
 @mutant("I1", requests)
 def task_is_not_followed(patch: pytest.MonkeyPatch) -> None:
     """A Task that VCD has accepted is not looked at any more."""
-    from bridge.engine.follower import Follower
+    from bridge.engine.following.follower import Follower
 
     patch.setattr(Follower, "add", lambda self, owned, lifecycle: None)

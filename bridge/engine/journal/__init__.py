@@ -1,0 +1,1 @@
+"""The one loop that decides: rounds of decisions, each committed whole."""

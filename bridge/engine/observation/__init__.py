@@ -1,0 +1,1 @@
+"""Tasks of everybody, told to whoever observes their organizations."""

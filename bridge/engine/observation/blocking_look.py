@@ -1,0 +1,126 @@
+"""Blocking tasks for the observations that want them: those that wait, and how those that are gone were decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bridge.core.answers import BlockingAbsent, BlockingPage, BlockingRead, ReadRefused, TaskRead, Unavailable
+from bridge.core.blocking_task import BlockingTask
+from bridge.core.lifecycle import Kind, Lifecycle, Phase
+from bridge.core.observation.blocking import is_news
+from bridge.core.observation.rows import reference_uuid
+from bridge.core.observation.sighting import sighted_part
+from bridge.core.seen import BlockingGone, SeenBlocking
+from bridge.core.task import Task, TaskStatus, normal_status
+from bridge.engine.observation.findings import MAX_READ_FAILURES
+from bridge.engine.observation.watched_order import WatchedOrder
+from bridge.engine.reading.unanswered import NotNow, Unreadable
+from bridge.ports import Clock, VcdGateway
+
+MAX_PAGES = 100
+
+
+class BlockingLook:
+    """``turn`` waits until one more request may leave. ``answer``: how long the Task behind one that is gone may stay
+    as it was, or unseen, before that is told."""
+
+    def __init__(
+        self, clock: Clock, gateway: VcdGateway, answer: timedelta, turn: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._answer = answer.total_seconds()
+        self._turn = turn
+        self._gone_since: dict[tuple[WatchedOrder, str], float] = {}
+        self._unread: Counter[str] = Counter()
+        """By the URN of a Task that is or was held: how often it could not be read."""
+        self.wake: Callable[[], None] = lambda: None
+
+    async def look(self, orders: Sequence[WatchedOrder], vcd_now: Callable[[], datetime]) -> None:
+        """Queue what is news. Raises NotNow, and Unreadable."""
+        wanting = [order for order in orders if (part := order.part) is not None and part.blocking_tasks]
+        known = [(order, one) for order in orders for one in order.active(Kind.BLOCKING_TASK)]
+        if not wanting and not known:
+            return
+        waiting = await self._all()
+        for row in waiting.values():
+            await self._take_row(row, wanting)
+        absent = {(order, sighted_part(one).id): one for order, one in known if sighted_part(one).id not in waiting}
+        self._gone_since = {key: since for key, since in self._gone_since.items() if key in absent}
+        for (order, urn), one in absent.items():
+            await self._take_absent(order, urn, one, vcd_now)
+
+    async def _all(self) -> dict[str, BlockingTask]:
+        found: dict[str, BlockingTask] = {}
+        rows = 0
+        for number in range(1, MAX_PAGES + 1):
+            await self._turn()
+            page = await self._gateway.query_blocking_tasks(number)
+            if isinstance(page, ReadRefused):
+                raise Unreadable(page.message)
+            if not isinstance(page, BlockingPage):
+                raise NotNow(page.message)
+            found.update((one.id, one) for one in page.records)
+            rows += len(page.records)
+            if not page.records or rows >= page.total:
+                break
+        return found
+
+    async def _take_row(self, row: BlockingTask, orders: Sequence[WatchedOrder]) -> None:
+        concerned = [order for order in orders if order.covers_organization(reference_uuid(row.organization))]
+        news = [order for order in concerned if _is_news(order.sighted(row.id), row)]
+        if not news:
+            return
+        # Rows do not tell what the held Task works on. What cannot be read is told as the row has it: that it waits,
+        # the row says.
+        await self._turn()
+        reading = await self._gateway.read_blocking_task(row.id)
+        whole = reading.blocking if isinstance(reading, BlockingRead) else row
+        held = whole.task or row.task
+        task = await self._read(held)
+        if isinstance(task, Unavailable):
+            return
+        for order in news:
+            order.found([SeenBlocking(order=order.birth, blocking=replace(whole, task=task or held))])
+        self.wake()
+
+    async def _read(self, held: Task | None) -> Task | Unavailable | None:
+        """None: it cannot be read. ``Unavailable``: the next look tries again; the others do not wait for it."""
+        if held is None:
+            return None
+        await self._turn()
+        reading = await self._gateway.read_task(held.id, held.href)
+        if isinstance(reading, Unavailable):
+            self._unread[held.id] += 1
+            if self._unread[held.id] < MAX_READ_FAILURES:
+                return reading
+        self._unread.pop(held.id, None)
+        return reading.task if isinstance(reading, TaskRead) else None
+
+    async def _take_absent(
+        self, order: WatchedOrder, urn: str, known: Lifecycle, vcd_now: Callable[[], datetime]
+    ) -> None:
+        await self._turn()
+        reading = await self._gateway.read_blocking_task(urn)
+        if not isinstance(reading, BlockingAbsent):
+            return  # it waits still, or VCD cannot be asked: the list has moved while it was read
+        blocking = sighted_part(known).blocking
+        task = await self._read(blocking.task if blocking is not None else None)
+        if isinstance(task, Unavailable):
+            return
+        since = self._gone_since.setdefault((order, urn), self._clock.monotonic())
+        if _has_moved(task) or self._clock.monotonic() - since >= self._answer:
+            order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=vcd_now())])
+            self.wake()
+
+
+def _is_news(known: Lifecycle | None, row: BlockingTask) -> bool:
+    return known is None or (known.phase is Phase.FOLLOWING and is_news(known, row))
+
+
+def _has_moved(task: Task | None) -> bool:
+    """It is not held any more: how it goes on tells what was decided."""
+    return task is not None and normal_status(task.status or "") not in (TaskStatus.QUEUED, TaskStatus.PRE_RUNNING)

@@ -1,0 +1,153 @@
+"""Tasks that VCD's message bus names: read at once for the observations, and told where there is news.
+
+A message says neither whose a Task is nor what has become of it, so each costs a reading. A storm of them costs no more
+than is allowed; what is left out, the next look shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.core.answers import TaskRead
+from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.observation.rows import reference_uuid
+from bridge.core.observation.sighting import end_time
+from bridge.core.observation.task import is_news
+from bridge.core.rules import Rules
+from bridge.core.seen import SeenTask
+from bridge.core.task import Task
+from bridge.engine.calling.budget import Budget
+from bridge.engine.observation.lookout_pace import LookoutPace
+from bridge.engine.observation.watched_order import WatchedOrder
+from bridge.engine.waiting import until_set
+from bridge.ports import Clock, VcdGateway
+
+MAX_WAITING = 1_000
+"""Tasks that wait to be read; what comes in excess is left to the next look."""
+MAX_STRANGERS = 20_000
+"""Tasks of organizations that nobody observes, which need not be read again."""
+CONCURRENT_READS = 8
+PAUSE_SECONDS = 0.2
+"""Between two readings of one Task: what is said of it meanwhile is seen by the second."""
+LONGER = 4
+"""By so much the next pause is longer, after a reading that showed nothing new."""
+
+
+@dataclass(slots=True)
+class _Pause:
+    """``since``: monotonic time of the reading that it follows."""
+
+    since: float = 0.0
+    seconds: float = PAUSE_SECONDS
+
+
+class HintedReads:
+    """``orders``: those that may be told. ``pace``: of their looks; so many readings per second come on top, those of
+    ends not counted, and a Task of which there is nothing new is read twice an interval, however often it is named."""
+
+    def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: LookoutPace, overlap: timedelta) -> None:
+        self._clock = clock
+        self._gateway = gateway
+        self._rules = rules
+        self._overlap = overlap
+        self._budget = Budget(clock, pace.requests_per_second)
+        self._longest_pause = pace.interval.total_seconds() / 2
+        self._free = asyncio.Semaphore(CONCURRENT_READS)
+        self._due: dict[str, float] = {}
+        """By the URN of a Task that is to be read: when."""
+        self._queue: list[tuple[float, int, str]] = []
+        self._order = itertools.count()
+        self._pauses: OrderedDict[str, _Pause] = OrderedDict()
+        """After the last readings, by the URN of the Task."""
+        self._strangers: OrderedDict[str, None] = OrderedDict()
+        self._observed: frozenset[WatchedOrder] = frozenset()
+        self._more = asyncio.Event()
+        self.orders: Callable[[], Iterable[WatchedOrder]] = tuple
+        self.wake: Callable[[], None] = lambda: None
+
+    def hurry(self, urn: str) -> None:
+        """There may be news of this Task."""
+        if urn in self._due or len(self._due) >= MAX_WAITING or not self._observes() or urn in self._strangers:
+            return
+        now, pause = self._clock.monotonic(), self._pauses.get(urn)
+        due = self._due[urn] = now if pause is None else max(now, pause.since + pause.seconds)
+        heapq.heappush(self._queue, (due, next(self._order), urn))
+        self._more.set()
+
+    def _observes(self) -> bool:
+        """Anything at all. What was nobody's may be somebody's when there are others."""
+        observed = frozenset(self.orders())
+        if observed != self._observed:
+            self._observed = observed
+            self._strangers.clear()
+        return bool(observed)
+
+    async def run(self) -> None:
+        """Read what is named until canceled. Raises what breaks a reading."""
+        async with asyncio.TaskGroup() as readings:
+            while True:
+                await self._until_due()
+                urn = self._next()
+                if any(_may_tell(order.sighted(urn)) for order in self._observed):
+                    await self._budget.take()
+                    await self._free.acquire()
+                    readings.create_task(self._read(urn))
+
+    async def _until_due(self) -> None:
+        while (seconds := self._queue[0][0] - self._clock.monotonic() if self._queue else None) is None or seconds > 0:
+            self._more.clear()
+            await until_set(self._more, seconds)
+
+    def _next(self) -> str:
+        """The one that is due first: whoever names it from here on has it read again."""
+        _, _, urn = heapq.heappop(self._queue)
+        del self._due[urn]
+        pause = self._pauses.setdefault(urn, _Pause())
+        pause.since = self._clock.monotonic()
+        self._pauses.move_to_end(urn)
+        if len(self._pauses) > MAX_WAITING:
+            self._pauses.popitem(last=False)
+        return urn
+
+    async def _read(self, urn: str) -> None:
+        try:
+            reading = await self._gateway.read_task(urn, None)
+        finally:
+            self._free.release()
+        if isinstance(reading, TaskRead):
+            self._tell(reading.task)
+
+    def _tell(self, task: Task) -> None:
+        uuid = reference_uuid(task.document["organization"])
+        concerned = [order for order in self._observed if order.covers_organization(uuid)]
+        news = [order for order in concerned if self._is_news(order, task)]
+        for order in news:
+            order.found([SeenTask(order=order.birth, task=task)])
+        self.wake()
+        if news and task.is_final:
+            self._budget.give_back()  # the next look would have read it
+        if (pause := self._pauses.get(task.id)) is not None:
+            pause.seconds = PAUSE_SECONDS if news else min(LONGER * pause.seconds, self._longest_pause)
+        if not concerned:
+            self._strangers[task.id] = None
+            if len(self._strangers) > MAX_STRANGERS:
+                self._strangers.popitem(last=False)
+
+    def _is_news(self, order: WatchedOrder, task: Task) -> bool:
+        known = order.sighted(task.id)
+        if known is not None:
+            return known.phase is Phase.FOLLOWING and is_news(known, task, self._rules)
+        if not task.is_final:
+            return True
+        start, ended_at = order.begins(self._overlap), end_time(task)
+        return start is not None and ended_at is not None and ended_at >= start
+
+
+def _may_tell(known: Lifecycle | None) -> bool:
+    return known is None or known.phase is Phase.FOLLOWING

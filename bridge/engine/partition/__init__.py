@@ -1,0 +1,1 @@
+"""What a process knows of one partition that is its own, from its restore on."""

@@ -1,0 +1,1 @@
+"""What became of calls whose outcome is unknown."""
