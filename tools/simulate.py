@@ -9,8 +9,8 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 from tests.simulation.story import story
 from tests.simulation.world import Plan, play
@@ -80,27 +80,20 @@ def _progress(runs: int, wanted: int, failed: int, cpu_seconds: float) -> str:
 
 
 def _batches(seeds: range, processes: int) -> Iterator[Batch]:
-    """As they are done."""
-    batches = [list(batch) for batch in _batched(seeds, _BATCH)]
-    if processes == 1:
-        yield from map(_played, batches)
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(_played, batches)
+    """As they are done, each in a process of its own: what its runs leave behind goes with that."""
+    with get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
+        yield from pool.imap(_played, _batched(seeds, _BATCH))
 
 
 def _batched(seeds: range, size: int) -> Iterable[range]:
     return (seeds[start : start + size] for start in range(0, len(seeds), size))
 
 
-def _played(seeds: list[int]) -> Batch:
-    # What is loaded stays; cycles are looked for once a batch: to do it all the time would be a tenth of the work.
+def _played(seeds: range) -> Batch:
+    # Looking for cycles takes a fifth of the time, and the process ends before it would be worth it.
     gc.disable()
-    if not gc.get_freeze_count():
-        gc.freeze()
     began = time.process_time()
     failed = [one for one in map(_judged, seeds) if one is not None]
-    gc.collect()
     return Batch(len(seeds), time.process_time() - began, tuple(failed))
 
 
