@@ -59,7 +59,10 @@ def is_regression(lifecycle: Lifecycle, task: Task) -> bool:
 def worth_telling(
     lifecycle: Lifecycle, status: str | None, progress: int | None, *, cancel_requested: bool | None, rules: Rules
 ) -> bool:
-    """Whether a reading holds a change that is an event; ``cancel_requested`` None: the reading does not show it."""
+    """Whether a reading holds a change that is an event; ``cancel_requested`` None: the reading does not show it.
+
+    Nobody takes a requested cancel back: a reading without it is older than what is told.
+    """
     if status is None:
         return False
     spelled = normal_status(status)
@@ -71,7 +74,7 @@ def worth_telling(
     else:
         # The same rank again is news after an unknown status: readers would go on seeing that one.
         news = known > lifecycle.rank or is_final(spelled) or spelled != lifecycle.status
-    flagged = cancel_requested is not None and cancel_requested != lifecycle.cancel_requested
+    flagged = bool(cancel_requested) and not lifecycle.cancel_requested
     return news or flagged or _progress_step(lifecycle, progress, rules)
 
 

@@ -85,7 +85,7 @@ class Story:
         self.become(sequence=event.sequence, evidence=())
 
     def told_task(self, task: Task) -> None:
-        """Remember what of a Task has just been told."""
+        """Remember what of a Task has just been told: what only grows is not less in an older reading, or in a row."""
         status = normal_status(task.status) if task.status is not None else None
         known = rank(status) if status is not None else None
         told = self.lifecycle.unknown_told
@@ -96,7 +96,7 @@ class Story:
             rank=known if known is not None else self.lifecycle.rank,
             unknown_told=told,
             progress_told=_greater(self.lifecycle.progress_told, task.progress),
-            cancel_requested=task.cancel_requested,
+            cancel_requested=self.lifecycle.cancel_requested or task.cancel_requested,
         )
 
     def end(

@@ -35,7 +35,7 @@ def open_observed(now: datetime, order: Lifecycle, task: Task) -> Decision | Non
         _finish(story, task, ended_at or order_part(order).position or now)
     else:
         story.tell(Change.ACCEPTED, task=task)
-        _told(story, task)
+        story.told_task(task)
     return story.decision()
 
 
@@ -69,13 +69,13 @@ def _seen(story: Story, task: Task, rules: Rules) -> None:
         story.notes.append("status_regression")
     elif is_news(story.lifecycle, task, rules):
         story.tell(Change.CHANGED, task=task)
-        _told(story, task)
+        story.told_task(task)
 
 
 def _finish(story: Story, task: Task, ended_at: datetime) -> None:
     outcome = Outcome(normal_status(task.status or ""))
     story.tell(Change.FINISHED, outcome=outcome, task=task, vcd_error=task.document["error"])
-    _told(story, task)
+    story.told_task(task)
     keep(story, ended_at)
 
 
@@ -85,11 +85,3 @@ def _vanished(story: Story, event: SeenMissing) -> None:
     reason = Reason("task_vanished", event.message)
     story.tell(Change.FINISHED, outcome=Outcome.UNKNOWN, reason=reason, http_status=event.http_status)
     keep(story, event.at)
-
-
-def _told(story: Story, task: Task) -> None:
-    """A row does not show whether a cancel was requested: then it is as it was."""
-    before = story.lifecycle.cancel_requested
-    story.told_task(task)
-    if task.document["cancelRequested"] is None:
-        story.become(cancel_requested=before)

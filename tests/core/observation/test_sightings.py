@@ -80,13 +80,16 @@ def test_what_ended_before_the_beginning_is_left_out() -> None:
     assert open_observed(NOW, ORDER, task(status="success", ended=VCD_NOW)) is not None
 
 
-def test_progress_is_told_by_steps_and_rows_do_not_take_a_flag_back() -> None:
+def test_progress_is_told_by_steps_and_nothing_takes_a_flag_back() -> None:
     lifecycle = opened(task(progress=1, cancel=True)).lifecycle
     assert not seen(lifecycle, task(progress=9)).events
     later = seen(lifecycle, task(progress=11))
     assert [event.change for event in later.events] == [Change.CHANGED]
     assert later.lifecycle.cancel_requested, "the row does not show it"
     assert not is_news(later.lifecycle, task(progress=12), ALL_RULES)
+    older = task(progress=5, cancel=False)
+    assert not is_news(later.lifecycle, older, ALL_RULES), "read before it was requested, and slower"
+    assert not seen(later.lifecycle, older).events
 
 
 def test_a_status_never_goes_back() -> None:
