@@ -36,6 +36,7 @@ def to_part(text: str) -> OrderPart | SightedPart:
 def _order(part: OrderPart) -> dict[str, Any]:
     return {
         "organization_uuid": part.organization_uuid,
+        "asked_at": _millis(part.asked_at),
         "since": _millis(part.since),
         "position": _millis(part.position),
         "floor": _millis(part.floor),
@@ -46,6 +47,7 @@ def _order(part: OrderPart) -> dict[str, Any]:
 def _to_order(told: Mapping[str, Any]) -> OrderPart:
     return OrderPart(
         organization_uuid=told.get("organization_uuid"),
+        asked_at=_time(told.get("asked_at")),
         since=_time(told.get("since")),
         position=_time(told.get("position")),
         floor=_time(told.get("floor")),

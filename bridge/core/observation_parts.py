@@ -21,12 +21,14 @@ def whole_millis(time: datetime) -> datetime:
 class OrderPart:
     """Of a standing order. Times are VCD's.
 
-    ``organization_uuid``: None for all organizations, and until it was read. ``since``: as asked; None: from the moment
-    at which the organization was read. ``position``: all Tasks that ended up to here are told. ``floor``: Tasks that
-    ended before it are told or left out, and nothing is remembered of them. Both are None until the order is followed.
+    ``organization_uuid``: None for all organizations, and until it was read. ``asked_at``: when its record was taken
+    in; None: VCD had not told its time by then. ``since``: as asked, None: from ``asked_at`` on; once it is followed,
+    where it began. ``position``: all Tasks that ended up to here are told. ``floor``: Tasks that ended before it are
+    told or left out, and nothing is remembered of them. Both are None until the order is followed.
     """
 
     organization_uuid: str | None = None
+    asked_at: datetime | None = None
     since: datetime | None = None
     position: datetime | None = None
     floor: datetime | None = None

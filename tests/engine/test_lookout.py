@@ -81,6 +81,25 @@ async def test_only_what_ends_from_the_beginning_on_is_told() -> None:
     assert site.ends() == {urn(2): 1}
 
 
+@pytest.mark.parametrize("organization", [0, 1])
+def test_what_ends_while_vcd_cannot_be_asked_whose_it_is_is_told(organization: int) -> None:
+    @virtually
+    async def play() -> None:
+        site = ObservingSite()
+        site.vcd.down = True
+        await site.start()
+        await asyncio.sleep(1)
+        site.observe(organization)
+        await asyncio.sleep(1)
+        site.vcd.past(1, site.vcd.vcd_now())
+        await asyncio.sleep(300)
+        site.vcd.down = False
+        await asyncio.sleep(60)
+        assert site.ends() == {urn(1): 1}
+
+    play()
+
+
 @virtually
 async def test_each_observation_has_a_beginning_of_its_own() -> None:
     """Two organizations share a filter; what ended too long ago for one of them is not even read."""

@@ -199,12 +199,16 @@ async def test_while_vcd_is_away_the_observation_waits() -> None:
     await site.start()
     order = site.observe(1)
     await asyncio.sleep(4 * 3600)
+    site.host_ahead = timedelta(hours=-1)
     await site.next_owner()
     assert site.order_events() == ["waiting (reference_unanswered)"]
     site.vcd.on_reference = None
     await asyncio.sleep(60)
     assert site.order_events() == ["waiting (reference_unanswered)", "accepted"]
     assert site.orders().lifecycles[order].phase is Phase.FOLLOWING
+    began = order_part(site.orders().lifecycles[order]).since
+    assert began is not None
+    assert began < EPOCH + timedelta(seconds=10), "what has ended meanwhile is told"
 
 
 @virtually

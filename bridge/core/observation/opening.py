@@ -8,7 +8,7 @@ from bridge.core.commands import Decision, ReadReferences
 from bridge.core.events import Reason
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.order import order_part
-from bridge.core.observation_parts import EVERYTHING, OrderPart
+from bridge.core.observation_parts import EVERYTHING, OrderPart, whole_millis
 from bridge.core.observation_records import Observation
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.opening import Asker
@@ -57,8 +57,9 @@ def is_repeat(record: Observation, known: Lifecycle) -> bool:
     return record.blocking_tasks == part.blocking_tasks and not new_since
 
 
-def open_order(now: datetime, who: Asker, record: Observation) -> Decision:
-    """A new observation: its organization is read first."""
+def open_order(now: datetime, who: Asker, record: Observation, vcd_time: datetime | None = None) -> Decision:
+    """A new observation: its organization is read first. ``vcd_time``: ``now`` on VCD's clock; None: not known."""
+    asked_at = whole_millis(vcd_time) if vcd_time is not None else None
     lifecycle = Lifecycle(
         birth=who.birth,
         kind=Kind.OBSERVATION,
@@ -70,7 +71,7 @@ def open_order(now: datetime, who: Asker, record: Observation) -> Decision:
         traceparent=who.traceparent,
         organization=record.organization,
         received_at=now,
-        observation=OrderPart(since=record.since, blocking_tasks=record.blocking_tasks),
+        observation=OrderPart(asked_at=asked_at, since=record.since, blocking_tasks=record.blocking_tasks),
     )
     return Decision(lifecycle, commands=(ReadReferences(),))
 

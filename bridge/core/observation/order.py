@@ -79,14 +79,22 @@ def _apply(story: Story, event: OrderInput, rules: ObservationRules) -> None:
 
 
 def _begin(story: Story, event: OrganizationKnown) -> None:
-    """Nothing is told from the future: who asks for it has a clock that is ahead."""
-    part = order_part(story.lifecycle)
-    now = whole_millis(event.vcd_time)
-    since = min(part.since, now) if part.since is not None else now
-    part = replace(part, organization_uuid=event.uuid, position=since, floor=since)
+    part, since = order_part(story.lifecycle), _beginning(story, event.vcd_time)
+    part = replace(part, organization_uuid=event.uuid, since=since, position=since, floor=since)
     from_here = f"Tasks that end from {since.isoformat(timespec='milliseconds')} on (VCD's clock) are told"
     story.become(phase=Phase.FOLLOWING, observation=part, waiting_code=None, evidence=(from_here,))
     story.tell(Change.ACCEPTED)
+
+
+def _beginning(story: Story, vcd_time: datetime) -> datetime:
+    """As asked, and no later than the record was taken in: "from now on" begins there, however long VCD is away.
+
+    Who asks for a later one has a clock that is ahead. Where VCD had not told its time when the record came, our own
+    clock says how long ago that was.
+    """
+    part = order_part(story.lifecycle)
+    asked_at = part.asked_at or story.lifecycle.received_at + (vcd_time - story.now)
+    return whole_millis(min(part.since or vcd_time, asked_at, vcd_time))
 
 
 def _change(story: Story, event: ChangeWanted) -> None:

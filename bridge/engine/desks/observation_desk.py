@@ -74,7 +74,7 @@ class ObservationDesk:
         elif (refusal := self._refusal(work, record, order, room)) is not None:
             work.answer(reject(work.now, self.who(delivery, record), refusal))
         elif order is None:
-            work.open(open_order(work.now, self.who(delivery, record), record))
+            work.open(open_order(work.now, self.who(delivery, record), record, work.vcd_time))
         elif is_repeat(record, order):
             work.repeats.append((order, delivery.birth))
         else:

@@ -51,6 +51,26 @@ def test_from_now_is_now_on_vcds_clock() -> None:
     assert VCD_NOW.isoformat(timespec="milliseconds") in event.evidence[0]
 
 
+@pytest.mark.parametrize(
+    ("asked_at", "later", "vcd_later", "began"),
+    [
+        (0.0, 7200.0, 7200.0, 0.0),  # VCD was away for two hours
+        (0.0, -3600.0, 10.0, 0.0),  # our clock was set back meanwhile, or the next owner's is behind
+        (None, 7200.0, 7200.0, 0.0),  # VCD had not told its time: as long ago as our clock says
+        (None, -3600.0, 10.0, 10.0),
+        (30.0, 5.0, 5.0, 5.0),  # VCD's clock was set back
+    ],
+)
+def test_from_now_is_when_the_record_was_taken_in(
+    asked_at: float | None, later: float, vcd_later: float, began: float
+) -> None:
+    vcd_time = VCD_NOW + seconds(asked_at) if asked_at is not None else None
+    order = open_order(NOW, asker(), Observation(organization="acme"), vcd_time).lifecycle
+    answer = OrganizationKnown(ORG_UUID, VCD_NOW + seconds(vcd_later))
+    part = order_part(decide_order(NOW + seconds(later), order, answer, RULES).lifecycle)
+    assert part.position == part.floor == part.since == VCD_NOW + seconds(began)
+
+
 @pytest.mark.parametrize(("asked", "began"), [(-3600.0, -3600.0), (3600.0, 0.0)])
 def test_since_is_the_beginning_and_never_in_the_future(asked: float, began: float) -> None:
     part = order_part(followed(since=VCD_NOW + seconds(asked)))
