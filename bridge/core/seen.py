@@ -48,7 +48,7 @@ class SeenBlocking:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockingGone:
     """A blocking task is not there any more. ``task``: the Task behind it, read after that; None: it cannot be read.
-    ``at``: VCD's time of the look."""
+    ``at``: VCD's time when that was first seen."""
 
     order: Birth
     blocking_task_id: str

@@ -88,6 +88,24 @@ async def test_one_whose_time_ran_out() -> None:
 
 
 @virtually
+async def test_one_that_was_gone_before_its_time_was_up_has_been_decided() -> None:
+    """Though how is shown only after that: VCD does not let the Task be read, and takes its time to go on with it."""
+    site = await observed()
+    held = hold(site, seconds=2.7 * INTERVAL)
+    site.vcd.blocking[held.id] = replace(held, timeout_action="resume")
+    await site.looks()
+    del site.vcd.blocking[held.id]
+    site.vcd.unreadable.add(urn(1))
+    await site.looks()
+    site.vcd.unreadable.clear()
+    assert held.timeout is not None
+    assert EPOCH + timedelta(seconds=site.vcd.vcd_now()) > held.timeout
+    site.vcd.work[urn(1)].status = "running"
+    await site.looks()
+    assert [one["state"] for one in site.blocking()] == ["pending", "resumed"]
+
+
+@virtually
 async def test_more_time_is_told() -> None:
     site = await observed()
     held = hold(site)

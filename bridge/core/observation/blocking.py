@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from bridge.core.blocking_task import BlockingState, BlockingTask, Held
@@ -23,6 +23,9 @@ from bridge.core.seen import BlockingGone, SeenBlocking
 from bridge.core.story import Story
 from bridge.core.task import Task, TaskStatus, normal_status, task_at
 
+CLOCKS_APART = timedelta(seconds=3)
+"""The clocks of cells differ by up to 2 s (VCD installation guide: network time service), and VCD tells its time in whole
+seconds."""
 _BY_STATUS: Mapping[str, BlockingState] = {
     TaskStatus.RUNNING: BlockingState.RESUMED,
     TaskStatus.POST_RUNNING: BlockingState.RESUMED,
@@ -61,14 +64,14 @@ def decide_blocking(now: datetime, lifecycle: Lifecycle, event: BlockingInput) -
 def ended_as(blocking: BlockingTask, task: Task | None, at: datetime) -> BlockingState:
     """How a blocking task that is gone was decided, concluded from the Task behind it. ``at``: VCD's time by which.
 
-    A decision of shortly before the time was up, seen after it, is not told apart from the time-out: VCD does not say
-    when it was made.
+    Somebody has decided where that was so before the time was up, or where the time-out would have done otherwise. Else
+    it is taken for the time-out: VCD does not say when a decision was made.
     """
     state = _BY_STATUS.get(normal_status(task.status or "")) if task is not None else None
     if task is None or state is None:
         return BlockingState.GONE
     decided_by = end_time(task) or at
-    in_time = blocking.timeout is None or decided_by < blocking.timeout
+    in_time = blocking.timeout is None or decided_by + CLOCKS_APART < blocking.timeout
     return state if in_time or _BY_ACTION.get(blocking.timeout_action or "") is not state else BlockingState.TIMED_OUT
 
 

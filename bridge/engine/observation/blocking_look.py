@@ -34,7 +34,8 @@ class BlockingLook:
         self._gateway = gateway
         self._answer = answer.total_seconds()
         self._turn = turn
-        self._gone_since: dict[tuple[WatchedOrder, str], float] = {}
+        self._gone_since: dict[tuple[WatchedOrder, str], tuple[float, datetime]] = {}
+        """When it was first seen that they are gone: monotonic, and VCD's time."""
         self._unread: Counter[str] = Counter()
         """By the URN of a Task that is or was held: how often it could not be read."""
         self.wake: Callable[[], None] = lambda: None
@@ -107,13 +108,13 @@ class BlockingLook:
         reading = await self._gateway.read_blocking_task(urn)
         if not isinstance(reading, BlockingAbsent):
             return  # it waits still, or VCD cannot be asked: the list has moved while it was read
+        since, at = self._gone_since.setdefault((order, urn), (self._clock.monotonic(), vcd_now()))
         blocking = sighted_part(known).blocking
         task = await self._read(blocking.task if blocking is not None else None)
         if isinstance(task, Unavailable):
             return
-        since = self._gone_since.setdefault((order, urn), self._clock.monotonic())
         if _has_moved(task) or self._clock.monotonic() - since >= self._answer:
-            order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=vcd_now())])
+            order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=at)])
             self.wake()
 
 

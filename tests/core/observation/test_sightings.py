@@ -173,6 +173,8 @@ def test_more_time_is_told() -> None:
         ("preRunning", 0, BlockingState.GONE),
         ("strange", 0, BlockingState.GONE),
         ("aborted", 700, BlockingState.TIMED_OUT),
+        ("aborted", 598, BlockingState.TIMED_OUT),  # a clock that is behind
+        ("aborted", 590, BlockingState.ABORTED),
         ("running", 700, BlockingState.RESUMED),
     ],
 )
