@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,6 @@ from bridge.core.observation_parts import OrderPart
 from bridge.core.seen import LookOver, SeenMissing
 from bridge.engine.desks.intake import Intake
 from bridge.engine.desks.intake import Taken as Took
-from bridge.engine.observation import findings
 from bridge.engine.observation.blocking_look import BlockingLook
 from bridge.engine.observation.findings import Findings, Look, Taken
 from bridge.engine.observation.watched_order import WatchedOrder
@@ -105,18 +103,13 @@ def absence_is_an_end(patch: pytest.MonkeyPatch) -> None:
         taken.is_news |= taken.order.found([gone])
         self.wake()
 
-    patch.setattr(Findings, "_read_absent", conclude)
+    patch.setattr(Findings, "read_absent", conclude)
 
 
 @mutant("I10", observed)
 def rows_of_others_are_told(patch: pytest.MonkeyPatch) -> None:
     """What the filter for some organizations shows is told to each of them."""
-
-    def everything(orders: Sequence[WatchedOrder], rows: Any) -> Any:
-        everybody = list(rows)
-        return ((order, everybody) for order in orders)
-
-    patch.setattr(findings, "_sorted", everything)
+    patch.setattr(Look, "_for_whom", lambda self, row: iter(self._taken))
 
 
 # --- records ------------------------------------------------------------------------------------------------------
