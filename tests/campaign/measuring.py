@@ -11,7 +11,7 @@ from tests.support.bridge import Site
 from tests.support.checker import Harm, Violation
 from tests.support.checker.evidence import Evidence, Place, place_of
 from tests.support.checker.joined import Joined
-from tests.support.decoding import decoded
+from tests.support.decoding import event_of
 from tests.support.kafka import read
 
 
@@ -100,7 +100,7 @@ def progress_of(site: Site) -> Progress:
     }
     told, seen = list[Told](), dict[str, float]()
     for one in (one for topic in site.event_topics for one in read(site.bootstrap, topic)):
-        event, at = decoded(one.value(), headers_of(one)), one.timestamp()[1] / 1000
+        event, at = event_of(one.value(), headers_of(one)), one.timestamp()[1] / 1000
         is_standing = event["lifecycle"] == "observation" and event["birth"] in asked
         over = event["final"] or event["change"] == "parked" or event["external_key"] is not None or is_standing
         told.append(Told(event["birth"], at, over))
@@ -114,7 +114,7 @@ def told_after(site: Site) -> list[float]:
     """For each Task that VCD showed as ended: how many seconds later each event that tells this was written."""
     found = []
     for one in (one for topic in site.event_topics for one in read(site.bootstrap, topic)):
-        event = decoded(one.value(), headers_of(one))
+        event = event_of(one.value(), headers_of(one))
         ended = (event["task"] or {}).get("endTime") if event["final"] else None
         if ended is not None:
             found.append((one.timestamp()[1] - ended) / 1000)

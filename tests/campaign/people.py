@@ -29,16 +29,20 @@ class People(Load):
         simulator = simulator or site.simulator
         for operation, script in SCRIPTS.items():
             simulator.script(script, operation=operation)
-        self._clients = [simulator.log_in(user) for user in users]
+        self._clients = {user: simulator.log_in(user) for user in users}
         super().__init__(site, 0)
 
     def _send_one(self) -> None:
         number = len(self._requests)
         operation = list(_PATHS)[number % len(_PATHS)]
-        client = self._clients[number // len(_PATHS) % len(self._clients)]
+        client = self._clients[self._user(number)]
         path = f"/api/vApp/vapp-00000000-0000-4000-8000-{number:012d}/{_PATHS[operation]}"
         reply = client.post(path, {} if operation == "deployVApp" else None)
         assert reply.status == 202, (reply.status, reply.body)
         task = str(reply.json()["id"])
         self._requests.append(({"request_id": task, "operation": operation}, task))
         self._stop.wait(_PAUSE_SECONDS)
+
+    def _user(self, number: int) -> str:
+        """Who asks for the so-manieth Task, from 0."""
+        return list(self._clients)[number // len(_PATHS) % len(self._clients)]

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.campaign.measuring import progress_of, told_after
 from tests.support.checker import violations
+from tests.support.checker.evidence import Blocked
 from tests.support.checker.violation import Harm
-from tests.support.kafka import KafkaNode
+from tests.support.kafka import KafkaNode, Tail
 from tests.support.observation_site import ObservationSite
-from tests.support.simulator import running_simulator
+from tests.support.simulator import ACME_ORG, ACME_VAPP, running_simulator
 
 LOOKS = {"interval_seconds": 0.2, "overlap_seconds": 5}
 COUNT = 3
+
+
+def test_a_decision_that_is_told_wrongly_is_seen(kafka: KafkaNode, tmp_path: Path) -> None:
+    with running_simulator(settings={"blocking_operations": ["deployVApp"]}) as simulator:
+        site = ObservationSite(kafka.bootstrap, simulator, tmp_path, settings={"observation": LOOKS})
+        try:
+            site.start().wait_ready()
+            site.observe("acme", "*", blocking_tasks=True)
+            since = time.time()
+            assert simulator.log_in("admin@acme").post(f"/api/vApp/{ACME_VAPP}/action/deploy", {}).status == 202
+            (uuid,) = simulator.state()["tasks"]["blocking"]
+            waiting = Tail(kafka.bootstrap, site.names["blocking_tasks"])
+            while len(waiting.more(0.1)) < 1:
+                assert time.time() < since + 30, "it is not told that something waits"
+            path = f"/api/admin/extension/blockingTask/{uuid}/action/abort"
+            assert simulator.log_in("operator@System").post(path, {"message": "no"}).status == 204
+            known = Blocked(organization=ACME_ORG, since=since, until=time.time(), decided="abort")
+            site.blocked[f"urn:vcloud:blockingTask:{uuid}"] = known
+            assert site.decisions_left() == []
+            evidence = site.evidence()
+            waiting.close()
+        finally:
+            site.close()
+        assert violations(evidence) == []
+        evidence.blocked = {urn: replace(one, decided="fail") for urn, one in site.blocked.items()}
+        assert len([found for found in violations(evidence) if "somebody decided fail" in found]) == 2
 
 
 def test_an_end_that_is_not_told_is_seen(kafka: KafkaNode, tmp_path: Path) -> None:

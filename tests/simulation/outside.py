@@ -15,7 +15,7 @@ from tests.simulation.cluster.log import Entry
 from tests.simulation.loop import EPOCH
 from tests.support.changelog import ended_of, write_of
 from tests.support.checker.evidence import CursorWrite, EndedRecord, Event, Order, Place, StateWrite, Write, place_of
-from tests.support.decoding import as_status_event, decoded
+from tests.support.decoding import event_of
 
 
 @dataclass(slots=True)
@@ -108,9 +108,7 @@ class Outsider:
 
     def _take_event(self, entry: Entry) -> None:
         assert entry.record is not None
-        event = decoded(entry.record.value, entry.record.headers)
-        if entry.record.topic == self.names.blocking_tasks:
-            event = as_status_event(event)
+        event = event_of(entry.record.value, entry.record.headers)
         self.events.append(event)
         self.event_times[event["event_id"]] = _at(entry)
         if entry.transaction is not None:

@@ -24,7 +24,7 @@ from bridge.settings import Settings
 from bridge.settings import load as load_settings
 from tests.support.checker import violations
 from tests.support.checker.evidence import EndedRecord, Evidence, InputRecord, StateWrite, Write, operation_facts
-from tests.support.decoding import decoded
+from tests.support.decoding import event_of
 from tests.support.gathering import changelog_of, dead_letters_of, endings_of, ledger_of, offsets_of, tasks_of
 from tests.support.kafka import Tail, create_topics, read, unique
 from tests.support.simulator import REPOSITORY, Simulator, running_simulator
@@ -307,7 +307,7 @@ class Site:
 
     def read_events(self) -> list[dict[str, Any]]:
         messages = (one for topic in self.event_topics for one in read(self.bootstrap, topic))
-        return [decoded(one.value(), headers_of(one)) for one in messages]
+        return [event_of(one.value(), headers_of(one)) for one in messages]
 
     def story(self, request_id: str) -> list[dict[str, Any]]:
         return [event for event in self.read_events() if event["request_id"] == request_id]
@@ -361,7 +361,7 @@ class Site:
             while True:
                 for one in tail.more(0.1):
                     place = (one.partition() or 0, one.offset() or 0)
-                    events.append((place, decoded(one.value(), headers_of(one))))
+                    events.append((place, event_of(one.value(), headers_of(one))))
                 events.sort(key=lambda entry: entry[0])
                 told = [event for _, event in events]
                 if condition(told):

@@ -257,6 +257,11 @@ def a_decision_is_told_twice(made: Made) -> None:
     _again(made, "blocking:decided", nth=ANEW)
 
 
+@said("I10 .*blocking:still, observed.*: told anew, though .* is not over")
+def it_is_told_twice_that_something_waits(made: Made) -> None:
+    _again(made, "blocking:still", nth=ANEW)
+
+
 @said("I10 .*blocking:still, observed.*: nobody wants to hear of blocking tasks")
 def told_though_nobody_wants_it(made: Made) -> None:
     for write in made.states(birth(made, "acme", nth=ANEW)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -14,10 +15,10 @@ from confluent_kafka import Message
 
 from bridge.kafka.messages import headers_of
 from tests.support.bridge import Site, place_of
-from tests.support.checker.evidence import Evidence, ObservationRecord, VcdTask
-from tests.support.decoding import decoded
+from tests.support.checker.evidence import Blocked, Evidence, ObservationRecord, VcdTask
+from tests.support.decoding import event_of
 from tests.support.kafka import Tail
-from tests.support.observation import make_observation_topics, observation_names, observe
+from tests.support.observation import make_observation_topics, observation_names
 
 EVERYTHING = "*"
 
@@ -30,6 +31,8 @@ class ObservationSite(Site):
     names: Mapping[str, str] = field(default_factory=observation_names)
     observed: dict[str, float] = field(default_factory=dict)
     """Organizations whose observation has begun, and by when it had."""
+    blocked: dict[str, Blocked] = field(default_factory=dict)
+    """By URN: what whoever works on this site knows of blocking tasks."""
     lists_late_seconds: float = 1.0
 
     def __post_init__(self) -> None:
@@ -51,33 +54,88 @@ class ObservationSite(Site):
     def event_topics(self) -> tuple[str, ...]:
         return self.events, self.names["observed_tasks"], self.names["blocking_tasks"]
 
-    def observe(self, *organizations: str) -> None:
+    def observe(self, *organizations: str, blocking_tasks: bool = False) -> None:
         """Begin, and wait until each has begun."""
-        self.documents[b'{"action": "start"}'] = {"action": "start"}
-        observe(self, self.names, *organizations)
+        document = {"action": "start", **({"blocking_tasks": True} if blocking_tasks else {})}
+        self.wait_answered(*[self.order(organization, document) for organization in organizations])
         self.observed |= dict.fromkeys(organizations, time.time())
+
+    def order(self, organization: str, document: Mapping[str, Any] | None) -> ObservationRecord:
+        """Send one record about an observation, None for a tombstone, and wait for its acknowledgement."""
+        value, sent = None if document is None else json.dumps(document).encode(), list[ObservationRecord]()
+        if value is not None and document is not None:
+            self.documents[value] = document
+
+        def acknowledged(error: Any, message: Message) -> None:
+            assert error is None, error
+            place = message.topic() or "", message.partition() or 0, message.offset() or 0
+            sent.append(ObservationRecord(*place, document, organization, is_tombstone=document is None))
+
+        self.producer.produce(self.observations, value, organization, on_delivery=acknowledged)
+        assert self.producer.flush(30) == 0, "the record was not acknowledged"
+        with self.sending:
+            self.inputs = [*self.inputs, *sent]
+        return sent[0]
+
+    def wait_answered(self, *records: ObservationRecord) -> None:
+        """Until something is told of the observation that each has begun."""
+        births = {record.birth for record in records}
+        self.wait_events(lambda told: births <= {event["birth"] for event in told})
+
+    def stop(self, *records: ObservationRecord) -> None:
+        """Stop the observations that these have begun, and wait until they are over."""
+        for record in records:
+            self.observed.pop(record.key or "", None)
+            self.order(record.key or "", {"action": "stop"})
+        self.wait_over(*records)
 
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
     def ends_left(self, tasks: Collection[str], seconds: float = 60.0) -> list[str]:
         """Wait until the end of each of these Tasks is told by its organization's observation and by that of
         everything, as far as there are such and they had begun by the end that VCD has written, and until every
-        story that has begun is over; the Tasks of which it is not told in time. Ids as URNs."""
-        names = {uuid: name for name, uuid in self.simulator.state()["organizations"].items()}
-        left, begun = Counter[str](), dict[str, str]()
+        story that goes on is over; the Tasks of which it is not told in time. Ids as URNs."""
+        left, since = Counter[str](), self._observed_since()
         for task_id, uuid, row in self._rows():
             if task_id in tasks:
                 ended = _moment(row["endDate"]) or inf
-                left[task_id] = sum(ended > self.observed.get(key, inf) for key in (EVERYTHING, names[uuid]))
-        tail, deadline = Tail(self.bootstrap, self.names["observed_tasks"]), time.monotonic() + seconds
+                left[task_id] = sum(ended > begun for begun in since[uuid])
+        return self._left(self.names["observed_tasks"], left, seconds)
+
+    def decisions_left(self, seconds: float = 60.0) -> list[str]:
+        """The same of the blocking tasks that are known to be decided."""
+        left, since = Counter[str](), self._observed_since()
+        for urn, blocked in self.blocked.items():
+            if blocked.decided is not None:
+                left[urn] = len(since[blocked.organization])
+        return self._left(self.names["blocking_tasks"], left, seconds)
+
+    def _observed_since(self) -> dict[str, list[float]]:
+        """By organization (uuid): by when the observations had begun that concern it now."""
+        return {
+            uuid: [self.observed[key] for key in (EVERYTHING, name) if key in self.observed]
+            for name, uuid in self.simulator.state()["organizations"].items()
+        }
+
+    def _left(self, topic: str, left: Counter[str], seconds: float) -> list[str]:
+        """Keys on a topic of which so many ends are not told in time, or of which a story goes on."""
+        begun: dict[str, str] = {}
+        tail, deadline = Tail(self.bootstrap, topic), time.monotonic() + seconds
         try:
-            while (+left or begun) and time.monotonic() < deadline:
+            while time.monotonic() < deadline:
                 for message in tail.more(0.1):
-                    task, event = (message.key() or b"").decode(), decoded(message.value(), headers_of(message))
-                    begun[event["birth"]] = task
+                    key, event = (message.key() or b"").decode(), event_of(message.value(), headers_of(message))
+                    begun[event["birth"]] = key
                     if event["final"]:
-                        left[task] -= 1
+                        left[key] -= 1
                         del begun[event["birth"]]
+                if +left:
+                    continue
+                # What a stopped observation had begun to tell is never over.
+                stored = self.store() if begun else {}
+                begun = {birth: key for birth, key in begun.items() if stored.get(birth) == "following"}
+                if not begun:
+                    break
         finally:
             tail.close()
         return sorted({*+left, *begun.values()})
@@ -94,6 +152,7 @@ class ObservationSite(Site):
         evidence = Site.evidence(self, allow_open=allow_open)
         evidence.judged_at = time.time()
         evidence.tasks = {**evidence.tasks, **{task_id: _task(uuid, row) for task_id, uuid, row in self._rows()}}
+        evidence.blocked = self.blocked
         evidence.lists_late_seconds = self.lists_late_seconds
         return evidence
 

@@ -3,9 +3,11 @@ moment."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
+from tests.campaign.deciding import Deciding
 from tests.campaign.fault import fault
 from tests.campaign.people import People
 from tests.campaign.stage import Stage
@@ -17,14 +19,13 @@ OBSERVED = "acme", "beta", EVERYTHING
 """One in each partition or all in one, as it happens: each has its stories to itself."""
 OVERLAP_SECONDS = 8.0
 QUICK = {"interval_seconds": 0.5, "overlap_seconds": OVERLAP_SECONDS}
-UNKIND = {
-    "late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False, "cells_apart_seconds": -2.0,
-    "empty_owner_href_every": 10,
-}  # fmt: skip
+MOVING = {"late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False, "empty_owner_href_every": 10}
+UNKIND = {**MOVING, "cells_apart_seconds": -2.0}
 """Some ends are shown late, every second one is written by a slow clock, and the list moves while it is read."""
 LATE_SECONDS = 5.0
 """Lateness and clocks of that, with a second of doubt."""
 SLOW_LOOK = {"do": "delay", "seconds": 0.4, "path": "/api/query", "times": None}
+SLOW_READ_OF_BLOCKED = {"do": "delay", "seconds": 0.4, "operation": "getBlockingTask", "times": None}
 PATIENCE_SECONDS = 40.0
 
 
@@ -44,6 +45,27 @@ def kill_observing(stage: Stage) -> None:
             site.simulator.clear_faults()
             site.start().wait_ready()
             stage.wait_more(20)
+        _end(stage, site)
+
+
+@fault("kill_observing_blocked", "process")
+def kill_observing_blocked(stage: Stage) -> None:
+    """Processes that observe two organizations and all of them are killed with -9 in the midst of slow readings of
+    what waits for a decision, while people's operations are held, decided, or left until their time is up."""
+    with stage.site(
+        kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK
+    ) as site:  # fmt: skip
+        assert isinstance(site, ObservationSite)
+        _begin(stage, site, decided=True)
+        stage.wait_more(20)
+        for _ in range(3):
+            looking = site.simulator.fault(**SLOW_READ_OF_BLOCKED)
+            site.simulator.wait_met(looking, 2)
+            site.processes[-2].kill()
+            stage.strike()
+            site.simulator.clear_faults()
+            site.start().wait_ready()
+            stage.wait_more(40)
         _end(stage, site)
 
 
@@ -103,11 +125,14 @@ def tasks_of_one_millisecond(stage: Stage) -> None:
         _end(stage, site, [f"urn:vcloud:task:{uuid}" for uuid in seeded])
 
 
-def _begin(stage: Stage, site: ObservationSite, people_at: Simulator | None = None) -> None:
-    """Observe, then let people begin. ``people_at``: the cell that they call; None: that of the bridges."""
+def _begin(
+    stage: Stage, site: ObservationSite, people_at: Simulator | None = None, *, decided: bool = False
+) -> None:  # fmt: skip
+    """Observe, then let people begin. ``people_at``: the cell that they call; None: that of the bridges. ``decided``:
+    some of what they want is held until somebody decides."""
     site.lists_late_seconds = LATE_SECONDS
-    site.observe(*OBSERVED)
-    stage.load = People(site, *USERS, simulator=people_at)
+    site.observe(*OBSERVED, blocking_tasks=decided)
+    stage.load = Deciding(site, *USERS, watchers=2) if decided else People(site, *USERS, simulator=people_at)
 
 
 def _end(stage: Stage, site: ObservationSite, others: Collection[str] = ()) -> None:
@@ -118,3 +143,15 @@ def _end(stage: Stage, site: ObservationSite, others: Collection[str] = ()) -> N
     if left:
         stage.fail(f"ends of {len(left)} of {len(tasks)} Tasks are not told: {left[0]}")
     stage.note(f"{len(tasks)} Tasks told, each by two observations")
+    if site.blocked:
+        _end_decided(stage, site)
+
+
+def _end_decided(stage: Stage, site: ObservationSite) -> None:
+    left = site.decisions_left(PATIENCE_SECONDS)
+    if left:
+        stage.fail(f"of {len(left)} of {len(site.blocked)} blocking tasks it is not told what was decided: {left[0]}")
+    decided = Counter(str(one.decided) for one in site.blocked.values())
+    stage.note(
+        f"{len(site.blocked)} blocking tasks: " + ", ".join(f"{n} {what}" for what, n in sorted(decided.items()))
+    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from math import inf
 
-from tests.support.checker.evidence import Blocked, place_of
+from tests.support.checker.evidence import TIMED_OUT, Blocked, place_of
 from tests.support.checker.joined import Joined
 from tests.support.checker.observed import PRESENT_SECONDS, Observed, observations
 from tests.support.checker.violation import Violation, amiss, doubled, lost
 
-_LOOKS_LIKE = {"resume": {"resumed", "failed"}, "abort": {"aborted"}, "fail": {"failed"}}
+_LOOKS_LIKE = {
+    "resume": {"resumed", "failed"}, "abort": {"aborted"}, "fail": {"failed"}, TIMED_OUT: {"timed_out"},
+}  # fmt: skip
 """A Task that fails as soon as it is resumed cannot be told from one that somebody has let fail."""
 
 
@@ -21,6 +24,9 @@ def blocking_tasks_are_told_truly(joined: Joined) -> Iterator[Violation]:
             ends = [
                 birth for birth in births if joined.sightings[birth].is_blocking and joined.final(birth) is not None
             ]
+            for former, birth in pairwise(birth for birth in births if joined.sightings[birth].is_blocking):
+                if joined.final(former) is None and not _was_unwanted_between(joined, observed, former, birth):
+                    yield doubled(f"I10 {joined.name(birth)}: told anew, though {former} is not over", birth, former)
             if len(ends) > 1:
                 yield doubled(f"I10 {joined.name(ends[1])}: its end is told {len(ends)} times", *ends)
             known = joined.evidence.blocked.get(urn)
@@ -29,6 +35,12 @@ def blocking_tasks_are_told_truly(joined: Joined) -> Iterator[Violation]:
                 yield from _is_true(joined, observed, birth, known)
                 if not is_wanted:
                     yield amiss(f"I10 {joined.name(birth)}: nobody wants to hear of blocking tasks", birth)
+
+
+def _was_unwanted_between(joined: Joined, observed: Observed, former: str, birth: str) -> bool:
+    """Then what waits is forgotten without an end."""
+    since, until = (joined.states[one][0].offset for one in (former, birth))
+    return any(not order.blocking and since < write.offset < until for write, order in observed.followed)
 
 
 def _is_true(joined: Joined, observed: Observed, birth: str, known: Blocked) -> Iterator[Violation]:

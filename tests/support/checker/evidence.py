@@ -280,7 +280,8 @@ class VcdTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """A blocking task on VCD's list: whose, from when until when, and what was decided; None: it waits still."""
+    """A blocking task on VCD's list: whose, from when until when, and what was decided, ``TIMED_OUT`` where nobody did;
+    None: it waits still."""
 
     organization: str
     since: float
@@ -288,6 +289,7 @@ class Blocked:
     decided: str | None = None
 
 
+TIMED_OUT = "time_out"
 ENDS = frozenset({"success", "error", "aborted", "canceled"})
 """Statuses after which nothing happens to a Task."""
 
