@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -221,14 +220,8 @@ enabled = true
 allow_destructive = true
 deny_operations = ["deleteVApp"]
 [management]
-listen = "127.0.0.1:{_free_port()}"
+listen = "127.0.0.1:0"
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def play(stage: Stage) -> list[Verdict]:
