@@ -82,13 +82,6 @@ class ObservationSite(Site):
         births = {record.birth for record in records}
         self.wait_events(lambda told: births <= {event["birth"] for event in told})
 
-    def stop(self, *records: ObservationRecord) -> None:
-        """Stop the observations that these have begun, and wait until they are over."""
-        for record in records:
-            self.observed.pop(record.key or "", None)
-            self.order(record.key or "", {"action": "stop"})
-        self.wait_over(*records)
-
     # --- what an outsider sees ------------------------------------------------------------------------------------
 
     def ends_left(self, tasks: Collection[str], seconds: float = 60.0) -> list[str]:
@@ -102,12 +95,10 @@ class ObservationSite(Site):
                 left[task_id] = sum(ended > begun for begun in since[uuid])
         return self._left(self.names["observed_tasks"], left, seconds)
 
-    def decisions_left(self, seconds: float = 60.0) -> list[str]:
-        """The same of the blocking tasks that are known to be decided."""
-        left, since = Counter[str](), self._observed_since()
-        for urn, blocked in self.blocked.items():
-            if blocked.decided is not None:
-                left[urn] = len(since[blocked.organization])
+    def decisions_left(self, blocking_tasks: Collection[str], seconds: float = 60.0) -> list[str]:
+        """The same of these blocking tasks, which are decided and known to the site."""
+        since = self._observed_since()
+        left = Counter({urn: len(since[self.blocked[urn].organization]) for urn in blocking_tasks})
         return self._left(self.names["blocking_tasks"], left, seconds)
 
     def _observed_since(self) -> dict[str, list[float]]:

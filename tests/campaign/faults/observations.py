@@ -3,14 +3,18 @@ moment."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 from tests.campaign.deciding import Deciding
 from tests.campaign.fault import fault
 from tests.campaign.people import People
 from tests.campaign.stage import Stage
+from tests.support.checker.evidence import ObservationRecord
 from tests.support.observation_site import EVERYTHING, ObservationSite
 from tests.support.simulator import Simulator
 
@@ -56,7 +60,7 @@ def kill_observing_blocked(stage: Stage) -> None:
         kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK
     ) as site:  # fmt: skip
         assert isinstance(site, ObservationSite)
-        _begin(stage, site, decided=True)
+        _begin(stage, site, decided_by=2)
         stage.wait_more(20)
         for _ in range(3):
             looking = site.simulator.fault(**SLOW_READ_OF_BLOCKED)
@@ -67,6 +71,39 @@ def kill_observing_blocked(stage: Stage) -> None:
             site.start().wait_ready()
             stage.wait_more(40)
         _end(stage, site)
+
+
+@fault("kill_changing_observations", "process")
+def kill_changing_observations(stage: Stage) -> None:
+    """Observations are stopped, begun again from a moment ago and changed while processes are killed with -9: some of
+    those records just before it, some while nobody is there; at last both processes at once."""
+    with stage.site(kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK) as site:
+        assert isinstance(site, ObservationSite)
+        _begin(stage, site, decided_by=1)
+        stage.wait_more(20)
+        for killed in (1, 1, 2):
+            begun = _begin_again(site, "acme", {"action": "stop"})
+            for bridge in site.processes[-2:][:killed]:
+                bridge.kill()
+            stage.strike()
+            begun += _begin_again(site, "beta", None)
+            site.order(EVERYTHING, {"action": "start", "blocking_tasks": killed > 1})
+            begun.append(site.order(EVERYTHING, {"action": "start", "since": _ago(3600)}))
+            for bridge in [site.start() for _ in range(killed)]:
+                bridge.wait_ready()
+            site.wait_answered(*begun)
+            site.observed |= dict.fromkeys(("acme", "beta"), time.time())
+            stage.wait_more(40)
+        _end(stage, site, same_orders=False)
+
+
+def _begin_again(site: ObservationSite, organization: str, stop: Mapping[str, Any] | None) -> list[ObservationRecord]:
+    site.order(organization, stop)
+    return [site.order(organization, {"action": "start", "blocking_tasks": True, "since": _ago(3)})]
+
+
+def _ago(seconds: float) -> str:
+    return datetime.fromtimestamp(time.time() - seconds, UTC).isoformat()
 
 
 @fault("rolling_restart_observing", "process")
@@ -126,32 +163,32 @@ def tasks_of_one_millisecond(stage: Stage) -> None:
 
 
 def _begin(
-    stage: Stage, site: ObservationSite, people_at: Simulator | None = None, *, decided: bool = False
+    stage: Stage, site: ObservationSite, people_at: Simulator | None = None, *, decided_by: int = 0
 ) -> None:  # fmt: skip
-    """Observe, then let people begin. ``people_at``: the cell that they call; None: that of the bridges. ``decided``:
-    some of what they want is held until somebody decides."""
+    """Observe, then let people begin. ``people_at``: the cell that they call; None: that of the bridges.
+    ``decided_by``: some of what they want is held until so many observations have told it; 0: nothing is held."""
     site.lists_late_seconds = LATE_SECONDS
-    site.observe(*OBSERVED, blocking_tasks=decided)
-    stage.load = Deciding(site, *USERS, watchers=2) if decided else People(site, *USERS, simulator=people_at)
+    site.observe(*OBSERVED, blocking_tasks=decided_by > 0)
+    if decided_by:
+        stage.load = Deciding(site, *USERS, watchers=decided_by)
+    else:
+        stage.load = People(site, *USERS, simulator=people_at)
 
 
-def _end(stage: Stage, site: ObservationSite, others: Collection[str] = ()) -> None:
-    """Nobody does anything any more, and every end is told by each observation that it belongs to."""
+def _end(stage: Stage, site: ObservationSite, others: Collection[str] = (), *, same_orders: bool = True) -> None:
+    """Nobody does anything any more, and every end is told by each observation that it belongs to. ``same_orders``:
+    they have been there from the begin on, so that they have told every decision too."""
     assert stage.load is not None
     tasks = [*stage.load.finish(), *others]
     left = site.ends_left(set(tasks), PATIENCE_SECONDS)
     if left:
         stage.fail(f"ends of {len(left)} of {len(tasks)} Tasks are not told: {left[0]}")
-    stage.note(f"{len(tasks)} Tasks told, each by two observations")
-    if site.blocked:
-        _end_decided(stage, site)
-
-
-def _end_decided(stage: Stage, site: ObservationSite) -> None:
-    left = site.decisions_left(PATIENCE_SECONDS)
+    stage.note(f"{len(tasks)} Tasks told" + (", each by two observations" if same_orders else ""))
+    if not site.blocked:
+        return
+    left = site.decisions_left(site.blocked if same_orders else (), PATIENCE_SECONDS)
     if left:
         stage.fail(f"of {len(left)} of {len(site.blocked)} blocking tasks it is not told what was decided: {left[0]}")
     decided = Counter(str(one.decided) for one in site.blocked.values())
-    stage.note(
-        f"{len(site.blocked)} blocking tasks: " + ", ".join(f"{n} {what}" for what, n in sorted(decided.items()))
-    )
+    told = ", ".join(f"{count} {what}" for what, count in sorted(decided.items()))
+    stage.note(f"{len(site.blocked)} blocking tasks: {told}")
