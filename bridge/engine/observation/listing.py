@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
-from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRecord
+from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
 from bridge.core.observation.plan import Plan, plan
 from bridge.engine.calling.budget import Budget
 from bridge.engine.reading.moving_rows import BY_END, INEXACT, Ask, cuts_of, pages_along, rows_by_start
 from bridge.engine.reading.rows import ACTIVE_STATUSES
-from bridge.engine.reading.unanswered import NotNow, Unreadable
+from bridge.engine.reading.unanswered import Unreadable, answered
 from bridge.ports import Clock, Observer, VcdGateway
 
 PIECE = 2_000
@@ -147,9 +147,6 @@ class Listing:
         await self.turn()
         answer = await self._gateway.query_tasks(query)
         self._progress()
-        if isinstance(answer, ReadRefused):
-            raise Unreadable(f"the task query is refused with {answer.http_status}: {answer.message}")
-        if not isinstance(answer, TaskPage):
-            raise NotNow(answer.message)
+        page = answered(answer)
         self._is_put_off = False
-        return answer
+        return page

@@ -63,15 +63,17 @@ BY_END = Along(
 )  # fmt: skip
 
 
-async def pages_along(ask: Ask, query: TaskQuery, along: Along) -> AsyncGenerator[TaskPage, None]:
-    """The pages of a query as far as their rows have that time; some rows come twice. A Task that is on the list all
-    the while is never missed.
+async def pages_along(
+    ask: Ask, query: TaskQuery, along: Along, *, most: int = MAX_PAGES
+) -> AsyncGenerator[TaskPage, None]:
+    """The pages of a query as far as their rows have that time, so many at ``most``; some rows come twice. A Task that
+    is on the list all the while is never missed.
 
     Raises NotNow, and Unreadable.
     """
     query = replace(query, sort_ascending=along.field, page=1, page_size=PAGE)
     read = 0
-    for _ in range(MAX_PAGES):
+    for _ in range(most):
         page = await ask(query)
         yield page
         read += len(page.records)
@@ -82,7 +84,7 @@ async def pages_along(ask: Ask, query: TaskQuery, along: Along) -> AsyncGenerato
             query = replace(query, page=query.page + 1)
         else:
             query, read = along.moved(query, begin), 0
-    raise Unreadable(f"the task query has more than {MAX_PAGES} pages")
+    raise Unreadable(f"the task query has more than {most} pages")
 
 
 async def rows_by_start(ask: Ask, query: TaskQuery, cuts: Sequence[datetime] = ()) -> dict[str, TaskRecord]:

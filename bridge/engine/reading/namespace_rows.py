@@ -8,21 +8,20 @@ start have no such order: several pages of them count when they were read twice 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import datetime
+from functools import partial
 
-from bridge.core.answers import ReadRefused, TaskPage, TaskQuery, TaskRecord
-from bridge.engine.reading.unanswered import NotNow, Unreadable
+from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
+from bridge.engine.reading.moving_rows import BY_START, pages_along
+from bridge.engine.reading.unanswered import Unreadable, answered
 from bridge.ports import VcdGateway
 
 MAX_PAGES = 400
 """Pages of the task query that are read per namespace: 51,200 Tasks."""
 MAX_PASSES = 8
 """How often a list that moves is read."""
-OVERLAP = timedelta(seconds=1)
-"""How far an answer reaches back into the one before it: filters and rows may show times more or less exactly."""
-
 UNSTARTED = ("queued", "preRunning")
 """A Task that waits for its start has no start date yet: a window does not show it."""
 
@@ -46,9 +45,7 @@ async def namespace_rows(
     for record in unstarted:
         yield record
     statuses = RUNNING if since is None else ()
-    begun = TaskQuery(
-        service_namespace=namespace, statuses=statuses, started_at_or_after=since, sort_ascending="startDate"
-    )
+    begun = TaskQuery(service_namespace=namespace, statuses=statuses, started_at_or_after=since)
     async for record in _begun(gateway, begun):
         yield record
     if refused is not None:
@@ -78,47 +75,19 @@ async def _pages(gateway: VcdGateway, query: TaskQuery) -> tuple[list[TaskRecord
         rows += answer.records
         if len(rows) >= answer.total or not answer.records:
             return rows, page
-    raise _too_many(query)
+    raise Unreadable(f"the task query has more than {MAX_PAGES} pages")
 
 
 async def _begun(gateway: VcdGateway, query: TaskQuery) -> AsyncIterator[TaskRecord]:
     seen: set[str] = set()
-    rows = 0
-    for _ in range(MAX_PAGES):
-        answer = await _asked(gateway, query)
-        for record in answer.records:
-            # VCD compares without case and reads ``*`` as a wildcard: rows of similar namespaces may be among them.
-            if record.id not in seen and record.service_namespace == query.service_namespace:
-                yield record
-        seen.update(record.id for record in answer.records)
-        rows += len(answer.records)
-        if rows >= answer.total or not answer.records:
-            return
-        since = _next_start(answer, query.started_at_or_after)
-        if since is None:
-            query = replace(query, page=query.page + 1)
-        else:
-            query, rows = replace(query, started_at_or_after=since, page=1), 0
-    raise _too_many(query)
-
-
-def _next_start(answer: TaskPage, since: datetime | None) -> datetime | None:
-    """From when on to ask next; None: a page further, as too many began at one time or rows come in another order."""
-    starts = [record.start_date for record in answer.records if record.start_date is not None]
-    if len(starts) < len(answer.records) or any(later < earlier for earlier, later in pairwise(starts)):
-        return None
-    begin = starts[-1] - OVERLAP
-    return begin if since is None or begin > since else None
+    async with aclosing(pages_along(partial(_asked, gateway), query, BY_START, most=MAX_PAGES)) as pages:
+        async for page in pages:
+            for record in page.records:
+                # VCD compares without case and reads ``*`` as a wildcard: rows of similar namespaces may be among them.
+                if record.id not in seen and record.service_namespace == query.service_namespace:
+                    yield record
+            seen.update(record.id for record in page.records)
 
 
 async def _asked(gateway: VcdGateway, query: TaskQuery) -> TaskPage:
-    answer = await gateway.query_tasks(query)
-    if isinstance(answer, ReadRefused):
-        raise Unreadable(f"the task query is refused with {answer.http_status}: {answer.message}")
-    if not isinstance(answer, TaskPage):
-        raise NotNow(answer.message)
-    return answer
-
-
-def _too_many(query: TaskQuery) -> Unreadable:
-    return Unreadable(f"the task query of namespace {query.service_namespace} has more than {MAX_PAGES} pages")
+    return answered(await gateway.query_tasks(query))
