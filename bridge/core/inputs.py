@@ -39,8 +39,9 @@ class Looked:
     lifecycles whose call is in doubt and that could have started the candidate just as well. ``happened``: what the
     probe of the entity's state proved (True, False), or None where there is no probe or it could not tell.
     ``evidence``: what was asked and seen. ``incomplete``: what could not be looked at, so that finding nothing proves
-    nothing. ``overtaken``: all that was found has become others' since; it was not looked for anything else.
-    ``hold``: how the blocking task stands that the attempt was about, which then tells all.
+    nothing, and finding one does not prove that it is the only one. ``overtaken``: all that was found has become
+    others' since; it was not looked for anything else. ``hold``: how the blocking task stands that the attempt was
+    about, which then tells all.
     """
 
     attempt: int

@@ -135,11 +135,16 @@ def contradiction(task: Task, trace: Trace) -> str | None:
     if name and name != trace.operation_name and name in trace.foreign_names:
         return f"is a {name}"
     key = document["operationKey"]
-    if key is not None and key == trace.operation_key:
+    if is_keyed(task, trace):
         return None
     if key and key.startswith(OPERATION_KEY_PREFIX):
         return "bears another call's key"
     return None if _owner_fits(task, trace) else "of another entity"
+
+
+def is_keyed(task: Task, trace: Trace) -> bool:
+    """Whether the Task carries the operationKey of the call."""
+    return trace.operation_key is not None and task.document["operationKey"] == trace.operation_key
 
 
 def record_could_be(record: TaskRecord, trace: Trace) -> bool:
@@ -197,7 +202,7 @@ def narrowed(tasks: Collection[Task], trace: Trace, claimed: Container[str]) -> 
     """The unclaimed Tasks that could be it; those that carry our operationKey alone, where there are such; then, where
     VCD's own name is sourced and seen, only those that carry it."""
     fitting = {task.id: task for task in tasks if task.id not in claimed and could_be(task, trace)}
-    keyed = [task for task in fitting.values() if task.document["operationKey"] == trace.operation_key is not None]
+    keyed = [task for task in fitting.values() if is_keyed(task, trace)]
     if keyed:
         return tuple(keyed)
     if trace.operation_name is not None:

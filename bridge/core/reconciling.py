@@ -71,7 +71,7 @@ def repeat_or_park(story: Story, look: Looked, facts: OperationFacts, rules: Rul
 
 
 def _found(story: Story, look: Looked) -> None:
-    if len(look.candidates) == 1 and not look.rivals:
+    if len(look.candidates) == 1 and not look.rivals and look.incomplete is None:
         story.because(
             "recovery_adopted", f"adopted {look.candidates[0].id}: it alone fits, and no other call is in doubt"
         )
@@ -81,6 +81,8 @@ def _found(story: Story, look: Looked) -> None:
     message = f"{len(look.candidates)} Tasks could be this request's: {named}"
     if look.rivals:
         message = f"{named} could be this request's, or that of {', '.join(look.rivals[:5])}"
+    if look.incomplete is not None:
+        message = f"{message}; not everything could be looked at: {look.incomplete}"
     story.because("recovery_parked", f"parked: {message}")
     story.park(Reason("ambiguous", message))
 

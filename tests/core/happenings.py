@@ -116,6 +116,7 @@ def _looks(attempt: int) -> Iterator[Input]:
         ((), False, "too many rows", ()),
         (found, None, None, ()),
         (found, None, None, ("t/0/2",)),
+        (found, None, "one cannot be read", ()),
         ((*found, task("x", "odd")), None, None, ()),
         ((task("x", "success"),), None, None, ()),
     ):

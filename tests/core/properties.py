@@ -92,6 +92,16 @@ def no_call_follows_one_in_doubt_without_a_look(run: Run) -> None:
             assert step.now - doubt.since <= timedelta(minutes=15)
 
 
+def what_is_adopted_fits_alone(run: Run) -> None:
+    """By a look that saw everything, and while no other call is in doubt that could have started it."""
+    for step in run.steps:
+        adopted = any(event.task is not None for event in step.decision.events)
+        if adopted and step.before.phase is Phase.UNSURE and isinstance(step.event, Looked):
+            assert len(step.event.candidates) == 1
+            assert not step.event.rivals
+            assert step.event.incomplete is None
+
+
 def nothing_is_called_after_acceptance(run: Run) -> None:
     accepted = False
     for step in run.steps:
@@ -177,6 +187,7 @@ PROPERTIES: tuple[Callable[[Run], None], ...] = (
     watch_until_is_always_told,
     never_retry_is_never_called_twice,
     no_call_follows_one_in_doubt_without_a_look,
+    what_is_adopted_fits_alone,
     nothing_is_called_after_acceptance,
     nothing_is_claimed_of_a_call_in_doubt,
     what_is_late_changes_nothing,

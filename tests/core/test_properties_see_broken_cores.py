@@ -156,6 +156,11 @@ def _an_incomplete_look_repeats(patch: Patch) -> None:
     )
 
 
+def _what_was_not_seen_does_not_fit(patch: Patch) -> None:
+    real = reconciling._found
+    patch.setattr(reconciling, "_found", lambda story, look: real(story, replace(look, incomplete=None)))
+
+
 def _a_call_is_repeated_however_late(patch: Patch) -> None:
     patch.setattr(reconciling, "too_late_to_repeat", lambda *_: False)
     patch.setattr(action_request, "too_late_to_repeat", lambda *_: False)
@@ -264,6 +269,7 @@ BROKEN: tuple[tuple[Callable[[Patch], None], Callable[[Run], None]], ...] = (
     (_a_spent_budget_rejects_in_doubt, properties.nothing_is_claimed_of_a_call_in_doubt),
     (_a_maybe_done_refusal_rejects, properties.nothing_is_claimed_of_a_call_in_doubt),
     (_an_incomplete_look_repeats, properties.no_call_follows_one_in_doubt_without_a_look),
+    (_what_was_not_seen_does_not_fit, properties.what_is_adopted_fits_alone),
     (_a_call_is_repeated_however_late, properties.no_call_follows_one_in_doubt_without_a_look),
     (_an_overdue_one_keeps_its_lane, properties.what_is_overdue_gives_its_lane_up),
     (_retry_after_acceptance, properties.nothing_is_called_after_acceptance),

@@ -325,6 +325,35 @@ async def test_a_look_that_could_not_see_everything_says_so() -> None:
 
 
 @virtually
+async def test_one_that_cannot_be_read_may_be_ours_and_is_looked_at_again() -> None:
+    """Another one that fits is not alone then."""
+    desk = _Desk()
+    mine, alike = task(1, entity=ENTITY, began=101), task(2, entity=ENTITY, began=101)
+    desk.rows(mine, alike)
+    del desk.vcd.tasks[mine.id]
+    looked = await desk.look()
+    assert _ids(looked) == [urn(2)]
+    assert looked.incomplete is not None
+    assert any("looked again" in line for line in looked.evidence)
+    desk.vcd.tasks[mine.id] = mine
+    whole = await desk.look()
+    assert set(_ids(whole)) == {urn(1), urn(2)}
+    assert whole.incomplete is None
+
+
+@virtually
+async def test_one_that_bears_the_calls_key_is_ours_whatever_else_cannot_be_read() -> None:
+    desk = _Desk("createDisk", entity=None, created_name="disk1")
+    mine, other = (task(number, name="disk1", began=101) for number in (1, 2))
+    mine.document["operationKey"] = desk.lifecycle.birth.operation_key
+    desk.rows(mine, other)
+    del desk.vcd.tasks[other.id]
+    looked = await desk.look()
+    assert _ids(looked) == [urn(1)]
+    assert looked.incomplete is None
+
+
+@virtually
 async def test_all_pages_are_read() -> None:
     desk = _Desk()
     mine = task(1, entity=ENTITY, began=101)

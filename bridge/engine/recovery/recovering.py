@@ -28,7 +28,7 @@ from bridge.core.answers import (
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Lifecycle
 from bridge.core.proof import probe_says
-from bridge.core.recognition import Trace, contradiction, narrowed, record_could_be, trace_of
+from bridge.core.recognition import Trace, contradiction, is_keyed, narrowed, record_could_be, trace_of
 from bridge.core.task import Task
 from bridge.engine.partition.owned_partition import OwnedPartition
 from bridge.engine.reading.patience import Patience, Seen, SettleTimes
@@ -61,15 +61,16 @@ class Recovery:
         self._sourced = {op.vcd_operation_name for op in catalogue.values() if op.vcd_operation_name}
 
     async def look(self, owned: OwnedPartition, lifecycle: Lifecycle, *, settle: bool) -> Looked | None:
-        """Look at once, and again after the settling time when no Task was found.
+        """Look at once, and again after the settling time when no Task was found, or not everything could be looked at.
 
-        A Task found at the first look is enough. "Nothing" counts only after every moment at which the call could
-        still have been on its way, and so does a state that holds: somebody else may have brought it about, and a call
-        that comes after its request has ended would meet the next one's work. None: the partition is not ours any more.
+        A Task found at a first look that was whole is enough. "Nothing" counts only after every moment at which the
+        call could still have been on its way, and so does a state that holds: somebody else may have brought it about,
+        and a call that comes after its request has ended would meet the next one's work. None: the partition is not
+        ours any more.
         """
         look_once = partial(self._look_once, owned, lifecycle)
         first = await self._patience.whole(owned, lifecycle, look_once)
-        if first is None or first.candidates:
+        if first is None or (first.candidates and first.incomplete is None):
             return first
         return await self._patience.again(owned, lifecycle, first, self._settle.of(dead_owner=settle), look_once)
 
@@ -80,9 +81,9 @@ class Recovery:
         seen = Seen()
         candidates = await self._candidates(lifecycle, trace, seen)
         happened = None
-        if operation is None:
+        if not candidates and operation is None:
             seen.incomplete = f"the catalogue of this version has no operation {lifecycle.operation}"
-        elif not candidates:
+        elif not candidates and operation is not None:
             happened = await self._probe(owned, lifecycle, operation, seen)
         return Looked(
             attempt=lifecycle.attempt,
@@ -104,6 +105,8 @@ class Recovery:
         seen.evidence += [f"{task_id} is not it: {why}" for task_id, why in islice(passed_over.items(), _MOST_NAMED)]
         named = ", ".join(task.id for task in candidates[:_MOST_NAMED])
         seen.evidence.append(f"{len(candidates)} unclaimed Tasks fit{': ' if named else ''}{named}")
+        if any(is_keyed(task, trace) for task in candidates):
+            seen.incomplete = None  # it says itself whose it is: no other has to be looked at
         return candidates
 
     def _why_not(self, task: Task, trace: Trace) -> str:
