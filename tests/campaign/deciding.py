@@ -69,7 +69,10 @@ class Deciding(People):
         urn = f"urn:vcloud:blockingTask:{uuid}"
         self._numbers[urn] = len(self._blocked)
         organization = self._organizations[user.partition("@")[2]]
-        self._blocked[urn] = Blocked(organization=organization, since=time.time())
+        now = time.time()
+        self._blocked[urn] = Blocked(
+            organization=organization, since=now, timeout=now + TIMEOUT_SECONDS, timeout_action=_TIMEOUT_ACTION
+        )
 
     def _decide(self, seconds: float) -> None:
         """About all of which it is told by now."""

@@ -4,33 +4,19 @@ moment."""
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.campaign.deciding import Deciding
 from tests.campaign.fault import fault
-from tests.campaign.people import People
+from tests.campaign.observing import MOVING, QUICK, UNKIND, begin, end
 from tests.campaign.stage import Stage
 from tests.support.checker.evidence import ObservationRecord
 from tests.support.observation_site import EVERYTHING, ObservationSite
-from tests.support.simulator import Simulator
 
-USERS = "admin@acme", "admin@beta"
-OBSERVED = "acme", "beta", EVERYTHING
-"""One in each partition or all in one, as it happens: each has its stories to itself."""
-OVERLAP_SECONDS = 8.0
-QUICK = {"interval_seconds": 0.5, "overlap_seconds": OVERLAP_SECONDS}
-MOVING = {"late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False, "empty_owner_href_every": 10}
-UNKIND = {**MOVING, "cells_apart_seconds": -2.0}
-"""Some ends are shown late, every second one is written by a slow clock, and the list moves while it is read."""
-LATE_SECONDS = 5.0
-"""Lateness and clocks of that, with a second of doubt."""
 SLOW_LOOK = {"do": "delay", "seconds": 0.4, "path": "/api/query", "times": None}
 SLOW_READ_OF_BLOCKED = {"do": "delay", "seconds": 0.4, "operation": "getBlockingTask", "times": None}
-PATIENCE_SECONDS = 40.0
 
 
 @fault("kill_observing", "process")
@@ -39,7 +25,7 @@ def kill_observing(stage: Stage) -> None:
     people's Tasks begin and end in VCD; late rows, cells whose clocks differ, lists that move."""
     with stage.site(kind=ObservationSite, load=False, simulator={"settings": UNKIND}, observation=QUICK) as site:
         assert isinstance(site, ObservationSite)
-        _begin(stage, site)
+        begin(stage, site)
         stage.wait_more(20)
         for _ in range(3):
             looking = site.simulator.fault(**SLOW_LOOK)
@@ -49,7 +35,7 @@ def kill_observing(stage: Stage) -> None:
             site.simulator.clear_faults()
             site.start().wait_ready()
             stage.wait_more(20)
-        _end(stage, site)
+        end(stage, site)
 
 
 @fault("kill_observing_blocked", "process")
@@ -60,7 +46,7 @@ def kill_observing_blocked(stage: Stage) -> None:
         kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK
     ) as site:  # fmt: skip
         assert isinstance(site, ObservationSite)
-        _begin(stage, site, decided_by=2)
+        begin(stage, site, decided_by=2)
         stage.wait_more(20)
         for _ in range(3):
             looking = site.simulator.fault(**SLOW_READ_OF_BLOCKED)
@@ -70,7 +56,7 @@ def kill_observing_blocked(stage: Stage) -> None:
             site.simulator.clear_faults()
             site.start().wait_ready()
             stage.wait_more(40)
-        _end(stage, site)
+        end(stage, site)
 
 
 @fault("kill_changing_observations", "process")
@@ -79,7 +65,7 @@ def kill_changing_observations(stage: Stage) -> None:
     those records just before it, some while nobody is there; at last both processes at once."""
     with stage.site(kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK) as site:
         assert isinstance(site, ObservationSite)
-        _begin(stage, site, decided_by=1)
+        begin(stage, site, decided_by=1)
         stage.wait_more(20)
         for killed in (1, 1, 2):
             begun = _begin_again(site, "acme", {"action": "stop"})
@@ -94,7 +80,7 @@ def kill_changing_observations(stage: Stage) -> None:
             site.wait_answered(*begun)
             site.observed |= dict.fromkeys(("acme", "beta"), time.time())
             stage.wait_more(40)
-        _end(stage, site, same_orders=False)
+        end(stage, site, same_orders=False)
 
 
 def _begin_again(site: ObservationSite, organization: str, stop: Mapping[str, Any] | None) -> list[ObservationRecord]:
@@ -114,14 +100,14 @@ def rolling_restart_observing(stage: Stage) -> None:
         kind=ObservationSite, processes=3, load=False, simulator={"settings": UNKIND}, observation=QUICK
     ) as site:  # fmt: skip
         assert isinstance(site, ObservationSite)
-        _begin(stage, site)
+        begin(stage, site)
         for bridge in site.processes[:3]:
             stage.wait_more(15)
             with stage.injecting():
                 assert bridge.stop() == 0
                 site.start().wait_ready()
         stage.wait_more(15)
-        _end(stage, site)
+        end(stage, site)
 
 
 @fault("vcd_outage_observing", "vcd")
@@ -133,14 +119,14 @@ def vcd_outage_observing(stage: Stage) -> None:
     ) as site:  # fmt: skip
         assert isinstance(site, ObservationSite)
         elsewhere = replace(site.simulator, url=site.simulator.urls[1])
-        _begin(stage, site, people_at=elsewhere)
+        begin(stage, site, people_at=elsewhere)
         stage.wait_more(20)
         with stage.injecting():
             elsewhere.fault(do="refuse", cell="cell-1")
             stage.wait_more(80)
             elsewhere.clear_faults()
         stage.wait_more(20)
-        _end(stage, site)
+        end(stage, site)
 
 
 @fault("tasks_of_one_millisecond", "load")
@@ -149,7 +135,7 @@ def tasks_of_one_millisecond(stage: Stage) -> None:
     those of people; three times."""
     with stage.site(kind=ObservationSite, load=False, simulator={"settings": UNKIND}, observation=QUICK) as site:
         assert isinstance(site, ObservationSite)
-        _begin(stage, site)
+        begin(stage, site)
         seeded: list[str] = []
         for _ in range(3):
             stage.wait_more(10)
@@ -159,36 +145,4 @@ def tasks_of_one_millisecond(stage: Stage) -> None:
                         organization=organization, count=200, status="success", serviceNamespace="org.example",
                         operation="Theirs",
                     )  # fmt: skip
-        _end(stage, site, [f"urn:vcloud:task:{uuid}" for uuid in seeded])
-
-
-def _begin(
-    stage: Stage, site: ObservationSite, people_at: Simulator | None = None, *, decided_by: int = 0
-) -> None:  # fmt: skip
-    """Observe, then let people begin. ``people_at``: the cell that they call; None: that of the bridges.
-    ``decided_by``: some of what they want is held until so many observations have told it; 0: nothing is held."""
-    site.lists_late_seconds = LATE_SECONDS
-    site.observe(*OBSERVED, blocking_tasks=decided_by > 0)
-    if decided_by:
-        stage.load = Deciding(site, *USERS, watchers=decided_by)
-    else:
-        stage.load = People(site, *USERS, simulator=people_at)
-
-
-def _end(stage: Stage, site: ObservationSite, others: Collection[str] = (), *, same_orders: bool = True) -> None:
-    """Nobody does anything any more, and every end is told by each observation that it belongs to. ``same_orders``:
-    they have been there from the begin on, so that they have told every decision too."""
-    assert stage.load is not None
-    tasks = [*stage.load.finish(), *others]
-    left = site.ends_left(set(tasks), PATIENCE_SECONDS)
-    if left:
-        stage.fail(f"ends of {len(left)} of {len(tasks)} Tasks are not told: {left[0]}")
-    stage.note(f"{len(tasks)} Tasks told" + (", each by two observations" if same_orders else ""))
-    if not site.blocked:
-        return
-    left = site.decisions_left(site.blocked if same_orders else (), PATIENCE_SECONDS)
-    if left:
-        stage.fail(f"of {len(left)} of {len(site.blocked)} blocking tasks it is not told what was decided: {left[0]}")
-    decided = Counter(str(one.decided) for one in site.blocked.values())
-    told = ", ".join(f"{count} {what}" for what, count in sorted(decided.items()))
-    stage.note(f"{len(site.blocked)} blocking tasks: {told}")
+        end(stage, site, [f"urn:vcloud:task:{uuid}" for uuid in seeded])
