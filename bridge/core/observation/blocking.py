@@ -24,8 +24,8 @@ from bridge.core.story import Story
 from bridge.core.task import Task, TaskStatus, normal_status, task_at
 
 CLOCKS_APART = timedelta(seconds=3)
-"""The clocks of cells differ by up to 2 s (VCD installation guide: network time service), and VCD tells its time in whole
-seconds."""
+"""The clocks of cells differ by up to 2 s (VCD installation guide: network time service), and VCD tells its time in
+whole seconds."""
 _BY_STATUS: Mapping[str, BlockingState] = {
     TaskStatus.RUNNING: BlockingState.RESUMED,
     TaskStatus.POST_RUNNING: BlockingState.RESUMED,
@@ -70,7 +70,7 @@ def ended_as(blocking: BlockingTask, task: Task | None, at: datetime) -> Blockin
     state = _BY_STATUS.get(normal_status(task.status or "")) if task is not None else None
     if task is None or state is None:
         return BlockingState.GONE
-    decided_by = end_time(task) or at
+    decided_by = min(end_time(task) or at, at)
     in_time = blocking.timeout is None or decided_by + CLOCKS_APART < blocking.timeout
     return state if in_time or _BY_ACTION.get(blocking.timeout_action or "") is not state else BlockingState.TIMED_OUT
 

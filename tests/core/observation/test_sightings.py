@@ -192,6 +192,8 @@ def test_a_decision_just_in_time_that_is_seen_late_looks_like_the_time_out() -> 
 def test_a_decision_in_time_is_none_of_the_clock_though_it_is_seen_late() -> None:
     at, ended = VCD_NOW + seconds(700), VCD_NOW + seconds(10)
     assert ended_as(blocking(), task(status="aborted", ended=ended), at) is BlockingState.ABORTED
+    late = task(status="success", ended=VCD_NOW + seconds(700))
+    assert ended_as(blocking(action="resume"), late, VCD_NOW) is BlockingState.RESUMED, "it ended long after that"
     assert ended_as(blocking(), None, at) is BlockingState.GONE
     assert ended_as(blocking(timeout=None), task(status="aborted"), at) is BlockingState.ABORTED
 
