@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from bridge.core.answers import (
     TaskReading,
     Unavailable,
 )
-from tests.simulation.loop import VirtualClock
+from tests.simulation.loop import EPOCH, VirtualClock
 from tests.simulation.process import Journey, NoAnswer, carried_out, in_world
 from tests.simulation.tasks import USER
 from tests.simulation.vcd import STATUS_AFTER, WITHOUT_EFFECT, SimVcd
@@ -78,7 +78,8 @@ class SimGateway:
         self._late_rate = late_rate
         self._session: int | None = None
         self._logging_in: asyncio.Task[None] | None = None
-        self._ahead = timedelta()
+        self._told: tuple[datetime, float] | None = None
+        """What time it was in VCD's last answer, and when that came (monotonic)."""
         self._held_until = 0.0
 
     async def open(self) -> None:
@@ -97,9 +98,12 @@ class SimGateway:
         return max(0.0, self._held_until - self._clock.monotonic())
 
     @property
-    def clock_ahead(self) -> timedelta:
-        """As the last answer told it, to the second."""
-        return self._ahead
+    def clock_ahead(self) -> timedelta | None:
+        """By the last answer, which tells whole seconds; from there on counted, however our clock is set."""
+        if self._told is None:
+            return None
+        told, heard = self._told
+        return told + timedelta(seconds=self._clock.monotonic() - heard) - self._clock.now()
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
@@ -237,8 +241,7 @@ class SimGateway:
         return not self.vcd.calm and self.vcd.random.random() < self._fault_rate * share
 
     def _heard(self) -> None:
-        ahead = -self._clock.ahead.total_seconds()
-        self._ahead = timedelta(seconds=round(ahead))
+        self._told = EPOCH + timedelta(seconds=int(self.vcd.now())), self._clock.monotonic()
 
     # --- the session --------------------------------------------------------------------------------------------------
 

@@ -12,12 +12,13 @@ from typing import Any
 from bridge.core.coordinates import TopicPartition
 from bridge.ports import OutRecord
 from tests.simulation.cluster.broker import SimKafka
+from tests.simulation.holds import CELLS_APART_SECONDS
 from tests.simulation.holds import PREFIX as HOLDS
 from tests.simulation.loop import EPOCH
 from tests.simulation.organizations import ORGANIZATIONS
 from tests.simulation.process import in_world
 from tests.simulation.vcd import SimVcd
-from tests.support.checker.evidence import Blocked, ObservationRecord
+from tests.support.checker.evidence import TIMED_OUT, Blocked, ObservationRecord
 
 OBSERVATION_TOPIC = "vcd.observations"
 OBSERVED_TOPIC = "vcd.observed-tasks"
@@ -25,8 +26,6 @@ BLOCKING_TOPIC = "vcd.blocking-tasks"
 _ACME = ORGANIZATIONS[0]
 _KEYS = ("*", *(one.name for one in ORGANIZATIONS), _ACME.uuid)
 """One organization by two names is two observations, each of which tells everything."""
-CELLS_APART_SECONDS = 2.0
-"""How far the clocks of VCD's cells may be from the one that tells the time."""
 _LARGE_BURST = (130, 150)
 """More than one page of VCD's lists."""
 
@@ -150,18 +149,25 @@ class Observations:
         path = f"{HOLDS}30000000-0000-4000-8000-{9_000 + number:012d}"
         hold = self.vcd.inventory.holds.at(path)
         self.vcd.blocked[path] = (self.random.choice(ORGANIZATIONS), self.vcd.now())
+        after = self.random.uniform(0.5, 60)
         if self.random.random() < 0.5:
-            action, after = self.random.choice(["resume", "abort", "fail"]), self.random.uniform(0.5, 60)
-            in_world(hold.decide, action, after=after)
+            in_world(hold.decide, self.random.choice(["resume", "abort", "fail"]), after=after)
+            after += self.random.uniform(0, 10)
+        if self.random.random() < 0.3:
+            hold.limit(after)
 
     def blocked(self) -> dict[str, Blocked]:
         """By URN, for the judge."""
         found, epoch = {}, EPOCH.timestamp()
         for path, (organization, since) in self.vcd.blocked.items():
             hold = self.vcd.inventory.holds.at(path)
-            until = epoch + hold.decided_at if hold.decided is not None else None
             found[hold.id] = Blocked(
-                organization=organization.uuid, since=epoch + since, until=until, decided=hold.decided
+                organization=organization.uuid,
+                since=epoch + since,
+                until=epoch + hold.decided_at if hold.decided is not None else None,
+                decided=TIMED_OUT if hold.timed_out else hold.decided,
+                timeout=epoch + hold.timeout,
+                timeout_action=hold.timeout_action,
             )
         return found
 

@@ -117,7 +117,9 @@ def test_observations_take_part() -> None:
     assert any(event["final"] and event["sequence"] == 1 and event["task"] for event in events)
     ends = Counter((event["birth"].rpartition("/")[0], (event["task"] or {}).get("endTime")) for event in events)
     assert max(count for (_, end), count in ends.items() if end is not None) > PAGE
-    assert {event.get("blocking_state") for event in events} >= {"pending", "resumed", "aborted", "failed"}
+    assert {event.get("blocking_state") for event in events} >= {
+        "pending", "resumed", "aborted", "failed", "timed_out",
+    }  # fmt: skip
     assert {_starter(run, event) for run in runs for event in events if event["task"]} >= {"ours", "another's"}
 
 

@@ -19,11 +19,11 @@ from tests.simulation.cluster.adapters import simulated_clients
 from tests.simulation.cluster.broker import Faults, SimKafka, Timing
 from tests.simulation.control import SimControlTopic
 from tests.simulation.gateway import TRAVEL_SECONDS
+from tests.simulation.holds import CELLS_APART_SECONDS
 from tests.simulation.host import Running
 from tests.simulation.loop import EPOCH, run_virtually
 from tests.simulation.observations import (
     BLOCKING_TOPIC,
-    CELLS_APART_SECONDS,
     OBSERVATION_TOPIC,
     OBSERVED_TOPIC,
     Observations,

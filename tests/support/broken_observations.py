@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.breaking import said
-from tests.support.checker.evidence import ObservationRecord, StateWrite, VcdTask
+from tests.support.checker.evidence import TIMED_OUT, ObservationRecord, StateWrite, VcdTask
 from tests.support.made import Made
 from tests.support.made_observation import ACME, GLOBEX, Watched
 
@@ -227,6 +227,12 @@ def its_floor_is_too_high(made: Made) -> None:
     made.change(stopping, order=replace(stopping.order, floor=stopping.order.position + 1.0))
 
 
+@said("I10 .*acme, start.*: begins .* s after its record was taken in")
+def it_begins_too_late(made: Made) -> None:
+    resolving = made.states(birth(made, "acme"))[0]
+    made.change(resolving, at=resolving.at - 60.0)
+
+
 @said(r"I10 .*\*, start.*: its position is .* s behind the present")
 def it_stands_still(made: Made) -> None:
     made.remove(steps(made, "*")[-1])
@@ -282,6 +288,17 @@ def told_as_decided_though_it_waits(made: Made) -> None:
 @said("I10 .*blocking:decided, observed.*: told aborted, but somebody decided resume")
 def observed_as_decided_otherwise(made: Made) -> None:
     _blocked(made, "blocking:decided", decided="resume")
+
+
+@said("I10 .*blocking:decided, observed.*: told aborted, but its time ran out")
+def a_time_out_is_told_as_a_decision(made: Made) -> None:
+    _blocked(made, "blocking:decided", decided=TIMED_OUT)
+
+
+@said("I10 .*blocking:decided, observed.*: told timed_out, but somebody decided abort")
+def a_decision_is_told_as_the_time_out_that_is_to_come(made: Made) -> None:
+    made.story(first(made, "blocking:decided", nth=ANEW))[-1]["blocking_state"] = "timed_out"
+    _blocked(made, "blocking:decided", timeout=made.now + 100, timeout_action="abort")
 
 
 @said("I10 .*acme, start.*: blocking:still waits since .* s, and is not told")

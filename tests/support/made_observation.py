@@ -43,13 +43,13 @@ class Watched:
     def begin(self, **fields: Any) -> Watched:
         self.wants_blocking = bool(fields.get("blocking_tasks"))
         self.birth = self.send({"action": "start", **fields})
+        self.since = self.made.now
         self.made.state(self.birth, "resolving", kind="observation")
         self.passed(self.birth)
         self.made.tick()
         return self
 
     def follow(self) -> Watched:
-        self.since = self.made.now
         self._tell(self.birth, "accepted")
         self.made.state(self.birth, "following", kind="observation", order=self._order())
         return self

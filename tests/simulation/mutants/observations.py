@@ -10,8 +10,9 @@ import pytest
 
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Lifecycle
-from bridge.core.observation import sighting
-from bridge.core.observation_parts import OrderPart
+from bridge.core.observation import blocking, sighting
+from bridge.core.observation import order as orders
+from bridge.core.observation_parts import OrderPart, whole_millis
 from bridge.core.seen import LookOver, SeenMissing
 from bridge.engine.desks.intake import Intake
 from bridge.engine.desks.intake import Taken as Took
@@ -52,6 +53,12 @@ def position_passes_what_could_not_be_read(patch: pytest.MonkeyPatch) -> None:
 def window_without_overlap(patch: pytest.MonkeyPatch) -> None:
     """The next window begins where the last one ended: what lists show late is in none."""
     patch.setattr(OrderPart, "window_start", lambda self, overlap: self.position)
+
+
+@mutant("I10", observed)
+def from_now_is_when_vcd_has_answered(patch: pytest.MonkeyPatch) -> None:
+    """What ends while VCD cannot be asked whose it is, is left out."""
+    patch.setattr(orders, "_beginning", lambda story, vcd_time: whole_millis(vcd_time))
 
 
 @mutant("I8", observed)
@@ -141,6 +148,18 @@ def decision_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
         return None
 
     patch.setattr(BlockingLook, "_take_absent", ignore)
+
+
+@mutant("I10", observed, 5)
+def time_outs_are_told_as_decisions(patch: pytest.MonkeyPatch) -> None:
+    """Whatever is gone has been decided by somebody."""
+    patch.setattr(blocking, "CLOCKS_APART", timedelta(days=-30))
+
+
+@mutant("I10", observed)
+def decisions_are_told_as_time_outs(patch: pytest.MonkeyPatch) -> None:
+    """What does as the time-out would do is taken for it, however long before."""
+    patch.setattr(blocking, "CLOCKS_APART", timedelta(days=30))
 
 
 @mutant("I10", observed)

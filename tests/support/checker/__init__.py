@@ -69,6 +69,7 @@ RULES: tuple[Rule, ...] = (
     observed.nothing_is_left_out,
     observed.stories_keep_within_their_observation,
     observed.observations_are_up_to_date,
+    observed.it_begins_when_it_was_asked_for,
     observed.nothing_is_kept_too_long,
     blocked.blocking_tasks_are_told_truly,
     blocked.no_blocking_task_is_left_out,

@@ -281,12 +281,14 @@ class VcdTask:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
     """A blocking task on VCD's list: whose, from when until when, and what was decided, ``TIMED_OUT`` where nobody did;
-    None: it waits still."""
+    None: it waits still. ``timeout``: when VCD does ``timeout_action`` by itself; None: that is far away."""
 
     organization: str
     since: float
     until: float | None = None
     decided: str | None = None
+    timeout: float | None = None
+    timeout_action: str | None = None
 
 
 TIMED_OUT = "time_out"

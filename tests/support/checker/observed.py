@@ -144,6 +144,16 @@ def observed_tasks_are_told_once(joined: Joined) -> Iterator[Violation]:
             yield amiss(f"I10 {joined.name(birth)}: tells {', '.join(others)}", birth)
 
 
+def it_begins_when_it_was_asked_for(joined: Joined) -> Iterator[Violation]:
+    """Or before, as its record says: what ends while VCD cannot be asked whose it is belongs to it."""
+    apart = joined.evidence.clock_seconds + joined.evidence.host_clock_seconds
+    for observed in observations(joined):
+        late = observed.followed[0][1].floor - observed.writes[0].at
+        if late > apart:
+            name = joined.name(observed.birth)
+            yield lost(f"I10 {name}: begins {late:.1f} s after its record was taken in", observed.birth)
+
+
 def what_is_told_is_so(joined: Joined) -> Iterator[Violation]:
     """Of the organization's own Tasks, with their true ends; none that was over before the observed time."""
     for observed in observations(joined):
