@@ -7,8 +7,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from bridge.simulator.presets import PRESETS
 from tests.campaign.fault import fault
 from tests.campaign.observing import MOVING, QUICK, UNKIND, begin, end
 from tests.campaign.stage import Stage
@@ -129,6 +131,41 @@ def vcd_outage_observing(stage: Stage) -> None:
         end(stage, site)
 
 
+LOOKS = r"^/api/(query|task/|admin/extension/blockingTask/)"
+"""What observers ask."""
+MET = (0.3, 0.6, 1.0)
+"""Of those answers, in turn."""
+
+
+def _badly_answered(preset: str, stage: Stage) -> None:
+    """More ends at once than fit on a page, so that looks take several; what waits for decisions is looked at too."""
+    with stage.site(kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK) as site:
+        assert isinstance(site, ObservationSite)
+        begin(stage, site, decided_by=2)
+        stage.wait_more(20)
+        seeded: list[str] = []
+        for number, share in enumerate(MET):
+            with stage.injecting():
+                seeded += _end_at_once(site)
+                site.simulator.fault(
+                    preset=preset, method="GET", path=LOOKS, probability=share, seed=number, times=None
+                )  # fmt: skip
+                stage.wait_more(40)
+                site.simulator.clear_faults()
+            stage.wait_more(20)
+        met = sum(entry["fault"] is not None for entry in site.simulator.ledger())
+        stage.note(f"{met} answers were so")
+        end(stage, site, seeded)
+
+
+for _preset in ("rate-limit", "rate-limit-silent", "starting", "half-answer", "login-page"):
+    fault(
+        f"vcd_{_preset.replace('-', '_')}_observing", "vcd", minutes=1,
+        what="Looks meet it, at first three of ten, then six, then all: "
+        f"{PRESETS[_preset].about}; people's Tasks begin and end in VCD, some are held and decided.",
+    )(partial(_badly_answered, _preset))  # fmt: skip
+
+
 @fault("tasks_of_one_millisecond", "load")
 def tasks_of_one_millisecond(stage: Stage) -> None:
     """Hundreds of Tasks of two organizations begin and end in one millisecond, more than VCD shows on one page, among
@@ -140,9 +177,17 @@ def tasks_of_one_millisecond(stage: Stage) -> None:
         for _ in range(3):
             stage.wait_more(10)
             with stage.injecting():
-                for organization in ("acme", "beta"):
-                    seeded += site.simulator.seed_external_tasks(
-                        organization=organization, count=200, status="success", serviceNamespace="org.example",
-                        operation="Theirs",
-                    )  # fmt: skip
-        end(stage, site, [f"urn:vcloud:task:{uuid}" for uuid in seeded])
+                seeded += _end_at_once(site)
+        end(stage, site, seeded)
+
+
+def _end_at_once(site: ObservationSite) -> list[str]:
+    """Tasks of two organizations, of one millisecond. Their URNs."""
+    uuids = [
+        uuid
+        for organization in ("acme", "beta")
+        for uuid in site.simulator.seed_external_tasks(
+            organization=organization, count=200, status="success", serviceNamespace="org.example", operation="Theirs"
+        )
+    ]
+    return [f"urn:vcloud:task:{uuid}" for uuid in uuids]
