@@ -376,12 +376,19 @@ async def test_reads_survive_a_dropped_connection(gateway: HttpGateway, cloud: S
     assert isinstance(await gateway.read_task(task.id, None), Unavailable)
 
 
-async def test_many_reads_and_calls_at_once(gateway: HttpGateway, cloud: Simulator) -> None:
-    task = await accepted(gateway, power_on())
-    before = len(cloud.ledger())
-    readings = await asyncio.gather(*(gateway.read_task(task.id, None) for _ in range(100)))
-    assert all(isinstance(reading, TaskRead) for reading in readings)
-    assert len(cloud.ledger()) == before + 100
+@pytest.mark.parametrize("transport", ["fast", "httpx"])
+async def test_many_reads_and_calls_at_once(transport: Literal["fast", "httpx"], cloud: Simulator) -> None:
+    cloud.clear_faults()
+    gateway = HttpGateway(replace(config(cloud, transport), answer_timeout=30.0), RealClock())
+    await gateway.open()
+    try:
+        task = await accepted(gateway, power_on())
+        before = len(cloud.ledger())
+        readings = await asyncio.gather(*(gateway.read_task(task.id, None) for _ in range(100)))
+        assert all(isinstance(reading, TaskRead) for reading in readings)
+        assert len(cloud.ledger()) == before + 100
+    finally:
+        await gateway.close()
 
 
 async def test_a_late_call_does_not_leave(gateway: HttpGateway, cloud: Simulator) -> None:
