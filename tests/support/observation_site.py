@@ -6,9 +6,11 @@ import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Message
@@ -19,6 +21,7 @@ from tests.support.checker.evidence import Blocked, Evidence, ObservationRecord,
 from tests.support.decoding import event_of
 from tests.support.kafka import Tail
 from tests.support.observation import make_observation_topics, observation_names
+from tests.support.simulator import running_simulator
 
 EVERYTHING = "*"
 
@@ -156,6 +159,24 @@ class ObservationSite(Site):
             total, page, found = int(answer["total"]), page + 1, found + len(answer["record"])
             for row in answer["record"]:
                 yield row["id"], str(row["org"]).rpartition(":")[2], row
+
+
+@contextmanager
+def running_observation_site(
+    bootstrap: str,
+    directory: Path,
+    *,
+    partitions: int = 3,
+    simulator: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Iterator[ObservationSite]:
+    """Topics and a simulator; bridges are started by the test. Everything is stopped at the end."""
+    with running_simulator(**{"lenient_entities": True, "task_seconds": 0.6, **(simulator or {})}) as running:
+        site = ObservationSite(bootstrap, running, directory, partitions, settings=settings)
+        try:
+            yield site
+        finally:
+            site.close()
 
 
 def _task(organization: str, row: Mapping[str, Any]) -> VcdTask:

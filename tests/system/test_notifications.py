@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from bridge.kafka.messages import headers_of
 from tests.support.bridge import BridgeProcess, Site, running_site
-from tests.support.decoding import decoded
-from tests.support.kafka import KafkaNode, Tail
-from tests.support.observation import make_observation_topics, observation_names, observe
+from tests.support.kafka import KafkaNode
+from tests.support.observation_site import running_observation_site
 from tests.support.ports import free_ports
 from tests.support.scraping import metric, wait_metric
 
@@ -98,21 +95,18 @@ def test_a_silent_bus_and_rubbish_cost_time_and_nothing_else(kafka: KafkaNode, t
 
 
 def test_what_others_do_is_told_long_before_the_next_look_of_its_observation(kafka: KafkaNode, tmp_path: Path) -> None:
-    names, management = observation_names(), f"127.0.0.1:{free_ports(1)[0]}"
-    with running_site(
-        kafka.bootstrap, tmp_path, partitions=1, simulator={"bus": True, "task_seconds": 0.6}, topics=names,
-        observation={"enabled": True, "interval_seconds": SELDOM_SECONDS}, notifications={"enabled": True},
+    management = f"127.0.0.1:{free_ports(1)[0]}"
+    with running_observation_site(
+        kafka.bootstrap, tmp_path, partitions=1, simulator={"bus": True, "task_seconds": 0.6},
+        observation={"interval_seconds": SELDOM_SECONDS}, notifications={"enabled": True},
         management={"listen": management},
     ) as site:  # fmt: skip
-        make_observation_topics(site, names)
         site.start().wait_ready()
         wait_metric(management, "vcdbridge_bus_connected", 1)
-        observe(site, names, "acme")
+        site.observe("acme")
         wait_metric(management, "vcdbridge_observations", 1)
         path = f"/api/vApp/vapp-{_uuid('others')}/action/deploy"
         assert site.simulator.log_in("admin@acme").post(path, {"powerOn": True}).status == 202
-        tail, began, final = Tail(site.bootstrap, names["observed_tasks"]), time.monotonic(), False
-        while not final:
-            assert time.monotonic() - began < SELDOM_SECONDS / 6
-            final = any(decoded(one.value(), headers_of(one))["final"] for one in tail.more(0.1))
-        tail.close()
+        (task,) = site.tasks()
+        assert site.ends_left([task], SELDOM_SECONDS / 6) == []
+        site.check()

@@ -4,47 +4,45 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from bridge.kafka.messages import headers_of
-from tests.support.bridge import Site, running_site
+from tests.support.bridge import Site
 from tests.support.decoding import decoded
-from tests.support.kafka import KafkaNode, Tail, read
-from tests.support.observation import make_observation_topics, observation_names, observe
+from tests.support.kafka import KafkaNode, Tail
+from tests.support.observation_site import EVERYTHING, ObservationSite, running_observation_site
 from tests.support.simulator import Client
 
 USERS = ("admin@acme", "admin@beta")
-OBSERVATIONS = ("acme", "beta", "*")
-PARTITIONS = 3
 UNKIND = {"late_rows": 0.3, "late_row_seconds": 2.0, "consistent_pages": False, "cells_apart_seconds": -3.0}
 """Some ends are shown late, every second one is written by a slow clock, and the list moves while it is read."""
+LATE_SECONDS = 6.0
+"""Lateness and clocks of that, with a second of doubt."""
 
 
 def test_what_others_do_is_told_once_whoever_is_killed(kafka: KafkaNode, tmp_path: Path) -> None:
-    names = observation_names()
-    with running_site(
-        kafka.bootstrap, tmp_path, partitions=PARTITIONS, simulator={"task_seconds": 0.7, "settings": UNKIND},
-        topics=names, observation={"enabled": True, "interval_seconds": 0.5, "overlap_seconds": 8},
+    with running_observation_site(
+        kafka.bootstrap, tmp_path, simulator={"task_seconds": 0.7, "settings": UNKIND},
+        observation={"interval_seconds": 0.5, "overlap_seconds": 8},
     ) as site:  # fmt: skip
-        make_observation_topics(site, names)
+        site.lists_late_seconds = LATE_SECONDS
         first, second = site.start(), site.start()
         first.wait_ready()
         second.wait_ready()
-        observe(site, names, *OBSERVATIONS)
+        site.observe("acme", "beta", EVERYTHING)
         loads = [_Load(site, user) for user in USERS]
-        _wait_told(site, names["observed_tasks"], {one: 2 for load in loads for one in load.wait_begun(15)})
+        _wait_told(site, ends=30)
         first.kill()
         for load in loads:
             load.wait_begun(40)
-        begun = [task for load in loads for task in load.stop()]
+        begun = {task for load in loads for task in load.stop()}
         third = site.start()
-        _wait_told(site, names["observed_tasks"], dict.fromkeys(begun, 2))
+        assert site.ends_left(begun) == []
         third.wait_ready()
         assert second.stop() == third.stop() == 0
-        _check(site, names["observed_tasks"], begun)
+        assert site.tasks() == begun
+        site.check()
 
 
 class _Load:
@@ -66,10 +64,9 @@ class _Load:
                 self._more.notify_all()
             self._stopped.wait(0.1)
 
-    def wait_begun(self, count: int) -> list[str]:
+    def wait_begun(self, count: int) -> None:
         with self._more:
             assert self._more.wait_for(lambda: len(self.tasks) >= count, 60)
-            return list(self.tasks)
 
     def stop(self) -> list[str]:
         self._stopped.set()
@@ -84,31 +81,12 @@ def _deploy(client: Client, vapp: str) -> str:
     return task
 
 
-def _wait_told(site: Site, topic: str, ends: dict[str, int], seconds: float = 60.0) -> None:
-    """Until the end of each Task is told as often as that."""
-    tail, told, deadline = Tail(site.bootstrap, topic), defaultdict[str, int](int), time.monotonic() + seconds
+def _wait_told(site: ObservationSite, ends: int, seconds: float = 60.0) -> None:
+    """Until so many ends are told."""
+    tail, deadline = Tail(site.bootstrap, site.names["observed_tasks"]), time.monotonic() + seconds
     try:
-        while any(told[task] < wanted for task, wanted in ends.items()):
-            assert time.monotonic() < deadline, f"{sum(told.values())} ends told\n{site._logs()}"
-            for message in tail.more(0.1):
-                event = decoded(message.value(), headers_of(message))
-                told[(message.key() or b"").decode()] += event["final"]
+        while ends > 0:
+            assert time.monotonic() < deadline, f"{ends} more ends are not told"
+            ends -= sum(decoded(one.value(), headers_of(one))["final"] for one in tail.more(0.1))
     finally:
         tail.close()
-
-
-def _check(site: Site, topic: str, begun: list[str]) -> None:
-    """Every Task that anybody began, once for its organization and once for all of them, without a gap or a repeat."""
-    stories: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    events = [decoded(one.value(), headers_of(one)) for one in read(site.bootstrap, topic)]
-    assert len({event["event_id"] for event in events}) == len(events)
-    for event in events:
-        assert event["lifecycle"] == "observation"
-        stories[event["task"]["id"]][event["birth"]].append(event)
-    assert stories.keys() == set(begun)
-    for task, told in stories.items():
-        assert len(told) == 2, task
-        for story in told.values():
-            assert [event["sequence"] for event in story] == list(range(1, len(story) + 1)), task
-            assert [event["outcome"] for event in story if event["final"]] == ["success"], task
-            assert story[-1]["final"], task
