@@ -181,6 +181,25 @@ async def test_one_whose_task_cannot_be_read_holds_up_no_other_and_is_told_from_
 
 
 @virtually
+async def test_failed_readings_are_forgotten_with_what_they_were_of() -> None:
+    site = await observed()
+    site.vcd.unreadable.add(urn(1))
+    held = hold(site)
+    await site.looks()
+    assert site.lookout._blocking._unread == {held.id: 1}
+    decide(site, held, "running")
+    await site.looks()
+    assert site.lookout._blocking._unread == {}, "nobody has been told of it"
+    hold(site, 2)
+    site.vcd.unreadable.add(urn(2))
+    await site.looks()
+    assert site.lookout._blocking._unread
+    site.observe(1)
+    await site.looks()
+    assert site.lookout._blocking._unread == {}, "nobody wants to hear of it"
+
+
+@virtually
 async def test_neither_waits_for_the_other() -> None:
     """Hundreds that are decided at once, each some requests; and somebody who has long to catch up."""
     site = await observed()

@@ -244,6 +244,22 @@ async def test_an_end_that_cannot_be_read_is_told_from_its_row_in_the_end() -> N
     assert [event["task"]["details"] for event in site.told()] == ["read in full", None]
 
 
+@virtually
+async def test_failed_readings_are_forgotten_when_the_bus_has_the_end_read() -> None:
+    site = ObservingSite()
+    await started(site)
+    site.vcd.past(1, site.vcd.vcd_now())
+    site.vcd.unreadable.add(urn(1))
+    await site.looks()
+    (order,) = site.lookout.watched()
+    assert order.unread == {urn(1): 1}
+    site.vcd.unreadable.clear()
+    site.lookout.hurry_task(urn(1))
+    await asyncio.sleep(0.3)
+    assert site.ends() == {urn(1): 1}
+    assert order.unread == {}
+
+
 @pytest.mark.parametrize("why", ["forbidden", "slow"])
 def test_that_a_task_has_ended_its_row_says(why: str) -> None:
     """VCD shows the Task itself no more, or a slow cell still as running, look after look."""

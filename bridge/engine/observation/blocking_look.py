@@ -37,7 +37,7 @@ class BlockingLook:
         self._gone_since: dict[tuple[WatchedOrder, str], tuple[float, datetime]] = {}
         """When it was first seen that they are gone: monotonic, and VCD's time."""
         self._unread: Counter[str] = Counter()
-        """By the URN of a Task that is or was held: how often it could not be read."""
+        """By the URN of a blocking task: how often the Task behind it could not be read."""
         self.wake: Callable[[], None] = lambda: None
 
     async def look(self, orders: Sequence[WatchedOrder], vcd_now: Callable[[], datetime]) -> None:
@@ -45,12 +45,15 @@ class BlockingLook:
         wanting = [order for order in orders if (part := order.part) is not None and part.blocking_tasks]
         known = [(order, one) for order in orders for one in order.active(Kind.BLOCKING_TASK)]
         if not wanting and not known:
+            self._unread.clear()
             return
         waiting = await self._all()
         for row in waiting.values():
             await self._take_row(row, wanting)
         absent = {(order, sighted_part(one).id): one for order, one in known if sighted_part(one).id not in waiting}
         self._gone_since = {key: since for key, since in self._gone_since.items() if key in absent}
+        unread = waiting.keys() | {urn for _, urn in absent}
+        self._unread = Counter({urn: count for urn, count in self._unread.items() if urn in unread})
         for (order, urn), one in absent.items():
             await self._take_absent(order, urn, one, vcd_now)
 
@@ -81,24 +84,25 @@ class BlockingLook:
         reading = await self._gateway.read_blocking_task(row.id)
         whole = reading.blocking if isinstance(reading, BlockingRead) else row
         held = whole.task or row.task
-        task = await self._read(held)
+        task = await self._read(row.id, held)
         if isinstance(task, Unavailable):
             return
         for order in news:
             order.found([SeenBlocking(order=order.birth, blocking=replace(whole, task=task or held))])
         self.wake()
 
-    async def _read(self, held: Task | None) -> Task | Unavailable | None:
-        """None: it cannot be read. ``Unavailable``: the next look tries again; the others do not wait for it."""
+    async def _read(self, urn: str, held: Task | None) -> Task | Unavailable | None:
+        """The Task behind a blocking task. None: it cannot be read. ``Unavailable``: the next look tries again; the
+        others do not wait for it."""
         if held is None:
             return None
         await self._turn()
         reading = await self._gateway.read_task(held.id, held.href)
         if isinstance(reading, Unavailable):
-            self._unread[held.id] += 1
-            if self._unread[held.id] < MAX_READ_FAILURES:
+            self._unread[urn] += 1
+            if self._unread[urn] < MAX_READ_FAILURES:
                 return reading
-        self._unread.pop(held.id, None)
+        self._unread.pop(urn, None)
         return reading.task if isinstance(reading, TaskRead) else None
 
     async def _take_absent(
@@ -110,7 +114,7 @@ class BlockingLook:
             return  # it waits still, or VCD cannot be asked: the list has moved while it was read
         since, at = self._gone_since.setdefault((order, urn), (self._clock.monotonic(), vcd_now()))
         blocking = sighted_part(known).blocking
-        task = await self._read(blocking.task if blocking is not None else None)
+        task = await self._read(urn, blocking.task if blocking is not None else None)
         if isinstance(task, Unavailable):
             return
         if _has_moved(task) or self._clock.monotonic() - since >= self._answer:

@@ -102,7 +102,6 @@ class Findings:
         self.wake()
 
     def _tell_end(self, task: Task, taken: Taken) -> None:
-        taken.order.unread.pop(task.id, None)
         taken.is_news |= taken.order.found([SeenTask(order=taken.order.birth, task=task)])
 
     # --- absences -------------------------------------------------------------------------------------------------

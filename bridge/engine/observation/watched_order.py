@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.order import order_part
 from bridge.core.observation_parts import OrderPart
-from bridge.core.seen import Seen
+from bridge.core.seen import Seen, SeenTask
 from bridge.engine.partition.owned_partition import OwnedPartition
 
 
@@ -38,7 +38,7 @@ class WatchedOrder:
     is_catching_up: bool = False
     absent: dict[str, Absence] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
-    """By the URN of the Task. ``unread``: readings that have not shown an end that its row shows."""
+    """By the URN of the Task. ``unread``: readings that have not shown an end that its row shows, until it is told."""
 
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when nothing is to be found for it any more, or not yet."""
@@ -85,10 +85,13 @@ class WatchedOrder:
             if one is not None and one.kind is kind and one.phase is Phase.FOLLOWING:
                 yield one
 
-    def found(self, items: Iterable[Seen]) -> bool:
+    def found(self, items: Sequence[Seen]) -> bool:
         """Queue them for the journal. False: the order is not ours any more, or has stopped."""
         if self.lifecycle() is None:
             return False
+        for seen in items:
+            if isinstance(seen, SeenTask) and seen.task.is_final:
+                self.unread.pop(seen.task.id, None)
         self.owned.found.extend(items)
         return True
 
