@@ -31,7 +31,7 @@ MAX_ABSENCES = 100
 
 
 @dataclass(slots=True)
-class Taken:
+class LookResult:
     """How one look went for one order, whose window begins at ``start``. ``left_at``: the first end that it showed and
     that is not told yet; None: there is none. ``active``: Tasks it showed active; ``is_news``: something was found."""
 
@@ -67,7 +67,7 @@ class Findings:
     async def look(self, starts: Mapping[WatchedOrder, datetime], *, catching_up: bool = False) -> AsyncIterator[Look]:
         """One look for these orders. ``starts``: where their windows begin; ``catching_up``: it shows a piece of the
         past, in which a Task without a row is not conspicuous."""
-        look = Look(self, [Taken(order, start) for order, start in starts.items()], catching_up=catching_up)
+        look = Look(self, [LookResult(order, start) for order, start in starts.items()], catching_up=catching_up)
         try:
             yield look
         finally:
@@ -83,32 +83,32 @@ class Findings:
 
     # --- ends -----------------------------------------------------------------------------------------------------
 
-    async def read_end(self, row: TaskRecord, for_whom: Sequence[Taken], *, catching_up: bool) -> None:
+    async def read_end(self, row: TaskRecord, for_whom: Sequence[LookResult], *, catching_up: bool) -> None:
         """Tell an end that a row shows from a reading of the Task; where it cannot be had, leave it."""
         async with self._free_behind if catching_up else self._free:
-            if all(taken.order.lifecycle() is None for taken in for_whom):
+            if all(result.order.lifecycle() is None for result in for_whom):
                 return
             reading = await self._gateway.read_task(row.id, None)
         self._progress()
-        for taken in for_whom:
+        for result in for_whom:
             if isinstance(reading, TaskRead) and reading.task.is_final:
-                self._tell_end(reading.task, taken)
-            elif (failures := taken.order.unread.get(row.id, 0) + 1) < MAX_READ_FAILURES:
+                self._tell_end(reading.task, result)
+            elif (failures := result.order.unread.get(row.id, 0) + 1) < MAX_READ_FAILURES:
                 # VCD does not let it be read now, or this cell does not know yet that it has ended.
-                taken.order.unread[row.id] = failures
-                taken.leave(row.end_date or taken.start)
+                result.order.unread[row.id] = failures
+                result.leave(row.end_date or result.start)
             else:
-                self._tell_end(as_task(row), taken)  # that it has ended, its row says
+                self._tell_end(as_task(row), result)  # that it has ended, its row says
         self.wake()
 
-    def _tell_end(self, task: Task, taken: Taken) -> None:
-        taken.is_news |= taken.order.found([SeenTask(order=taken.order.birth, task=task)])
+    def _tell_end(self, task: Task, result: LookResult) -> None:
+        result.is_news |= result.order.found([SeenTask(order=result.order.birth, task=task)])
 
     # --- absences -------------------------------------------------------------------------------------------------
 
-    async def read_absent(self, taken: Taken, urn: str, at: datetime) -> None:
+    async def read_absent(self, result: LookResult, urn: str, at: datetime) -> None:
         """What has become of an active Task without a row."""
-        order = taken.order
+        order = result.order
         async with self._free:
             known, absence = order.sighted(urn), order.absent.get(urn)
             if known is None or absence is None:
@@ -119,14 +119,14 @@ class Findings:
             case TaskRead(task=task):
                 order.absent[urn] = Absence()
                 if is_news(known, task, self._rules):
-                    taken.is_news |= order.found([SeenTask(order=order.birth, task=task)])
+                    result.is_news |= order.found([SeenTask(order=order.birth, task=task)])
                     self.wake()
             case TaskVanished(http_status=status, message=message):
                 now = self._clock.monotonic()
                 absence.gone_since = now if absence.gone_since is None else absence.gone_since
                 if now - absence.gone_since >= self._answer:
                     gone = SeenMissing(order=order.birth, task_id=urn, http_status=status, message=message, at=at)
-                    taken.is_news |= order.found([gone])
+                    result.is_news |= order.found([gone])
                     self.wake()
             case Unavailable():
                 pass
@@ -135,15 +135,15 @@ class Findings:
 class Look:
     """The rows of one look, told page by page as they come."""
 
-    def __init__(self, findings: Findings, taken: Sequence[Taken], *, catching_up: bool) -> None:
+    def __init__(self, findings: Findings, results: Sequence[LookResult], *, catching_up: bool) -> None:
         self._findings = findings
-        self._taken = taken
+        self._results = results
         self._catching_up = catching_up
         self._rows: dict[str, TaskRecord] = {}
         self._reads: list[asyncio.Future[None]] = []
-        self._concerned: dict[str | None, list[Taken]] = defaultdict(list)
+        self._concerned: dict[str | None, list[LookResult]] = defaultdict(list)
         """By organization; None: all of them."""
-        for one in taken:
+        for one in results:
             if (part := one.order.part) is not None:
                 self._concerned[part.organization_uuid].append(one)
 
@@ -157,18 +157,18 @@ class Look:
         if is_news:
             self._findings.wake()
 
-    async def over(self, at: datetime) -> Sequence[Taken]:
+    async def over(self, at: datetime) -> Sequence[LookResult]:
         """All rows are there and all ends are read, as far as they can be. ``at``: VCD's time of the look."""
         for row in self._rows.values():
             for one in () if is_final(row.status) else self._for_whom(row):
                 one.active += 1
         if not self._catching_up:
-            absent = [(one, urn) for one in self._taken for urn in _absent(one.order, self._rows)]
+            absent = [(one, urn) for one in self._results for urn in _absent(one.order, self._rows)]
             self._reads += [
                 asyncio.ensure_future(self._findings.read_absent(one, urn, at)) for one, urn in absent[:MAX_ABSENCES]
             ]
         await asyncio.gather(*self._reads)
-        return self._taken
+        return self._results
 
     async def give_up(self) -> None:
         """Read no further."""
@@ -176,7 +176,7 @@ class Look:
             read.cancel()
         await asyncio.gather(*self._reads, return_exceptions=True)
 
-    def _for_whom(self, row: TaskRecord) -> Iterator[Taken]:
+    def _for_whom(self, row: TaskRecord) -> Iterator[LookResult]:
         yield from self._concerned.get(None, ())
         if row.organization is not None:
             yield from self._concerned.get(row.organization, ())

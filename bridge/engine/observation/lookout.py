@@ -18,7 +18,7 @@ from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
 from bridge.core.seen import LookOver
 from bridge.engine.observation.blocking_look import BlockingLook
-from bridge.engine.observation.findings import Findings, Taken
+from bridge.engine.observation.findings import Findings, LookResult
 from bridge.engine.observation.hinted import HintedReads
 from bridge.engine.observation.listing import Listing
 from bridge.engine.observation.lookout_pace import LookoutPace
@@ -119,8 +119,8 @@ class Lookout:
             if order not in live:
                 self._spawn(self._catch_up(order))
         if live or not self._orders:
-            taken = await self._look_at(live, is_round=is_round) if live else []
-            self._report(taken, self._vcd_time(began), self._clock.monotonic() - began)
+            results = await self._look_at(live, is_round=is_round) if live else []
+            self._report(results, self._vcd_time(began), self._clock.monotonic() - began)
 
     # --- when, and for whom ---------------------------------------------------------------------------------------
 
@@ -175,22 +175,22 @@ class Lookout:
 
     # --- looks ----------------------------------------------------------------------------------------------------
 
-    async def _look_at(self, orders: Sequence[WatchedOrder], *, is_round: bool) -> list[Taken]:
+    async def _look_at(self, orders: Sequence[WatchedOrder], *, is_round: bool) -> list[LookResult]:
         chosen = self._plan(orders)
         if is_round:
             self._listing.forget_all_but(chosen)
         looks = [self._try(self._look_with(asked, _meant(asked, orders))) for asked in chosen.filters]
-        taken = [one for some in await asyncio.gather(*looks) for one in some or ()]
+        results = [one for some in await asyncio.gather(*looks) for one in some or ()]
         if not chosen.is_whole and chosen.pages > 1:
             await self._try(self._listing.count_whole(self.vcd_now() - self._overlap))
-        return taken
+        return results
 
     def _plan(self, orders: Sequence[WatchedOrder]) -> Plan:
         parts = [part for order in orders if (part := order.part) is not None]
         uuids = [part.organization_uuid for part in parts if part.organization_uuid is not None]
         return self._listing.plan(uuids, everything=len(uuids) < len(parts))
 
-    async def _look_with(self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder]) -> Sequence[Taken]:
+    async def _look_with(self, organizations: tuple[str, ...], orders: Sequence[WatchedOrder]) -> Sequence[LookResult]:
         starts = {order: start for order in orders if (start := order.begins(self._overlap)) is not None}
         if not starts:
             return []
@@ -198,14 +198,14 @@ class Lookout:
         async with self._findings.look(starts) as look:
             await self._listing.current(organizations, min(starts.values()), look.take)
             at = self._vcd_time(began)
-            taken = await look.over(at)
-        for one in taken:
+            results = await look.over(at)
+        for one in results:
             # What is left is found again: the position waits for it, and nothing else does.
             position = at if one.left_at is None else min(at, one.left_at - INEXACT)
             if one.order.found([LookOver(order=one.order.birth, position=position, is_news=one.is_news)]):
                 one.order.settled = position - self._overlap
         self.wake()
-        return taken
+        return results
 
     async def _look_at_blocking(self) -> None:
         """By themselves: what waits for a decision waits for no list of Tasks, nor they for it."""
@@ -240,8 +240,8 @@ class Lookout:
         at = self._vcd_time(began)
         async with self._findings.look({order: start}, catching_up=True) as look:
             look.take(rows.values())
-            (taken,) = await look.over(at)
-        if taken.left_at is not None:
+            (result,) = await look.over(at)
+        if result.left_at is not None:
             return False
         # Of those that ended in the piece's last moment, some may be left.
         position, settled = (at, at - self._overlap) if end is None else (end - INEXACT, end - INEXACT)
@@ -271,12 +271,12 @@ class Lookout:
 
     # --- telling --------------------------------------------------------------------------------------------------
 
-    def _report(self, taken: Sequence[Taken], at: datetime, seconds: float) -> None:
+    def _report(self, results: Sequence[LookResult], at: datetime, seconds: float) -> None:
         parts = [part for order in self._orders.values() if (part := order.part) is not None]
         oldest = min((part.position for part in parts if part.position is not None), default=at)
         self._observer.observation_looked(
             observations=len(parts),
-            active=sum(one.active for one in taken),
+            active=sum(one.active for one in results),
             requests=self._listing.requests,
             seconds=seconds,
             behind_seconds=max(0.0, (at - oldest).total_seconds()),

@@ -14,10 +14,9 @@ from bridge.core.observation import blocking, sighting
 from bridge.core.observation import order as orders
 from bridge.core.observation_parts import OrderPart, whole_millis
 from bridge.core.seen import LookOver, SeenMissing
-from bridge.engine.desks.intake import Intake
-from bridge.engine.desks.intake import Taken as Took
+from bridge.engine.desks.intake import Intake, Taken
 from bridge.engine.observation.blocking_look import BlockingLook
-from bridge.engine.observation.findings import Findings, Look, Taken
+from bridge.engine.observation.findings import Findings, Look, LookResult
 from bridge.engine.observation.watched_order import WatchedOrder
 from bridge.engine.partition.owned_partition import Room
 from bridge.engine.partition.round import PartitionRound
@@ -34,8 +33,8 @@ def position_before_what_was_found(patch: pytest.MonkeyPatch) -> None:
     """The position moves when rows are there, before what they show is read and committed."""
     over = Look.over
 
-    async def hasty(self: Look, at: datetime) -> Sequence[Taken]:
-        for one in self._taken:
+    async def hasty(self: Look, at: datetime) -> Sequence[LookResult]:
+        for one in self._results:
             one.order.found([LookOver(order=one.order.birth, position=at)])
         self._findings.wake()
         return await over(self, at)
@@ -46,7 +45,7 @@ def position_before_what_was_found(patch: pytest.MonkeyPatch) -> None:
 @mutant("I10", observed)
 def position_passes_what_could_not_be_read(patch: pytest.MonkeyPatch) -> None:
     """The position moves though the readings of some ends have failed."""
-    patch.setattr(Taken, "leave", lambda self, ended_at: None)
+    patch.setattr(LookResult, "leave", lambda self, ended_at: None)
 
 
 @mutant("I10", observed)
@@ -105,9 +104,9 @@ def births_without_the_position(patch: pytest.MonkeyPatch) -> None:
 def absence_is_an_end(patch: pytest.MonkeyPatch) -> None:
     """What no row shows is told to have vanished, unread."""
 
-    async def conclude(self: Findings, taken: Taken, urn: str, at: datetime) -> None:
-        gone = SeenMissing(order=taken.order.birth, task_id=urn, http_status=404, message="no row shows it", at=at)
-        taken.is_news |= taken.order.found([gone])
+    async def conclude(self: Findings, result: LookResult, urn: str, at: datetime) -> None:
+        gone = SeenMissing(order=result.order.birth, task_id=urn, http_status=404, message="no row shows it", at=at)
+        result.is_news |= result.order.found([gone])
         self.wake()
 
     patch.setattr(Findings, "read_absent", conclude)
@@ -116,7 +115,7 @@ def absence_is_an_end(patch: pytest.MonkeyPatch) -> None:
 @mutant("I10", observed)
 def rows_of_others_are_told(patch: pytest.MonkeyPatch) -> None:
     """What the filter for some organizations shows is told to each of them."""
-    patch.setattr(Look, "_for_whom", lambda self, row: iter(self._taken))
+    patch.setattr(Look, "_for_whom", lambda self, row: iter(self._results))
 
 
 # --- records ------------------------------------------------------------------------------------------------------
@@ -127,7 +126,7 @@ def what_is_left_is_passed(patch: pytest.MonkeyPatch) -> None:
     """The cursor passes a start that has to wait for the end of the observation before."""
     take = Intake.take
 
-    def hasty(self: Intake, work: PartitionRound, delivery: Delivery, room: Room = Room.FREE) -> Took:
+    def hasty(self: Intake, work: PartitionRound, delivery: Delivery, room: Room = Room.FREE) -> Taken:
         taken = take(self, work, delivery, room)
         if taken.left:
             work.taken_deliveries.append(delivery)
