@@ -106,6 +106,24 @@ async def test_one_that_was_gone_before_its_time_was_up_has_been_decided() -> No
 
 
 @virtually
+async def test_a_right_that_is_changed_for_a_moment_makes_no_end() -> None:
+    """However long ago it was seen to be held no more, and its Task to wait still."""
+    site = await observed()
+    held = hold(site)
+    await site.looks()
+    del site.vcd.blocking[held.id]
+    await asyncio.sleep(INTERVAL)
+    for way in (site.vcd.unreadable, site.vcd.unreadable, site.vcd.forbidden):
+        way.add(urn(1))
+        await asyncio.sleep(INTERVAL)
+        way.remove(urn(1))
+    assert [one["state"] for one in site.blocking()] == ["pending"]
+    site.vcd.work[urn(1)].status = "running"
+    await site.looks()
+    assert [one["state"] for one in site.blocking()] == ["pending", "resumed"]
+
+
+@virtually
 async def test_more_time_is_told() -> None:
     site = await observed()
     held = hold(site)

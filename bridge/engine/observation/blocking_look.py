@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.core.answers import BlockingAbsent, BlockingPage, BlockingRead, ReadRefused, TaskRead, Unavailable
@@ -23,6 +23,22 @@ from bridge.ports import Clock, VcdGateway
 MAX_PAGES = 100
 
 
+@dataclass(slots=True)
+class _Gone:
+    """``at``: VCD's time when that was first seen. ``is_shown``: whether the last reading has shown the Task behind it;
+    ``since``: the first of those in a row that did, or did not (monotonic seconds)."""
+
+    at: datetime
+    is_shown: bool | None = None
+    since: float = 0.0
+
+    def lasts(self, *, is_shown: bool, now: float) -> float:
+        """For how many seconds all readings have shown the same: that it waits still, or nothing."""
+        if is_shown is not self.is_shown:
+            self.is_shown, self.since = is_shown, now
+        return now - self.since
+
+
 class BlockingLook:
     """``turn`` waits until one more request may leave. ``answer``: how long the Task behind one that is gone may stay
     as it was, or unseen, before that is told."""
@@ -34,8 +50,7 @@ class BlockingLook:
         self._gateway = gateway
         self._answer = answer.total_seconds()
         self._turn = turn
-        self._gone_since: dict[tuple[WatchedOrder, str], tuple[float, datetime]] = {}
-        """When it was first seen that they are gone: monotonic, and VCD's time."""
+        self._gone: dict[tuple[WatchedOrder, str], _Gone] = {}
         self._unread: Counter[str] = Counter()
         """By the URN of a blocking task: how often the Task behind it could not be read."""
         self.wake: Callable[[], None] = lambda: None
@@ -51,7 +66,7 @@ class BlockingLook:
         for row in waiting.values():
             await self._take_row(row, wanting)
         absent = {(order, sighted_part(one).id): one for order, one in known if sighted_part(one).id not in waiting}
-        self._gone_since = {key: since for key, since in self._gone_since.items() if key in absent}
+        self._gone = {key: gone for key, gone in self._gone.items() if key in absent}
         unread = waiting.keys() | {urn for _, urn in absent}
         self._unread = Counter({urn: count for urn, count in self._unread.items() if urn in unread})
         for (order, urn), one in absent.items():
@@ -112,13 +127,14 @@ class BlockingLook:
         reading = await self._gateway.read_blocking_task(urn)
         if not isinstance(reading, BlockingAbsent):
             return  # it waits still, or VCD cannot be asked: the list has moved while it was read
-        since, at = self._gone_since.setdefault((order, urn), (self._clock.monotonic(), vcd_now()))
+        gone = self._gone.setdefault((order, urn), _Gone(vcd_now()))
         blocking = sighted_part(known).blocking
         task = await self._read(urn, blocking.task if blocking is not None else None)
         if isinstance(task, Unavailable):
             return
-        if _has_moved(task) or self._clock.monotonic() - since >= self._answer:
-            order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=at)])
+        lasts = gone.lasts(is_shown=task is not None, now=self._clock.monotonic())
+        if _has_moved(task) or lasts >= self._answer:
+            order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=gone.at)])
             self.wake()
 
 
