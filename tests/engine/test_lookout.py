@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import pytest
 
+from bridge.core.answers import TaskRead, TaskReading
 from bridge.core.observation.plan import GROUP
 from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.engine.observation.findings import MAX_READ_FAILURES
@@ -18,7 +19,7 @@ from bridge.engine.observation.listing import TWICE_SECONDS
 from bridge.engine.observation.lookout_pace import LookoutPace
 from bridge.ports import NotCommitted
 from tests.engine.harness import virtually
-from tests.engine.observed_vcd import organization
+from tests.engine.observed_vcd import ObservedVcd, organization
 from tests.engine.observing import ANSWER_SECONDS, INTERVAL, OBSERVED, ORDERS, OVERLAP, ObservingSite
 from tests.engine.scripted_vcd import urn
 from tests.simulation.loop import EPOCH, VirtualClock
@@ -644,6 +645,32 @@ async def test_a_task_that_the_bus_names_is_told_at_once() -> None:
     await site.looks(3)
     site.check_stories()
     assert len(site.told()) == 2
+
+
+@virtually
+async def test_a_reading_that_comes_after_its_task_is_forgotten_begins_nothing() -> None:
+    site = ObservingSite(vcd=_Late())
+    await started(site, 1)
+    await asyncio.sleep(INTERVAL - 2)
+    site.vcd.begin(1)
+    site.lookout.hurry_task(urn(1))
+    await asyncio.sleep(0.5)
+    site.vcd.end(1)
+    await asyncio.sleep(2 * OVERLAP)
+    assert site.sighted() == []
+    await asyncio.sleep(OVERLAP)
+    assert site.vcd.reads[urn(1)] == 2
+    assert site.story_of(1) == ["finished success -> success"]
+
+
+class _Late(ObservedVcd):
+    """What a reading of a running Task shows comes late."""
+
+    async def read_task(self, task_id: str, href: str | None) -> TaskReading:
+        reading = await super().read_task(task_id, href)
+        if isinstance(reading, TaskRead) and not reading.task.is_final:
+            await asyncio.sleep(2.5 * OVERLAP)
+        return reading
 
 
 @virtually

@@ -116,17 +116,19 @@ class HintedReads:
         return urn
 
     async def _read(self, urn: str) -> None:
+        began = self._clock.monotonic()
         try:
             reading = await self._gateway.read_task(urn, None)
         finally:
             self._free.release()
         if isinstance(reading, TaskRead):
-            self._tell(reading.task)
+            self._tell(reading.task, timedelta(seconds=self._clock.monotonic() - began))
 
-    def _tell(self, task: Task) -> None:
+    def _tell(self, task: Task, age: timedelta) -> None:
+        """``age``: so long ago it may have stood like this."""
         uuid = reference_uuid(task.document["organization"])
         concerned = [order for order in self._observed if order.covers_organization(uuid)]
-        news = [order for order in concerned if self._is_news(order, task)]
+        news = [order for order in concerned if self._is_news(order, task, age)]
         for order in news:
             order.found([SeenTask(order=order.birth, task=task)])
         self.wake()
@@ -139,12 +141,12 @@ class HintedReads:
             if len(self._strangers) > MAX_STRANGERS:
                 self._strangers.popitem(last=False)
 
-    def _is_news(self, order: WatchedOrder, task: Task) -> bool:
+    def _is_news(self, order: WatchedOrder, task: Task, age: timedelta) -> bool:
         known = order.sighted(task.id)
         if known is not None:
             return known.phase is Phase.FOLLOWING and is_news(known, task, self._rules)
         if not task.is_final:
-            return True
+            return age <= self._overlap  # an end that is told and forgotten lies further back
         start, ended_at = order.begins(self._overlap), end_time(task)
         return start is not None and ended_at is not None and ended_at >= start
 
