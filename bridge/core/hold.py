@@ -41,6 +41,16 @@ _GOES_ON = frozenset({TaskStatus.RUNNING, TaskStatus.POST_RUNNING, TaskStatus.SU
 _ENDED_AS = {HoldAction.ABORT: TaskStatus.ABORTED, HoldAction.FAIL: TaskStatus.ERROR}
 
 
+def is_known_over(hold: Hold) -> bool:
+    """Whether more than its absence shows that it is not held any more; a cell of VCD may not know it yet."""
+    return hold.decided is not None or (hold.task is not None and _has_left(hold.task))
+
+
+def _has_left(task: Task) -> bool:
+    status = normal_status(task.status) if task.status is not None else None
+    return status is not None and (status in _GOES_ON or is_final(status))
+
+
 def verdict(action: HoldAction, hold: Hold) -> Verdict:
     """Judges the Task of a blocking task that is not held any more.
 
@@ -51,11 +61,9 @@ def verdict(action: HoldAction, hold: Hold) -> Verdict:
     task = hold.task
     if hold.decided not in {None, action}:
         return Verdict.OTHERWISE
-    if task is None or task.status is None:
+    if task is None or task.status is None or not _has_left(task):
         return Verdict.UNCLEAR
     status = normal_status(task.status)
-    if not (status in _GOES_ON or is_final(status)):
-        return Verdict.UNCLEAR
     if action in _ENDED_AS:
         return Verdict.AS_WANTED if status == _ENDED_AS[action] else Verdict.OTHERWISE
     if status in _GOES_ON:

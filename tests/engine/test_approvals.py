@@ -219,6 +219,19 @@ async def test_a_crash_between_intent_and_answer() -> None:
 
 
 @virtually
+async def test_a_cell_that_does_not_know_yet_what_is_held_rejects_nothing() -> None:
+    site = ApprovalSite()
+    site.vcd.unread = [BlockingAbsent(403, "no access")]
+    await site.start()
+    site.decide("R")
+    await asyncio.sleep(9)
+    assert site.story("R") == []
+    await asyncio.sleep(5)
+    assert site.story("R") == ["finished -> success"]
+    assert len(site.vcd.calls) == 1
+
+
+@virtually
 async def test_a_crash_before_anything_was_read() -> None:
     site = ApprovalSite()
     site.vcd.unread = [Unavailable("HTTP 503")] * 3

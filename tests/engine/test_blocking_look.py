@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bridge.core.answers import BlockingPage, BlockingReading, ReadRefused, Unavailable
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.task import task_at
 from bridge.engine.observation.findings import MAX_READ_FAILURES
 from tests.engine.harness import virtually
-from tests.engine.observed_vcd import organization
+from tests.engine.observed_vcd import ObservedVcd, organization
 from tests.engine.observing import ANSWER_SECONDS, INTERVAL, ObservingSite
 from tests.engine.scripted_vcd import urn
 from tests.simulation.loop import EPOCH
@@ -55,6 +56,36 @@ async def observed(**fields: Any) -> ObservingSite:
     site.observe(1, blocking_tasks=True, **fields)
     await site.looks()
     return site
+
+
+@dataclass
+class _WholeSeconds(ObservedVcd):
+    """Its rows tell time-outs in whole seconds."""
+
+    blocking_reads: int = 0
+
+    async def query_blocking_tasks(self, page: int) -> BlockingPage | ReadRefused | Unavailable:
+        found = await ObservedVcd.query_blocking_tasks(self, page)
+        if not isinstance(found, BlockingPage):
+            return found
+        rows = tuple(replace(one, timeout=one.timeout and one.timeout.replace(microsecond=0)) for one in found.records)
+        return replace(found, records=rows)
+
+    async def read_blocking_task(self, blocking_task_id: str) -> BlockingReading:
+        self.blocking_reads += 1
+        return await ObservedVcd.read_blocking_task(self, blocking_task_id)
+
+
+@virtually
+async def test_rows_that_tell_the_time_less_exactly_are_no_news() -> None:
+    vcd = _WholeSeconds()
+    site = ObservingSite(vcd=vcd)
+    await site.start()
+    site.observe(1, blocking_tasks=True)
+    hold(site, seconds=3600.437)
+    await site.looks(5)
+    assert [event["state"] for event in site.blocking()] == ["pending"]
+    assert vcd.blocking_reads == 1
 
 
 @pytest.mark.parametrize(

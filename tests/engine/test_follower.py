@@ -84,12 +84,12 @@ def _row(number: int, status: str) -> TaskRecord:
 class _Followed:
     """A follower of ``count`` running Tasks, with a partition that takes what it reports."""
 
-    def __init__(self, count: int, *, partitions_of_the_input: int = 1) -> None:
+    def __init__(self, count: int, *, partitions_of_the_input: int = 1, interval: float = 2.0) -> None:
         self.vcd = _Vcd(status=dict.fromkeys(range(count), "running"))
         self.said: dict[int, list[Input]] = {}
         self.hurried: list[int] = []
         self.clock = VirtualClock(_loop(), Random(1))
-        pace = FollowPace(interval=timedelta(seconds=2))
+        pace = FollowPace(interval=timedelta(seconds=interval))
         self.follower = Follower(self.clock, self.vcd, Rules(), pace, timedelta(seconds=10))  # type: ignore[arg-type]
         self.owned = OwnedPartition(
             TopicPartition("t", 0), 1, "id", 0, 0, input_partitions=partitions_of_the_input
@@ -148,11 +148,33 @@ def test_a_hint_has_a_task_read_at_once_and_of_others_nothing() -> None:
     _run(main())
 
 
+def test_an_end_that_is_hinted_soon_after_another_look_is_read_at_once() -> None:
+    """However seldom looks are; and though a message has come twice, or before what it tells could be read."""
+
+    async def main() -> None:
+        one = _Followed(1, interval=30.0)
+        running = asyncio.ensure_future(one.follower.run())
+        await asyncio.sleep(3)
+        for _ in range(3):
+            one.follower.hurry_task(_urn(0))
+            await asyncio.sleep(0.05)
+        one.vcd.status[0] = "success"
+        one.follower.hurry_task(_urn(0))
+        await asyncio.sleep(0.2)
+        assert any(isinstance(event, Observed) and event.task.status == "success" for event in one.said[0])
+        running.cancel()
+
+    _run(main())
+
+
 def test_a_storm_of_hints_of_one_task_reads_it_four_times_an_interval_at_most() -> None:
     async def main() -> None:
         one = _Followed(1)
         running = asyncio.ensure_future(one.follower.run())
         await asyncio.sleep(3)
+        for _ in range(150):
+            one.follower.hurry_task(_urn(0))
+            await asyncio.sleep(0.01)
         one.vcd.reads.clear()
         for _ in range(400):
             one.follower.hurry_task(_urn(0))

@@ -706,6 +706,43 @@ async def test_readings_of_ends_are_not_counted() -> None:
 
 
 @virtually
+async def test_an_end_after_a_message_that_came_twice_is_told_at_once() -> None:
+    bus = _Bus()
+    site = ObservingSite(notifications=bus)
+    await started(site, 1)
+    site.vcd.begin(1)
+    bus.say(urn(1))
+    await asyncio.sleep(0.01)
+    bus.say(urn(1))
+    await asyncio.sleep(0.3)
+    site.vcd.end(1)
+    bus.say(urn(1))
+    await asyncio.sleep(0.2)
+    assert site.ends() == {urn(1): 1}
+
+
+@virtually
+async def test_looks_and_what_messages_ask_for_share_what_may_be_asked() -> None:
+    """Many begin, each is named: the looks go on, what messages have read does too, and both take what is allowed."""
+    site = ObservingSite()
+    for number in range(1, 1001):
+        site.vcd.begin(number, at=float(number))
+    await started(site, 1)
+    await site.until(lambda: len(site.committed(OBSERVED)) >= 1000)
+    await site.looks()
+    queries, reads, began = len(site.vcd.queries), site.vcd.reads.total(), site.vcd.now()
+    for number in range(3000, 3600):
+        site.vcd.begin(number)
+        site.lookout.hurry_task(urn(number))
+        await asyncio.sleep(1 / 30)
+    seconds = site.vcd.now() - began
+    asked, read = (len(site.vcd.queries) - queries) / seconds, (site.vcd.reads.total() - reads) / seconds
+    assert asked > 2.0
+    assert read > 10.0
+    assert asked + read < 21.0
+
+
+@virtually
 async def test_a_task_that_is_named_all_the_time_holds_up_no_other() -> None:
     site = ObservingSite()
     site.vcd.begin(1)

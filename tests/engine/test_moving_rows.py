@@ -165,6 +165,16 @@ async def test_one_page_is_one_request() -> None:
 
 
 @virtually
+async def test_an_answer_that_counts_rows_and_shows_none_is_an_end() -> None:
+    listing = Listing([row(number, float(number)) for number in range(3 * PAGE)])
+
+    async def ask(query: TaskQuery) -> TaskPage:
+        return replace(await listing.ask(query), records=())
+
+    assert await rows_by_start(ask, LIVE) == {}
+
+
+@virtually
 async def test_a_long_list_is_read_in_slices_side_by_side() -> None:
     """Cut where the last look has seen it fit, while a third has gone and a third is new since then."""
     before = [row(number, number / 10) for number in range(3 * SLICE)]

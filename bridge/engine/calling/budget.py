@@ -12,18 +12,25 @@ SHORTEST_SLEEP = 0.001
 
 
 class Budget:
-    """``per_second`` requests, in the order in which they are asked for; those of ``saved_seconds`` may be saved up."""
+    """``per_second`` requests, in the order in which they are asked for; what ``saved_seconds`` give may be saved up.
+
+    Two queues take turns: what is asked for one by one does not wait behind a long list, nor the list for ever.
+    """
 
     def __init__(self, clock: Clock, per_second: float, *, saved_seconds: float = 1.0) -> None:
         self._clock = clock
         self._bucket = TokenBucket(per_second, clock.monotonic(), saved_seconds=saved_seconds)
-        self._turn = asyncio.Lock()
+        self._queues = {aside: asyncio.Lock() for aside in (False, True)}
+        self._last_aside = False
 
-    async def take(self) -> None:
-        """Wait for the next one."""
-        async with self._turn:
-            while not self._bucket.take(self._clock.monotonic()):
+    async def take(self, *, aside: bool = False) -> None:
+        """Wait for the next one; ``aside``: in the second queue."""
+        async with self._queues[aside]:
+            while (self._last_aside is aside and self._queues[not aside].locked()) or not self._bucket.take(
+                self._clock.monotonic()
+            ):
                 await self._clock.sleep(max(SHORTEST_SLEEP, self._bucket.seconds_until_next() or 0.0))
+            self._last_aside = aside
 
     def give_back(self) -> None:
         """The last one does not count."""

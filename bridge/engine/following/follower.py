@@ -21,6 +21,7 @@ from bridge.core.observing import is_regression, worth_telling
 from bridge.core.rules import Rules
 from bridge.engine.following.blockers import Blockers, Hurry
 from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.reading.eagerness import PAUSE_SECONDS, pause_after
 from bridge.engine.reading.rows import Rows, TaskRows
 from bridge.engine.waiting import until_set
 from bridge.ports import Clock, VcdGateway
@@ -47,6 +48,7 @@ class FollowPace:
 @dataclass(slots=True)
 class _Followed:
     """``read_at``: when it was last read in full. ``in_full``: the next look reads it, whatever its row says.
+    ``hurried``: somebody waits for that look; ``quiet``: so many such looks in a row showed nothing new.
     ``missing_since``: of the reads since then none has shown it."""
 
     owned: OwnedPartition
@@ -56,6 +58,8 @@ class _Followed:
     due: float
     read_at: float
     in_full: bool
+    hurried: bool = False
+    quiet: int = 0
     missing_since: float | None = None
 
     def lifecycle(self) -> Lifecycle | None:
@@ -125,14 +129,12 @@ class Follower:
             self.hurry(birth)
 
     def hurry(self, birth: Birth) -> None:
-        """Read this one in full in the next round; one that was just read, a little later: however often it is asked
-        for, it is read four times an interval at most."""
+        """Read this one in full at once; one that was just read, a little later: however often it is asked for in vain,
+        it is read four times an interval at most."""
         followed = self._followed.get(birth)
-        if followed is not None:
-            due = max(self._clock.monotonic(), followed.read_at + self._quarter)
-            if followed.in_full and followed.due <= due:
-                return
-            followed.due, followed.in_full = min(followed.due, due), True
+        if followed is not None and not followed.hurried:
+            due = max(self._clock.monotonic(), followed.read_at + pause_after(followed.quiet, self._quarter))
+            followed.due, followed.in_full, followed.hurried = min(followed.due, due), True, True
             self._more.set()
 
     async def run(self) -> None:
@@ -162,8 +164,9 @@ class Follower:
         """Until the next look: an interval, or sooner when somebody is due sooner."""
         now = self._clock.monotonic()
         soonest = min((followed.due for followed in self._followed.values()), default=now + self._interval)
-        # Looks are bundled: those that come due within a quarter of the interval share a round.
-        seconds = max(self._quarter, min(self._interval, soonest - now))
+        hurried = min((one.due for one in self._followed.values() if one.hurried), default=now + self._interval)
+        # Looks are bundled: those that come due within a quarter of the interval share a round, unless one is hurried.
+        seconds = min(max(self._quarter, min(self._interval, soonest - now)), hurried - now)
         self._more.clear()
         if soonest <= now:
             await self._clock.sleep(0.02)
@@ -178,7 +181,8 @@ class Follower:
             if lifecycle is None:
                 self._forget(followed)
             elif followed.owned.draining or followed.owned.is_busy_with(followed.birth):
-                followed.due = max(followed.due, now + self._quarter)
+                pause = min(PAUSE_SECONDS, self._quarter) if followed.hurried else self._quarter
+                followed.due = max(followed.due, now + pause)
             elif followed.due <= now or max(followed.due, followed.read_at + self._quarter * 2) <= now + self._quarter:
                 pace = self._pace.slowest if lifecycle.overdue else self._pace.interval
                 followed.due = now + pace.total_seconds()
@@ -263,7 +267,9 @@ class Follower:
         async with self._reads:
             if followed.lifecycle() is None:
                 return
-            followed.in_full = False  # who asks for it from here on has seen news that this reading may not show
+            hurried = followed.hurried
+            # Who asks for it from here on has seen news that this reading may not show.
+            followed.in_full = followed.hurried = False
             reading = await self._gateway.read_task(followed.task_id, followed.href)
         self._progress()
         lifecycle = followed.lifecycle()
@@ -282,5 +288,6 @@ class Follower:
             news = worth_telling(
                 lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
             )
+            followed.quiet = 0 if news else followed.quiet + hurried
             if news or is_regression(lifecycle, task):
                 self.feed(followed.owned, followed.birth, Observed(task))

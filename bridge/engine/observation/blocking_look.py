@@ -103,7 +103,9 @@ class BlockingLook:
         if isinstance(task, Unavailable):
             return
         for order in news:
-            order.found([SeenBlocking(order=order.birth, blocking=replace(whole, task=task or held))])
+            # Told as the row has it, which the next row is compared with.
+            told = replace(whole, task=task or held, timeout=row.timeout or whole.timeout)
+            order.found([SeenBlocking(order=order.birth, blocking=told)])
         self.wake()
 
     async def _read(self, urn: str, held: Task | None) -> Task | Unavailable | None:

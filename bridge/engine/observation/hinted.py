@@ -23,8 +23,8 @@ from bridge.core.rules import Rules
 from bridge.core.seen import SeenTask
 from bridge.core.task import Task
 from bridge.engine.calling.budget import Budget
-from bridge.engine.observation.lookout_pace import LookoutPace
 from bridge.engine.observation.watched_order import WatchedOrder
+from bridge.engine.reading.eagerness import pause_after
 from bridge.engine.waiting import until_set
 from bridge.ports import Clock, VcdGateway
 
@@ -33,38 +33,37 @@ MAX_WAITING = 1_000
 MAX_STRANGERS = 20_000
 """Tasks of organizations that nobody observes, which need not be read again."""
 CONCURRENT_READS = 8
-PAUSE_SECONDS = 0.2
-"""Between two readings of one Task: what is said of it meanwhile is seen by the second."""
-LONGER = 4
-"""By so much the next pause is longer, after a reading that showed nothing new."""
 
 
 @dataclass(slots=True)
-class _Pause:
-    """``since``: monotonic time of the reading that it follows."""
+class _Read:
+    """The last reading of a Task. ``at``: its monotonic time; ``quiet``: so many in a row showed nothing new."""
 
-    since: float = 0.0
-    seconds: float = PAUSE_SECONDS
+    at: float = 0.0
+    quiet: int = 0
 
 
 class HintedReads:
-    """``orders``: those that may be told. ``pace``: of their looks; so many readings per second come on top, those of
-    ends not counted, and a Task of which there is nothing new is read twice an interval, however often it is named."""
+    """``orders``: those that may be told. ``budget``: of all that the look-out asks; these readings and its looks take
+    turns, and those of ends do not count. A Task of which there is nothing new is read twice an ``interval`` in the
+    end, however often it is named."""
 
-    def __init__(self, clock: Clock, gateway: VcdGateway, rules: Rules, pace: LookoutPace, overlap: timedelta) -> None:
+    def __init__(
+        self, clock: Clock, gateway: VcdGateway, rules: Rules, budget: Budget, interval: timedelta, overlap: timedelta
+    ) -> None:
         self._clock = clock
         self._gateway = gateway
         self._rules = rules
         self._overlap = overlap
-        self._budget = Budget(clock, pace.requests_per_second)
-        self._longest_pause = pace.interval.total_seconds() / 2
+        self._budget = budget
+        self._longest_pause = interval.total_seconds() / 2
         self._free = asyncio.Semaphore(CONCURRENT_READS)
         self._due: dict[str, float] = {}
         """By the URN of a Task that is to be read: when."""
         self._queue: list[tuple[float, int, str]] = []
         self._order = itertools.count()
-        self._pauses: OrderedDict[str, _Pause] = OrderedDict()
-        """After the last readings, by the URN of the Task."""
+        self._reads: OrderedDict[str, _Read] = OrderedDict()
+        """By the URN of the Task."""
         self._strangers: OrderedDict[str, None] = OrderedDict()
         self._observed: frozenset[WatchedOrder] = frozenset()
         self._more = asyncio.Event()
@@ -75,8 +74,9 @@ class HintedReads:
         """There may be news of this Task."""
         if urn in self._due or len(self._due) >= MAX_WAITING or not self._observes() or urn in self._strangers:
             return
-        now, pause = self._clock.monotonic(), self._pauses.get(urn)
-        due = self._due[urn] = now if pause is None else max(now, pause.since + pause.seconds)
+        now, last = self._clock.monotonic(), self._reads.get(urn)
+        due = now if last is None else max(now, last.at + pause_after(last.quiet, self._longest_pause))
+        self._due[urn] = due
         heapq.heappush(self._queue, (due, next(self._order), urn))
         self._more.set()
 
@@ -95,7 +95,7 @@ class HintedReads:
                 await self._until_due()
                 urn = self._next()
                 if any(_may_tell(order.sighted(urn)) for order in self._observed):
-                    await self._budget.take()
+                    await self._budget.take(aside=True)
                     await self._free.acquire()
                     readings.create_task(self._read(urn))
 
@@ -108,11 +108,10 @@ class HintedReads:
         """The one that is due first: whoever names it from here on has it read again."""
         _, _, urn = heapq.heappop(self._queue)
         del self._due[urn]
-        pause = self._pauses.setdefault(urn, _Pause())
-        pause.since = self._clock.monotonic()
-        self._pauses.move_to_end(urn)
-        if len(self._pauses) > MAX_WAITING:
-            self._pauses.popitem(last=False)
+        self._reads.setdefault(urn, _Read()).at = self._clock.monotonic()
+        self._reads.move_to_end(urn)
+        if len(self._reads) > MAX_WAITING:
+            self._reads.popitem(last=False)
         return urn
 
     async def _read(self, urn: str) -> None:
@@ -134,8 +133,8 @@ class HintedReads:
         self.wake()
         if news and task.is_final:
             self._budget.give_back()  # the next look would have read it
-        if (pause := self._pauses.get(task.id)) is not None:
-            pause.seconds = PAUSE_SECONDS if news else min(LONGER * pause.seconds, self._longest_pause)
+        if (last := self._reads.get(task.id)) is not None:
+            last.quiet = 0 if news else last.quiet + 1
         if not concerned:
             self._strangers[task.id] = None
             if len(self._strangers) > MAX_STRANGERS:

@@ -29,14 +29,21 @@ Rows = dict[str, TaskRecord]
 
 
 class Listing:
-    """Asks the task query. ``progress`` is told of every answer."""
+    """Asks the task query. ``budget``: of all that the look-out asks; ``progress`` is told of every answer."""
 
     def __init__(
-        self, clock: Clock, gateway: VcdGateway, per_second: float, observer: Observer, progress: Callable[[], None]
+        self,
+        clock: Clock,
+        gateway: VcdGateway,
+        budget: Budget,
+        per_second: float,
+        observer: Observer,
+        progress: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._gateway = gateway
-        self._budget = Budget(clock, per_second, saved_seconds=SAVED_SECONDS)
+        self._budget = budget
+        self._pace = Budget(clock, per_second, saved_seconds=SAVED_SECONDS)
         self._observer = observer
         self._progress = progress
         self._counts: dict[str, int] = {}
@@ -53,6 +60,7 @@ class Listing:
 
     async def turn(self) -> None:
         """Wait until one more request may leave."""
+        await self._pace.take()
         await self._budget.take()
         self.requests += 1
         self._progress()

@@ -17,6 +17,7 @@ from bridge.core.observation.plan import Plan
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
 from bridge.core.seen import LookOver
+from bridge.engine.calling.budget import Budget
 from bridge.engine.observation.blocking_look import BlockingLook
 from bridge.engine.observation.findings import Findings, LookResult
 from bridge.engine.observation.hinted import HintedReads
@@ -46,10 +47,11 @@ class Lookout:
         self._overlap = (rules.observation or ObservationRules()).overlap
         self._interval = pace.interval.total_seconds()
         self._observer = observer
-        self._listing = Listing(clock, gateway, pace.requests_per_second, observer, self._progress)
+        budget = Budget(clock, pace.requests_per_second)
+        self._listing = Listing(clock, gateway, budget, pace.requests_per_second, observer, self._progress)
         self._findings = Findings(clock, gateway, rules, answer, self._progress)
         self._blocking = BlockingLook(clock, gateway, answer, self._listing.turn)
-        self._hinted = HintedReads(clock, gateway, rules, pace, self._overlap)
+        self._hinted = HintedReads(clock, gateway, rules, budget, pace.interval, self._overlap)
         self._hinted.orders = self.watched
         self._orders: dict[Birth, WatchedOrder] = {}
         self._are_known = False

@@ -79,6 +79,10 @@ class Asking:
             await self._clock.sleep(delay.total_seconds())
         return None
 
+    async def wait(self, length: timedelta) -> None:
+        """Before it is asked again."""
+        await self._clock.sleep(length.total_seconds())
+
 
 def not_referenced(field: str, reading: ReferenceAbsent | ReadRefused) -> NotReferenced:
     """That VCD shows nothing under what ``field`` of the record names, in VCD's words."""

@@ -112,7 +112,7 @@ async def rows_by_start(ask: Ask, query: TaskQuery, cuts: Sequence[datetime] = (
         if outcome is not None:
             raise outcome
     # How many rows there are says nothing of those without a start: what began meanwhile is among them.
-    if firsts[0].total > PAGE and firsts[0].records[0].start_date is not None:
+    if firsts[0].total > PAGE and firsts[0].records and firsts[0].records[0].start_date is not None:
         await _add_unstarted(ask, query, firsts[0].total, rows)
     return rows
 

@@ -13,13 +13,13 @@ from bridge.catalogue.operation import HoldAction
 from bridge.core.answers import BlockingAbsent, BlockingRead, ReadRefused, TaskRead, TaskVanished, Unavailable
 from bridge.core.approving import REFUSED
 from bridge.core.blocking_task import BlockingTask
-from bridge.core.hold import Hold, is_conclusive
+from bridge.core.hold import Hold, is_conclusive, is_known_over
 from bridge.core.inputs import HoldSeen, Looked
 from bridge.core.lifecycle import Decided, Ended, Lifecycle
 from bridge.core.policy import Policy, allows_reference
 from bridge.core.task import Task
 from bridge.engine.partition.owned_partition import OwnedPartition
-from bridge.engine.reading.asking import Asking, Tell
+from bridge.engine.reading.asking import Asked, Asking, Tell
 from bridge.engine.reading.patience import Patience, SettleTimes
 from bridge.engine.reading.unanswered import NotNow
 from bridge.ports import VcdGateway
@@ -53,8 +53,18 @@ class Holds:
         return found.hold_action if found is not None else None
 
     async def read(self, owned: OwnedPartition, lifecycle: Lifecycle, tell: Tell) -> HoldSeen | None:
-        """How it stands before anything is called. None: nobody wants to know any more."""
+        """How it stands before anything is called. None: nobody wants to know any more.
+
+        What a cell does not know is read again when it would: nothing else has to show that it is over.
+        """
         asked = self._asking.of(owned, lifecycle, tell)
+        seen = await self._read(owned, lifecycle, asked)
+        if seen is None or seen.hold.held or is_known_over(seen.hold):
+            return seen
+        await self._asking.wait(self._settle.unseen().length)
+        return await self._read(owned, lifecycle, asked)
+
+    async def _read(self, owned: OwnedPartition, lifecycle: Lifecycle, asked: Asked) -> HoldSeen | None:
         uuid = _uuid(lifecycle)
         reading: BlockingRead | BlockingAbsent | ReadRefused | None
         reading = await self._asking.answer(
