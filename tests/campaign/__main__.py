@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.list:
         for one in chosen:
-            print(f"{one.part:10} {one.name:34} {one.minutes:4g} min  {one.what}")
+            print(f"{one.part:10} {one.name:38} {one.minutes:4g} min  {one.what}")
         return 0
     if not options.faults:
         forget([one.name for one in faults()])

@@ -88,7 +88,7 @@ def versions() -> str:
 
 
 HEAD = ("fault", "injected", "requests", "lost", "doubled", "gaps", "out of order", "stall", "recovered", "verdict")
-_WIDTHS = (34, 8, 8, 4, 7, 4, 12, 7, 9, 8)
+_WIDTHS = (38, 8, 8, 4, 7, 4, 12, 7, 9, 8)
 
 
 def head() -> str:
