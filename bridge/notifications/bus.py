@@ -21,7 +21,7 @@ import aiomqtt
 from bridge.core.rules import Backoff
 from bridge.notifications.masking import MaskingClient
 from bridge.notifications.messages import read_message
-from bridge.ports import Clock, SessionAccess
+from bridge.ports import Clock, Hint, SessionAccess
 
 PATH = "/messaging/mqtt"
 KEEP_ALIVE_SECONDS = 30
@@ -83,7 +83,7 @@ class MqttBus:
         # A client that comes with the id of another throws it out: one of our own for every process.
         self._identifier = f"vcd-bridge-{secrets.token_hex(8)}"
 
-    async def run(self, hint: Callable[[str], None]) -> None:
+    async def run(self, hint: Hint) -> None:
         failures = turn = 0
         while True:
             access = await self._access_at_hand()
@@ -112,7 +112,7 @@ class MqttBus:
             await self._clock.sleep(1.0)
         return access
 
-    async def _listen(self, url: str, access: SessionAccess, hint: Callable[[str], None]) -> None:
+    async def _listen(self, url: str, access: SessionAccess, hint: Hint) -> None:
         """Until the session has another token. Raises whatever ends the connection."""
         async with self._client(url, access.token) as client:
             topic = await self._subscribe(client, access)
@@ -143,12 +143,12 @@ class MqttBus:
             raise ValueError(f"the bus refuses a subscription to {topic}")
         return topic
 
-    async def _read(self, client: aiomqtt.Client, hint: Callable[[str], None]) -> None:
+    async def _read(self, client: aiomqtt.Client, hint: Hint) -> None:
         async for message in client.messages:
             read = read_message(bytes(message.payload))
             self._observer.bus_message(read.type, len(read.tasks))
             for task_id in read.tasks:
-                hint(task_id)
+                hint(task_id, ends=read.ends)
 
     async def _until_renewed(self, token: str) -> None:
         while True:

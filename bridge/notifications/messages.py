@@ -30,25 +30,30 @@ _WRITTEN = r"urn:vcloud:task:|com\.vmware\.vcloud\.entity\.task:|/api/task/"
 _KEYED = r"[Tt]ask(?:Id|ID|_id|Uuid|UUID)\\*\"\s*:\s*\\*\""
 _ESCAPED_SLASH = re.compile(r"(?<!\\)\\+/")
 _TASK = re.compile(rf"(?:{_WRITTEN}|{_KEYED})({_UUID})")
+_END = re.compile(r"com/vmware/vcloud/event/task/(?:complete|fail|abort)")
+"""Event types of the .NET SDK's EventType."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class Message:
     """``tasks``: URNs, each once, in the order in which they stand in the message. ``type``: one of ``KNOWN_TYPES``, or
-    ``other``."""
+    ``other``. ``ends``: an event of it says that a Task has ended."""
 
     type: str
     tasks: tuple[str, ...]
+    ends: bool = False
 
 
-def read_message(payload: bytes) -> Hint:
+def read_message(payload: bytes) -> Message:
     """Never raises: what cannot be read says nothing."""
     if len(payload) > MAX_BYTES:
-        return Hint(OTHER, ())
+        return Message(OTHER, ())
     text = payload.decode("utf-8", "replace")
-    found = dict.fromkeys(match[1].lower() for match in _TASK.finditer(_ESCAPED_SLASH.sub("/", text)))
+    plain = _ESCAPED_SLASH.sub("/", text)
+    found = dict.fromkeys(match[1].lower() for match in _TASK.finditer(plain))
     kind = _type_of(text) if len(payload) <= MAX_ENVELOPE_BYTES else OTHER
-    return Hint(kind, tuple(f"urn:vcloud:task:{uuid}" for uuid in list(found)[:MOST_TASKS]))
+    tasks = tuple(f"urn:vcloud:task:{uuid}" for uuid in list(found)[:MOST_TASKS])
+    return Message(kind, tasks, ends=_END.search(plain) is not None)
 
 
 def _type_of(text: str) -> str:

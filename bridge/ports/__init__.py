@@ -17,7 +17,7 @@ from bridge.ports.journal import (
     StoredRecord,
     TopicNames,
 )
-from bridge.ports.notifications import Notifications, SessionAccess
+from bridge.ports.notifications import Hint, Notifications, SessionAccess
 from bridge.ports.observer import Observer
 from bridge.ports.vcd import VcdGateway
 
@@ -31,6 +31,7 @@ __all__ = [
     "EventCodec",
     "ExternalCodec",
     "Headers",
+    "Hint",
     "Inbox",
     "InboxEvent",
     "Journal",

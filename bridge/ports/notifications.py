@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,10 +15,16 @@ class SessionAccess:
     is_provider: bool
 
 
+class Hint(Protocol):
+    """There may be news of a Task. ``ends``: what is said is that it has ended; it only says what to read first."""
+
+    def __call__(self, task_id: str, /, *, ends: bool = False) -> None: ...
+
+
 class Notifications(Protocol):
     """A bus on which messages may be lost, come twice, late, out of order, or not at all: they only wake a look."""
 
-    async def run(self, hint: Callable[[str], None]) -> None:
+    async def run(self, hint: Hint) -> None:
         """Listen until canceled; ``hint`` is told the URN of each Task that a message names. Never raises for what the
         bus or the network does."""
         ...

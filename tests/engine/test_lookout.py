@@ -722,6 +722,40 @@ async def test_an_end_after_a_message_that_came_twice_is_told_at_once() -> None:
 
 
 @virtually
+async def test_what_is_said_to_have_ended_waits_for_nothing() -> None:
+    """More begins and starts than may be read, and 25 ends a second."""
+    site = ObservingSite()
+    await started(site, 1)
+    ages: dict[str, int] = {}
+    for number in range(1, 301):
+        site.vcd.begin(number)
+        site.lookout.hurry_task(urn(number))
+        if number > 20:
+            site.vcd.end(number - 20)
+            site.lookout.hurry_task(urn(number - 20), ends=True)
+        await asyncio.sleep(0.04)
+    await asyncio.sleep(0.2)
+    assert site.ends().total() == 280
+    for event in site.told():
+        if event["final"]:
+            ages[event["task"]["id"]] = event["observed_at"] - event["task"]["endTime"]
+    assert max(ages.values()) < 200, "milliseconds"
+
+
+@virtually
+async def test_what_is_wrongly_said_to_have_ended_counts() -> None:
+    site = ObservingSite()
+    await started(site, 1)
+    for number in range(1, 401):
+        site.vcd.begin(number)
+    began, reads = site.vcd.now(), site.vcd.reads.total()
+    for number in range(1, 401):
+        site.lookout.hurry_task(urn(number), ends=True)
+        await asyncio.sleep(0.01)
+    assert site.vcd.reads.total() - reads < 20 * (site.vcd.now() - began) + 50
+
+
+@virtually
 async def test_looks_and_what_messages_ask_for_share_what_may_be_asked() -> None:
     """Many begin, each is named: the looks go on, what messages have read does too, and both take what is allowed."""
     site = ObservingSite()

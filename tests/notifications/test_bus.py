@@ -62,6 +62,7 @@ class Listener:
     topic: str | None = None
     access: SessionAccess | None = None
     tasks: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
     messages: list[tuple[str, int]] = field(default_factory=list)
     connected: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -89,8 +90,10 @@ class Listener:
         self.messages.append((kind, tasks))
         self._changed.set()
 
-    def hint(self, task_id: str) -> None:
+    def hint(self, task_id: str, *, ends: bool = False) -> None:
         self.tasks.append(task_id)
+        if ends:
+            self.ended.append(task_id)
         self._changed.set()
 
     async def until(self, what: Callable[[], bool]) -> None:

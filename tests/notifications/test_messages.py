@@ -55,6 +55,13 @@ def test_each_task_once_in_order() -> None:
     assert read_message(envelope(payload)).tasks == (URN, f"urn:vcloud:task:{OTHER_UUID}")
 
 
+@pytest.mark.parametrize("last", ["create", "start", "complete", "fail", "abort"])
+def test_what_says_that_a_task_has_ended(last: str) -> None:
+    read = read_message(envelope({"type": f"com/vmware/vcloud/event/task/{last}", "taskId": UUID}))
+    assert read.tasks == (URN,)
+    assert read.ends is (last in ("complete", "fail", "abort"))
+
+
 def test_one_message_wakes_no_crowd() -> None:
     many = [f"urn:vcloud:task:{number:08x}-1111-4222-8333-444444444444" for number in range(10 * MOST_TASKS)]
     assert read_message(envelope(many)).tasks == tuple(many[:MOST_TASKS])

@@ -32,6 +32,15 @@ class Budget:
                 await self._clock.sleep(max(SHORTEST_SLEEP, self._bucket.seconds_until_next() or 0.0))
             self._last_aside = aside
 
+    async def credit(self) -> None:
+        """Wait until no more is owed than may be saved up."""
+        while (seconds := self._bucket.seconds_until_credit(self._clock.monotonic())) > 0:
+            await self._clock.sleep(max(SHORTEST_SLEEP, seconds))
+
+    def owe(self) -> None:
+        """One that has not been waited for."""
+        self._bucket.owe()
+
     def give_back(self) -> None:
         """The last one does not count."""
         self._bucket.give_back()

@@ -17,12 +17,26 @@ class TokenBucket:
         """One, if there is one."""
         if self._rate is None:
             return True
-        self._tokens = min(self._most, self._tokens + (now - self._filled_at) * self._rate)
-        self._filled_at = now
+        self._fill(self._rate, now)
         if self._tokens < 1.0:
             return False
         self._tokens -= 1.0
         return True
+
+    def owe(self) -> None:
+        """One was taken that may not have been there."""
+        self._tokens -= 1.0
+
+    def seconds_until_credit(self, now: float) -> float:
+        """Until no more is owed than can be saved up; 0: it is so."""
+        if self._rate is None:
+            return 0.0
+        self._fill(self._rate, now)
+        return max(0.0, -self._most - self._tokens) / self._rate
+
+    def _fill(self, rate: float, now: float) -> None:
+        self._tokens = min(self._most, self._tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
 
     def give_back(self) -> None:
         """The last one taken does not count."""

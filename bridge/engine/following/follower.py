@@ -122,8 +122,9 @@ class Follower:
         self._by_task[lifecycle.task_id or ""] = lifecycle.birth
         self._more.set()
 
-    def hurry_task(self, task_id: str) -> None:
-        """As ``hurry``; does nothing where nobody follows this Task."""
+    def hurry_task(self, task_id: str, *, ends: bool = False) -> None:
+        """As ``hurry``; does nothing where nobody follows this Task. Each of ours is read in its turn, whether it ends
+        or not: none waits for another."""
         birth = self._by_task.get(task_id)
         if birth is not None:
             self.hurry(birth)

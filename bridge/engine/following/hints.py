@@ -3,19 +3,16 @@ silence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from bridge.ports import Notifications
-
-Hurry = Callable[[str], None]
-"""Told the URN of a Task of which there may be news; does nothing where the Task is not one of ours."""
+from bridge.ports import Hint, Notifications
 
 
 class Hints:
-    """``hurries``: the looks that a message may wake. A storm of messages costs no more reads than there are Tasks of
-    ours in a round of looking."""
+    """``hurries``: the looks that a message may wake, each of which knows which Tasks it is about. A storm of messages
+    costs no more reads than there are Tasks of ours in a round of looking."""
 
-    def __init__(self, notifications: Notifications, hurries: Sequence[Hurry]) -> None:
+    def __init__(self, notifications: Notifications, hurries: Sequence[Hint]) -> None:
         self._notifications = notifications
         self._hurries = tuple(hurries)
 
@@ -23,6 +20,6 @@ class Hints:
         """Until canceled."""
         await self._notifications.run(self._told)
 
-    def _told(self, task_id: str) -> None:
+    def _told(self, task_id: str, *, ends: bool = False) -> None:
         for hurry in self._hurries:
-            hurry(task_id)
+            hurry(task_id, ends=ends)

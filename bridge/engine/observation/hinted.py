@@ -7,8 +7,6 @@ than is allowed; what is left out, the next look shows.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,16 +21,15 @@ from bridge.core.rules import Rules
 from bridge.core.seen import SeenTask
 from bridge.core.task import Task
 from bridge.engine.calling.budget import Budget
+from bridge.engine.observation.due_queue import DueQueue
 from bridge.engine.observation.watched_order import WatchedOrder
 from bridge.engine.reading.eagerness import pause_after
-from bridge.engine.waiting import until_set
 from bridge.ports import Clock, VcdGateway
 
-MAX_WAITING = 1_000
-"""Tasks that wait to be read; what comes in excess is left to the next look."""
+MAX_REMEMBERED = 2_000
+"""Tasks whose last reading is remembered."""
 MAX_STRANGERS = 20_000
 """Tasks of organizations that nobody observes, which need not be read again."""
-CONCURRENT_READS = 8
 
 
 @dataclass(slots=True)
@@ -57,28 +54,23 @@ class HintedReads:
         self._overlap = overlap
         self._budget = budget
         self._longest_pause = interval.total_seconds() / 2
-        self._free = asyncio.Semaphore(CONCURRENT_READS)
-        self._due: dict[str, float] = {}
-        """By the URN of a Task that is to be read: when."""
-        self._queue: list[tuple[float, int, str]] = []
-        self._order = itertools.count()
+        self._named = DueQueue(clock)
+        self._ended = DueQueue(clock)
+        """Those that are said to have ended: they wait for no other, nor for the budget, which they do not count in."""
         self._reads: OrderedDict[str, _Read] = OrderedDict()
         """By the URN of the Task."""
         self._strangers: OrderedDict[str, None] = OrderedDict()
         self._observed: frozenset[WatchedOrder] = frozenset()
-        self._more = asyncio.Event()
         self.orders: Callable[[], Iterable[WatchedOrder]] = tuple
         self.wake: Callable[[], None] = lambda: None
 
-    def hurry(self, urn: str) -> None:
-        """There may be news of this Task."""
-        if urn in self._due or len(self._due) >= MAX_WAITING or not self._observes() or urn in self._strangers:
+    def hurry(self, urn: str, *, ends: bool = False) -> None:
+        """There may be news of this Task. ``ends``: it is said to have ended."""
+        queue = self._ended if ends else self._named
+        if not queue.takes(urn) or not self._observes() or urn in self._strangers:
             return
         now, last = self._clock.monotonic(), self._reads.get(urn)
-        due = now if last is None else max(now, last.at + pause_after(last.quiet, self._longest_pause))
-        self._due[urn] = due
-        heapq.heappush(self._queue, (due, next(self._order), urn))
-        self._more.set()
+        queue.put(urn, now if last is None else max(now, last.at + pause_after(last.quiet, self._longest_pause)))
 
     def _observes(self) -> bool:
         """Anything at all. What was nobody's may be somebody's when there are others."""
@@ -91,54 +83,55 @@ class HintedReads:
     async def run(self) -> None:
         """Read what is named until canceled. Raises what breaks a reading."""
         async with asyncio.TaskGroup() as readings:
-            while True:
-                await self._until_due()
-                urn = self._next()
-                if any(_may_tell(order.sighted(urn)) for order in self._observed):
-                    await self._budget.take(aside=True)
-                    await self._free.acquire()
-                    readings.create_task(self._read(urn))
+            readings.create_task(self._work_off(self._ended, readings))
+            await self._work_off(self._named, readings)
 
-    async def _until_due(self) -> None:
-        while (seconds := self._queue[0][0] - self._clock.monotonic() if self._queue else None) is None or seconds > 0:
-            self._more.clear()
-            await until_set(self._more, seconds)
+    async def _work_off(self, queue: DueQueue, readings: asyncio.TaskGroup) -> None:
+        is_free = queue is self._ended
+        while True:
+            urn = await queue.next()
+            if not any(_may_tell(order.sighted(urn)) for order in self._observed):
+                continue
+            await (self._budget.credit() if is_free else self._budget.take(aside=True))
+            await queue.free.acquire()
+            self._note(urn)
+            readings.create_task(self._read(urn, queue))
 
-    def _next(self) -> str:
-        """The one that is due first: whoever names it from here on has it read again."""
-        _, _, urn = heapq.heappop(self._queue)
-        del self._due[urn]
+    def _note(self, urn: str) -> None:
         self._reads.setdefault(urn, _Read()).at = self._clock.monotonic()
         self._reads.move_to_end(urn)
-        if len(self._reads) > MAX_WAITING:
+        if len(self._reads) > MAX_REMEMBERED:
             self._reads.popitem(last=False)
-        return urn
 
-    async def _read(self, urn: str) -> None:
+    async def _read(self, urn: str, queue: DueQueue) -> None:
         began = self._clock.monotonic()
         try:
             reading = await self._gateway.read_task(urn, None)
         finally:
-            self._free.release()
-        if isinstance(reading, TaskRead):
-            self._tell(reading.task, timedelta(seconds=self._clock.monotonic() - began))
+            queue.free.release()
+        is_end = isinstance(reading, TaskRead) and self._tell(
+            reading.task, timedelta(seconds=self._clock.monotonic() - began)
+        )
+        if is_end and queue is self._named:
+            self._budget.give_back()  # the next look would have read it
+        elif not is_end and queue is self._ended:
+            self._budget.owe()
 
-    def _tell(self, task: Task, age: timedelta) -> None:
-        """``age``: so long ago it may have stood like this."""
+    def _tell(self, task: Task, age: timedelta) -> bool:
+        """Whether it is an end that was not told. ``age``: so long ago it may have stood like this."""
         uuid = reference_uuid(task.document["organization"])
         concerned = [order for order in self._observed if order.covers_organization(uuid)]
         news = [order for order in concerned if self._is_news(order, task, age)]
         for order in news:
             order.found([SeenTask(order=order.birth, task=task)])
         self.wake()
-        if news and task.is_final:
-            self._budget.give_back()  # the next look would have read it
         if (last := self._reads.get(task.id)) is not None:
             last.quiet = 0 if news else last.quiet + 1
         if not concerned:
             self._strangers[task.id] = None
             if len(self._strangers) > MAX_STRANGERS:
                 self._strangers.popitem(last=False)
+        return bool(news) and task.is_final
 
     def _is_news(self, order: WatchedOrder, task: Task, age: timedelta) -> bool:
         known = order.sighted(task.id)

@@ -72,9 +72,9 @@ class Lookout:
     def wake(self, wake: Callable[[], None]) -> None:
         self._findings.wake = self._blocking.wake = self._hinted.wake = wake
 
-    def hurry_task(self, task_id: str) -> None:
-        """There may be news of this Task, whoever's it is: it is read at once."""
-        self._hinted.hurry(task_id)
+    def hurry_task(self, task_id: str, *, ends: bool = False) -> None:
+        """There may be news of this Task, whoever's it is: it is read at once. ``ends``: before all others."""
+        self._hinted.hurry(task_id, ends=ends)
 
     def applied(self) -> None:
         """Something was committed: there may be a new observation, or one may be looked at again."""
