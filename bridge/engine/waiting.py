@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 async def until_set(event: asyncio.Event, seconds: float | None) -> None:
@@ -15,3 +19,12 @@ async def until_set(event: asyncio.Event, seconds: float | None) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+async def within(seconds: float, answer: Awaitable[T]) -> T | None:
+    """What it is, or None when that takes longer; then it is canceled."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        return None

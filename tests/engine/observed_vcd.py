@@ -82,6 +82,8 @@ class ObservedVcd(ScriptedVcd):
     forbidden: set[str] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
     """URNs of Tasks that are answered with 403, and whose end a slow cell does not know yet."""
+    hanging: dict[str, float] = field(default_factory=dict)
+    """Seconds after which a reading has had no answer, by the URN of the Task."""
     lists_of_blocking: int = 0
     """How often the blocking tasks were listed."""
     hidden: set[str] = field(default_factory=set)
@@ -127,6 +129,9 @@ class ObservedVcd(ScriptedVcd):
         if self.held_up is not None and task_id >= urn(self.held_up_from):
             await self.held_up.wait()
         self.reads[task_id] += 1
+        if task_id in self.hanging:
+            await asyncio.sleep(self.hanging[task_id])
+            return Unavailable("no answer")
         if self.down or task_id in self.unreadable:
             return Unavailable("VCD answers 500")
         work = self.work.get(task_id) if task_id not in self.forbidden else None

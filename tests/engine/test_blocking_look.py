@@ -58,6 +58,21 @@ async def observed(**fields: Any) -> ObservingSite:
     return site
 
 
+@virtually
+async def test_held_tasks_that_vcd_does_not_answer_for_hold_up_no_other() -> None:
+    site = ObservingSite()
+    site.vcd.hanging = {urn(number): 30.0 for number in (1, 2, 3)}
+    await site.start()
+    site.observe(1, blocking_tasks=True)
+    await site.looks()
+    for number in (1, 2, 3):
+        hold(site, number)
+    await asyncio.sleep(INTERVAL)
+    other = hold(site, 9)
+    await asyncio.sleep(2 * INTERVAL + 1)
+    assert [event["id"] for event in site.blocking()] == [other.id]
+
+
 @dataclass
 class _WholeSeconds(ObservedVcd):
     """Its rows tell time-outs in whole seconds."""

@@ -519,15 +519,14 @@ def test_what_ends_now_does_not_wait_for_what_ended_long_ago() -> None:
         await asyncio.sleep(4000)
         fill(site)
         await started(site, 2)
-        site.vcd.held_up, site.vcd.held_up_from = asyncio.Event(), 0
+        site.vcd.hanging = dict.fromkeys(site.vcd.work, 3600.0)
         site.observe(1, since=since(400))
         await site.until(lambda: len(site.vcd.queries) > 3)
-        site.vcd.held_up_from = 8000
         site.vcd.begin(7000, in_organization=2)
         site.vcd.end(7000)
         await site.looks(2)
         assert site.ends() == {urn(7000): 1}
-        site.vcd.held_up.set()
+        site.vcd.hanging.clear()
         await site.until(lambda: site.ends().total() == LONG_AGO + 1)
 
     check()
@@ -596,6 +595,23 @@ async def test_looks_become_rarer_where_the_budget_is_not_enough() -> None:
     assert 48 <= len(site.vcd.queries) <= 51
     slow = [fact for fact in site.noted.facts if fact.name == "observation_slow"]
     assert [fact.more["slow"] for fact in slow] == [True], "said once"
+
+
+@virtually
+async def test_an_end_that_vcd_does_not_answer_for_holds_up_nobody() -> None:
+    site = ObservingSite()
+    site.vcd.hanging = {urn(500): 30.0}
+    await started(site)
+    site.vcd.begin(500)
+    await site.looks()
+    site.vcd.end(500)
+    for number in range(1, 10):
+        site.vcd.begin(number)
+        began = site.vcd.now()
+        await site.until(lambda: bool(site.story_of(number)))  # noqa: B023
+        assert site.vcd.now() - began < 2 * INTERVAL + 1
+    await site.looks(3)
+    assert site.ends() == {urn(500): 1}, "from its row in the end"
 
 
 @virtually

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from bridge.core.task import Task, TaskStatus, normal_status
 from bridge.engine.observation.findings import MAX_READ_FAILURES
 from bridge.engine.observation.watched_order import WatchedOrder
 from bridge.engine.reading.unanswered import NotNow, Unreadable
+from bridge.engine.waiting import within
 from bridge.ports import Clock, VcdGateway
 
 MAX_PAGES = 100
@@ -39,16 +41,25 @@ class _Gone:
         return now - self.since
 
 
+TOO_SLOW = Unavailable("no answer in the time of a look")
+
+
 class BlockingLook:
     """``turn`` waits until one more request may leave. ``answer``: how long the Task behind one that is gone may stay
-    as it was, or unseen, before that is told."""
+    as it was, or unseen, before that is told; ``patience``: how long a look waits for one reading."""
 
     def __init__(
-        self, clock: Clock, gateway: VcdGateway, answer: timedelta, turn: Callable[[], Awaitable[None]]
+        self,
+        clock: Clock,
+        gateway: VcdGateway,
+        answer: timedelta,
+        patience: timedelta,
+        turn: Callable[[], Awaitable[None]],
     ) -> None:
         self._clock = clock
         self._gateway = gateway
         self._answer = answer.total_seconds()
+        self._patience = patience.total_seconds()
         self._turn = turn
         self._gone: dict[tuple[WatchedOrder, str], _Gone] = {}
         self._unread: Counter[str] = Counter()
@@ -63,14 +74,12 @@ class BlockingLook:
             self._unread.clear()
             return
         waiting = await self._all()
-        for row in waiting.values():
-            await self._take_row(row, wanting)
+        await asyncio.gather(*(self._take_row(row, wanting) for row in waiting.values()))
         absent = {(order, sighted_part(one).id): one for order, one in known if sighted_part(one).id not in waiting}
         self._gone = {key: gone for key, gone in self._gone.items() if key in absent}
         unread = waiting.keys() | {urn for _, urn in absent}
         self._unread = Counter({urn: count for urn, count in self._unread.items() if urn in unread})
-        for (order, urn), one in absent.items():
-            await self._take_absent(order, urn, one, vcd_now)
+        await asyncio.gather(*(self._take_absent(order, urn, one, vcd_now) for (order, urn), one in absent.items()))
 
     async def _all(self) -> dict[str, BlockingTask]:
         found: dict[str, BlockingTask] = {}
@@ -96,7 +105,7 @@ class BlockingLook:
         # Rows do not tell what the held Task works on. What cannot be read is told as the row has it: that it waits,
         # the row says.
         await self._turn()
-        reading = await self._gateway.read_blocking_task(row.id)
+        reading = await within(self._patience, self._gateway.read_blocking_task(row.id))
         whole = reading.blocking if isinstance(reading, BlockingRead) else row
         held = whole.task or row.task
         task = await self._read(row.id, held)
@@ -114,7 +123,7 @@ class BlockingLook:
         if held is None:
             return None
         await self._turn()
-        reading = await self._gateway.read_task(held.id, held.href)
+        reading = await within(self._patience, self._gateway.read_task(held.id, held.href)) or TOO_SLOW
         if isinstance(reading, Unavailable):
             self._unread[urn] += 1
             if self._unread[urn] < MAX_READ_FAILURES:
@@ -126,7 +135,7 @@ class BlockingLook:
         self, order: WatchedOrder, urn: str, known: Lifecycle, vcd_now: Callable[[], datetime]
     ) -> None:
         await self._turn()
-        reading = await self._gateway.read_blocking_task(urn)
+        reading = await within(self._patience, self._gateway.read_blocking_task(urn))
         if not isinstance(reading, BlockingAbsent):
             return  # it waits still, or VCD cannot be asked: the list has moved while it was read
         gone = self._gone.setdefault((order, urn), _Gone(vcd_now()))

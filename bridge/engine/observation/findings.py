@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.core.answers import TaskRead, TaskRecord, TaskVanished, Unavailable
+from bridge.core.answers import TaskRead, TaskReading, TaskRecord, TaskVanished
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.rows import as_task
 from bridge.core.observation.sighting import sighted_part
@@ -20,6 +20,7 @@ from bridge.core.rules import Rules
 from bridge.core.seen import SeenMissing, SeenTask
 from bridge.core.task import Task, is_final
 from bridge.engine.observation.watched_order import Absence, WatchedOrder
+from bridge.engine.waiting import within
 from bridge.ports import Clock, VcdGateway
 
 CONCURRENT_READS = 16
@@ -48,15 +49,23 @@ class LookResult:
 
 class Findings:
     """``answer``: how long a cell of VCD may not know a Task, or a right may be being changed; a Task that no reading
-    shows for longer is gone. ``wake`` wakes the journal loop, ``progress`` is told of every answer."""
+    shows for longer is gone. ``patience``: how long a look waits for one reading. ``wake`` wakes the journal loop,
+    ``progress`` is told of every answer."""
 
     def __init__(
-        self, clock: Clock, gateway: VcdGateway, rules: Rules, answer: timedelta, progress: Callable[[], None]
+        self,
+        clock: Clock,
+        gateway: VcdGateway,
+        rules: Rules,
+        answer: timedelta,
+        patience: timedelta,
+        progress: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._gateway = gateway
         self._rules = rules
         self._answer = answer.total_seconds()
+        self._patience = patience.total_seconds()
         self._progress = progress
         self._free = asyncio.Semaphore(CONCURRENT_READS)
         self._free_behind = asyncio.Semaphore(CONCURRENT_READS)
@@ -88,13 +97,12 @@ class Findings:
         async with self._free_behind if catching_up else self._free:
             if all(result.order.lifecycle() is None for result in for_whom):
                 return
-            reading = await self._gateway.read_task(row.id, None)
-        self._progress()
+            reading = await self._read(row.id)
         for result in for_whom:
             if isinstance(reading, TaskRead) and reading.task.is_final:
                 self._tell_end(reading.task, result)
             elif (failures := result.order.unread.get(row.id, 0) + 1) < MAX_READ_FAILURES:
-                # VCD does not let it be read now, or this cell does not know yet that it has ended.
+                # VCD does not let it be read now or soon enough, or this cell does not know yet that it has ended.
                 result.order.unread[row.id] = failures
                 result.leave(row.end_date or result.start)
             else:
@@ -113,8 +121,7 @@ class Findings:
             known, absence = order.sighted(urn), order.absent.get(urn)
             if known is None or absence is None:
                 return
-            reading = await self._gateway.read_task(urn, None)
-        self._progress()
+            reading = await self._read(urn)
         match reading:
             case TaskRead(task=task):
                 order.absent[urn] = Absence()
@@ -128,8 +135,15 @@ class Findings:
                     gone = SeenMissing(order=order.birth, task_id=urn, http_status=status, message=message, at=at)
                     result.is_news |= order.found([gone])
                     self.wake()
-            case Unavailable():
+            case _:
                 pass
+
+    async def _read(self, urn: str) -> TaskReading | None:
+        """None: a look does not wait so long."""
+        reading = await within(self._patience, self._gateway.read_task(urn, None))
+        if reading is not None:
+            self._progress()
+        return reading
 
 
 class Look:

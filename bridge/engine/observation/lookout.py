@@ -33,6 +33,9 @@ from bridge.ports import Clock, Observer, VcdGateway
 BEHIND = timedelta(seconds=60)
 """An observation whose window reaches back so much further than the overlap catches up by itself."""
 
+READING = timedelta(seconds=5)
+"""So long, or the time between two looks, a look waits for one reading: what cannot be read holds up nothing else."""
+
 T = TypeVar("T")
 
 
@@ -49,8 +52,9 @@ class Lookout:
         self._observer = observer
         budget = Budget(clock, pace.requests_per_second)
         self._listing = Listing(clock, gateway, budget, pace.requests_per_second, observer, self._progress)
-        self._findings = Findings(clock, gateway, rules, answer, self._progress)
-        self._blocking = BlockingLook(clock, gateway, answer, self._listing.turn)
+        patience = max(pace.interval, READING)
+        self._findings = Findings(clock, gateway, rules, answer, patience, self._progress)
+        self._blocking = BlockingLook(clock, gateway, answer, patience, self._listing.turn)
         self._hinted = HintedReads(clock, gateway, rules, budget, pace.interval, self._overlap)
         self._hinted.orders = self.watched
         self._orders: dict[Birth, WatchedOrder] = {}
