@@ -6,13 +6,16 @@ import asyncio
 import itertools
 import logging
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import aiomqtt
+import httpx
 import pytest
 
 from bridge.notifications import bus as bus_module
@@ -20,6 +23,8 @@ from bridge.notifications.bus import BusConfig, MqttBus
 from bridge.ports import SessionAccess
 from bridge.simulator import server
 from bridge.simulator.server import serve_in_thread
+from bridge.simulator.serving.certificates import make_certificate
+from bridge.simulator.state.founding.inventory import PASSWORD
 from tests.support.simulator import ACME_ORG, BETA_ORG, SYSTEM_ORG, Simulator
 
 WAIT_SECONDS = 10.0
@@ -123,6 +128,22 @@ def simulator(served: Simulator) -> Iterator[Simulator]:
     served.settings(bus_silent=False, bus_loss=0, bus_duplicates=0, bus_delay_seconds=0)
 
 
+async def test_over_tls_it_listens_with_the_authority_that_calls_have(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path, ["localhost"])
+    trusting = ssl.create_default_context(cafile=str(files.authority))
+    with serve_in_thread(tls=files.context(), bus=True) as (url, _):
+        answer = httpx.post(
+            f"{url}/cloudapi/1.0.0/sessions/provider", auth=("administrator@System", PASSWORD),
+            headers={"Accept": "application/json;version=39.0"}, verify=trusting,
+        )  # fmt: skip
+        token = answer.headers["X-VMWARE-VCLOUD-ACCESS-TOKEN"]
+        listener = Listener(Simulator(url), access=SessionAccess(token, SYSTEM_ORG, is_provider=True))
+        async with under_way(listener, tls=trusting):
+            await listener.until(lambda: bool(listener.connected))
+        while httpx.get(f"{url}/simulator/bus", verify=trusting).json()["connections"]:
+            await asyncio.sleep(0.02)  # its end is nothing that the client could be told of
+
+
 _numbers = itertools.count(1)
 
 
@@ -142,9 +163,9 @@ def wait_ended(simulator: Simulator, task: str) -> None:
 
 
 @asynccontextmanager
-async def under_way(listener: Listener, *urls: str) -> AsyncIterator[Listener]:
+async def under_way(listener: Listener, *urls: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Listener]:
     """A bus under way, connected or not. Fails with what ended it, if something did."""
-    config = BusConfig(urls=urls or (listener.simulator.url,), topic=listener.topic)
+    config = BusConfig(urls=urls or (listener.simulator.url,), topic=listener.topic, tls=tls)
     bus = MqttBus(config, listener.clock, lambda: listener.access, listener)
     running = asyncio.ensure_future(bus.run(listener.hint))
     try:
