@@ -598,6 +598,23 @@ async def test_looks_become_rarer_where_the_budget_is_not_enough() -> None:
 
 
 @virtually
+async def test_tasks_in_a_status_that_no_filter_names_are_read_in_turn() -> None:
+    site = ObservingSite()
+    await started(site)
+    for number in range(1, 121):
+        site.vcd.begin(number)
+    await site.looks()
+    for number in range(1, 121):
+        site.vcd.work[urn(number)].status = "suspended"
+    await site.looks(2)
+    reads, began = site.vcd.reads.total(), site.vcd.now()
+    await site.looks(12)
+    assert site.vcd.reads.total() - reads <= 5 * (site.vcd.now() - began)
+    assert min(site.vcd.reads[urn(number)] for number in range(1, 121)) >= 1
+    site.check_stories()
+
+
+@virtually
 async def test_an_end_that_vcd_does_not_answer_for_holds_up_nobody() -> None:
     site = ObservingSite()
     site.vcd.hanging = {urn(500): 30.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,8 +27,9 @@ CONCURRENT_READS = 16
 """Ended Tasks that are read at the same time by looks, and as many by whoever catches up."""
 MAX_READ_FAILURES = 5
 """A Task whose end no reading of so many looks has shown, while VCD answers queries, is told from its row."""
-MAX_ABSENCES = 100
-"""Absent Tasks that one look reads: if a query goes wrong, all are absent at once."""
+MAX_ABSENCES = 20
+"""Absent Tasks that one look reads, of those that are active for all that is known: if a query goes wrong, or VCD has
+statuses of its own, all are absent at once, and are read in turn."""
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class LookResult:
 class Findings:
     """``answer``: how long a cell of VCD may not know a Task, or a right may be being changed; a Task that no reading
     shows for longer is gone. ``patience``: how long a look waits for one reading. ``wake`` wakes the journal loop,
-    ``progress`` is told of every answer."""
+    ``progress`` is told of every answer; ``turn`` waits until one more request may leave that is no end's."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Findings:
         answer: timedelta,
         patience: timedelta,
         progress: Callable[[], None],
+        turn: Callable[[], Awaitable[None]],
     ) -> None:
         self._clock = clock
         self._gateway = gateway
@@ -67,6 +69,7 @@ class Findings:
         self._answer = answer.total_seconds()
         self._patience = patience.total_seconds()
         self._progress = progress
+        self._turn = turn
         self._free = asyncio.Semaphore(CONCURRENT_READS)
         self._free_behind = asyncio.Semaphore(CONCURRENT_READS)
         """Whoever catches up has thousands to read: what ends now does not wait behind them."""
@@ -121,10 +124,12 @@ class Findings:
             known, absence = order.sighted(urn), order.absent.get(urn)
             if known is None or absence is None:
                 return
+            await self._turn()
+            absence.reads += 1
             reading = await self._read(urn)
         match reading:
             case TaskRead(task=task):
-                order.absent[urn] = Absence()
+                absence.looks, absence.gone_since = 0, None
                 if is_news(known, task, self._rules):
                     result.is_news |= order.found([SeenTask(order=order.birth, task=task)])
                     self.wake()
@@ -178,6 +183,7 @@ class Look:
                 one.active += 1
         if not self._catching_up:
             absent = [(one, urn) for one in self._results for urn in _absent(one.order, self._rows)]
+            absent.sort(key=lambda pair: pair[0].order.absent[pair[1]].reads)
             self._reads += [
                 asyncio.ensure_future(self._findings.read_absent(one, urn, at)) for one, urn in absent[:MAX_ABSENCES]
             ]

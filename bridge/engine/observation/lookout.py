@@ -53,7 +53,7 @@ class Lookout:
         budget = Budget(clock, pace.requests_per_second)
         self._listing = Listing(clock, gateway, budget, pace.requests_per_second, observer, self._progress)
         patience = max(pace.interval, READING)
-        self._findings = Findings(clock, gateway, rules, answer, patience, self._progress)
+        self._findings = Findings(clock, gateway, rules, answer, patience, self._progress, self._listing.turn)
         self._blocking = BlockingLook(clock, gateway, answer, patience, self._listing.turn)
         self._hinted = HintedReads(clock, gateway, rules, budget, pace.interval, self._overlap)
         self._hinted.orders = self.watched

@@ -16,11 +16,12 @@ from bridge.engine.partition.owned_partition import OwnedPartition
 
 @dataclass(slots=True)
 class Absence:
-    """Of an active Task that no row shows. ``looks``: so many in a row; ``gone_since``: monotonic time of the first
-    reading that did not show it either."""
+    """Of an active Task that no row shows. ``looks``: so many in a row since it was last seen; ``gone_since``:
+    monotonic time of the first reading that did not show it either; ``reads``: how often it was read."""
 
     looks: int = 0
     gone_since: float | None = None
+    reads: int = 0
 
 
 @dataclass(slots=True, eq=False)
