@@ -1,6 +1,6 @@
 """How soon an end is told, of requests' Tasks and of others' that are observed: with VCD's message bus and without it.
 
-python -m benchmarks notifications [--tasks N] [--interval S]
+python -m benchmarks notifications [--tasks N] [--seconds S] [--interval S]
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaCluster
 from tests.support.observation import make_observation_topics, observation_names, observe
 
-TASK_SECONDS = 3.0
 GAP_SECONDS = 0.15
 """Between two requests: few Tasks end in the same moment."""
 
@@ -45,7 +44,8 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 def table(rows: Mapping[str, Sequence[float]], options: argparse.Namespace) -> str:
     """Milliseconds from the end of the Task in VCD to a reader of the event."""
-    head = f"\n{options.tasks} Tasks of {TASK_SECONDS:g} s, looks every {options.interval:g} s; ms from end to reader\n"
+    what = f"{options.tasks} Tasks of {options.seconds:g} s, looks every {options.interval:g} s"
+    head = f"\n{what}; ms from end to reader\n"
     lines = [head, "| | median | 95 % | longest |", "|---|---:|---:|---:|"]
     for name, delays in rows.items():
         cells = (median(delays), quantiles(delays, n=20)[-1], max(delays))
@@ -56,6 +56,7 @@ def table(rows: Mapping[str, Sequence[float]], options: argparse.Namespace) -> s
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks notifications", description="how soon an end is told")
     parser.add_argument("--tasks", type=int, default=200, help="Tasks per run (200)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long a Task takes (3)")
     parser.add_argument("--interval", type=float, default=2.0, help="seconds between looks of both kinds (2)")
     options = parser.parse_args(arguments)
     if options.tasks < 20:
@@ -70,7 +71,7 @@ def _measured(
     names = observation_names()
     looks = {"interval_seconds": options.interval}
     with running_site(
-        cluster.bootstrap, folder, simulator={"bus": True, "task_seconds": TASK_SECONDS}, topics=names,
+        cluster.bootstrap, folder, simulator={"bus": True, "task_seconds": options.seconds}, topics=names,
         following=looks, observation={"enabled": observed, **looks}, notifications={"enabled": bus},
         events={"progress_step_percent": 0}, log={"level": "info"},
     ) as site:  # fmt: skip
