@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from bridge.core.answers import BlockingAbsent, BlockingReading, CallAnswer, Done, HttpCall, Refused, Unavailable
+from bridge.core.answers import (
+    BlockingAbsent,
+    BlockingReading,
+    CallAnswer,
+    Done,
+    HttpCall,
+    ReadRefused,
+    Refused,
+    Unavailable,
+)
 from bridge.core.blocking_task import BlockingTask
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.policy import Policy
@@ -25,7 +34,7 @@ UUID = "00000000-0000-4000-8000-00000000000b"
 BLOCKING = f"urn:vcloud:blockingTask:{UUID}"
 HELD_TASK = urn(1)
 ENDS = {"resume": "running", "abort": "aborted", "fail": "error"}
-_READ = BlockingAbsent | Unavailable
+_READ = BlockingAbsent | ReadRefused | Unavailable
 
 
 @dataclass(slots=True)
@@ -361,6 +370,19 @@ async def test_whose_operation_is_held_is_read_before_it_is_decided(
     refused = ["rejected -> rejected (organization_not_allowed)"]
     assert site.story("R") == (["finished -> success"] if is_allowed else refused)
     assert len(site.vcd.calls) == is_allowed
+
+
+@pytest.mark.parametrize("allowed", [(), ("ac*",)], ids=["anybody", "some"])
+@virtually
+async def test_whose_operation_is_held_has_to_be_readable_where_that_counts(allowed: tuple[str, ...]) -> None:
+    site = ApprovalSite()
+    site.policy = Policy(organizations=allowed)
+    site.vcd.unread = [ReadRefused(406, "no such type")]
+    await site.start()
+    site.decide("R")
+    await asyncio.sleep(3)
+    assert (site.last("R")["reason"] or {}).get("code") == ("organization_not_allowed" if allowed else None)
+    assert len(site.vcd.calls) == (not allowed)
 
 
 @virtually

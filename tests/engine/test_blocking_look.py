@@ -59,6 +59,17 @@ async def observed(**fields: Any) -> ObservingSite:
 
 
 @virtually
+async def test_many_that_are_held_are_read_as_fast_as_may_be_asked() -> None:
+    """Each costs two readings, and 20 requests a second are allowed."""
+    site = await observed()
+    for number in range(1, 101):
+        hold(site, number)
+    began = site.vcd.now()
+    await site.until(lambda: len(site.blocking()) == 100)
+    assert 8.0 <= site.vcd.now() - began <= INTERVAL + 11.0
+
+
+@virtually
 async def test_held_tasks_that_vcd_does_not_answer_for_hold_up_no_other() -> None:
     site = ObservingSite()
     site.vcd.hanging = {urn(number): 30.0 for number in (1, 2, 3)}

@@ -14,6 +14,7 @@ import pytest
 from bridge.core.answers import TaskRead, TaskReading
 from bridge.core.observation.plan import GROUP
 from bridge.core.observation_parts import OrderPart, SightedPart
+from bridge.engine.observation.due_queue import CONCURRENT_READS
 from bridge.engine.observation.findings import MAX_READ_FAILURES
 from bridge.engine.observation.listing import TWICE_SECONDS
 from bridge.engine.observation.lookout_pace import LookoutPace
@@ -773,6 +774,18 @@ async def test_what_is_said_to_have_ended_waits_for_nothing() -> None:
         if event["final"]:
             ages[event["task"]["id"]] = event["observed_at"] - event["task"]["endTime"]
     assert max(ages.values()) < 200, "milliseconds"
+
+
+@virtually
+async def test_what_messages_ask_for_is_read_a_few_at_a_time() -> None:
+    site = ObservingSite()
+    site.vcd.hanging = {urn(number): 30.0 for number in range(1, 51)}
+    await started(site, 1)
+    reads = site.vcd.reads.total()
+    for number in range(1, 51):
+        site.lookout.hurry_task(urn(number), ends=number % 2 == 0)
+    await asyncio.sleep(20)
+    assert site.vcd.reads.total() - reads == 2 * CONCURRENT_READS
 
 
 @virtually

@@ -327,7 +327,8 @@ async def test_a_cancel_ends_the_bus_whatever_the_client_makes_of_it(monkeypatch
             raise aiomqtt.MqttError("operation timed out")
 
         async def subscribe(self, topic: str, qos: int) -> tuple[int, ...]:
-            return (1,)
+            assert qos == 1
+            return (qos,)
 
         def __aiter__(self) -> Leaving:
             return self
