@@ -167,6 +167,38 @@ def test_an_end_that_is_hinted_soon_after_another_look_is_read_at_once() -> None
     _run(main())
 
 
+def test_an_end_that_is_said_outright_is_read_at_once_after_many_hints_in_vain() -> None:
+    async def main() -> None:
+        one = _Followed(1, interval=30.0)
+        running = asyncio.ensure_future(one.follower.run())
+        for _ in range(40):
+            one.follower.hurry_task(_urn(0))
+            await asyncio.sleep(0.1)
+        one.vcd.status[0] = "success"
+        one.follower.hurry_task(_urn(0), ends=True)
+        await asyncio.sleep(0.2)
+        assert any(isinstance(event, Observed) and event.task.status == "success" for event in one.said[0])
+        running.cancel()
+
+    _run(main())
+
+
+def test_a_hint_that_comes_before_its_task_is_followed_is_heeded_when_it_is() -> None:
+    async def main() -> None:
+        some = _Followed(1, interval=30.0)
+        running = asyncio.ensure_future(some.follower.run())
+        await asyncio.sleep(1)
+        some.vcd.status[7] = "success"
+        some.follower.hurry_task(_urn(7))
+        await asyncio.sleep(0.5)
+        some.add(7)
+        await asyncio.sleep(0.2)
+        assert any(isinstance(event, Observed) and event.task.status == "success" for event in some.said[7])
+        running.cancel()
+
+    _run(main())
+
+
 def test_a_storm_of_hints_of_one_task_reads_it_four_times_an_interval_at_most() -> None:
     async def main() -> None:
         one = _Followed(1)

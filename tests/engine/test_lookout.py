@@ -777,6 +777,20 @@ async def test_what_is_said_to_have_ended_waits_for_nothing() -> None:
 
 
 @virtually
+async def test_an_end_that_is_said_outright_waits_for_no_pause() -> None:
+    site = ObservingSite()
+    await started(site, 1)
+    site.vcd.begin(1)
+    for _ in range(30):
+        site.lookout.hurry_task(urn(1))
+        await asyncio.sleep(0.1)
+    site.vcd.end(1)
+    site.lookout.hurry_task(urn(1), ends=True)
+    await asyncio.sleep(0.2)
+    assert site.ends() == {urn(1): 1}
+
+
+@virtually
 async def test_what_messages_ask_for_is_read_a_few_at_a_time() -> None:
     site = ObservingSite()
     site.vcd.hanging = {urn(number): 30.0 for number in range(1, 51)}

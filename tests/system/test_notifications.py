@@ -56,12 +56,12 @@ def test_an_end_is_told_long_before_the_next_look_and_after_a_lost_connection_to
 ) -> None:
     with _listening(kafka, tmp_path, SELDOM_SECONDS) as (site, bridge, management):
         _send(site, "first")
-        assert _seconds(site, "first") < SELDOM_SECONDS / 3
+        assert _seconds(site, "first") < SELDOM_SECONDS / 10
         site.simulator.admin("DELETE", "bus/connections")
         bridge.wait_logged("bus.lost")
         wait_metric(management, "vcdbridge_bus_connected", 1)
         _send(site, "reconnected")
-        assert _seconds(site, "reconnected") < SELDOM_SECONDS / 3
+        assert _seconds(site, "reconnected") < SELDOM_SECONDS / 10
         site.check()
 
 
@@ -75,7 +75,7 @@ def test_an_expired_session_is_a_new_one_on_the_bus_too(kafka: KafkaNode, tmp_pa
         site.wait_ended(["noticed"])
         wait_metric(management, "vcdbridge_bus_connected", 1)
         _send(site, "after")
-        assert _seconds(site, "after") < SELDOM_SECONDS / 3
+        assert _seconds(site, "after") < SELDOM_SECONDS / 10
         site.check()
 
 
@@ -108,5 +108,5 @@ def test_what_others_do_is_told_long_before_the_next_look_of_its_observation(kaf
         path = f"/api/vApp/vapp-{_uuid('others')}/action/deploy"
         assert site.simulator.log_in("admin@acme").post(path, {"powerOn": True}).status == 202
         (task,) = site.tasks()
-        assert site.ends_left([task], SELDOM_SECONDS / 6) == []
+        assert site.ends_left([task], SELDOM_SECONDS / 10) == []
         site.check()

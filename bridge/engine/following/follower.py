@@ -7,6 +7,7 @@ a Task is read once in full before anything about it is published, and absence i
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,8 @@ from bridge.engine.reading.rows import Rows, TaskRows
 from bridge.engine.waiting import until_set
 from bridge.ports import Clock, VcdGateway
 
+MOST_HEARD = 10_000
+"""Tasks of which it is remembered that messages named them."""
 CENSUS_SECONDS = 60.0
 """How long the number of active Tasks that a sweep counted is believed; then it is estimated, or counted, anew."""
 
@@ -87,6 +90,8 @@ class Follower:
         self._quarter = self._interval / 4
         self._followed: dict[Birth, _Followed] = {}
         self._by_task: dict[str, Birth] = {}
+        self._heard: OrderedDict[str, None] = OrderedDict()
+        """Tasks that messages have named and that nobody follows: most are others', some will be ours in a moment."""
         self._reads = asyncio.Semaphore(pace.concurrent_reads)
         self._more = asyncio.Event()
         self._rows = TaskRows(clock, gateway, pace.overlap, self._progress)
@@ -110,31 +115,42 @@ class Follower:
             self._forget(before)  # of another Task, which an operator's word has replaced
         now = self._clock.monotonic()
         known = lifecycle.status is not None
+        heard = lifecycle.task_id in self._heard
+        self._heard.pop(lifecycle.task_id or "", None)
         self._followed[lifecycle.birth] = _Followed(
             owned=owned,
             birth=lifecycle.birth,
             task_id=lifecycle.task_id or "",
             href=lifecycle.task_href,
-            due=now + (self._interval if known else 0.0),
+            due=now + (self._interval if known and not heard else 0.0),
             read_at=now,
-            in_full=not known or (lifecycle.cancel_wanted and not lifecycle.cancel_requested),
+            in_full=heard or not known or (lifecycle.cancel_wanted and not lifecycle.cancel_requested),
+            hurried=heard,
         )
         self._by_task[lifecycle.task_id or ""] = lifecycle.birth
         self._more.set()
 
     def hurry_task(self, task_id: str, *, ends: bool = False) -> None:
-        """As ``hurry``; does nothing where nobody follows this Task. Each of ours is read in its turn, whether it ends
-        or not: none waits for another."""
+        """As ``hurry``, when this Task is followed. That may be only later: VCD can be quicker than the commit of what
+        it has answered. ``ends``: it is said to have ended."""
         birth = self._by_task.get(task_id)
         if birth is not None:
-            self.hurry(birth)
+            self.hurry(birth, ends=ends)
+        else:
+            self._heard[task_id] = None
+            self._heard.move_to_end(task_id)
+            if len(self._heard) > MOST_HEARD:
+                self._heard.popitem(last=False)
 
-    def hurry(self, birth: Birth) -> None:
+    def hurry(self, birth: Birth, *, ends: bool = False) -> None:
         """Read this one in full at once; one that was just read, a little later: however often it is asked for in vain,
-        it is read four times an interval at most."""
+        it is read four times an interval at most, unless it is said to have ended."""
         followed = self._followed.get(birth)
-        if followed is not None and not followed.hurried:
-            due = max(self._clock.monotonic(), followed.read_at + pause_after(followed.quiet, self._quarter))
+        if followed is None:
+            return
+        pause = pause_after(followed.quiet, self._quarter, ends=ends)
+        due = max(self._clock.monotonic(), followed.read_at + pause)
+        if not followed.hurried or due < followed.due:
             followed.due, followed.in_full, followed.hurried = min(followed.due, due), True, True
             self._more.set()
 

@@ -70,7 +70,8 @@ class HintedReads:
         if not queue.takes(urn) or not self._observes() or urn in self._strangers:
             return
         now, last = self._clock.monotonic(), self._reads.get(urn)
-        queue.put(urn, now if last is None else max(now, last.at + pause_after(last.quiet, self._longest_pause)))
+        pause = pause_after(0 if last is None else last.quiet, self._longest_pause, ends=ends)
+        queue.put(urn, now if last is None else max(now, last.at + pause))
 
     def _observes(self) -> bool:
         """Anything at all. What was nobody's may be somebody's when there are others."""
