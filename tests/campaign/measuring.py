@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bridge.kafka.messages import headers_of
 from tests.support.bridge import Site
@@ -91,7 +92,8 @@ def _stall(moments: Sequence[tuple[float, int]]) -> float:
 def progress_of(site: Site) -> Progress:
     """Of a site's inputs, and of the Tasks that it observes, which are asked for when they begin.
 
-    A ticket and an observation are over with their first event: they are open as long as their owners like.
+    A ticket and an observation are over with their first event: they are open as long as their owners like. So is what
+    is told to wait for somebody's decision.
     """
     asked = {
         f"{topic}/{one.partition()}/{one.offset()}": one.timestamp()[1] / 1000
@@ -102,12 +104,19 @@ def progress_of(site: Site) -> Progress:
     for one in (one for topic in site.event_topics for one in read(site.bootstrap, topic)):
         event, at = event_of(one.value(), headers_of(one)), one.timestamp()[1] / 1000
         is_standing = event["lifecycle"] == "observation" and event["birth"] in asked
-        over = event["final"] or event["change"] == "parked" or event["external_key"] is not None or is_standing
+        waits = is_standing or event["external_key"] is not None or _is_held(event)
+        over = event["final"] or event["change"] == "parked" or waits
         told.append(Told(event["birth"], at, over))
         if event["lifecycle"] == "observation" and not is_standing:
             began = (event["task"] or {}).get("startTime")
             seen[event["birth"]] = min(seen.get(event["birth"], at), began / 1000 if began is not None else at)
     return Progress({**asked, **seen}, told)
+
+
+def _is_held(event: Mapping[str, Any]) -> bool:
+    if event["lifecycle"] != "observation":
+        return False
+    return event.get("blocking_state") == "pending" or (event["task"] or {}).get("status") == "preRunning"
 
 
 def told_after(site: Site) -> list[float]:

@@ -97,12 +97,12 @@ def _ago(seconds: float) -> str:
 @fault("rolling_restart_observing", "process")
 def rolling_restart_observing(stage: Stage) -> None:
     """Three processes that observe two organizations and all of them are restarted one after the other (SIGTERM, and
-    a new one once it has gone), while people's Tasks begin and end in VCD."""
+    a new one once it has gone), while people's Tasks begin and end in VCD, and some are held and decided."""
     with stage.site(
-        kind=ObservationSite, processes=3, load=False, simulator={"settings": UNKIND}, observation=QUICK
+        kind=ObservationSite, processes=3, load=False, simulator={"settings": MOVING}, observation=QUICK
     ) as site:  # fmt: skip
         assert isinstance(site, ObservationSite)
-        begin(stage, site)
+        begin(stage, site, decided_by=2)
         for bridge in site.processes[:3]:
             stage.wait_more(15)
             with stage.injecting():
