@@ -23,6 +23,7 @@ from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
 from bridge.engine.calling.permits import Limits
 from bridge.engine.journal.gathering import RoundLimits
+from tests.simulation.bus import SimNotifications
 from tests.simulation.cluster.adapters import KafkaSide, adapters
 from tests.simulation.control import SimControl
 from tests.simulation.gateway import ANSWER_SECONDS, SimGateway
@@ -144,6 +145,7 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
         events=AvroEventCodec("sim"),
         store_codec=_shared(AvroStoreCodec),
         gateway=SimGateway(witness.name, world.vcd, clock, plan.fault_rate, plan.late_rate),
+        notifications=SimNotifications(world.vcd.bus) if world.vcd.bus is not None else None,
         observer=witness,
     )
     policies = Policies(

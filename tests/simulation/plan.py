@@ -94,6 +94,8 @@ class Plan:
     """How many requests make something whose name others take too: nobody can tell whose its Task is."""
     decisions: float = 0.0
     """How many requests are about what is held, beside what is drawn: several about each."""
+    bus: bool = False
+    """VCD's message bus is listened to."""
     long_tasks: float = 0.04
     """How many Tasks take minutes, not seconds."""
     marker_seconds: float = 0.01
@@ -150,6 +152,7 @@ class Plan:
             self, protocol=random.choice(["range", "roundrobin"]) if eager else self.protocol, trouble=trouble
         )
         plan = replace(plan, decisions=0.6 if Random(f"decisions {self.seed}").random() < DECIDED else 0.0)
+        plan = replace(plan, bus=Random(f"listening {self.seed}").random() < LISTENING)
         plan = plan._with_dedupe_window(random.uniform(70, 100)) if random.random() < 0.08 else plan
         return plan._with_observations(random) if random.random() < OBSERVED else plan
 
@@ -168,6 +171,8 @@ class Plan:
 
 OBSERVED = 0.1
 """How likely it is that organizations are observed."""
+LISTENING = 0.25
+"""How likely it is that the message bus is listened to."""
 DECIDED = 0.12
 """How likely it is that most requests decide about what is held."""
 RARE = {

@@ -18,6 +18,9 @@ ODD_STATUSES = ("waitingForApproval", "queued", "preRunning")
 """What a Task may say for a while in between: a word that no document has, and words that it had left behind."""
 
 
+QUEUED_SECONDS = 0.2
+
+
 @dataclass(slots=True, eq=False)
 class SimTask:
     """One Task: its end is fixed when it begins, unless somebody ends it before.
@@ -64,7 +67,7 @@ class SimTask:
             return self.end_status
         if self.odd is not None and self.odd[1] <= now < self.odd[2]:
             return self.odd[0]
-        return "queued" if now - self.began < 0.2 else "running"
+        return "queued" if now - self.began < QUEUED_SECONDS else "running"
 
     def progress(self, now: float) -> int:
         return min(100, int(100 * (now - self.began) / max(0.001, self.ends - self.began)))

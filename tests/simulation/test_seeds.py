@@ -123,6 +123,12 @@ def test_observations_take_part() -> None:
     assert {_starter(run, event) for run in runs for event in events if event["task"]} >= {"ours", "another's"}
 
 
+def test_the_message_bus_takes_part() -> None:
+    buses = [run.world.vcd.bus for run in map(_run, range(SEEDS)) if run.world.vcd.bus is not None]
+    assert 0.15 * SEEDS < len(buses) < 0.35 * SEEDS
+    assert all(bus.heard > 10 for bus in buses)
+
+
 def _starter(run: Run, event: Event) -> str | None:
     task = next((one for one in run.world.vcd.tasks if one.id == event["task"]["id"]), None)
     return None if task is None else "ours" if task.user == USER else "another's"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import ceil, inf
 from random import Random
 
@@ -39,6 +40,7 @@ from bridge.core.answers import (
     TaskRecord,
     TaskVanished,
 )
+from tests.simulation.bus import SimBus
 from tests.simulation.external import ExternalTasks, ledger_call
 from tests.simulation.holds import PREFIX as HOLDS
 from tests.simulation.inventory import Inventory, Refusal, Work
@@ -46,7 +48,7 @@ from tests.simulation.loop import EPOCH
 from tests.simulation.organizations import Organization
 from tests.simulation.process import in_world
 from tests.simulation.references import References
-from tests.simulation.tasks import LONGEST_ROW_LATENESS_SECONDS, ODD_STATUSES, USER, SimTask
+from tests.simulation.tasks import LONGEST_ROW_LATENESS_SECONDS, ODD_STATUSES, QUEUED_SECONDS, USER, SimTask
 from tests.support.checker.evidence import LedgerCall, VcdTask
 
 LONGEST_CELL_LATENESS_SECONDS = 1.0
@@ -88,6 +90,7 @@ class SimVcd:
     """By path: the blocking tasks that its list shows, whose they are and since when."""
     unset_last: bool = False
     """Where rows without a time stand in a list that is sorted by it."""
+    bus: SimBus | None = None
     calm: bool = False
     """Faults have stopped: from here on everything must end."""
     _behind: list[float] = field(default_factory=list)
@@ -229,7 +232,15 @@ class SimVcd:
         self.tasks.append(task)
         self._by_id[task.id] = task
         self._of_entity.setdefault(entity, []).append(task)
+        if self.bus is not None:
+            self._say(task, self.bus)
         return task
+
+    def _say(self, task: SimTask, bus: SimBus) -> None:
+        """That it is there, has started, and has ended; of an end before its time only when that would have come."""
+        bus.say(task.id)
+        in_world(bus.say, task.id, after=QUEUED_SECONDS)
+        in_world(partial(bus.say, task.id, ends=True), after=task.ends - task.began)
 
     def _carry_out_external(self, call: HttpCall, process: str, answered: int | None) -> CallAnswer:
         now, status, effect = self.now(), 200, True

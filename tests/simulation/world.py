@@ -14,6 +14,7 @@ from bridge.engine.observation import listing
 from bridge.errors import ProcessMustEnd, TemporaryError
 from bridge.ports import TopicNames
 from tests.simulation import host
+from tests.simulation.bus import SimBus
 from tests.simulation.chaos import Chaos, longest_hold_up
 from tests.simulation.cluster.adapters import simulated_clients
 from tests.simulation.cluster.broker import Faults, SimKafka, Timing
@@ -89,7 +90,8 @@ class World:
             self.random, plan.partitions, timing=timing, faults=_kafka_faults(plan.abort_rate),
             ended_retention_seconds=plan.dedupe_seconds,
         )  # fmt: skip
-        self.vcd = SimVcd(self.random, plan.cells, long_tasks=plan.long_tasks)
+        bus = SimBus(Random(f"bus {plan.seed}")) if plan.bus else None
+        self.vcd = SimVcd(self.random, plan.cells, long_tasks=plan.long_tasks, bus=bus)
         self.names = replace(NAMES, external_tasks=EXTERNAL_TOPIC if plan.tickets else None)
         if plan.decisions:
             self.names = replace(self.names, approvals=APPROVALS_TOPIC)
