@@ -95,7 +95,8 @@ class MqttBus:
                 continue
             if self._clock.monotonic() - began > STEADY_SECONDS:
                 failures = 0
-            delay = _BACKOFF.delay(failures, self._clock.random()).total_seconds()
+            # Longer for each round of all addresses: one that has not failed is tried at once.
+            delay = _BACKOFF.delay(failures // len(self._config.urls), self._clock.random()).total_seconds()
             failures, turn = failures + 1, turn + 1
             self._observer.bus_lost(url, why, round(delay, 2))
             await self._clock.sleep(delay)
