@@ -17,6 +17,8 @@ from tests.campaign.stage import Stage
 from tests.support.checker.evidence import ObservationRecord
 from tests.support.observation_site import EVERYTHING, ObservationSite
 
+STOPPED_SECONDS = 9.0
+"""Past a session of 4 s, and looks of the other one besides."""
 SLOW_LOOK = {"do": "delay", "seconds": 0.4, "path": "/api/query", "times": None}
 SLOW_READ_OF_BLOCKED = {"do": "delay", "seconds": 0.4, "operation": "getBlockingTask", "times": None}
 
@@ -57,6 +59,26 @@ def kill_observing_blocked(stage: Stage) -> None:
             stage.strike()
             site.simulator.clear_faults()
             site.start().wait_ready()
+            stage.wait_more(40)
+        end(stage, site)
+
+
+@fault("stop_observing", "process")
+def stop_observing(stage: Stage) -> None:
+    """Each of two processes that observe two organizations and all of them is stopped (SIGSTOP) past its session and
+    continued, twice, while people's operations begin, end, are held and decided."""
+    with stage.site(
+        kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK
+    ) as site:  # fmt: skip
+        assert isinstance(site, ObservationSite)
+        begin(stage, site, decided_by=2)
+        stage.wait_more(20)
+        for zombie in 2 * site.processes[:2]:
+            with stage.injecting():
+                zombie.pause()
+                zombie.wait_stopped()
+                time.sleep(STOPPED_SECONDS)
+                zombie.resume()
             stage.wait_more(40)
         end(stage, site)
 
