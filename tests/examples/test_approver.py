@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 
 from tests.examples.running import Example, examples
 from tests.support.approvals import ApprovalSite, running_approval_site
-from tests.support.kafka import KafkaNode
+from tests.support.kafka import REPOSITORY, KafkaNode
 from tests.support.observation import make_observation_topics, observation_names, observe
 from tests.support.simulator import acme_vapp
 
+EXAMPLES = REPOSITORY / "examples"
 RULES = """
 [[rule]]
 operation = "vappDeploy"
@@ -105,3 +107,13 @@ def test_rules_that_are_understood_by_half_are_none(kafka: KafkaNode, tmp_path: 
             program = start("approver.py", str(rules))
             program.wait_ended(1)
             assert "rule 1 needs an action" in program.log.read_text()
+
+
+def test_the_rules_that_come_with_it_decide_nothing_until_somebody_lets_them(tmp_path: Path) -> None:
+    rules_of = runpy.run_path(str(EXAMPLES / "approver.py"))["rules_of"]
+    shipped = EXAMPLES / "approver-rules.toml"
+    assert rules_of(str(shipped)) == []
+    _, *examples_of_rules = shipped.read_text().split("\n\n")
+    wanted = tmp_path / "rules.toml"
+    wanted.write_text("\n".join(line.removeprefix("# ") for line in "\n".join(examples_of_rules).splitlines()))
+    assert [rule["action"] for rule in rules_of(str(wanted))] == ["resume", "abort"]
