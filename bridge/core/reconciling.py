@@ -52,7 +52,7 @@ def looked(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> N
     story.become(evidence=story.evidence)
     if look.candidates:
         _found(story, look)
-    elif look.happened:
+    elif look.happened and look.incomplete is None:
         story.because("recovery_proven", "what the call wanted is so: nothing is left to do")
         reason = Reason("proven_by_state", "the answer was lost; the wanted state holds, whatever brought it about")
         story.end(Outcome.SUCCESS, reason=reason)

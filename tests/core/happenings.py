@@ -113,6 +113,7 @@ def _looks(attempt: int) -> Iterator[Input]:
         *[((), None, None, ())] * 3,
         *[((), False, None, ())] * 8,
         ((), True, None, ()),
+        ((), True, "one cannot be read", ()),
         ((), False, "too many rows", ()),
         (found, None, None, ()),
         (found, None, None, ("t/0/2",)),

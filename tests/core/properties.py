@@ -102,6 +102,16 @@ def what_is_adopted_fits_alone(run: Run) -> None:
             assert step.event.incomplete is None
 
 
+def what_a_state_proves_is_told_by_a_whole_look(run: Run) -> None:
+    """The call's own Task may be what could not be read."""
+    for step in run.steps:
+        proven = any(
+            event.reason is not None and event.reason.code == "proven_by_state" for event in step.decision.events
+        )
+        if proven and isinstance(step.event, Looked):
+            assert step.event.incomplete is None or step.event.hold is not None
+
+
 def nothing_is_called_after_acceptance(run: Run) -> None:
     accepted = False
     for step in run.steps:
@@ -188,6 +198,7 @@ PROPERTIES: tuple[Callable[[Run], None], ...] = (
     never_retry_is_never_called_twice,
     no_call_follows_one_in_doubt_without_a_look,
     what_is_adopted_fits_alone,
+    what_a_state_proves_is_told_by_a_whole_look,
     nothing_is_called_after_acceptance,
     nothing_is_claimed_of_a_call_in_doubt,
     what_is_late_changes_nothing,

@@ -161,6 +161,15 @@ def _what_was_not_seen_does_not_fit(patch: Patch) -> None:
     patch.setattr(reconciling, "_found", lambda story, look: real(story, replace(look, incomplete=None)))
 
 
+def _what_was_not_seen_leaves_the_state_to_prove(patch: Patch) -> None:
+    real = reconciling.looked
+
+    def proven(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> None:
+        real(story, replace(look, incomplete=None) if look.happened else look, facts, rules)
+
+    patch.setattr(action_request, "looked", proven)
+
+
 def _a_call_is_repeated_however_late(patch: Patch) -> None:
     patch.setattr(reconciling, "too_late_to_repeat", lambda *_: False)
     patch.setattr(action_request, "too_late_to_repeat", lambda *_: False)
@@ -270,6 +279,7 @@ BROKEN: tuple[tuple[Callable[[Patch], None], Callable[[Run], None]], ...] = (
     (_a_maybe_done_refusal_rejects, properties.nothing_is_claimed_of_a_call_in_doubt),
     (_an_incomplete_look_repeats, properties.no_call_follows_one_in_doubt_without_a_look),
     (_what_was_not_seen_does_not_fit, properties.what_is_adopted_fits_alone),
+    (_what_was_not_seen_leaves_the_state_to_prove, properties.what_a_state_proves_is_told_by_a_whole_look),
     (_a_call_is_repeated_however_late, properties.no_call_follows_one_in_doubt_without_a_look),
     (_an_overdue_one_keeps_its_lane, properties.what_is_overdue_gives_its_lane_up),
     (_retry_after_acceptance, properties.nothing_is_called_after_acceptance),
