@@ -157,7 +157,8 @@ def cancels_reach_vcd(joined: Joined) -> Iterator[Violation]:
 
 def _reaches_vcd(joined: Joined, birth: str) -> Iterator[Violation]:
     wished = next((w for w in joined.states[birth] if w.cancel_wanted and w.phase == "following"), None)
-    if wished is None or joined.cancels.get(birth):
+    # What VCD shows to nobody, nobody can ask it to cancel.
+    if wished is None or joined.cancels.get(birth) or joined.is_out_of_sight(birth):
         return
     final = joined.final(birth)
     told = joined.last_told(birth)

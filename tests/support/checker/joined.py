@@ -117,6 +117,10 @@ class Joined:
         """Its work may be open when the run is judged: it goes on, or its store was lost and nobody may take it."""
         return self.evidence.allow_open or place in self.evidence.lost_stores
 
+    def lies_behind_a_lost_store(self, record: InputRecord) -> bool:
+        """Its partition was taken by nobody any more when its turn would have come."""
+        return record.place in self.evidence.lost_stores and record.offset >= self.evidence.offsets.get(record.place, 0)
+
     def was_never_read(self, record: InputRecord) -> bool:
         """Retention may have been there before the bridge, and nothing says otherwise."""
         removed, taken = self.evidence.removed.get(record.birth), self.taken_at(record)

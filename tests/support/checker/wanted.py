@@ -45,11 +45,12 @@ class Wanted:
 
 def history(joined: Joined, birth: str) -> list[Wanted] | None:
     """Every document that was wanted of a create's Task, in order. None: VCD refused a change, and the bridge went on
-    from what VCD showed; or retention may have taken a command away."""
+    from what VCD showed; or a command may never have been read."""
     record = joined.records.get(birth)
     if not isinstance(record, ExternalRecord) or record.key is None:
         return None
-    if any(map(joined.was_never_read, joined.commands[(record.place, record.key)])):
+    commands = joined.commands[(record.place, record.key)]
+    if any(joined.was_never_read(one) or joined.lies_behind_a_lost_store(one) for one in commands):
         return None
     mark = joined.mark(record.place, record.key)
     wanted = [_changed(Wanted("running", mark, {}), record, mark)]
