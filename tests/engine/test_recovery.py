@@ -342,6 +342,23 @@ async def test_one_that_cannot_be_read_may_be_ours_and_is_looked_at_again() -> N
 
 
 @virtually
+async def test_one_that_is_not_shown_any_more_at_the_second_look_was_there() -> None:
+    """The first look saw it and not everything, so that there is a second one: that it shows nothing proves nothing."""
+    desk = _Desk()
+    mine = task(1, entity=ENTITY, began=101)
+    desk.vcd.entity = lambda path: EntityRead({}, (mine,))
+    desk.vcd.query = lambda query: ReadRefused(400, "no such filter")
+    looking = asyncio.ensure_future(desk.look())
+    await asyncio.sleep(1)
+    desk.vcd.entity = lambda path: EntityRead({}, ())
+    desk.vcd.query = lambda query: page_of(query, [])
+    looked = await looking
+    assert _ids(looked) == []
+    assert looked.incomplete == f"{urn(1)} could be it and is not shown any more"
+    assert looked.incomplete in looked.evidence
+
+
+@virtually
 async def test_one_that_bears_the_calls_key_is_ours_whatever_else_cannot_be_read() -> None:
     desk = _Desk("createDisk", entity=None, created_name="disk1")
     mine, other = (task(number, name="disk1", began=101) for number in (1, 2))

@@ -72,7 +72,19 @@ class Recovery:
         first = await self._patience.whole(owned, lifecycle, look_once)
         if first is None or (first.candidates and first.incomplete is None):
             return first
-        return await self._patience.again(owned, lifecycle, first, self._settle.of(dead_owner=settle), look_once)
+        pause = self._settle.of(dead_owner=settle)
+        return self._with_lost(first, await self._patience.again(owned, lifecycle, first, pause, look_once))
+
+    def _with_lost(self, first: Looked, then: Looked | None) -> Looked | None:
+        """The second look; it is not whole where it shows no more what the first one found, and nobody has claimed."""
+        if then is None or then.incomplete is not None:
+            return then
+        shown = {task.id for task in then.candidates}
+        lost = [task.id for task in first.candidates if task.id not in shown and task.id not in self._claimed]
+        if not lost:
+            return then
+        told = f"{', '.join(lost[:_MOST_NAMED])} could be it and is not shown any more"
+        return replace(then, incomplete=told, evidence=(*then.evidence, told))
 
     async def _look_once(self, owned: OwnedPartition, lifecycle: Lifecycle) -> Looked:
         operation = self._catalogue.get(lifecycle.operation or "")
