@@ -180,8 +180,12 @@ class Follower:
     async def _wait(self) -> None:
         """Until the next look: an interval, or sooner when somebody is due sooner."""
         now = self._clock.monotonic()
-        soonest = min((followed.due for followed in self._followed.values()), default=now + self._interval)
-        hurried = min((one.due for one in self._followed.values() if one.hurried), default=now + self._interval)
+        soonest = hurried = now + self._interval
+        for followed in self._followed.values():
+            if followed.due < soonest:
+                soonest = followed.due
+            if followed.hurried and followed.due < hurried:
+                hurried = followed.due
         # Looks are bundled: those that come due within a quarter of the interval share a round, unless one is hurried.
         seconds = min(max(self._quarter, min(self._interval, soonest - now)), hurried - now)
         self._more.clear()

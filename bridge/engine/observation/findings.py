@@ -120,11 +120,11 @@ class Findings:
     async def read_absent(self, result: LookResult, urn: str, at: datetime) -> None:
         """What has become of an active Task without a row."""
         order = result.order
+        await self._turn()
         async with self._free:
             known, absence = order.sighted(urn), order.absent.get(urn)
             if known is None or absence is None:
                 return
-            await self._turn()
             absence.reads += 1
             reading = await self._read(urn)
         match reading:
