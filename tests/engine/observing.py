@@ -112,3 +112,11 @@ class ObservingSite(Site):
         async with asyncio.timeout(seconds):
             while not holds():
                 await asyncio.sleep(0.5)
+
+
+async def started(site: ObservingSite, *organizations: int, **fields: Any) -> None:
+    """Observe organizations, by their numbers, and let a look pass."""
+    await site.start()
+    for number in organizations or (1,):
+        site.observe(number, **fields)
+    await site.looks()
