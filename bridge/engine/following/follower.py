@@ -182,8 +182,7 @@ class Follower:
         now = self._clock.monotonic()
         soonest = hurried = now + self._interval
         for followed in self._followed.values():
-            if followed.due < soonest:
-                soonest = followed.due
+            soonest = min(soonest, followed.due)
             if followed.hurried and followed.due < hurried:
                 hurried = followed.due
         # Looks are bundled: those that come due within a quarter of the interval share a round, unless one is hurried.
