@@ -139,6 +139,7 @@ class MqttBroker:
             await self._broker.external_connected(_Reader(connection), _Writer(connection, outgoing), _LISTENER)
         finally:
             sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
             del _GRANTS[connection.name]
 
     async def publish(self, topic: str, payload: bytes) -> None:
