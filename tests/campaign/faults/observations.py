@@ -27,39 +27,32 @@ SLOW_READ_OF_BLOCKED = {"do": "delay", "seconds": 0.4, "operation": "getBlocking
 def kill_observing(stage: Stage) -> None:
     """Processes that observe two organizations and all of them are killed with -9 in the midst of slow looks, while
     people's Tasks begin and end in VCD; late rows, cells whose clocks differ, lists that move."""
-    with stage.site(kind=ObservationSite, load=False, simulator={"settings": UNKIND}, observation=QUICK) as site:
-        assert isinstance(site, ObservationSite)
-        begin(stage, site)
-        stage.wait_more(20)
-        for _ in range(3):
-            looking = site.simulator.fault(**SLOW_LOOK)
-            site.simulator.wait_met(looking, 2)
-            site.processes[-2].kill()
-            stage.strike()
-            site.simulator.clear_faults()
-            site.start().wait_ready()
-            stage.wait_more(20)
-        end(stage, site)
+    _killed_while(stage, SLOW_LOOK, UNKIND, decided_by=0, more=20)
 
 
 @fault("kill_observing_blocked", "process")
 def kill_observing_blocked(stage: Stage) -> None:
     """Processes that observe two organizations and all of them are killed with -9 in the midst of slow readings of
     what waits for a decision, while people's operations are held, decided, or left until their time is up."""
-    with stage.site(
-        kind=ObservationSite, load=False, simulator={"settings": MOVING}, observation=QUICK
-    ) as site:  # fmt: skip
+    _killed_while(stage, SLOW_READ_OF_BLOCKED, MOVING, decided_by=2, more=40)
+
+
+def _killed_while(
+    stage: Stage, slow: Mapping[str, Any], settings: Mapping[str, Any], *, decided_by: int, more: int
+) -> None:
+    """Three times, each when two answers were slow; ``more``: what people begin after that."""
+    with stage.site(kind=ObservationSite, load=False, simulator={"settings": settings}, observation=QUICK) as site:
         assert isinstance(site, ObservationSite)
-        begin(stage, site, decided_by=2)
+        begin(stage, site, decided_by=decided_by)
         stage.wait_more(20)
         for _ in range(3):
-            looking = site.simulator.fault(**SLOW_READ_OF_BLOCKED)
+            looking = site.simulator.fault(**slow)
             site.simulator.wait_met(looking, 2)
             site.processes[-2].kill()
             stage.strike()
             site.simulator.clear_faults()
             site.start().wait_ready()
-            stage.wait_more(40)
+            stage.wait_more(more)
         end(stage, site)
 
 
