@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,12 @@ pytest_plugins = ["tests.fidelity.conformity.plugin"]
 # How quick an example is says nothing: others have the processors too. (As in hypothesis' own profile for CI.)
 settings.register_profile("beside", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("beside")
+
+
+# A shell starts what runs in its background with SIGINT ignored, which would be handed on to processes that tests
+# interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
