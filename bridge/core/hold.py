@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from bridge.catalogue.operation import HoldAction
-from bridge.core.task import Task, TaskStatus, is_final, normal_status
+from bridge.core.task import FINAL_STATUSES, Task, TaskStatus, normal_status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +38,22 @@ class Verdict(Enum):
 
 
 _GOES_ON = frozenset({TaskStatus.RUNNING, TaskStatus.POST_RUNNING, TaskStatus.SUCCESS})
+_MOVED_ON = _GOES_ON | FINAL_STATUSES
 _ENDED_AS = {HoldAction.ABORT: TaskStatus.ABORTED, HoldAction.FAIL: TaskStatus.ERROR}
+
+
+def has_moved_on(task: Task | None) -> bool:
+    """Whether a Task that was held shows by its status that it is held no more.
+
+    One that cannot be read shows nothing, and neither does an unknown status: it may be one more word for waiting, as
+    ``expectingAction`` is in VCD's contract for behaviors.
+    """
+    return task is not None and normal_status(task.status or "") in _MOVED_ON
 
 
 def is_known_over(hold: Hold) -> bool:
     """Whether more than its absence shows that it is not held any more; a cell of VCD may not know it yet."""
-    return hold.decided is not None or (hold.task is not None and _has_left(hold.task))
-
-
-def _has_left(task: Task) -> bool:
-    status = normal_status(task.status) if task.status is not None else None
-    return status is not None and (status in _GOES_ON or is_final(status))
+    return hold.decided is not None or has_moved_on(hold.task)
 
 
 def verdict(action: HoldAction, hold: Hold) -> Verdict:
@@ -61,9 +66,9 @@ def verdict(action: HoldAction, hold: Hold) -> Verdict:
     task = hold.task
     if hold.decided not in {None, action}:
         return Verdict.OTHERWISE
-    if task is None or task.status is None or not _has_left(task):
+    if task is None or not has_moved_on(task):
         return Verdict.UNCLEAR
-    status = normal_status(task.status)
+    status = normal_status(task.status or "")
     if action in _ENDED_AS:
         return Verdict.AS_WANTED if status == _ENDED_AS[action] else Verdict.OTHERWISE
     if status in _GOES_ON:

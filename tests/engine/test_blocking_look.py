@@ -210,6 +210,27 @@ async def test_what_becomes_of_its_task_is_waited_for() -> None:
 
 
 @virtually
+async def test_a_status_that_nobody_knows_tells_nothing_of_the_decision() -> None:
+    """What comes after it does; where nothing does, that nobody knows it is told in the end."""
+    site = await observed()
+    held = hold(site)
+    await site.looks()
+    decide(site, held, "running")
+    site.vcd.work[urn(1)].status = "expectingAction"
+    await site.looks()
+    assert [one["state"] for one in site.blocking()] == ["pending"]
+    site.vcd.work[urn(1)].status = "running"
+    await site.looks()
+    assert [one["state"] for one in site.blocking()] == ["pending", "resumed"]
+    other = hold(site, 2)
+    await site.looks()
+    decide(site, other, "running")
+    site.vcd.work[urn(2)].status = "expectingAction"
+    await site.looks(2 + int(ANSWER_SECONDS / INTERVAL) + 1)
+    assert [one["state"] for one in site.blocking()][2:] == ["pending", "gone"]
+
+
+@virtually
 async def test_nobody_asks_for_blocking_tasks_that_nobody_wants() -> None:
     site = ObservingSite()
     await site.start()

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from bridge.core.answers import BlockingAbsent, BlockingPage, BlockingRead, ReadRefused, TaskRead, Unavailable
 from bridge.core.blocking_task import BlockingTask
+from bridge.core.hold import has_moved_on
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.blocking import is_news
 from bridge.core.observation.rows import reference_uuid
 from bridge.core.observation.sighting import sighted_part
 from bridge.core.seen import BlockingGone, SeenBlocking
-from bridge.core.task import Task, TaskStatus, normal_status
+from bridge.core.task import Task
 from bridge.engine.observation.findings import MAX_READ_FAILURES
 from bridge.engine.observation.watched_order import WatchedOrder
 from bridge.engine.reading.unanswered import NotNow, Unreadable
@@ -144,15 +145,10 @@ class BlockingLook:
         if isinstance(task, Unavailable):
             return
         lasts = gone.lasts(is_shown=task is not None, now=self._clock.monotonic())
-        if _has_moved(task) or lasts >= self._answer:
+        if has_moved_on(task) or lasts >= self._answer:
             order.found([BlockingGone(order=order.birth, blocking_task_id=urn, task=task, at=gone.at)])
             self.wake()
 
 
 def _is_news(known: Lifecycle | None, row: BlockingTask) -> bool:
     return known is None or (known.phase is Phase.FOLLOWING and is_news(known, row))
-
-
-def _has_moved(task: Task | None) -> bool:
-    """It is not held any more: how it goes on tells what was decided."""
-    return task is not None and normal_status(task.status or "") not in (TaskStatus.QUEUED, TaskStatus.PRE_RUNNING)
