@@ -26,8 +26,11 @@ from bridge.engine.reading.references import References
 from bridge.engine.recovery.external_looks import ExternalLooks
 from bridge.engine.recovery.holds import Holds
 from bridge.engine.recovery.recovering import Recovery
+from bridge.engine.waiting import back_off
 from bridge.errors import InvariantViolation
 from bridge.ports import Clock, Observer, VcdGateway
+
+_CANCEL_BACKOFF = Backoff()
 
 
 @dataclass(slots=True)
@@ -85,7 +88,6 @@ class Runner:
         self._observer = observer
         self._reach = reach
         self._running: set[asyncio.Task[None]] = set()
-        self._cancel_backoff = Backoff()
         self.feedback: Feedback | None = None
         """Set by the engine: the journal loop and its commands need each other."""
         self.found_twice: Callable[[OwnedPartition], None] = lambda owned: None
@@ -215,7 +217,7 @@ class Runner:
             may_leave=lambda: not (owned.closed or owned.draining or self._brake.is_on),
         )
         if answer is CancelAnswer.UNAVAILABLE:
-            await self._clock.sleep(self._cancel_backoff.delay(failures, self._clock.random()).total_seconds())
+            await back_off(self._clock, _CANCEL_BACKOFF, failures)
             self._feed(owned, lifecycle, _not_sent(lifecycle, failures + 1))
             return
         self._reach("cancel_answered")

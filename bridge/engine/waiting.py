@@ -7,6 +7,9 @@ import contextlib
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from bridge.core.rules import Backoff
+from bridge.ports import Clock
+
 T = TypeVar("T")
 
 
@@ -19,6 +22,11 @@ async def until_set(event: asyncio.Event, seconds: float | None) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+async def back_off(clock: Clock, backoff: Backoff, failures: int) -> None:
+    """Before the next try of what has failed; ``failures``: so often before (0-based)."""
+    await clock.sleep(backoff.delay(failures, clock.random()).total_seconds())
 
 
 async def within(seconds: float, answer: Awaitable[T]) -> T | None:

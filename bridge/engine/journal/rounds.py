@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.deciding import next_wake
 from bridge.core.inputs import Answered, AnyInput
-from bridge.core.rules import Rules
+from bridge.core.rules import Backoff, Rules
 from bridge.engine.calling.permits import Permits, Use
 from bridge.engine.journal.effects import Effects
 from bridge.engine.journal.gathering import Gatherer
@@ -23,6 +24,11 @@ from bridge.engine.partition.round import PartitionRound
 from bridge.engine.partition.timers import Timers
 from bridge.engine.waiting import until_set
 from bridge.ports import Clock, Committed, Journal, NotCommitted, Observer
+
+_UNDONE = Backoff(base=timedelta(milliseconds=20), cap=timedelta(seconds=1), floor=timedelta(0))
+"""After a commit that did not happen, before the next one."""
+_STALLED = Backoff(base=timedelta(seconds=2), cap=timedelta(seconds=60))
+"""Of a partition whose records were not acknowledged, before it is tried again."""
 
 
 class Rounds:
@@ -158,7 +164,7 @@ class Rounds:
                 self._effects.apply(work, began)
         else:
             self._redo(works, outcome)
-            await self._clock.sleep(min(1.0, 0.02 * 2.0 ** min(self._undone, 6)))
+            await self._clock.sleep(_UNDONE.delay(self._undone, 0.0).total_seconds())
             self._undone += 1
         await self.settle()
         return True
@@ -221,5 +227,5 @@ class Rounds:
 
     def _stall(self, owned: OwnedPartition) -> None:
         """Its records were not acknowledged: it is tried again later, so that it does not hold up the others."""
-        owned.stalled_until = self._clock.monotonic() + min(60.0, 2.0 ** min(1 + owned.stalls, 6))
+        owned.stalled_until = self._clock.monotonic() + _STALLED.delay(owned.stalls, 0.0).total_seconds()
         owned.stalls += 1

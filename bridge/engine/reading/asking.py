@@ -14,6 +14,7 @@ from bridge.core.inputs import NotReferenced, ReferenceUnanswered
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Backoff
 from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.waiting import back_off
 from bridge.ports import Clock
 
 CONCURRENT = 8
@@ -21,6 +22,8 @@ CONCURRENT = 8
 
 WORTH_TELLING = 5
 """Tries without an answer after which it is told."""
+
+_BACKOFF = Backoff(cap=timedelta(seconds=30))
 
 Tell = Callable[[ReferenceUnanswered], None]
 _Answer = TypeVar("_Answer")
@@ -54,7 +57,6 @@ class Asking:
     def __init__(self, clock: Clock, longest_wait: timedelta) -> None:
         self._clock = clock
         self._longest_wait = longest_wait
-        self._backoff = Backoff(cap=timedelta(seconds=30))
         self._free = asyncio.Semaphore(CONCURRENT)
 
     def of(self, owned: OwnedPartition, lifecycle: Lifecycle, tell: Tell) -> Asked:
@@ -72,11 +74,10 @@ class Asking:
                 reading = await ask()
             if not isinstance(reading, Unavailable):
                 return reading
-            delay = self._backoff.delay(failures, self._clock.random())
-            failures += 1
-            if failures >= WORTH_TELLING:
+            if failures + 1 >= WORTH_TELLING:
                 asked.unanswered(ReferenceUnanswered(field, reading.message), self._clock.now())
-            await self._clock.sleep(delay.total_seconds())
+            await back_off(self._clock, _BACKOFF, failures)
+            failures += 1
         return None
 
     async def wait(self, length: timedelta) -> None:

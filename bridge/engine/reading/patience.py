@@ -12,10 +12,13 @@ from bridge.core.lifecycle import Lifecycle
 from bridge.core.rules import Backoff
 from bridge.engine.partition.owned_partition import OwnedPartition
 from bridge.engine.reading.unanswered import NotNow
+from bridge.engine.waiting import back_off
 from bridge.ports import Clock, Observer
 
 CONCURRENT_LOOKS = 16
 """Looks made at the same time: a restart can bring thousands, and VCD serves others too."""
+
+_BACKOFF = Backoff(cap=timedelta(seconds=30))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,6 @@ class Patience:
     def __init__(self, clock: Clock, observer: Observer) -> None:
         self._clock = clock
         self._observer = observer
-        self._backoff = Backoff(cap=timedelta(seconds=30))
         self._free = asyncio.Semaphore(CONCURRENT_LOOKS)
 
     async def whole(self, owned: OwnedPartition, lifecycle: Lifecycle, look_once: LookOnce) -> Looked | None:
@@ -78,10 +80,9 @@ class Patience:
             except NotNow as not_now:
                 if not failures:
                     self._observer.look_put_off(lifecycle, str(not_now))
-                delay = self._backoff.delay(failures, self._clock.random())
+                told = (f"VCD could not be asked {failures + 1} times before: {not_now}",)
+                await back_off(self._clock, _BACKOFF, failures)
                 failures += 1
-                told = (f"VCD could not be asked {failures} times before: {not_now}",)
-                await self._clock.sleep(delay.total_seconds())
         return None
 
     async def again(

@@ -22,6 +22,7 @@ from bridge.core.rules import Backoff
 from bridge.engine.partition.owned_partition import OwnedPartition
 from bridge.engine.reading.namespace_rows import namespace_rows
 from bridge.engine.reading.unanswered import NotNow, Unreadable
+from bridge.engine.waiting import back_off
 from bridge.ports import Clock, Observer, VcdGateway
 
 GATHER_SECONDS = 1.0
@@ -29,6 +30,7 @@ GATHER_SECONDS = 1.0
 MAX_READ_FAILURES = 8
 """A Task that cannot be read so often in a row, over some minutes, is left: others wait behind it."""
 
+_BACKOFF = Backoff()
 _MAY_FIND_IT = frozenset({Phase.INTENT, Phase.UNSURE, Phase.PARKED})
 """Phases of a lifecycle without a Task in which a Task with its mark may be its own."""
 
@@ -62,7 +64,6 @@ class Orphans:
         self._observer = observer
         self._wake = wake
         self._fail = fail
-        self._backoff = Backoff()
         self._waiting: list[OwnedPartition] = []
         self._judging: asyncio.Task[None] | None = None
 
@@ -104,9 +105,8 @@ class Orphans:
             try:
                 return await ask()
             except NotNow:
-                delay = self._backoff.delay(failures, self._clock.random())
+                await back_off(self._clock, _BACKOFF, failures)
                 failures += 1
-                await self._clock.sleep(delay.total_seconds())
         return None
 
     # --- whose they are -------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from typing import Any
 
+from bridge.core.rules import Backoff
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.ports import Clock
 from bridge.vcd.config import EventLog
@@ -17,6 +19,8 @@ from bridge.vcd.transport.transports import TransportFault
 REFUSED_DELAYS = (60.0, 300.0, 900.0)
 """Seconds between logins that VCD refuses, the last one for ever. VCD locks an account after five refusals within ten
 minutes by default, and several processes may share it; a person has to act anyway."""
+UNANSWERED = Backoff(base=timedelta(milliseconds=500), cap=timedelta(seconds=30))
+"""Between logins that are not answered."""
 
 
 class Sessions:
@@ -160,7 +164,7 @@ class Sessions:
                 self._settled.set()
                 self._note("vcd.login_refused", loud=True, detail=str(error), next_try_seconds=delay)
             except (LoginUnavailable, TransportFault) as error:
-                delay = min(30.0, 0.5 * 2.0 ** min(failures, 10)) * (1.0 - 0.5 * self._clock.random())
+                delay = UNANSWERED.delay(failures, 0.5 * self._clock.random()).total_seconds()
                 failures += 1
                 self._note("vcd.login_failed", loud=True, detail=str(error), next_try_seconds=round(delay, 2))
             await self._pause(delay)
