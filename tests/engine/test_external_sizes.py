@@ -86,6 +86,24 @@ async def test_an_orphan_of_any_size_is_taken(policy: OrphanPolicy) -> None:
         assert site.vcd.documents[orphan]["operation"].endswith(mark("CHG9"))
 
 
+@virtually
+async def test_what_adds_nothing_is_taken_though_nothing_more_would_fit() -> None:
+    """A sign of life of a task that was adopted with as much as the store takes."""
+    site = _site(orphans=OrphanPolicy.ADOPT)
+    orphan = site.vcd.seed(f"work {mark('CHG9')}")
+    site.vcd._change(orphan, details="d" * (LIMIT - 1500))
+    await site.start()
+    await asyncio.sleep(30)
+    for _ in range(5):
+        sign = site.update("CHG9")
+        await asyncio.sleep(30)
+        assert site.answers(sign) == []
+    larger = site.update("CHG9", description="more")
+    await asyncio.sleep(30)
+    assert site.answers(larger) == ["rejected -> rejected (request_too_large)"]
+    assert site.told("CHG9")[0] == "accepted running"
+
+
 _TEXTS = st.builds(lambda one, times: one * times, st.text(min_size=1, max_size=3), st.integers(0, 20_000))
 _SHOWN = st.fixed_dictionaries(
     {},

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from bridge.core.commands import Decision
 from bridge.core.control import TargetCame, unknown_external_key
 from bridge.core.coordinates import Birth
 from bridge.core.events import Reason
-from bridge.core.external import documents
 from bridge.core.external.fitting import RESERVE_BYTES
 from bridge.core.external.judging import (
     ANOTHER_KEY,
@@ -19,7 +18,6 @@ from bridge.core.external.judging import (
     judge_create,
     namespace_of,
 )
-from bridge.core.external.marks import Marker
 from bridge.core.external.opening import command_of, open_external, open_orphan, open_waiting
 from bridge.core.external_commands import DecodedExternal, ExternalCommand, ExternalVerb
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
@@ -178,24 +176,25 @@ class ExternalDesk:
     def _act(
         self, work: PartitionRound, command: ExternalCommand, birth: Birth, known: Lifecycle | Ended
     ) -> Reason | Repeat | None:
-        request = work.request(known.birth)
-        verdict = judge_change(command, known, request)
-        if verdict is None and request is not None:
-            verdict = self._no_room_for(work, request, command)
-        if verdict is None:
-            work.apply(known.birth, Commanded(command, birth, fingerprint(command)))
-        return verdict
+        verdict = judge_change(command, known, work.request(known.birth))
+        if verdict is not None or isinstance(known, Ended):
+            return verdict
+        decision = work.decided(known, Commanded(command, birth, fingerprint(command)))
+        refusal = self._no_room_for(work, decision, command)
+        if refusal is None:
+            work.adopt(decision)
+        return refusal
 
-    def _no_room_for(self, work: PartitionRound, request: StoredRequest, command: ExternalCommand) -> Reason | None:
+    def _no_room_for(self, work: PartitionRound, decision: Decision, command: ExternalCommand) -> Reason | None:
         """Why the store cannot take the document as the command changes it. An ending may use up what is reserved."""
-        marker = Marker(self._rules.group_id, work.owned.partition)
-        after = documents.changed(documents.read(request.body), command, marker)
-        reserve = 0 if command.verb is ExternalVerb.FINISH else RESERVE_BYTES
-        grown = replace(request, body=documents.write(after))
-        if not self._fits(work, grown, reserve=reserve):
+        before, after = work.request(decision.lifecycle.birth), decision.request
+        if before is None or after is None:
+            return None
+        ends = command.verb is ExternalVerb.FINISH
+        if not self._fits(work, after, reserve=0 if ends else RESERVE_BYTES):
             return _too_large()
-        growth = grown.size_bytes - request.size_bytes
-        if command.verb is ExternalVerb.FINISH or growth <= 0 or work.has_room_for(growth):
+        growth = after.size_bytes - before.size_bytes
+        if ends or growth <= 0 or work.has_room_for(growth):
             return None
         return too_much_stored(work.owned.partition.partition)
 

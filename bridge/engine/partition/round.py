@@ -131,10 +131,14 @@ class PartitionRound:
         lifecycle = self.current(birth)
         if lifecycle is None:
             return None
-        facts = self.facts_of(lifecycle.operation)
-        decision = decide(self.now, lifecycle, event, self.request(birth), facts, self.rules)
+        decision = self.decided(lifecycle, event)
         self.adopt(decision)
         return decision
+
+    def decided(self, lifecycle: Lifecycle, event: AnyInput | ControlInput) -> Decision:
+        """What one input comes to, as this round sees the lifecycle; it counts once it is adopted."""
+        facts = self.facts_of(lifecycle.operation)
+        return decide(self.now, lifecycle, event, self.request(lifecycle.birth), facts, self.rules)
 
     def grant(self, birth: Birth) -> None:
         """Lane and permit are free: decide the start."""
