@@ -74,10 +74,8 @@ class Ports:
     store: Store
     control: ControlTopic
     requests: RequestCodec
-    external: ExternalCodec | None = None
-    """None: external tasks are off."""
-    observations: ObservationCodec | None = None
-    """None: observation is off."""
+    external: ExternalCodec
+    observations: ObservationCodec
     events: EventCodec
     store_codec: StoreCodec
     gateway: VcdGateway
@@ -134,14 +132,7 @@ def assemble(
         reach=reach,
     )
     schemas = SchemaWaits(ports.clock, ports.requests.refresh, ports.observer, patience=policies.schema_patience)
-    desks: dict[str, Desk[Any]] = {
-        topic: ActionDesk(stream, ports.requests, catalogue, context, writer)
-        for stream, topic in policies.names.requested.items()
-    }
-    rules, topic = policies.rules.external, policies.names.external_tasks
-    if rules is not None and topic is not None and ports.external is not None:
-        desks[topic] = ExternalDesk(ports.external, rules, lambda: ports.gateway.is_provider, writer)
-    _add_observations(desks, ports, policies)
+    desks = _desks(ports, policies, catalogue, context, writer)
     starts, timers = Starts(), Timers()
     gatherer = Gatherer(
         clock=ports.clock,
@@ -207,7 +198,7 @@ def assemble(
             hints=_hints(ports, follower, lookout),
             lookout=lookout,
             watch=external.watch if external is not None else None,
-            orphans=_orphans(ports, rules, rounds),
+            orphans=_orphans(ports, policies.rules.external, rounds),
             external_topic=policies.names.external_tasks,
             rules=policies.rules,
             observer=ports.observer,
@@ -216,6 +207,30 @@ def assemble(
             drain=policies.drain,
         )
     )
+
+
+def _desks(
+    ports: Ports,
+    policies: Policies,
+    catalogue: Catalogue,
+    context: Callable[[], AdmissionContext],
+    writer: RecordWriter,
+) -> dict[str, Desk[Any]]:
+    """One for each topic that is read."""
+    names, rules = policies.names, policies.rules
+
+    def is_provider() -> bool:
+        return ports.gateway.is_provider
+
+    desks: dict[str, Desk[Any]] = {
+        topic: ActionDesk(stream, ports.requests, catalogue, context, writer)
+        for stream, topic in names.requested.items()
+    }
+    if names.external_tasks is not None and rules.external is not None:
+        desks[names.external_tasks] = ExternalDesk(ports.external, rules.external, is_provider, writer)
+    if names.observations is not None and rules.observation is not None:
+        desks[names.observations] = ObservationDesk(ports.observations, rules.observation, is_provider)
+    return desks
 
 
 def _external_parts(
@@ -229,12 +244,6 @@ def _external_parts(
         looks=ExternalLooks(ports.clock, patience, ports.gateway, rules, settle, claims),
         references=References(asking, ports.gateway),
     )
-
-
-def _add_observations(desks: dict[str, Desk[Any]], ports: Ports, policies: Policies) -> None:
-    rules, topic = policies.rules.observation, policies.names.observations
-    if rules is not None and topic is not None and ports.observations is not None:
-        desks[topic] = ObservationDesk(ports.observations, rules, lambda: ports.gateway.is_provider)
 
 
 def _lookout(ports: Ports, policies: Policies, rounds: Rounds) -> Lookout | None:

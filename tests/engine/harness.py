@@ -159,8 +159,7 @@ class Site:
         self.started += 1
         self.vcd.clock_ahead = -self.host_ahead if self.host_ahead else self.vcd.clock_ahead
         self.process = Process(f"p{self.started}")
-        names = self.policies.names
-        self.inbox = SimInbox(self.process, self.kafka, *names.inputs)
+        self.inbox = SimInbox(self.process, self.kafka, *self.policies.names.inputs)
         ports = Ports(
             clock=VirtualClock(asyncio.get_running_loop(), Random(self.started), self.host_ahead),
             inbox=self.inbox,
@@ -168,8 +167,8 @@ class Site:
             store=SimStore(self.process, self.kafka, NAMES.group_id),
             control=SimControl(self.control, self.control_delay),
             requests=self.requests,
-            external=AvroExternalCodec() if names.external_tasks is not None else None,
-            observations=AvroObservationCodec() if names.observations is not None else None,
+            external=AvroExternalCodec(),
+            observations=AvroObservationCodec(),
             events=AvroEventCodec("test"),
             store_codec=AvroStoreCodec(),
             gateway=self.vcd,
