@@ -7,11 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from bridge.assembly import Policies
 from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle
+from bridge.core.observation_parts import OrderPart, SightedPart
 from bridge.core.observation_rules import ObservationRules
 from bridge.core.rules import Rules
 from bridge.engine.observation.lookout import Lookout
@@ -20,6 +21,7 @@ from bridge.engine.partition.owned_partition import OwnedPartition
 from tests.engine.harness import NAMES, Document, Site, in_short
 from tests.engine.observed_vcd import ObservedVcd
 from tests.engine.scripted_vcd import urn
+from tests.simulation.loop import EPOCH
 from tests.support.decoding import decoded
 
 ORDERS, OBSERVED, BLOCKING = "observations", "observed-tasks", "blocking-tasks"
@@ -120,3 +122,12 @@ async def started(site: ObservingSite, *organizations: int, **fields: Any) -> No
     for number in organizations or (1,):
         site.observe(number, **fields)
     await site.looks()
+
+
+def since(seconds: float) -> str:
+    """RFC 3339 of VCD's second after the epoch of the tests."""
+    return (EPOCH + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def is_order(part: OrderPart | SightedPart | None) -> TypeGuard[OrderPart]:
+    return isinstance(part, OrderPart)
