@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -10,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bridge.core.freeze import Freeze
+from tests.simulation.cluster.hanging import CALLS, Hang
 from tests.simulation.host import Running
 from tests.simulation.plan import Trouble
 from tests.simulation.vcd import end_by_others, hide
@@ -21,11 +23,18 @@ _STEPS_TO_LIVE = 400
 _PAUSES = (0.3, 3.0, 8.0, 20.0)
 _LONGEST_VCD_OUTAGE_SECONDS = 240.0
 _LONGEST_FREEZE_SECONDS = 60.0
+_LONGEST_HANG_SECONDS = 130.0
+"""Longer than anybody watches a call that hangs."""
+_HANGS_WITHIN_SECONDS = 30.0
 
 
 def longest_hold_up(trouble: Trouble) -> float:
-    """Seconds that something which has to reach VCD may wait for outages and freezes to end."""
-    return trouble.vcd_outages * _LONGEST_VCD_OUTAGE_SECONDS + trouble.freezes * _LONGEST_FREEZE_SECONDS
+    """Seconds that something which has to reach VCD may wait for outages, freezes and hanging clients to end."""
+    return (
+        trouble.vcd_outages * _LONGEST_VCD_OUTAGE_SECONDS
+        + trouble.freezes * _LONGEST_FREEZE_SECONDS
+        + trouble.hung_calls * _LONGEST_HANG_SECONDS
+    )
 
 
 @dataclass(slots=True)
@@ -115,6 +124,23 @@ class Chaos:
         await asyncio.sleep(self.random.uniform(1, 30))
         self.note(f"{joined.name} is stopped in order")
         joined.stop.set()
+
+    async def _hung_calls(self) -> None:
+        """Nobody but the process itself can notice it: it hears its coordinator, and is heard."""
+        victim, hangs = self._one(), self.world.kafka.hangs.fated
+        if victim is None or victim.process in hangs:
+            return
+        hang = Hang(call=self.random.choice(CALLS), carried_out=self.random.random() < 0.5)
+        died = asyncio.Event()
+        victim.process.on_death(died.set)
+        hangs[victim.process] = hang
+        await asyncio.sleep(self.random.uniform(1, _HANGS_WITHIN_SECONDS))
+        hangs.pop(victim.process)
+        if hang.since is not None:
+            self.happened.append((hang.since, f"{hang.call} of {victim.name}'s Kafka client hangs"))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(died.wait(), _LONGEST_HANG_SECONDS)
+                await self.world.start()
 
     async def _clock_jumps(self) -> None:
         victim = self._one()

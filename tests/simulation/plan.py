@@ -49,6 +49,8 @@ class Trouble:
     """Between two runs of all processes somebody moves the group's offsets."""
     store_losses: int = 0
     """A changelog loses all of its records under its owner."""
+    hung_calls: int = 0
+    """Calls of a process's Kafka client that never return."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,8 @@ class Plan:
             self, protocol=random.choice(["range", "roundrobin"]) if eager else self.protocol, trouble=trouble
         )
         plan = replace(plan, decisions=0.6 if Random(f"decisions {self.seed}").random() < DECIDED else 0.0)
+        hung_calls = int(Random(f"hanging {self.seed}").random() < HANGING)
+        plan = replace(plan, trouble=replace(trouble, hung_calls=hung_calls))
         plan = replace(plan, bus=Random(f"listening {self.seed}").random() < LISTENING)
         plan = plan._with_dedupe_window(random.uniform(70, 100)) if random.random() < 0.08 else plan
         return plan._with_observations(random) if random.random() < OBSERVED else plan
@@ -165,7 +169,7 @@ class Plan:
 
     def _with_dedupe_window(self, seconds: float) -> Plan:
         """Much shorter than a day, and yet longer than any call is in doubt: whose Task it was is forgotten with it."""
-        trouble = replace(self.trouble, vcd_outages=0, silences=0, clock_jumps=0)
+        trouble = replace(self.trouble, vcd_outages=0, silences=0, clock_jumps=0, hung_calls=0)
         return replace(self, dedupe_seconds=seconds, storm_seconds=180.0, skew_seconds=0.0, trouble=trouble)
 
 
@@ -173,6 +177,8 @@ OBSERVED = 0.1
 """How likely it is that organizations are observed."""
 LISTENING = 0.25
 """How likely it is that the message bus is listened to."""
+HANGING = 0.15
+"""How likely it is that a call of a Kafka client never returns."""
 DECIDED = 0.12
 """How likely it is that most requests decide about what is held."""
 RARE = {

@@ -79,7 +79,9 @@ def test_what_is_rare_takes_part() -> None:
     runs = [_run(seed) for seed in range(SEEDS)]
     upsets = [run.world.upsets for run in runs]
     happened = {kind for run in runs for kind, count in asdict(run.world.plan.trouble).items() if count}
-    assert happened >= set(RARE)
+    assert happened >= {*RARE, "hung_calls"}
+    hanging = {what.split()[0] for run in runs for _, what in run.world.chaos.happened if what.endswith("hangs")}
+    assert hanging >= {"consume", "flush", "send_offsets_to_transaction", "commit_transaction", "init_transactions"}
     assert any(any(map(Joined(run.evidence).was_never_read, run.evidence.inputs)) for run in runs if run.evidence)
     refusals = [stop.why for run in runs for one in run.world.started for stop in one.witness.stops]
     assert any(upset.refused for upset in upsets)
@@ -126,7 +128,8 @@ def test_observations_take_part() -> None:
 def test_the_message_bus_takes_part() -> None:
     buses = [run.world.vcd.bus for run in map(_run, range(SEEDS)) if run.world.vcd.bus is not None]
     assert 0.15 * SEEDS < len(buses) < 0.35 * SEEDS
-    assert all(bus.heard > 10 for bus in buses)
+    assert all(bus.heard > 0 for bus in buses)
+    assert sum(bus.heard > 10 for bus in buses) > 0.9 * len(buses)
 
 
 def _starter(run: Run, event: Event) -> str | None:

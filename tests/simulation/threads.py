@@ -35,6 +35,8 @@ class Thread:
         self._over = False
         self._nap: asyncio.Future[None] | None = None
         self._naps = _FIRST_NAP
+        self.watchdog: Any = None
+        """Who is told of a call that hangs."""
         _threads[self._greenlet] = self
 
     def start(self) -> None:

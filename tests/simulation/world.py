@@ -312,7 +312,10 @@ def play(plan: Plan) -> Run:
 
     async def main() -> Evidence:
         worlds.append(World(plan))
-        return await worlds[0].play()
+        try:
+            return await worlds[0].play()
+        finally:
+            worlds[0].kafka.hangs.end()
 
     with simulated_clients(Random(f"clients {plan.seed}")), mock.patch.object(listing, "PIECE", plan.piece):
         try:

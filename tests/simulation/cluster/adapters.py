@@ -19,25 +19,10 @@ from bridge.ports import TopicNames
 from tests.simulation.cluster.admin import SimConnection
 from tests.simulation.cluster.broker import SimKafka
 from tests.simulation.cluster.consumer import Consumer
+from tests.simulation.cluster.hanging import Watchdog
 from tests.simulation.cluster.producer import Producer
 from tests.simulation.process import Process
 from tests.simulation.threads import Threading, Time, end_all
-
-
-class Unwatched:
-    """``Watchdog``: no call of the simulated clients hangs for good."""
-
-    def __init__(self, name: str, *, bound_seconds: float, on_hung: Callable[[str], None]) -> None:
-        pass
-
-    def begin(self, doing: str) -> None:
-        pass
-
-    def rest(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +38,8 @@ class _Names:
 def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
     clients = {"Consumer": Consumer, "Producer": Producer}
     return {
-        "worker": {"threading": Threading, "Watchdog": Unwatched},
-        "polling": {"threading": Threading, "time": Time, "Watchdog": Unwatched, "Consumer": Consumer},
+        "worker": {"threading": Threading, "Watchdog": Watchdog},
+        "polling": {"threading": Threading, "time": Time, "Watchdog": Watchdog, "Consumer": Consumer},
         "rebalancing": {"time": Time, "Consumer": Consumer},
         "consumer_errors": {"time": Time},
         "transaction": {"time": Time, "Producer": Producer},
@@ -64,7 +49,7 @@ def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
         "letting_go": {"threading": Threading},
         "fencing": {"time": Time, **clients},
         "restoring": {
-            "threading": Threading, "time": Time, "Watchdog": Unwatched,
+            "threading": Threading, "time": Time, "Watchdog": Watchdog,
             "Consumer": Consumer, "Connection": SimConnection,
         },
         "consumer": {"Connection": SimConnection},
@@ -114,12 +99,17 @@ def adapters(
     def trouble(where: str, message: str) -> None:
         troubles.append((where, message))
 
+    def hung(message: str) -> None:
+        trouble("kafka", message)
+        process.kill()
+
     def make() -> KafkaSide:
-        inbox = KafkaInbox(config, names.inputs, trouble=trouble)
-        journal = TransactionalJournal(config, inbox, names, reach=reach, trouble=trouble)
+        inbox = KafkaInbox(config, names.inputs, trouble=trouble, on_hung=hung)
+        journal = TransactionalJournal(config, inbox, names, reach=reach, trouble=trouble, on_hung=hung)
         store = KafkaStore(
-            config, inbox.membership, names, writer_id=journal.transactional_id, trouble=trouble, reach=reach
-        )
+            config, inbox.membership, names, writer_id=journal.transactional_id, trouble=trouble, on_hung=hung,
+            reach=reach,
+        )  # fmt: skip
         return KafkaSide(inbox, journal, store, troubles)
 
     process.on_death(lambda: kafka.silence(process))

@@ -17,6 +17,7 @@ from bridge.ports import OutRecord
 from tests.simulation.cluster.classic import ClassicGroup
 from tests.simulation.cluster.errors import Refused
 from tests.simulation.cluster.group import Addressee, Group, NoGroup
+from tests.simulation.cluster.hanging import Hangs
 from tests.simulation.cluster.log import Entry, PartitionLog
 from tests.simulation.cluster.modern import ModernGroup
 from tests.simulation.cluster.transactions import Transactions
@@ -100,6 +101,7 @@ class SimKafka:
     """What becomes of the next requests, by part; what comes after is drawn."""
     held: list[Callable[[], None]] = field(default_factory=list)
     """Requests that wait somewhere on their way."""
+    hangs: Hangs = field(default_factory=Hangs)
     _up_at: dict[str, float] = field(default_factory=dict)
     _reachable_at: dict[tuple[Process, str], float] = field(default_factory=dict)
 

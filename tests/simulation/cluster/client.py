@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError
 
 from tests.simulation.cluster.broker import Fate, SimKafka
 from tests.simulation.process import PROCESS, Journey, NoAnswer, carried_out, in_world
+from tests.simulation.threads import block
 
 Result = TypeVar("Result")
 Settings = Mapping[str, Any]
@@ -39,6 +40,23 @@ class Client:
         self._logger = logger
         self._troubles: list[KafkaError] = []
         self._socket_seconds = float(settings.get("socket.timeout.ms", 60_000)) / 1000
+
+    def wait(self, call: str, answer: Coroutine[Any, Any, Result]) -> Result:
+        """In a thread: the library's ``call`` returns when ``answer`` is there, or hangs, before it or instead."""
+        hangs = self.cluster.hangs
+        hang = hangs.strikes(self.process, call, self.cluster.now())
+        if hang is not None and not hang.carried_out:
+            answer.close()
+            hangs.hang()
+        result = block(answer)
+        if hang is not None:
+            hangs.hang()
+        return result
+
+    def may_hang(self, call: str) -> None:
+        """The same for a call that waits for nobody."""
+        if self.cluster.hangs.strikes(self.process, call, self.cluster.now()) is not None:
+            self.cluster.hangs.hang()
 
     async def ask(self, part: str, act: Callable[[], Result], patience: float) -> Result:
         """A request, sent again until it is answered. Raises NoAnswer after ``patience`` seconds, or what ``act`` does.

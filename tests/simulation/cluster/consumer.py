@@ -18,7 +18,7 @@ from tests.simulation.cluster.client import Client, Settings
 from tests.simulation.cluster.log import Entry, PartitionLog
 from tests.simulation.cluster.membership import Change, ClassicMember, GroupMember, Kind, ModernMember
 from tests.simulation.process import NoAnswer
-from tests.simulation.threads import Thread, block, current
+from tests.simulation.threads import Thread, current
 
 Callback = Callable[["Consumer", list[ClientPartition]], None]
 
@@ -97,6 +97,7 @@ class Consumer(Client):
         self.wake()
 
     def close(self) -> None:
+        self.may_hang("close")
         self._drop(list(self._fetches))
         if self._member is not None:
             self._member.leave()
@@ -170,6 +171,7 @@ class Consumer(Client):
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
         """Serves changes of the assignment, and returns what has come; waits when nothing has."""
+        self.may_hang("consume")
         self._thread = current()
         deadline = None if timeout < 0 else self.cluster.now() + timeout
         while True:
@@ -242,7 +244,7 @@ class Consumer(Client):
     # --- questions ----------------------------------------------------------------------------------------------------
 
     def committed(self, partitions: Sequence[ClientPartition], timeout: float = -1) -> list[ClientPartition]:
-        return block(self._committed(partitions, timeout if timeout >= 0 else 3600.0))
+        return self.wait("committed", self._committed(partitions, timeout if timeout >= 0 else 3600.0))
 
     async def _committed(self, partitions: Sequence[ClientPartition], seconds: float) -> list[ClientPartition]:
         """Offsets that are pending are waited for; a former value is never shown meanwhile."""

@@ -21,7 +21,6 @@ from tests.simulation.cluster.client import Client, Settings
 from tests.simulation.cluster.errors import Refused
 from tests.simulation.cluster.log import PartitionLog
 from tests.simulation.process import NoAnswer
-from tests.simulation.threads import block
 
 Report = Callable[[KafkaError | None, Message], None]
 
@@ -72,7 +71,7 @@ class Producer(Client):
     # --- the library's calls ------------------------------------------------------------------------------------------
 
     def init_transactions(self, timeout: float = -1) -> None:
-        block(self._init(_seconds(timeout)))
+        self.wait("init_transactions", self._init(_seconds(timeout)))
 
     def begin_transaction(self) -> None:
         self._expect(_State.READY, "begin_transaction")
@@ -113,7 +112,7 @@ class Producer(Client):
         return len(reports)
 
     def flush(self, timeout: float = -1) -> int:
-        block(self._flush(_seconds(timeout)))
+        self.wait("flush", self._flush(_seconds(timeout)))
         self.poll(0)
         return len(self._queue)
 
@@ -121,17 +120,18 @@ class Producer(Client):
         self, positions: Sequence[ClientPartition], group_metadata: object, timeout: float = -1
     ) -> None:
         self._expect(_State.OPEN, "send_offsets_to_transaction")
-        block(self._send_offsets(positions, group_metadata, _PATIENCE_FACTOR * _seconds(timeout)))
+        sending = self._send_offsets(positions, group_metadata, _PATIENCE_FACTOR * _seconds(timeout))
+        self.wait("send_offsets_to_transaction", sending)
 
     def commit_transaction(self, timeout: float = -1) -> None:
         if self._state is not _State.COMMITTING:
             self._expect(_State.OPEN, "commit_transaction")
-        block(self._commit(_seconds(timeout)))
+        self.wait("commit_transaction", self._commit(_seconds(timeout)))
 
     def abort_transaction(self, timeout: float = -1) -> None:
         if self._state not in {_State.MUST_ABORT, _State.ABORTING}:
             self._expect(_State.OPEN, "abort_transaction")
-        block(self._abort(_seconds(timeout)))
+        self.wait("abort_transaction", self._abort(_seconds(timeout)))
 
     # --- what they do -------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ from bridge.kafka import journal
 from bridge.kafka.consumer import KafkaInbox
 from bridge.kafka.restoring import Log
 from bridge.kafka.transaction import TransactionalWriter, Work
-from tests.simulation.mutants.plans import cut_off, slow_markers, stormy, undecided
+from bridge.kafka.worker import Worker
+from tests.simulation.mutants.plans import cut_off, hanging, slow_markers, stormy, undecided
 from tests.simulation.mutants.table import mutant
 from tests.simulation.process import PROCESS
 
@@ -25,6 +26,12 @@ def offsets_left_out(patch: pytest.MonkeyPatch) -> None:
         self._produce_all(producer, work.entries, failures)
 
     patch.setattr(TransactionalWriter, "_write", without)
+
+
+@mutant("I1", hanging)
+def hung_call_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    """A client's call that never returns is waited for: its process keeps its partitions and does nothing for them."""
+    patch.setattr(Worker, "_hung", lambda self, message: None)
 
 
 def _outcome(patch: pytest.MonkeyPatch, happened: bool) -> None:

@@ -64,6 +64,12 @@ def undecided(seed: int) -> Plan:
     )  # fmt: skip
 
 
+def hanging(seed: int) -> Plan:
+    """Kafka clients that do not return from a call, and nothing else."""
+    trouble = replace(_QUIET, hung_calls=3)
+    return replace(requests(seed), crashes=0, trouble=trouble)
+
+
 def unsettled(seed: int) -> Plan:
     """Partitions that move all the time, and calls that take long to leave."""
     trouble = Trouble(pauses=5, restarts=3, joins=6, kafka_outages=0, vcd_outages=0, lost_sessions=0, strangers=0)
