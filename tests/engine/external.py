@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -92,3 +93,12 @@ class ExternalSite(Site):
     def noted_of(self, name: str) -> list[tuple[Any, ...]]:
         """What the observer was told under this name."""
         return [fact.values for fact in self.noted.facts if fact.name == name]
+
+
+async def running(site: ExternalSite, *keys: str, **fields: Any) -> None:
+    """Started, with a Task that VCD shows for each key."""
+    await site.start()
+    for key in keys or ("CHG1",):
+        site.create(key, **fields)
+    await asyncio.sleep(5)
+    assert {tuple(site.told(key)) for key in keys or ("CHG1",)} == {("accepted running",)}
