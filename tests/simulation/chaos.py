@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _STEPS_TO_LIVE = 400
 _PAUSES = (0.3, 3.0, 8.0, 20.0)
+_KAFKA_OUTAGES = (0.5, 4.0, 12.0)
+_RESTARTS_OF_KAFKA = (2.0, 8.0, 20.0)
+_LONGEST_OF_KAFKA = 1.5
+"""Times as long as these, at most."""
 _LONGEST_VCD_OUTAGE_SECONDS = 240.0
 _LONGEST_FREEZE_SECONDS = 60.0
 _LONGEST_HANG_SECONDS = 130.0
@@ -35,6 +39,12 @@ def longest_hold_up(trouble: Trouble) -> float:
         + trouble.freezes * _LONGEST_FREEZE_SECONDS
         + trouble.hung_calls * _LONGEST_HANG_SECONDS
     )
+
+
+def longest_unwritten(trouble: Trouble) -> float:
+    """Seconds that something which was decided may wait until Kafka takes it."""
+    outages = trouble.kafka_outages * max(_KAFKA_OUTAGES) + trouble.all_brokers_away * max(_RESTARTS_OF_KAFKA)
+    return outages * _LONGEST_OF_KAFKA
 
 
 @dataclass(slots=True)
@@ -154,12 +164,12 @@ class Chaos:
 
     async def _kafka_outages(self) -> None:
         part = self.random.choice(["logs", "transactions", "groups"])
-        seconds = self.random.choice([0.5, 4.0, 12.0]) * self.random.uniform(0.5, 1.5)
+        seconds = self.random.choice(_KAFKA_OUTAGES) * self.random.uniform(0.5, _LONGEST_OF_KAFKA)
         self.note(f"Kafka's {part} are away for {seconds:.1f} s")
         self.world.kafka.outage(part, seconds)
 
     async def _all_brokers_away(self) -> None:
-        seconds = self.random.choice([2.0, 8.0, 20.0]) * self.random.uniform(0.5, 1.5)
+        seconds = self.random.choice(_RESTARTS_OF_KAFKA) * self.random.uniform(0.5, _LONGEST_OF_KAFKA)
         self.note(f"all of Kafka is restarted, for {seconds:.1f} s")
         self.world.kafka.restart(seconds)
 

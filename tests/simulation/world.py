@@ -15,7 +15,7 @@ from bridge.errors import ProcessMustEnd, TemporaryError
 from bridge.ports import TopicNames
 from tests.simulation import host
 from tests.simulation.bus import SimBus
-from tests.simulation.chaos import Chaos, longest_hold_up
+from tests.simulation.chaos import Chaos, longest_hold_up, longest_unwritten
 from tests.simulation.cluster.adapters import simulated_clients
 from tests.simulation.cluster.broker import Faults, SimKafka, Timing
 from tests.simulation.control import SimControlTopic
@@ -264,6 +264,7 @@ class World:
             parked_lane_release_seconds=host.PARKED_LANE_RELEASE_SECONDS,
             repeat_within_seconds=Rules().repeat_within.total_seconds(),
             dedupe_seconds=plan.dedupe_seconds,
+            dedupe_slack_seconds=10.0 + longest_unwritten(plan.trouble),
             removed=self.upsets.removed,
             moved=self.upsets.moved,
             refused=self.upsets.refused,
