@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,7 +17,7 @@ from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection
 from bridge.kafka.letting_go import let_go
 from tests.contracts.facade import PATIENCE_SECONDS, Client, Kafka, Lost, Network
-from tests.support.kafka import KafkaNode, create_topics
+from tests.support.kafka import KafkaNode, committed_offset, create_topics, unique
 from tests.support.proxy import END_TXN, Fate, KafkaProxy
 
 Result = TypeVar("Result")
@@ -40,6 +41,7 @@ class RealKafka(Kafka):
         self._node = node
         self.bootstrap = node.bootstrap
         self._clients: list[Client] = []
+        _have_group_coordinators(node.bootstrap)
 
     def close(self) -> None:
         while self._clients:
@@ -86,6 +88,23 @@ class RealKafka(Kafka):
             yield network
         finally:
             network.close()
+
+
+@functools.cache
+def _have_group_coordinators(bootstrap: str) -> None:
+    """Of all groups: their topic is made when the first one is asked for.
+
+    Until it is there, ``send_offsets_to_transaction`` may not return at all: told three times in a row that there is no
+    coordinator, which takes 15 ms at this back-off, librdkafka asks again only when a connection comes or goes.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            committed_offset(bootstrap, unique("contract"), unique("contract"))
+        except KafkaException:
+            assert time.monotonic() < deadline, "the cluster has no group coordinator"
+        else:
+            return
 
 
 class _Proxied(Network):

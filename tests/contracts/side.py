@@ -18,7 +18,7 @@ from tests.simulation.threads import to_thread
 
 __all__ = [
     "PATIENCE_SECONDS", "Client", "Kafka", "Lost", "Member", "Refusal", "contract", "contract_of_groups",
-    "contract_of_protocols", "simulated_contract",
+    "contract_of_protocols",
 ]  # fmt: skip
 
 
@@ -43,22 +43,6 @@ def contract(scenario: Callable[[Kafka], None]) -> Callable[..., None]:
         else:
             with contextlib.closing(RealKafka(request.getfixturevalue("kafka"))) as kafka:
                 scenario(kafka)
-
-    test.__name__, test.__doc__ = scenario.__name__, scenario.__doc__
-    return test
-
-
-def simulated_contract(scenario: Callable[[Kafka], None]) -> Callable[..., None]:
-    """The scenario as a test against the simulated one alone, for what real clients cannot be made to do in a test.
-
-    Commits that are lost on their way take a proxy: behind one the real client's
-    ``send_offsets_to_transaction`` was seen not to return at all, before anything had been lost, and why is not known
-    (the bridge's watchdog ends a process in which a call hangs). What real brokers do was tried by hand; that the
-    simulated ones do the same is said here and not proven against them.
-    """
-
-    def test() -> None:
-        _play_simulated(scenario)
 
     test.__name__, test.__doc__ = scenario.__name__, scenario.__doc__
     return test

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -11,12 +11,14 @@ from confluent_kafka import KafkaError
 from confluent_kafka import TopicPartition as ClientPartition
 
 from tests.contracts.facade import Network
-from tests.contracts.side import PATIENCE_SECONDS, Client, Kafka, Lost, Refusal, contract, simulated_contract
+from tests.contracts.side import PATIENCE_SECONDS, Client, Kafka, Lost, Refusal, contract
 
 FENCED = Refusal(KafkaError._FENCED, "F")
 LATE = Refusal(KafkaError.INVALID_TXN_STATE, "F")
 TORN = Refusal(KafkaError.INVALID_TXN_STATE, "A")
 CONFLICT = Refusal(KafkaError._CONFLICT, "R")
+TIMED_OUT = Refusal(KafkaError._TIMED_OUT, "R")
+OUT_OF_ORDER = Refusal(KafkaError._STATE, "")
 
 
 @contract
@@ -122,10 +124,13 @@ def test_a_transaction_that_timed_out_looks_as_if_it_were_fenced(kafka: Kafka) -
 
 @contract
 def test_calls_out_of_order_are_refused(kafka: Kafka) -> None:
-    producer = kafka.producer(kafka.name())
-    assert Refusal.of(lambda: producer.commit_transaction(1)) == Refusal(KafkaError._STATE, "")
+    producer = kafka.producer(kafka.name(), init=False)
+    assert Refusal.of(producer.begin_transaction) == OUT_OF_ORDER
+    producer.init_transactions(PATIENCE_SECONDS)
+    assert Refusal.of(lambda: producer.init_transactions(1)) == OUT_OF_ORDER
+    assert Refusal.of(lambda: producer.commit_transaction(1)) == OUT_OF_ORDER
     producer.begin_transaction()
-    assert Refusal.of(producer.begin_transaction) == Refusal(KafkaError._STATE, "")
+    assert Refusal.of(producer.begin_transaction) == OUT_OF_ORDER
     producer.commit_transaction(PATIENCE_SECONDS)
     producer.begin_transaction()
     producer.abort_transaction(PATIENCE_SECONDS)
@@ -207,15 +212,14 @@ def test_an_end_that_comes_late_does_nothing_to_the_next_producer_of_its_id(kafk
     assert kafka.read(topic)[0] == [b"1"]
 
 
-@simulated_contract
+@contract
 def test_after_a_lost_commit_request_only_the_commit_can_be_asked_for_again(kafka: Kafka) -> None:
     """Until then the offsets are in doubt: nobody is told the former ones."""
     topic, group = kafka.topic(), kafka.name()
     with kafka.network() as network:
         producer = kafka.producer(kafka.name(), network=network)
         _lose_the_commit(kafka, network, producer, topic, group, Lost.REQUEST)
-        assert Refusal.of(producer.begin_transaction) == CONFLICT
-        assert Refusal.of(lambda: producer.abort_transaction(0.2)) == CONFLICT
+        _expect_conflicts(producer, producer.abort_transaction)
         in_doubt = Refusal.of(lambda: kafka.committed(group, topic, seconds=0.3))
         assert in_doubt == Refusal(KafkaError._TIMED_OUT, "")
         network.heal()
@@ -225,15 +229,14 @@ def test_after_a_lost_commit_request_only_the_commit_can_be_asked_for_again(kafk
         assert kafka.read(topic)[0] == [b"1", b"2"]
 
 
-@simulated_contract
+@contract
 def test_after_a_lost_commit_answer_only_the_commit_can_be_asked_for_again(kafka: Kafka) -> None:
     """The tag says already that it has happened."""
     topic, group = kafka.topic(), kafka.name()
     with kafka.network() as network:
         producer = kafka.producer(kafka.name(), network=network)
         _lose_the_commit(kafka, network, producer, topic, group, Lost.ANSWER)
-        assert Refusal.of(producer.begin_transaction) == CONFLICT
-        assert Refusal.of(lambda: producer.abort_transaction(0.2)) == CONFLICT
+        _expect_conflicts(producer, producer.abort_transaction)
         assert kafka.committed(group, topic) == (5, "tag:2")
         network.heal()
         producer.commit_transaction(PATIENCE_SECONDS)
@@ -242,12 +245,29 @@ def test_after_a_lost_commit_answer_only_the_commit_can_be_asked_for_again(kafka
         assert kafka.read(topic)[0] == [b"1", b"2"]
 
 
-@simulated_contract
+@contract
+def test_after_a_lost_abort_only_the_abort_can_be_asked_for_again(kafka: Kafka) -> None:
+    topic = kafka.topic()
+    with kafka.network() as network:
+        producer = kafka.producer(kafka.name(), network=network)
+        _write(producer, topic, b"undone")
+        network.lose_end(Lost.REQUEST)
+        assert Refusal.of(partial(producer.abort_transaction, 0.3)) == TIMED_OUT
+        _expect_conflicts(producer, producer.commit_transaction)
+        network.heal()
+        producer.abort_transaction(PATIENCE_SECONDS)
+        _write(producer, topic, b"1")
+        producer.commit_transaction(PATIENCE_SECONDS)
+        kafka.until_stable(topic)
+        assert kafka.read(topic)[0] == [b"1"]
+
+
+@contract
 def test_who_takes_the_id_after_a_lost_commit_request_sees_the_former_tag(kafka: Kafka) -> None:
     _taken_over(kafka, Lost.REQUEST, "tag:1", [b"1"])
 
 
-@simulated_contract
+@contract
 def test_who_takes_the_id_after_a_lost_commit_answer_sees_its_tag(kafka: Kafka) -> None:
     _taken_over(kafka, Lost.ANSWER, "tag:2", [b"1", b"2"])
 
@@ -274,7 +294,14 @@ def _lose_the_commit(kafka: Kafka, network: Network, producer: Client, topic: st
             producer.commit_transaction(PATIENCE_SECONDS)
             kafka.until_stable(topic)
     network.lose_end(lost)
-    assert Refusal.of(partial(producer.commit_transaction, 0.3)) == Refusal(KafkaError._TIMED_OUT, "R")
+    assert Refusal.of(partial(producer.commit_transaction, 0.3)) == TIMED_OUT
+
+
+def _expect_conflicts(producer: Client, other_end: Callable[[float], None]) -> None:
+    """Whatever is asked for but the same end again."""
+    assert Refusal.of(producer.begin_transaction) == CONFLICT
+    assert Refusal.of(partial(producer.init_transactions, 0.2)) == CONFLICT
+    assert Refusal.of(partial(other_end, 0.2)) == CONFLICT
 
 
 def _write(producer: confluent_kafka.Producer, topic: str, *values: bytes) -> None:

@@ -71,6 +71,7 @@ class Producer(Client):
     # --- the library's calls ------------------------------------------------------------------------------------------
 
     def init_transactions(self, timeout: float = -1) -> None:
+        self._expect(_State.NEW, "init_transactions")
         self.wait("init_transactions", self._init(_seconds(timeout)))
 
     def begin_transaction(self) -> None:
