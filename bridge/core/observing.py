@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.core.answers import TaskRecord
 from bridge.core.commands import Follow, SendCancel
 from bridge.core.events import Change, Outcome
 from bridge.core.lifecycle import Lifecycle, Phase
@@ -42,10 +43,15 @@ def observed(story: Story, task: Task, rules: Rules) -> None:
         return  # a late reading of a Task that an operator's word has replaced
     if task.is_final:
         finish(story, task)
-        return
+    else:
+        tell_news(story, task, rules)
+
+
+def tell_news(story: Story, task: Task, rules: Rules) -> None:
+    """A reading that shows the Task as active: told where it is news; one that is older than what is told is noted."""
     if is_regression(story.lifecycle, task):
         story.notes.append("status_regression")
-    elif _is_news(story.lifecycle, task, rules):
+    elif is_news(story.lifecycle, task, rules):
         story.tell(Change.CHANGED, task=task)
         story.told_task(task)
 
@@ -56,16 +62,14 @@ def is_regression(lifecycle: Lifecycle, task: Task) -> bool:
     return known is not None and known < lifecycle.rank
 
 
-def worth_telling(
-    lifecycle: Lifecycle, status: str | None, progress: int | None, *, cancel_requested: bool | None, rules: Rules
-) -> bool:
-    """Whether a reading holds a change that is an event; ``cancel_requested`` None: the reading does not show it.
+def is_news(lifecycle: Lifecycle, shown: Task | TaskRecord, rules: Rules) -> bool:
+    """Whether a reading, or a row, holds a change that is an event.
 
-    Nobody takes a requested cancel back: a reading without it is older than what is told.
+    Nobody takes a requested cancel back: a reading without it is older than what is told. Rows never show it.
     """
-    if status is None:
+    if shown.status is None:
         return False
-    spelled = normal_status(status)
+    spelled = normal_status(shown.status)
     known = rank(spelled)
     if known is None:
         news = spelled not in lifecycle.unknown_told
@@ -74,12 +78,8 @@ def worth_telling(
     else:
         # The same rank again is news after an unknown status: readers would go on seeing that one.
         news = known > lifecycle.rank or is_final(spelled) or spelled != lifecycle.status
-    flagged = bool(cancel_requested) and not lifecycle.cancel_requested
-    return news or flagged or _progress_step(lifecycle, progress, rules)
-
-
-def _is_news(lifecycle: Lifecycle, task: Task, rules: Rules) -> bool:
-    return worth_telling(lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=rules)
+    flagged = isinstance(shown, Task) and shown.cancel_requested and not lifecycle.cancel_requested
+    return news or flagged or _progress_step(lifecycle, shown.progress, rules)
 
 
 def _progress_step(lifecycle: Lifecycle, progress: int | None, rules: Rules) -> bool:

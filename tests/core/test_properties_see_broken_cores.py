@@ -48,7 +48,7 @@ def _sees(holds: Callable[[Run], None]) -> bool:
 
 def _statuses_go_backward(patch: Patch) -> None:
     patch.setattr(observing, "is_regression", lambda *_: False)
-    patch.setattr(observing, "_is_news", lambda *_: True)
+    patch.setattr(observing, "is_news", lambda *_: True)
 
 
 def _never_retry_is_repeated(patch: Patch) -> None:

@@ -17,7 +17,7 @@ from bridge.core.observation.order import order_part
 from bridge.core.observation.sighting import end_time, first_sight, forget, is_past, keep
 from bridge.core.observation.transitions import OBSERVED_LATE, OBSERVED_TRANSITIONS
 from bridge.core.observation_parts import SightedPart
-from bridge.core.observing import is_regression, worth_telling
+from bridge.core.observing import tell_news
 from bridge.core.rules import Rules
 from bridge.core.seen import SeenMissing, SeenTask
 from bridge.core.story import Story
@@ -56,20 +56,11 @@ def decide_observed(now: datetime, lifecycle: Lifecycle, event: ObservedInput, r
     return decided(now, lifecycle, event, OBSERVED_TRANSITIONS, OBSERVED_LATE, apply)
 
 
-def is_news(lifecycle: Lifecycle, task: Task, rules: Rules) -> bool:
-    """Whether a reading, or a row's facts, would be told. What rows do not show is no news."""
-    flagged = task.document["cancelRequested"]
-    return task.is_final or worth_telling(lifecycle, task.status, task.progress, cancel_requested=flagged, rules=rules)
-
-
 def _seen(story: Story, task: Task, rules: Rules) -> None:
     if task.is_final:
         _finish(story, task, end_time(task) or story.now)
-    elif is_regression(story.lifecycle, task):
-        story.notes.append("status_regression")
-    elif is_news(story.lifecycle, task, rules):
-        story.tell(Change.CHANGED, task=task)
-        story.told_task(task)
+    else:
+        tell_news(story, task, rules)
 
 
 def _finish(story: Story, task: Task, ended_at: datetime) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from heapq import nsmallest
 
-from bridge.core.answers import TaskRead, TaskRecord, TaskVanished
+from bridge.core.answers import TaskRead, TaskVanished
 from bridge.core.coordinates import Birth
 from bridge.core.following import Method, plan
 from bridge.core.inputs import Input, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.observing import is_regression, worth_telling
+from bridge.core.observing import is_news, is_regression
 from bridge.core.rules import Rules
 from bridge.engine.following.blockers import Blockers, Hurry
 from bridge.engine.partition.owned_partition import OwnedPartition
@@ -275,13 +275,10 @@ class Follower:
             if lifecycle is None:
                 continue
             row = rows.get(followed.task_id)
-            news = absence_counts if row is None else self._is_news(lifecycle, row)
+            news = absence_counts if row is None else is_news(lifecycle, row, self._rules)
             (reads if news or followed.in_full else quiet).append(followed)
         budget = max(1, int(self._pace.flag_reads_per_second * self._interval))
         return reads + nsmallest(budget, quiet, key=lambda followed: followed.read_at)
-
-    def _is_news(self, lifecycle: Lifecycle, row: TaskRecord) -> bool:
-        return worth_telling(lifecycle, row.status, row.progress, cancel_requested=None, rules=self._rules)
 
     async def _read(self, followed: _Followed) -> None:
         async with self._reads:
@@ -305,9 +302,7 @@ class Follower:
             task = reading.task
             followed.missing_since = None
             followed.read_at = self._clock.monotonic()
-            news = worth_telling(
-                lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
-            )
+            news = is_news(lifecycle, task, self._rules)
             followed.quiet = 0 if news else followed.quiet + hurried
             if news or is_regression(lifecycle, task):
                 self.feed(followed.owned, followed.birth, Observed(task))

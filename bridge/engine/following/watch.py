@@ -17,7 +17,7 @@ from bridge.core.answers import TaskRead, TaskVanished
 from bridge.core.coordinates import Birth
 from bridge.core.inputs import AnyInput, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.observing import is_regression, worth_telling
+from bridge.core.observing import is_news, is_regression
 from bridge.core.rules import Rules
 from bridge.core.task import Task
 from bridge.engine.following.timetable import Timetable
@@ -277,8 +277,5 @@ class Watch:
             self._read_within(watched, self._soon if watched.asked else self._within)
             return
         watched.asked = watched.asked and not asked
-        news = worth_telling(
-            lifecycle, task.status, task.progress, cancel_requested=task.cancel_requested, rules=self._rules
-        )
-        if asked or news or task.is_final or is_regression(lifecycle, task):
+        if asked or is_news(lifecycle, task, self._rules) or task.is_final or is_regression(lifecycle, task):
             feed(watched.owned, watched.birth, Observed(task, asked=asked))

@@ -14,8 +14,7 @@ from bridge.core.answers import TaskRead, TaskReading, TaskRecord, TaskVanished
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.rows import as_task
 from bridge.core.observation.sighting import sighted_part
-from bridge.core.observation.task import is_news
-from bridge.core.observing import worth_telling
+from bridge.core.observing import is_news
 from bridge.core.rules import Rules
 from bridge.core.seen import SeenMissing, SeenTask
 from bridge.core.task import Task, is_final
@@ -89,9 +88,7 @@ class Findings:
         """Whether the row of an active Task says what is not told yet."""
         if known is None:
             return True
-        return known.phase is Phase.FOLLOWING and worth_telling(
-            known, row.status, row.progress, cancel_requested=None, rules=self._rules
-        )
+        return known.phase is Phase.FOLLOWING and is_news(known, row, self._rules)
 
     # --- ends -----------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ def _something_follows_the_end(patch: Patch) -> None:
 
 def _statuses_go_backward(patch: Patch) -> None:
     patch.setattr(observing, "is_regression", lambda *_: False)
-    patch.setattr(observing, "_is_news", lambda *_: True)
+    patch.setattr(observing, "is_news", lambda *_: True)
 
 
 def _what_was_told_is_forgotten(patch: Patch) -> None:

@@ -20,13 +20,14 @@ from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observation.blocking import decide_blocking, ended_as, open_blocking
 from bridge.core.observation.order import decide_order
 from bridge.core.observation.sighting import sighted_part
-from bridge.core.observation.task import decide_observed, is_news, open_observed
+from bridge.core.observation.task import decide_observed, open_observed
 from bridge.core.observation.transitions import (
     BLOCKING_LATE,
     BLOCKING_TRANSITIONS,
     OBSERVED_LATE,
     OBSERVED_TRANSITIONS,
 )
+from bridge.core.observing import is_news
 from bridge.core.rules import OperationFacts
 from bridge.core.seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import Task, rank, task_at

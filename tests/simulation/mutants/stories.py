@@ -35,7 +35,7 @@ def final_event_twice(patch: pytest.MonkeyPatch) -> None:
 def status_goes_backward(patch: pytest.MonkeyPatch) -> None:
     """What a reading shows is told though it is older than what was told before."""
     patch.setattr(observing, "is_regression", lambda lifecycle, task: False)
-    patch.setattr(observing, "_is_news", lambda lifecycle, task, rules: task.status != lifecycle.status)
+    patch.setattr(observing, "is_news", lambda lifecycle, task, rules: task.status != lifecycle.status)
 
 
 @mutant("I4", requests)
