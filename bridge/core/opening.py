@@ -26,7 +26,6 @@ CODES: dict[str, str] = {
 
 
 MAX_KEY_BYTES = 4096
-"""A longer record key is not repeated on the answer: it would only make the answer too large for its topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,16 @@ class Asker:
     external_key: str | None = None
 
 
+def kept_key(key: bytes | None) -> bytes | None:
+    """A record's key for its answer. A long one is not repeated: it would make the answer too large for its topic."""
+    return key if key is not None and len(key) <= MAX_KEY_BYTES else None
+
+
 def asker(birth: Birth, key: bytes | None, record: ActionRequest | Malformed) -> Asker:
     """The answerable part of a decoded record. A key is kept only where it may become an event's key."""
-    small = key if record.request_id is None and key is not None and len(key) <= MAX_KEY_BYTES else None
     return Asker(
         birth,
-        small,
+        kept_key(key) if record.request_id is None else None,
         record.request_id,
         record.correlation_id,
         record.requested_by,

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bridge.core.coordinates import Birth
 from bridge.core.external.marks import Marker
 from bridge.core.external_commands import ExternalCommand, ExternalVerb
 from bridge.core.lifecycle import StoredRequest
@@ -20,7 +21,7 @@ from bridge.core.task import ReferenceDocument, Task
 Document = dict[str, JsonValue]
 
 MEDIA_TYPE = "application/vnd.vmware.vcloud.task+json"
-TASK_PATH = "/task/"
+_TASK_PATH = "/task/"
 """Begins the path of every update."""
 TASK_NAME = "task"
 """``name`` is required and has this value in every Task."""
@@ -165,9 +166,26 @@ def text(document: Mapping[str, JsonValue], field: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def task_path(task_id: str) -> str:
+    """The path of the calls that change a Task."""
+    return _TASK_PATH + task_id.rpartition(":")[2]
+
+
+def update_of(birth: Birth, task: Task, document: Document) -> StoredRequest:
+    """The call after which VCD shows the document as this Task."""
+    return StoredRequest(
+        birth=birth,
+        method="PUT",
+        path=task_path(task.id),
+        query=(),
+        media_type=MEDIA_TYPE,
+        body=write(document),
+    )
+
+
 def task_id_of(request: StoredRequest) -> str | None:
     """URN of the Task that a call changes; None where the call makes one."""
-    _, update, uuid = request.path.partition(TASK_PATH)
+    _, update, uuid = request.path.partition(_TASK_PATH)
     return f"urn:vcloud:task:{uuid}" if update else None
 
 

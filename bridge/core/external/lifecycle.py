@@ -208,7 +208,7 @@ def _heard(story: Story, event: Commanded) -> None:
         heard_at=story.now,
         commands=commands,
         revision=command.revision if command.revision is not None else lifecycle.revision,
-        expire_after_seconds=lifecycle.expire_after_seconds if expire_after is None else _whole_seconds(expire_after),
+        expire_after_seconds=lifecycle.expire_after_seconds if expire_after is None else whole_seconds(expire_after),
         correlation_id=lifecycle.correlation_id or command.correlation_id,
     )
 
@@ -299,7 +299,7 @@ def _unreadable(story: Story, event: Unreadable, request: StoredRequest | None, 
         _learn(story, request)
     if lifecycle.heard_at is None:
         namespace = story.lifecycle.service_namespace or external.default_namespace or ""
-        story.become(heard_at=story.now, expire_after_seconds=_whole_seconds(external.silence(namespace)))
+        story.become(heard_at=story.now, expire_after_seconds=whole_seconds(external.silence(namespace)))
     unsure(story, UNREADABLE, settle=True)
 
 
@@ -318,5 +318,6 @@ def _learn(story: Story, request: StoredRequest) -> None:
     )
 
 
-def _whole_seconds(value: timedelta) -> int:
+def whole_seconds(value: timedelta) -> int:
+    """Of how long an owner may be silent: never 0."""
     return max(1, int(value.total_seconds()))

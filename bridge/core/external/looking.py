@@ -14,7 +14,6 @@ from bridge.core.external.showing import (
     gone,
     ours,
     rejected,
-    task_path,
 )
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Looked
@@ -60,7 +59,7 @@ def take_over(story: Story, task: Task, external: ExternalRules) -> None:
         _settle_for(story, task, document, lost())
         return
     before = story.lifecycle.wanted - 1
-    story.request = _update(story, task, {**document, "status": status})
+    story.request = documents.update_of(story.lifecycle.birth, task, {**document, "status": status})
     story.become(sending=before, shown=before, refused_code=None, refused_message=None)
     changes.refused_but_the_end(story, lost())
 
@@ -76,7 +75,7 @@ def lost() -> Reason:
 
 def _settle_for(story: Story, task: Task, document: documents.Document, reason: Reason) -> None:
     wanted = story.lifecycle.wanted
-    story.request = _update(story, task, document)
+    story.request = documents.update_of(story.lifecycle.birth, task, document)
     # The owner has time to answer to what it is told; and an ending of the bridge's own that VCD refuses is tried again
     # after another silence, not at once for ever.
     story.become(
@@ -90,17 +89,6 @@ def _shown(story: Story, task: Task, external: ExternalRules) -> documents.Docum
     lifecycle = story.lifecycle
     return documents.shown(
         task, lifecycle.external_key or "", Marker(external.group_id, lifecycle.birth.topic_partition)
-    )
-
-
-def _update(story: Story, task: Task, document: documents.Document) -> StoredRequest:
-    return StoredRequest(
-        birth=story.lifecycle.birth,
-        method="PUT",
-        path=task_path(task),
-        query=(),
-        media_type=documents.MEDIA_TYPE,
-        body=documents.write(document),
     )
 
 

@@ -12,9 +12,9 @@ from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Change
 from bridge.core.external import documents
 from bridge.core.external.judging import content_hash, fingerprint
-from bridge.core.external.lifecycle import end_it
+from bridge.core.external.lifecycle import end_it, whole_seconds
 from bridge.core.external.marks import Marker
-from bridge.core.external.showing import show_again, task_path
+from bridge.core.external.showing import show_again
 from bridge.core.external_commands import ExternalCommand, ExternalVerb
 from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.lifecycle import Kind, Lifecycle, Phase, StoredRequest
@@ -44,7 +44,7 @@ def open_external(
         service_namespace=namespace,
         received_at=now,
         heard_at=now,
-        expire_after_seconds=max(1, int(expire_after.total_seconds())),
+        expire_after_seconds=whole_seconds(expire_after),
         wanted=1,
         wanted_status=documents.status_of(document),
         revision=command.revision,
@@ -102,7 +102,7 @@ def open_orphan(
         service_namespace=namespace,
         received_at=now,
         heard_at=now,
-        expire_after_seconds=max(1, int(external.silence(namespace).total_seconds())),
+        expire_after_seconds=whole_seconds(external.silence(namespace)),
         wanted=1,
         sending=1,
         shown=1,
@@ -110,14 +110,7 @@ def open_orphan(
         task_id=task.id,
         task_href=task.href,
     )
-    request = StoredRequest(
-        birth=birth,
-        method="PUT",
-        path=task_path(task),
-        query=(),
-        media_type=documents.MEDIA_TYPE,
-        body=documents.write(document),
-    )
+    request = documents.update_of(birth, task, document)
     story = Story(now, lifecycle, request=request)
     story.notes.append("external_adopted")
     story.tell(Change.ACCEPTED, task=task)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bridge.core.commands import Follow, Look, ReadTask
 from bridge.core.events import Change, Outcome, Reason
-from bridge.core.external import changes
+from bridge.core.external import changes, documents
 from bridge.core.external_rules import ExternalRules
 from bridge.core.lifecycle import Phase, StoredRequest
 from bridge.core.observing import accept, observed
@@ -92,7 +92,7 @@ def ours(story: Story, task: Task, request: StoredRequest | None, rules: Rules) 
     """VCD made the Task, or the bridge found it again: from now on the call is an update of it."""
     if request is not None:
         base = story.request or request
-        story.request = replace(base, method="PUT", path=task_path(task))
+        story.request = replace(base, method="PUT", path=documents.task_path(task.id))
     if task.is_final:
         story.become(task_id=task.id, task_href=task.href)
         ended_in_vcd(story, task)
@@ -103,10 +103,6 @@ def ours(story: Story, task: Task, request: StoredRequest | None, rules: Rules) 
         observed(story, task, rules)
     else:
         accept(story, task)
-
-
-def task_path(task: Task) -> str:
-    return f"/task/{task.id.rpartition(':')[2]}"
 
 
 def ended_in_vcd(story: Story, task: Task) -> None:

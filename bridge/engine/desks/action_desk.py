@@ -8,11 +8,9 @@ from dataclasses import replace
 from bridge.catalogue.load import Catalogue
 from bridge.core.admission import Admission, AdmissionContext, Rejection, judge
 from bridge.core.events import Reason
-from bridge.core.lifecycle import Ended, Lifecycle
 from bridge.core.opening import (
     Asker,
     Opening,
-    answer_repeat,
     asker,
     conflict,
     open_request,
@@ -78,7 +76,7 @@ class ActionDesk:
         recognised = recognise(known, verdict.content_hash)
         if known is not None and recognised is Known.REPEAT:
             # A redelivered request is a repeat also when its times have passed meanwhile.
-            self._repeat(work, delivery, request, known)
+            work.take_repeat(who, known)
         elif isinstance(verdict, Rejection):
             work.answer(reject(work.now, who, verdict.reason))
         elif known is not None and recognised is Known.CONFLICT:
@@ -120,11 +118,3 @@ class ActionDesk:
         if request.request_id is not None:
             target_came(work, request.request_id, delivery.birth)
         return Taken(starts=decision.lifecycle if at_once else None)
-
-    def _repeat(
-        self, work: PartitionRound, delivery: Delivery, request: ActionRequest, known: Lifecycle | Ended
-    ) -> None:
-        if request.correlation_id is not None and request.correlation_id != known.correlation_id:
-            work.answer(answer_repeat(work.now, asker(delivery.birth, delivery.key, request), known))
-        else:
-            work.repeats.append((known, delivery.birth))

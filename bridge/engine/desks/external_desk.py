@@ -24,7 +24,7 @@ from bridge.core.external_rules import ExternalRules, OrphanPolicy
 from bridge.core.found import FoundOrphan
 from bridge.core.inputs import Commanded
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, StoredRequest
-from bridge.core.opening import MAX_KEY_BYTES, Asker, answer_repeat, reject, too_many_tasks, too_much_stored
+from bridge.core.opening import Asker, kept_key, reject, too_many_tasks, too_much_stored
 from bridge.core.repeats import Known, recognise
 from bridge.core.requests import Malformed
 from bridge.engine.desks.intake import Taken
@@ -54,10 +54,9 @@ class ExternalDesk:
         return False
 
     def who(self, delivery: Delivery, record: ExternalCommand | Malformed) -> Asker:
-        key = delivery.key if record.external_key is None else None
         return Asker(
             birth=delivery.birth,
-            key=key if key is not None and len(key) <= MAX_KEY_BYTES else None,
+            key=kept_key(delivery.key) if record.external_key is None else None,
             request_id=None,
             correlation_id=record.correlation_id,
             requested_by=None,
@@ -121,7 +120,7 @@ class ExternalDesk:
         who = self.who(delivery, command)
         recognised = recognise(known, content_hash(command))
         if known is not None and recognised is Known.REPEAT:
-            self._repeat(work, delivery, command, known)
+            work.take_repeat(who, known)
         elif known is not None and recognised is Known.CONFLICT:
             work.answer(reject(work.now, who, _conflict(command, known)))
         elif (refusal := judge_create(command, self._rules, is_provider=self._is_provider())) is not None:
@@ -200,14 +199,6 @@ class ExternalDesk:
 
     def _fits(self, work: PartitionRound, request: StoredRequest, *, reserve: int = 0) -> bool:
         return self._writer.request_fits(work.owned, request, reserve=reserve)
-
-    def _repeat(
-        self, work: PartitionRound, delivery: Delivery, command: ExternalCommand, known: Lifecycle | Ended
-    ) -> None:
-        if command.correlation_id is not None and command.correlation_id != known.correlation_id:
-            work.answer(answer_repeat(work.now, self.who(delivery, command), known))
-        else:
-            work.repeats.append((known, delivery.birth))
 
 
 def _was_rejected(known: Lifecycle | Ended) -> bool:

@@ -23,7 +23,7 @@ from bridge.core.observation.order import order_part
 from bridge.core.observation.task import open_observed
 from bridge.core.observation_records import DecodedObservation, Observation, ObservationAction
 from bridge.core.observation_rules import ObservationRules
-from bridge.core.opening import MAX_KEY_BYTES, Asker, reject
+from bridge.core.opening import Asker, kept_key, reject
 from bridge.core.requests import Malformed
 from bridge.core.seen import BlockingGone, LookOver, Seen, SeenBlocking, SeenMissing, SeenTask
 from bridge.engine.desks.intake import Taken
@@ -49,10 +49,9 @@ class ObservationDesk:
         return False
 
     def who(self, delivery: Delivery, record: Observation | Malformed) -> Asker:
-        key = delivery.key
         return Asker(
             birth=delivery.birth,
-            key=key if key is not None and len(key) <= MAX_KEY_BYTES else None,
+            key=kept_key(delivery.key),
             request_id=None,
             correlation_id=record.correlation_id,
             requested_by=record.requested_by,

@@ -68,9 +68,9 @@ class _Followed:
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when its Task is not to be followed any more."""
         lifecycle = self.owned.lifecycles.get(self.birth)
-        usable = not self.owned.closed and self.owned.stopped is None
-        followed = usable and lifecycle is not None and lifecycle.phase is Phase.FOLLOWING
-        return lifecycle if followed and lifecycle is not None and lifecycle.task_id == self.task_id else None
+        if lifecycle is None or not self.owned.goes_on or lifecycle.task_id != self.task_id:
+            return None
+        return lifecycle if lifecycle.phase is Phase.FOLLOWING else None
 
 
 Feed = Callable[[OwnedPartition, Birth, Input], None]

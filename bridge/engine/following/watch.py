@@ -52,10 +52,9 @@ class _Watched:
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when its Task is not to be watched any more."""
         lifecycle = self.owned.lifecycles.get(self.birth)
-        usable = not self.owned.closed and self.owned.stopped is None
-        if lifecycle is None or not usable or lifecycle.task_id != self.task_id or lifecycle.phase is Phase.PARKED:
+        if lifecycle is None or not self.owned.goes_on or lifecycle.task_id != self.task_id:
             return None
-        return lifecycle
+        return lifecycle if lifecycle.phase is not Phase.PARKED else None
 
     @property
     def is_busy(self) -> bool:

@@ -109,11 +109,7 @@ class Gatherer:
 
     def _usable(self) -> Iterator[OwnedPartition]:
         now = self._clock.monotonic()
-        return (
-            owned
-            for owned in self._partitions.values()
-            if not owned.closed and owned.stopped is None and owned.stalled_until <= now
-        )
+        return (owned for owned in self._partitions.values() if owned.goes_on and owned.stalled_until <= now)
 
     def _take_inputs(self, works: Works, work: PartitionRound, share: int) -> None:
         queued = work.owned.inputs

@@ -44,7 +44,7 @@ class WatchedOrder:
     def lifecycle(self) -> Lifecycle | None:
         """As it is now; None when nothing is to be found for it any more, or not yet."""
         owned, lifecycle = self.owned, self.owned.lifecycles.get(self.birth)
-        usable = not (owned.closed or owned.draining or owned.admitting) and owned.stopped is None
+        usable = owned.goes_on and not (owned.draining or owned.admitting)
         return lifecycle if usable and lifecycle is not None and lifecycle.phase is Phase.FOLLOWING else None
 
     @property

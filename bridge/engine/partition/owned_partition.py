@@ -117,6 +117,11 @@ class OwnedPartition:
         return self._endings.about(lane)
 
     @property
+    def goes_on(self) -> bool:
+        """It is ours still, and nothing keeps it from going on."""
+        return not self.closed and self.stopped is None
+
+    @property
     def open_count(self) -> int:
         return len(self.lifecycles)
 
@@ -155,7 +160,7 @@ class OwnedPartition:
     def feed(self, birth: Birth, event: AnyInput) -> None:
         """Something happened to a lifecycle. Ignored once the partition is not ours, or cannot go on, or the lifecycle
         has ended."""
-        if not self.closed and self.stopped is None and birth in self.lifecycles:
+        if self.goes_on and birth in self.lifecycles:
             self.inputs.setdefault(birth, deque()).append(event)
 
     def put_back(self, birth: Birth, event: AnyInput) -> None:

@@ -18,6 +18,7 @@ from bridge.core.events import Outcome, StatusEvent, Stream
 from bridge.core.found import Found
 from bridge.core.inputs import AnyInput, Granted
 from bridge.core.lifecycle import Ended, Kind, Lifecycle, Phase, StoredRequest
+from bridge.core.opening import Asker, answer_repeat
 from bridge.core.requests import Undecodable
 from bridge.core.rules import OperationFacts, Rules
 from bridge.engine.partition.owned_partition import OwnedPartition
@@ -168,6 +169,13 @@ class PartitionRound:
         """A one-event story of a record that opens no lifecycle."""
         self.events.append(event)
         self.answers.append(event)
+
+    def take_repeat(self, who: Asker, known: Lifecycle | Ended) -> None:
+        """A record that asks for what is known already: only another ticket is answered."""
+        if who.correlation_id is not None and who.correlation_id != known.correlation_id:
+            self.answer(answer_repeat(self.now, who, known))
+        else:
+            self.repeats.append((known, who.birth))
 
     def settles(self, event: StatusEvent) -> bool:
         """Whether an event tells how a request or a task came out. What an observation has seen nobody has asked for.
