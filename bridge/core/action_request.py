@@ -36,7 +36,7 @@ from bridge.core.inputs import (
     Woke,
 )
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.observing import accept, observed
+from bridge.core.own_task import accept, observed
 from bridge.core.reconciling import become_unsure, looked, too_late_to_repeat
 from bridge.core.requests import Resolution
 from bridge.core.rules import OperationFacts, Rules

@@ -18,7 +18,7 @@ from bridge.core.answers import (
 from bridge.core.approving import looks_into, refused
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.lifecycle import Phase
-from bridge.core.observing import accept
+from bridge.core.own_task import accept
 from bridge.core.reconciling import become_unsure, park_unknown
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.core.seen import Seen
+from bridge.core.observation_seen import Seen
 from bridge.core.task import Task
 
 

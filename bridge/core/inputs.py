@@ -10,8 +10,8 @@ from bridge.core.coordinates import Birth
 from bridge.core.external_commands import ExternalCommand
 from bridge.core.hold import Hold
 from bridge.core.observation_records import Observation
+from bridge.core.observation_seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.requests import Resolution
-from bridge.core.seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import ReferenceDocument, Task
 
 

@@ -9,7 +9,7 @@ from bridge.core.commands import Look
 from bridge.core.events import Outcome, Reason
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Phase
-from bridge.core.observing import accept
+from bridge.core.own_task import accept
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
 from bridge.core.task import ErrorDocument

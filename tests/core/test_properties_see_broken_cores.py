@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase as Stage
 from hypothesis import given, settings
 
-from bridge.core import action_request, answering, observing, reconciling, transitions
+from bridge.core import action_request, answering, own_task, reconciling, transitions
 from bridge.core.commands import Decision, Look
 from bridge.core.events import Change, Outcome, Reason
 from bridge.core.inputs import Answered, CancelWanted, Granted, Looked, RetryWanted
@@ -47,8 +47,8 @@ def _sees(holds: Callable[[Run], None]) -> bool:
 
 
 def _statuses_go_backward(patch: Patch) -> None:
-    patch.setattr(observing, "is_regression", lambda *_: False)
-    patch.setattr(observing, "is_news", lambda *_: True)
+    patch.setattr(own_task, "is_regression", lambda *_: False)
+    patch.setattr(own_task, "is_news", lambda *_: True)
 
 
 def _never_retry_is_repeated(patch: Patch) -> None:
@@ -76,13 +76,13 @@ def _a_passed_start_by_hides_watch_until(patch: Patch) -> None:
 
 
 def _something_follows_the_end(patch: Patch) -> None:
-    real = observing.finish
+    real = own_task.finish
 
     def finish(story: Story, task: Task) -> None:
         real(story, task)
         story.tell(Change.CHANGED, task=task)
 
-    patch.setattr(observing, "finish", finish)
+    patch.setattr(own_task, "finish", finish)
 
 
 def _answers_of_old_attempts_count(patch: Patch) -> None:
@@ -99,7 +99,7 @@ def _of_now(story: Story, event: Answered | Looked) -> Answered | Looked:
 
 
 def _readings_of_other_tasks_count(patch: Patch) -> None:
-    real = observing.observed
+    real = own_task.observed
 
     def observed(story: Story, task: Task, rules: Rules) -> None:
         document = task.document.copy()
@@ -176,7 +176,7 @@ def _a_call_is_repeated_however_late(patch: Patch) -> None:
 
 
 def _an_overdue_one_keeps_its_lane(patch: Patch) -> None:
-    real = observing.accept
+    real = own_task.accept
 
     def accept(story: Story, task: Task) -> None:
         real(story, task)

@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.core.answers import TaskPage, TaskQuery, TaskRead, TaskReading, TaskRecord, TaskVanished, Unavailable
 from bridge.core.coordinates import Birth, TopicPartition
-from bridge.core.following import Method
+from bridge.core.following_plan import Method
 from bridge.core.inputs import Input, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.rules import Rules

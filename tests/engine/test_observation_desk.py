@@ -15,7 +15,7 @@ from bridge.core.blocking_task import BlockingTask
 from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.lifecycle import Kind, Phase
 from bridge.core.observation.order import order_part
-from bridge.core.seen import BlockingGone, LookOver, Seen, SeenBlocking, SeenMissing, SeenTask
+from bridge.core.observation_seen import BlockingGone, LookOver, Seen, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import Task
 from bridge.engine.journal.gathering import RoundLimits
 from bridge.engine.observation.lookout_pace import LookoutPace

@@ -20,8 +20,8 @@ from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observation import task as observed
 from bridge.core.observation.order import order_part
 from bridge.core.observation_rules import ObservationRules
+from bridge.core.observation_seen import LookOver, Seen, SeenMissing, SeenTask
 from bridge.core.rules import OperationFacts, Rules
-from bridge.core.seen import LookOver, Seen, SeenMissing, SeenTask
 from bridge.core.task import Task, is_final, rank
 from bridge.engine.desks.observation_desk import ObservationDesk
 from bridge.engine.partition.owned_partition import OwnedPartition

@@ -34,8 +34,8 @@ from bridge.core.observation.order import decide_order
 from bridge.core.observation.task import open_observed
 from bridge.core.observation_records import Observation
 from bridge.core.observation_rules import ObservationRules
+from bridge.core.observation_seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.opening import Asker
-from bridge.core.seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import Task, empty_document
 from bridge.core.times import to_millis
 from tests.transcripts.reading import Arguments

@@ -27,7 +27,7 @@ from bridge.core.external.showing import catch_up, ended_in_vcd, ours, rejected,
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Answered
 from bridge.core.lifecycle import Phase, StoredRequest
-from bridge.core.observing import observed
+from bridge.core.own_task import observed
 from bridge.core.rules import Rules
 from bridge.core.story import Story
 from bridge.core.task import Task, is_final

@@ -45,7 +45,7 @@ from bridge.core.inputs import (
     Woke,
 )
 from bridge.core.lifecycle import Lifecycle, Phase, StoredRequest
-from bridge.core.observing import observed
+from bridge.core.own_task import observed
 from bridge.core.rules import Rules
 from bridge.core.story import Story
 from bridge.core.task import is_final

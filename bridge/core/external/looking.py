@@ -18,7 +18,7 @@ from bridge.core.external.showing import (
 from bridge.core.external_rules import ExternalRules
 from bridge.core.inputs import Looked
 from bridge.core.lifecycle import Phase, StoredRequest
-from bridge.core.observing import observed
+from bridge.core.own_task import observed
 from bridge.core.reconciling import look_again
 from bridge.core.rules import Rules
 from bridge.core.story import Story

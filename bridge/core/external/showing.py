@@ -9,7 +9,7 @@ from bridge.core.events import Change, Outcome, Reason
 from bridge.core.external import changes, documents
 from bridge.core.external_rules import ExternalRules
 from bridge.core.lifecycle import Phase, StoredRequest
-from bridge.core.observing import accept, observed
+from bridge.core.own_task import accept, observed
 from bridge.core.rules import Rules
 from bridge.core.story import Story
 from bridge.core.task import ErrorDocument, Task, is_final, normal_status

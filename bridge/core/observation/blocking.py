@@ -19,7 +19,7 @@ from bridge.core.lifecycle import Kind, Lifecycle
 from bridge.core.observation.sighting import end_time, first_sight, forget, keep, sighted_part
 from bridge.core.observation.transitions import BLOCKING_LATE, BLOCKING_TRANSITIONS
 from bridge.core.observation_parts import SightedPart
-from bridge.core.seen import BlockingGone, SeenBlocking
+from bridge.core.observation_seen import BlockingGone, SeenBlocking
 from bridge.core.story import Story
 from bridge.core.task import Task, TaskStatus, normal_status, task_at
 

@@ -26,7 +26,7 @@ from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observation.transitions import ORDER_LATE, ORDER_TRANSITIONS
 from bridge.core.observation_parts import OrderPart, whole_millis
 from bridge.core.observation_rules import ObservationRules
-from bridge.core.seen import LookOver
+from bridge.core.observation_seen import LookOver
 from bridge.core.story import Story
 from bridge.errors import InvariantViolation
 

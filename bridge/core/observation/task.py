@@ -17,9 +17,9 @@ from bridge.core.observation.order import order_part
 from bridge.core.observation.sighting import end_time, first_sight, forget, is_past, keep
 from bridge.core.observation.transitions import OBSERVED_LATE, OBSERVED_TRANSITIONS
 from bridge.core.observation_parts import SightedPart
-from bridge.core.observing import tell_news
+from bridge.core.observation_seen import SeenMissing, SeenTask
+from bridge.core.own_task import tell_news
 from bridge.core.rules import Rules
-from bridge.core.seen import SeenMissing, SeenTask
 from bridge.core.story import Story
 from bridge.core.task import Task, normal_status
 

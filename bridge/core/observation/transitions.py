@@ -16,7 +16,7 @@ from bridge.core.inputs import (
     StopWanted,
 )
 from bridge.core.lifecycle import Phase
-from bridge.core.seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
+from bridge.core.observation_seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 
 _R, _F, _S, _K, _E = Phase.RESOLVING, Phase.FOLLOWING, Phase.STOPPING, Phase.KEPT, Phase.ENDED
 

@@ -23,9 +23,9 @@ from bridge.core.observation.order import order_part
 from bridge.core.observation.task import open_observed
 from bridge.core.observation_records import DecodedObservation, Observation, ObservationAction
 from bridge.core.observation_rules import ObservationRules
+from bridge.core.observation_seen import BlockingGone, LookOver, Seen, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.opening import Asker, kept_key, reject
 from bridge.core.requests import Malformed
-from bridge.core.seen import BlockingGone, LookOver, Seen, SeenBlocking, SeenMissing, SeenTask
 from bridge.engine.desks.intake import Taken
 from bridge.engine.partition.owned_partition import Room
 from bridge.engine.partition.round import PartitionRound

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from bridge.core.answers import TaskRead
 from bridge.core.coordinates import Birth
-from bridge.core.following import Method, plan
+from bridge.core.following_plan import Method, plan
 from bridge.core.lifecycle import Phase
 from bridge.core.task import is_final
 from bridge.engine.partition.owned_partition import OwnedPartition

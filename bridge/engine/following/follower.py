@@ -1,7 +1,7 @@
 """Follows Tasks to their ends with few requests.
 
-One round of looking at a time. How it is made is chosen by arithmetic (``core.following``); whatever a round shows,
-a Task is read once in full before anything about it is published, and absence is never a conclusion.
+One round of looking at a time. How it is made is chosen by arithmetic (``core.following_plan``); whatever a round
+shows, a Task is read once in full before anything about it is published, and absence is never a conclusion.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from heapq import nsmallest
 
 from bridge.core.answers import TaskRead, TaskVanished
 from bridge.core.coordinates import Birth
-from bridge.core.following import Method, plan
+from bridge.core.following_plan import Method, plan
 from bridge.core.inputs import Input, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.observing import is_news, is_regression
+from bridge.core.own_task import is_news, is_regression
 from bridge.core.rules import Rules
 from bridge.engine.following.blockers import Blockers, Hurry
 from bridge.engine.partition.owned_partition import OwnedPartition

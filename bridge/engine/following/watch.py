@@ -17,7 +17,7 @@ from bridge.core.answers import TaskRead, TaskVanished
 from bridge.core.coordinates import Birth
 from bridge.core.inputs import AnyInput, Observed, Vanished
 from bridge.core.lifecycle import Lifecycle, Phase
-from bridge.core.observing import is_news, is_regression
+from bridge.core.own_task import is_news, is_regression
 from bridge.core.rules import Rules
 from bridge.core.task import Task
 from bridge.engine.following.timetable import Timetable

@@ -15,7 +15,7 @@ from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.blocking import is_news
 from bridge.core.observation.rows import reference_uuid
 from bridge.core.observation.sighting import sighted_part
-from bridge.core.seen import BlockingGone, SeenBlocking
+from bridge.core.observation_seen import BlockingGone, SeenBlocking
 from bridge.core.task import Task
 from bridge.engine.observation.findings import MAX_READ_FAILURES
 from bridge.engine.observation.watched_order import WatchedOrder

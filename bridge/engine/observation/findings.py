@@ -14,9 +14,9 @@ from bridge.core.answers import TaskRead, TaskReading, TaskRecord, TaskVanished
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.rows import as_task
 from bridge.core.observation.sighting import sighted_part
-from bridge.core.observing import is_news
+from bridge.core.observation_seen import SeenMissing, SeenTask
+from bridge.core.own_task import is_news
 from bridge.core.rules import Rules
-from bridge.core.seen import SeenMissing, SeenTask
 from bridge.core.task import Task, is_final
 from bridge.engine.observation.watched_order import Absence, WatchedOrder
 from bridge.engine.waiting import within

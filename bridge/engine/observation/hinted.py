@@ -16,9 +16,9 @@ from bridge.core.answers import TaskRead
 from bridge.core.lifecycle import Lifecycle, Phase
 from bridge.core.observation.rows import reference_uuid
 from bridge.core.observation.sighting import end_time
-from bridge.core.observing import is_news
+from bridge.core.observation_seen import SeenTask
+from bridge.core.own_task import is_news
 from bridge.core.rules import Rules
-from bridge.core.seen import SeenTask
 from bridge.core.task import Task
 from bridge.engine.calling.budget import Budget
 from bridge.engine.observation.due_queue import DueQueue

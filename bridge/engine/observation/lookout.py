@@ -15,8 +15,8 @@ from typing import TypeVar
 from bridge.core.coordinates import Birth
 from bridge.core.observation.plan import Plan
 from bridge.core.observation_rules import ObservationRules
+from bridge.core.observation_seen import LookOver
 from bridge.core.rules import Rules
-from bridge.core.seen import LookOver
 from bridge.engine.calling.budget import Budget
 from bridge.engine.observation.blocking_look import BlockingLook
 from bridge.engine.observation.findings import Findings, LookResult

@@ -10,7 +10,7 @@ from bridge.core.coordinates import Birth
 from bridge.core.lifecycle import Kind, Lifecycle, Phase
 from bridge.core.observation.order import order_part
 from bridge.core.observation_parts import OrderPart
-from bridge.core.seen import Seen, SeenTask
+from bridge.core.observation_seen import Seen, SeenTask
 from bridge.engine.partition.owned_partition import OwnedPartition
 
 

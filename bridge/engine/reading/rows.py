@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.core.answers import TaskPage, TaskQuery, TaskRecord
-from bridge.core.following import BATCH, PAGE
+from bridge.core.following_plan import BATCH, PAGE
 from bridge.core.task import FINAL_STATUSES
 from bridge.ports import Clock, VcdGateway
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase as Stage
 from hypothesis import given, settings
 
-from bridge.core import observing
+from bridge.core import own_task
 from bridge.core.commands import Follow, Look, ReadTask
 from bridge.core.events import Change, Reason
 from bridge.core.external import answering, changes, judging, lifecycle, looking, opening, showing, transitions
@@ -76,8 +76,8 @@ def _something_follows_the_end(patch: Patch) -> None:
 
 
 def _statuses_go_backward(patch: Patch) -> None:
-    patch.setattr(observing, "is_regression", lambda *_: False)
-    patch.setattr(observing, "is_news", lambda *_: True)
+    patch.setattr(own_task, "is_regression", lambda *_: False)
+    patch.setattr(own_task, "is_news", lambda *_: True)
 
 
 def _what_was_told_is_forgotten(patch: Patch) -> None:

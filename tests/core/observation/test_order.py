@@ -26,8 +26,8 @@ from bridge.core.observation.transitions import ORDER_LATE, ORDER_TRANSITIONS
 from bridge.core.observation_parts import EVERYTHING
 from bridge.core.observation_records import Observation
 from bridge.core.observation_rules import ObservationRules
+from bridge.core.observation_seen import LookOver
 from bridge.core.policy import Policy
-from bridge.core.seen import LookOver
 from bridge.errors import InvariantViolation
 from tests.core.observation.orders import NOW, ORG_UUID, RULES, VCD_NOW, asker, followed, received, seconds
 

@@ -27,9 +27,9 @@ from bridge.core.observation.transitions import (
     OBSERVED_LATE,
     OBSERVED_TRANSITIONS,
 )
-from bridge.core.observing import is_news
+from bridge.core.observation_seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
+from bridge.core.own_task import is_news
 from bridge.core.rules import OperationFacts
-from bridge.core.seen import BlockingGone, LookOver, SeenBlocking, SeenMissing, SeenTask
 from bridge.core.task import Task, rank, task_at
 from tests.core.observation.orders import ALL_RULES, NOW, RULES, VCD_NOW, followed, seconds, task
 

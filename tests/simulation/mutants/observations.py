@@ -13,7 +13,7 @@ from bridge.core.lifecycle import Lifecycle
 from bridge.core.observation import blocking, sighting
 from bridge.core.observation import order as orders
 from bridge.core.observation_parts import OrderPart, whole_millis
-from bridge.core.seen import LookOver, SeenMissing
+from bridge.core.observation_seen import LookOver, SeenMissing
 from bridge.engine.desks.intake import Intake, Taken
 from bridge.engine.observation.blocking_look import BlockingLook
 from bridge.engine.observation.findings import Findings, Look, LookResult

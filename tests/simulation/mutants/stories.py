@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core import action_request, observing, repeats
+from bridge.core import action_request, own_task, repeats
 from bridge.core.events import Outcome
 from bridge.core.inputs import ResolveWanted
 from bridge.core.lifecycle import Phase
@@ -22,20 +22,20 @@ from tests.simulation.mutants.table import mutant
 @mutant("I4", requests)
 def final_event_twice(patch: pytest.MonkeyPatch) -> None:
     """The end is told twice."""
-    finish = observing.finish
+    finish = own_task.finish
 
     def twice(story: Story, task: Task) -> None:
         finish(story, task)
         finish(story, task)
 
-    patch.setattr(observing, "finish", twice)
+    patch.setattr(own_task, "finish", twice)
 
 
 @mutant("I4", requests)
 def status_goes_backward(patch: pytest.MonkeyPatch) -> None:
     """What a reading shows is told though it is older than what was told before."""
-    patch.setattr(observing, "is_regression", lambda lifecycle, task: False)
-    patch.setattr(observing, "is_news", lambda lifecycle, task, rules: task.status != lifecycle.status)
+    patch.setattr(own_task, "is_regression", lambda lifecycle, task: False)
+    patch.setattr(own_task, "is_news", lambda lifecycle, task, rules: task.status != lifecycle.status)
 
 
 @mutant("I4", requests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.core.following import Method, plan
+from bridge.core.following_plan import Method, plan
 
 TABLE = """\
 followed  processes  active  ended  since |  single  batch  window  sweep | method

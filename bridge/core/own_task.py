@@ -1,4 +1,4 @@
-"""A Task is ours: accepted, observed, finished; and which of its changes are events."""
+"""A Task is ours: accepted, observed, finished; and which changes of any Task are events."""
 
 from __future__ import annotations
 
