@@ -76,6 +76,13 @@ async def build(
         input_partitions=restored.input_partitions,
         stored_offset=contents.cursor.next_offset if contents.cursor is not None else None,
     )  # fmt: skip
+    doubt = offset_doubt(contents.cursor, committed=restored.committed, low=restored.low)
+    owned.remarks = (*((doubt,) if doubt is not None else ()), *contents.remarks)
+    await _fill(owned, contents)
+    return owned
+
+
+async def _fill(owned: OwnedPartition, contents: Contents) -> None:
     for number, ended in enumerate(contents.ended):
         owned.remember(ended)
         if number % SLICE == 0:
@@ -88,9 +95,6 @@ async def build(
             owned.put_request(request)
     for birth, message in contents.unreadable.items():
         owned.feed(birth, Unreadable(message))
-    doubt = offset_doubt(contents.cursor, committed=restored.committed, low=restored.low)
-    owned.remarks = (*((doubt,) if doubt is not None else ()), *contents.remarks)
-    return owned
 
 
 def contents_of(
