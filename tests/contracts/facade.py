@@ -177,7 +177,7 @@ class Kafka(ABC):
         """All of them poll until it is so."""
         deadline = self.now() + PATIENCE_SECONDS
         while not until():
-            assert self.now() < deadline, "it did not come to that"
+            assert self.now() < deadline, f"it did not come to that: {[(one.identity, one.calls) for one in members]}"
             for member in members:
                 member.client.consume(100, 0.02)
 
