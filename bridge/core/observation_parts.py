@@ -34,6 +34,15 @@ class OrderPart:
     floor: datetime | None = None
     blocking_tasks: bool = False
 
+    @property
+    def forgotten_before(self) -> datetime | None:
+        """What ended before it is shown by no look any more.
+
+        None as long as the position has not left the beginning by the overlap: a row that comes late may show as active
+        what ended shortly before the observation began, and what it has told must not be told anew.
+        """
+        return self.floor if self.floor != self.since else None
+
     def window_start(self, overlap: timedelta) -> datetime | None:
         """Where the next window of ended Tasks begins: late rows are still found in it, told ones not told again.
 

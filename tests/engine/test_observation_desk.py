@@ -304,6 +304,22 @@ async def test_an_ended_task_is_remembered_until_no_window_shows_it() -> None:
 
 
 @virtually
+async def test_what_ended_before_the_beginning_and_is_shown_late_is_told_once() -> None:
+    """A row shows it active when the observation has begun, its reading how it ended, and the next row comes late too."""
+    site, order = await followed()
+    begun = site.position(order)
+    ended = row("a", "success", ended=begun - timedelta(seconds=2))
+    for position in (1, OVERLAP):
+        told = LookOver(order=order, position=begun + timedelta(seconds=position))
+        site.find(*seen(order, row("a"), ended), told)
+        await asyncio.sleep(1)
+    assert list(site.stories().values()) == [["accepted running", "finished success -> success"]]
+    site.find(LookOver(order=order, position=begun + timedelta(seconds=OVERLAP, milliseconds=1)))
+    await asyncio.sleep(1)
+    assert site.sighted() == []
+
+
+@virtually
 async def test_a_new_owner_knows_what_was_told() -> None:
     site, order = await followed()
     begun = site.position(order)

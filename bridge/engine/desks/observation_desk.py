@@ -169,8 +169,8 @@ class ObservationDesk:
             if order.phase is Phase.STOPPING:
                 yield from owned.sighted_by(birth)
                 continue
-            if part.floor is not None:
-                yield from owned.sightings.past(birth, part.floor, most)
+            if part.forgotten_before is not None:
+                yield from owned.sightings.past(birth, part.forgotten_before, most)
             if not part.blocking_tasks:
                 yield from owned.sightings.blocking(birth)
 
