@@ -305,7 +305,7 @@ async def test_an_ended_task_is_remembered_until_no_window_shows_it() -> None:
 
 @virtually
 async def test_what_ended_before_the_beginning_and_is_shown_late_is_told_once() -> None:
-    """A row shows it active when the observation has begun, its reading how it ended, and the next row comes late too."""
+    """A row shows it active when the observation has begun, a reading how it ended, and the next row is late too."""
     site, order = await followed()
     begun = site.position(order)
     ended = row("a", "success", ended=begun - timedelta(seconds=2))

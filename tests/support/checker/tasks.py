@@ -36,12 +36,40 @@ def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[Violation]
     known = joined.task(task_id)
     if starter is not None:
         owner = joined.births[starter.story]
-        if owner != birth and not _could_not_know(joined, task_id, birth, owner):
+        if owner != birth and not (_could_not_know(joined, task_id, birth, owner) or _was_misled(joined, owner)):
             yield amiss(f"I2 {joined.name(birth)}: tells {task_id}, which {joined.name(owner)} started", birth, owner)
     elif known is None or not known.look_alike:
         yield amiss(f"I2 {joined.name(birth)}: tells {task_id}, which no call of it started", birth)
     elif not any(map(names_a_look, joined.stories[birth])):
         yield amiss(f"I2 {joined.name(birth)}: tells {task_id} of somebody else, and of no look", birth)
+
+def _was_misled(joined: Joined, birth: str) -> bool:
+    """It tells the Task of somebody under the bridge's own login, who cannot be told from it: nobody knows of its own,
+    and the next one whose answer is lost may take that."""
+    told = map(joined.task, joined.tasks_told(birth))
+    return any(known is not None and known.look_alike for known in told) and any(
+        map(names_a_look, joined.stories.get(birth, ()))
+    )
+
+
+def _is_nobody_elses(joined: Joined, birth: str, task_id: str) -> Iterator[Violation]:
+    """An operator's word gives a story no Task that another one of its partition is known to have."""
+    starter = joined.starters.get(task_id)
+    owner = joined.births[starter.story] if starter is not None else birth
+    known, taken = _first_told(joined, owner, task_id), _first_told(joined, birth, task_id)
+    if owner == birth or place_of(owner) != place_of(birth) or known is None or taken is None or known >= taken:
+        return
+    over = joined.over_at(owner)
+    if over is None or joined.evidence.is_surely_remembered(taken - over):
+        yield doubled(
+            f"I2 {joined.name(birth)}: was given {task_id}, which {joined.name(owner)} had told before", birth, owner
+        )
+
+
+def _first_told(joined: Joined, birth: str, task_id: str) -> float | None:
+    events = (event for event in joined.stories.get(birth, ()) if (event.get("task") or {}).get("id") == task_id)
+    return min(map(joined.told_at, events), default=None)
+
 
 
 def _could_not_know(joined: Joined, task_id: str, one: str, other: str) -> bool:
