@@ -1,6 +1,7 @@
 """Writes the generated parts of ``docs/``, or with ``--check`` names those that are stale.
 
-A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``.
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``. A line of it that tells of
+the moment at which it was written does not make it stale.
 """
 
 from __future__ import annotations
@@ -52,11 +53,15 @@ def rewritten(text: str) -> tuple[str, list[str]]:
 
     def replace(found: re.Match[str]) -> str:
         fresh = f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}"
-        if fresh != found[0]:
+        if _lasting(fresh) != _lasting(found[0]):
             stale.append(found[2])
         return fresh
 
     return _PART.sub(replace, text), stale
+
+
+def _lasting(part: str) -> list[str]:
+    return [line for line in part.splitlines() if not line.endswith(describe_faults.MOMENTARY)]
 
 
 def main(arguments: list[str]) -> int:

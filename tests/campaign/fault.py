@@ -20,6 +20,14 @@ PARTS = ("process", "group", "broker", "network", "positions", "vcd", "store", "
 """What can be struck, in the order of the table."""
 
 
+AT_MOST_SECONDS = 22.0
+"""How long a partition may be without a word, and how long recovery may take, where a fault says nothing else.
+
+Twice what the death of an owner takes: its session (6 s at most), its calls' lease (2 s), and an answer of VCD that
+does not come (3 s). Twice, because the next owner may die too, and the machine does other work.
+"""
+
+
 class Verdict(StrEnum):
     """What came of a fault."""
 
@@ -39,7 +47,8 @@ class Fault:
 
     ``nodes``: how many Kafka needs, one or three. ``overrides``: broker settings; a fault that has some gets a cluster
     of its own. ``breaks``: the cluster is of no use to others afterwards. ``minutes``: about how long it takes.
-    ``needs_hours``: it is left out unless somebody says how many.
+    ``needs_hours``: it is left out unless somebody says how many. ``at_most_stall``, ``at_most_recovery``: in seconds;
+    beyond them it has failed. A fault that itself keeps work from going on allows for that.
     """
 
     name: str
@@ -52,6 +61,8 @@ class Fault:
     breaks: bool = False
     minutes: float = 0.5
     needs_hours: bool = False
+    at_most_stall: float = AT_MOST_SECONDS
+    at_most_recovery: float = AT_MOST_SECONDS
 
 
 _FAULTS: dict[str, Fault] = {}
@@ -68,6 +79,8 @@ def fault(
     breaks: bool = False,
     minutes: float = 0.5,
     needs_hours: bool = False,
+    at_most_stall: float = AT_MOST_SECONDS,
+    at_most_recovery: float = AT_MOST_SECONDS,
 ) -> Callable[[Play], Play]:
     """Marks a function as a fault. ``what`` None: the first paragraph of its docstring."""
 
@@ -79,6 +92,7 @@ def fault(
         _FAULTS[name] = Fault(
             name=name, part=part, what=" ".join(told.split()), play=play, nodes=nodes, expects=expects,
             overrides=overrides or {}, breaks=breaks, minutes=minutes, needs_hours=needs_hours,
+            at_most_stall=at_most_stall, at_most_recovery=at_most_recovery,
         )  # fmt: skip
         return play
 

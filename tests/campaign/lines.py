@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -21,13 +22,15 @@ from tests.support.checker import Harm
 from tests.support.kafka import KAFKA_VERSION
 
 RESULTS = Path(__file__).with_name("results.json")
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """What came of one fault. Counts are violations by kind; times in seconds, None where there is nothing to tell.
 
-    ``other``: what contradicts a guarantee in none of these ways.
+    ``other``: what contradicts a guarantee in none of these ways. ``date``: UTC, ISO; of old lines only the day.
+    ``code``: of the bridge that was struck, as :func:`code_digest` tells; empty for old lines.
     """
 
     fault: str
@@ -47,6 +50,7 @@ class Line:
     date: str
     machine: str
     versions: str
+    code: str = ""
 
 
 def line_of(stage: Stage, took: float) -> Line:
@@ -67,10 +71,22 @@ def line_of(stage: Stage, took: float) -> Line:
         note="; ".join([*stage.failures, *stage.notes]),
         as_expected=stage.verdict is stage.fault.expects,
         took=round(took, 1),
-        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
         machine=machine(),
         versions=versions(),
+        code=code_digest(),
     )
+
+
+def code_digest(root: Path = ROOT) -> str:
+    """Eight digits that tell which bridge this is: those of a hash of all its files, and of its schemas."""
+    whole = hashlib.sha256()
+    for folder in ("bridge", "schemas"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                content = path.read_bytes()
+                whole.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    return whole.hexdigest()[:8]
 
 
 def machine() -> str:

@@ -83,4 +83,5 @@ def play(
     except Exception as failure:  # a fault that cannot be played is a line too
         (directory / "failure.txt").write_text(traceback.format_exc())
         stage.fail(f"{type(failure).__name__}: {str(failure).partition(chr(10))[0][:300]}")
+    stage.judge_times()
     return line_of(stage, time.monotonic() - began)

@@ -161,6 +161,15 @@ class Stage:
         if at_most is not None and value > at_most and self.timed:
             self.fail(f"{what} is {told}, {at_most:g} are allowed")
 
+    def judge_times(self) -> None:
+        """Longer than the fault allows is a failure, where time counts."""
+        for what, value, at_most in (
+            ("the longest stall", self.found.stall, self.fault.at_most_stall),
+            ("recovery", self.found.recovered or 0.0, self.fault.at_most_recovery),
+        ):
+            if value > at_most and self.timed:
+                self.fail(f"{what} is {value:.1f} s, {at_most:g} are allowed")
+
     def fail(self, why: str) -> None:
         self.failures.append(why)
 

@@ -15,6 +15,7 @@ from tests.support.checker import Harm, Violation
 from tests.support.checker.evidence import Evidence, InputRecord, LedgerCall, StateWrite, story_id
 from tests.support.kafka import KafkaCluster
 from tools import describe_faults
+from tools.write_documents import rewritten
 
 T = "t/0"
 
@@ -112,6 +113,18 @@ def test_a_figure_above_its_bound_fails_where_time_counts(tmp_path: Path) -> Non
     assert lines.line_of(untimed, 1.0).note == "first call after 11 s (at most 10)"
 
 
+@pytest.mark.parametrize(("stall", "recovered"), [(30.0, None), (1.0, 30.0)])
+def test_to_stand_still_for_longer_than_is_allowed_fails_where_time_counts(
+    tmp_path: Path, stall: float, recovered: float | None
+) -> None:
+    slow, untimed = stage(tmp_path), stage(tmp_path, timed=False)
+    for played in (slow, untimed):
+        played.found = Measured(requests=9, stall=stall, recovered=recovered)
+        played.judge_times()
+    assert (slow.verdict, untimed.verdict) == (Verdict.FAILS, Verdict.SURVIVES)
+    assert "30.0 s, 22 are allowed" in lines.line_of(slow, 1.0).note
+
+
 def test_to_survive_what_was_to_be_refused_is_not_as_expected(tmp_path: Path) -> None:
     played = stage(tmp_path, expects=Verdict.REFUSES)
     assert not lines.line_of(played, 1.0).as_expected
@@ -128,8 +141,20 @@ def test_a_partial_run_replaces_only_its_lines(tmp_path: Path, monkeypatch: pyte
     lines.keep(replace(line, fault="kill_owner", note="a | b"))
     assert set(lines.results()) == {"made", "kill_owner"}
     assert "a &#124; b" in describe_faults.table()
+    assert (
+        f"**1 were played on exactly the code that this page was written with** (`{line.code}`)"
+        in describe_faults.table()
+    )
     lines.forget([one.name for one in faults()])
     assert set(lines.results()) == {"kill_owner"}
+
+
+def test_a_page_is_not_stale_because_the_code_has_changed_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, _ = rewritten("<!-- generated: faults -->\n<!-- end of faults -->")
+    monkeypatch.setattr(describe_faults, "code_digest", lambda: "another")
+    fresh, stale = rewritten(page)
+    assert stale == []
+    assert "(`another`)" in fresh
 
 
 def test_faults_are_chosen_by_name_pattern_and_part() -> None:

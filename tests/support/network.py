@@ -75,6 +75,23 @@ class Network:
 
         self._each(set_fate)
 
+    def make_late(self, api_key: int, *, before: int) -> None:
+        """The next request of this kind is held, and its connection breaks; its broker gets it right before the first
+        one of the kind ``before`` that comes after it. Of a cluster of one node."""
+        fates = {api_key: Fate.HOLD}
+
+        def decide(seen: int) -> Fate:
+            fate = fates.pop(seen, Fate.PASS)
+            if fate is Fate.HOLD:
+                fates[before] = Fate.AFTER_HELD
+            return fate
+
+        def set_fate(proxy: KafkaProxy) -> None:
+            proxy.lost.clear()
+            proxy.fate = decide
+
+        self._each(set_fate)
+
     def wait_lost(self, seconds: float = 30.0) -> None:
         """Until the first request or answer was lost or held. Fails after ``seconds``."""
 

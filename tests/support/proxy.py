@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
+PRODUCE = 0
 LIST_OFFSETS = 2
 OFFSET_FETCH = 9
 JOIN_GROUP = 11
@@ -32,6 +33,8 @@ class Fate(Enum):
     """The broker sees it; no answer comes back on this connection any more."""
     HOLD = auto()
     """The client's connection is cut; the broker sees the request when ``release`` is called, however late."""
+    AFTER_HELD = auto()
+    """The broker sees what is held first, as by ``release``, and then this one."""
 
 
 class KafkaProxy:
@@ -203,6 +206,8 @@ class _Connection:
             if fate is Fate.HOLD:
                 self.held = _Held(head + body, self._broker, self._upstream)
                 raise ConnectionResetError
+            if fate is Fate.AFTER_HELD:
+                await proxy.release()
             if fate is Fate.SWALLOW:
                 proxy.lost.set()
             self._mute = self._mute or fate is Fate.SWALLOW_ANSWER

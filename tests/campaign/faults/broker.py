@@ -23,6 +23,8 @@ from tests.system.load import Load
 
 OUTAGE_SECONDS = 6.0
 """How long a node is gone: longer than a transaction may take and than the group waits for a member."""
+KAFKA_AWAY_SECONDS = 60.0
+"""Longest stall where nothing can be written before nodes have started and read their logs again."""
 ROUNDS = 3
 EXPIRY_SECONDS = 60.0
 """Until a transactional id is forgotten that may be idle for 3 s."""
@@ -80,7 +82,7 @@ def controller_lost(stage: Stage) -> None:
         _killed(stage, [controller_of(stage.cluster)])
 
 
-@fault("nodes_killed_in_turn", "broker", nodes=3, minutes=1)
+@fault("nodes_killed_in_turn", "broker", nodes=3, minutes=1, at_most_stall=KAFKA_AWAY_SECONDS)
 def nodes_killed_in_turn(stage: Stage) -> None:
     """Each of three nodes in turn is killed with -9 and restarted."""
     with stage.site():
@@ -89,7 +91,7 @@ def nodes_killed_in_turn(stage: Stage) -> None:
             _killed(stage, [node])
 
 
-@fault("all_nodes_killed", "broker", nodes=3, minutes=1)
+@fault("all_nodes_killed", "broker", nodes=3, minutes=1, at_most_stall=KAFKA_AWAY_SECONDS)
 def all_nodes_killed(stage: Stage) -> None:
     """All three nodes are killed with -9 at once and restarted."""
     with stage.site():
@@ -98,7 +100,7 @@ def all_nodes_killed(stage: Stage) -> None:
         stage.wait_more(30)
 
 
-@fault("only_node_killed", "broker", minutes=1)
+@fault("only_node_killed", "broker", minutes=1, at_most_stall=KAFKA_AWAY_SECONDS)
 def only_node_killed(stage: Stage) -> None:
     """The only node is killed with -9 and restarted."""
     with stage.site():
@@ -107,7 +109,7 @@ def only_node_killed(stage: Stage) -> None:
         stage.wait_more(30)
 
 
-@fault("log_directory_full", "broker", nodes=3, minutes=1)
+@fault("log_directory_full", "broker", nodes=3, minutes=1, at_most_stall=KAFKA_AWAY_SECONDS)
 def log_directory_full(stage: Stage) -> None:
     """The disk of the node that leads most is full: it ends by itself, and is restarted when there is room again."""
     with stage.site() as site:
@@ -116,7 +118,7 @@ def log_directory_full(stage: Stage) -> None:
         stage.wait_more(30)
 
 
-@fault("only_log_directory_full", "broker", minutes=1)
+@fault("only_log_directory_full", "broker", minutes=1, at_most_stall=KAFKA_AWAY_SECONDS)
 def only_log_directory_full(stage: Stage) -> None:
     """The disk of the only node is full: it ends by itself, and is restarted when there is room again."""
     with stage.site():

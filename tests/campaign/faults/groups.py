@@ -39,6 +39,8 @@ GROUPS = {
     "static_kip848": Group("static membership under KIP-848", {"group.protocol": "consumer"}, named=True),
 }
 CHURN_SECONDS = 120.0
+CHURN_AT_MOST_SECONDS = 40.0
+"""Longest stall: several sessions may end one after the other, each of a member that had just got the partition."""
 SLOTS = 3
 """Of processes: one stays, the others leave and come back."""
 
@@ -74,7 +76,8 @@ def _one_goes_or_comes(
 
 for _name, _group in GROUPS.items():
     fault(
-        f"churn_{_name}", "group", minutes=2.6,
+        f"churn_{_name}", "group", minutes=2.6, at_most_stall=CHURN_AT_MOST_SECONDS,
+        at_most_recovery=CHURN_AT_MOST_SECONDS,
         what="Of three processes two join and leave, in order or killed, every few seconds for two minutes;"
         f" {_group.about}.",
     )(partial(_churn, _group))  # fmt: skip

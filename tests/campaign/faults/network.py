@@ -13,7 +13,7 @@ from tests.campaign.stage import Stage
 from tests.support.bridge import Site
 from tests.support.network import Network
 from tests.support.ports import free_ports
-from tests.support.proxy import END_TXN, Fate
+from tests.support.proxy import END_TXN, PRODUCE, Fate
 from tests.support.scraping import probe
 from tests.system.load import Load
 
@@ -23,7 +23,7 @@ SLOW_SECONDS = 2.0
 """How long each request travels, and each answer."""
 
 
-@fault("connections_cut", "network", nodes=3)
+@fault("connections_cut", "network", nodes=3, at_most_stall=45)
 def connections_cut(stage: Stage) -> None:
     """All connections to three nodes are cut twenty times, half a second apart: in the middle of transactions."""
     with networked(stage) as (_, network):
@@ -48,7 +48,7 @@ def connections_lost_at_once(stage: Stage) -> None:
             _cut(stage, network)
 
 
-@fault("latency_2_seconds", "network", minutes=1)
+@fault("latency_2_seconds", "network", minutes=1, at_most_stall=60)
 def latency_2_seconds(stage: Stage) -> None:
     """Each request and each answer travels 2 s for a while: more than a transaction's time allows for its five round
     trips."""
@@ -61,7 +61,7 @@ def latency_2_seconds(stage: Stage) -> None:
         stage.wait_more(20)
 
 
-@fault("latency_2_seconds_allowed_for", "network", minutes=4)
+@fault("latency_2_seconds_allowed_for", "network", minutes=4, at_most_stall=120)
 def latency_2_seconds_allowed_for(stage: Stage) -> None:
     """Each request and each answer travels 2 s, and transactions and leases are given the time (60 s): work goes on."""
     kafka = {"session_timeout_seconds": 30, "properties": {"transaction.timeout.ms": "60000"}}
@@ -87,19 +87,22 @@ def commit_answer_lost(stage: Stage) -> None:
     _lose_commits(stage, Fate.SWALLOW_ANSWER)
 
 
-@fault("commit_request_late", "network")
+@fault("commit_request_late", "network", at_most_stall=8, at_most_recovery=8)
 def commit_request_late(stage: Stage) -> None:
-    """The request that ends a transaction waits in the network while its connection breaks, and arrives when later
-    transactions are open, twenty times."""
-    with networked(stage, processes=1) as (_, network):
+    """The request that ends a transaction waits in the network while its connection breaks, and arrives in the midst of
+    a later one: its partitions are in it, its records on their way; ten times. It ends none of them."""
+    with networked(stage, processes=1) as (site, network):
         stage.wait_more(20)
-        for number in range(20):
+        for _ in range(10):
             with stage.injecting():
-                network.lose_one(END_TXN, Fate.HOLD)
+                network.make_late(END_TXN, before=PRODUCE)
                 network.wait_lost()
-                stage.wait_more(1 + number % 5)
-                assert network.release() == 1
+                stage.wait_more(10)
+            assert network.release() == 0, "nothing has been written since"
         stage.wait_more(30)
+        undone = sum(bridge.log.read_text().count('"event": "commit.undone"') for bridge in site.processes)
+        # A machine that is busy with something else may cost one by itself.
+        stage.figure("transactions undone:", undone, "", at_most=3)
 
 
 def _one_process_isolated(stage: Stage, properties: Mapping[str, str]) -> None:

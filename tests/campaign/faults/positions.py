@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from confluent_kafka import Producer
 from tests.campaign.fault import Verdict, fault
 from tests.campaign.stage import Stage
 from tests.support.bridge import BridgeProcess, Site
+from tests.support.checker.evidence import Write
 from tests.support.gathering import endings_of, offsets_of
 from tests.support.kafka import delete_records, produce, set_topic
 from tests.support.positions import add_partitions, ends_of, forget_offsets, recreate_topic, set_offsets
@@ -21,6 +23,10 @@ from tests.system.load import Load
 COMPACTED = {"cleanup.policy": "compact"}
 REQUESTS = 60
 """Before a fault, and as many after it."""
+REST_SECONDS = 3.0
+"""Longer than a call may be on its way, and VCD's answer."""
+ANEW = 1_000_000
+"""Added to offsets of a changelog that was made again: later than all of the first."""
 
 # --- offsets of the group ----------------------------------------------------------------------------------------
 
@@ -72,7 +78,7 @@ for name, move, what, told in (
     )
 
 
-@fault("offsets_latest", "positions", expects=Verdict.REFUSES)
+@fault("offsets_latest", "positions", expects=Verdict.REFUSES, at_most_stall=90, at_most_recovery=90)
 def offsets_latest(stage: Stage) -> None:
     """The group's offsets are reset to the end, past requests that nobody has read; then to where they were."""
     with stage.site(load=False) as site:
@@ -134,7 +140,7 @@ def input_truncated(stage: Stage) -> None:
             time.sleep(0.2)  # the store is read again: there is nothing to be woken by
 
 
-@fault("partitions_added", "positions", expects=Verdict.REFUSES, minutes=1)
+@fault("partitions_added", "positions", expects=Verdict.REFUSES, minutes=1, at_most_stall=60)
 def partitions_added(stage: Stage) -> None:
     """The input gets partitions under a running process: they are taken by themselves once the store has them."""
     with stage.site(processes=1, kafka=QUICK_METADATA) as site:
@@ -174,18 +180,17 @@ def store_and_offsets_lost(stage: Stage) -> None:
 @fault("store_recreated_running", "positions", expects=Verdict.REFUSES)
 def store_recreated_running(stage: Stage) -> None:
     """The changelog is made again, empty, under a running process with open requests; then another takes over."""
-    with stage.site(load=False, processes=1, allow_open=True) as site:
+    judged: dict[str, Any] = {}
+    with stage.site(load=False, processes=1, judged_as=judged, allow_open=True) as site:
         site.simulator.script({"preset": "never-ends"})
-        load = Load(site, 0)
-        load.wait_sent(REQUESTS)
+        _sent(site, 0)
+        before = _at_rest(site)
         with stage.injecting():
             recreate_topic(site.bootstrap, site.changelog, site.partitions, configs=COMPACTED)
-        load.wait_sent(2 * REQUESTS)
-        load.finish()
+        _sent(site, 1)
         site.processes[0].kill()
+        judged["writes"] = [*before, *(replace(one, offset=one.offset + ANEW) for one in site.read_changelog())]
         stage.refusal(site.start(), r"the store holds \d+ open lifecycles, its cursor says \d+; [^\"]*")
-        # Its past is gone, and with it the evidence of what was decided.
-        stage.excuse(".", "the history of the store is gone: what was called cannot be judged by it")
 
 
 @fault("store_beginning_deleted", "positions", expects=Verdict.REFUSES)
@@ -239,6 +244,22 @@ def _worked(site: Site, number: int, seconds: float = 60.0) -> None:
     load = Load(site, number, first=1000 * number)
     load.wait_sent(REQUESTS)
     site.wait_ended(load.finish(), seconds)
+
+
+def _sent(site: Site, number: int) -> None:
+    load = Load(site, number, first=1000 * number)
+    load.wait_sent(REQUESTS)
+    load.finish()
+    site.wait_taken()
+
+
+def _at_rest(site: Site) -> list[Write]:
+    """Until nothing more is written to the changelog, all of whose history is returned."""
+    earlier, writes = list[Write](), site.read_changelog()
+    while len(writes) > len(earlier):
+        time.sleep(REST_SECONDS)  # that nothing comes is what is waited for
+        earlier, writes = writes, site.read_changelog()
+    return writes
 
 
 def _stopped(site: Site) -> None:

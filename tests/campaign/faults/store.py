@@ -27,6 +27,8 @@ from tests.support.ports import free_ports
 from tests.support.scraping import metric
 from tests.system.load import Load
 
+REFUSED_SECONDS = 60.0
+"""Longest stall where a partition is nobody's until somebody mends something or the upgrade is over."""
 VICTIM = "vapp-00000000-0000-4000-8000-0000000000ff"
 """An entity that the load does not know."""
 
@@ -102,7 +104,7 @@ def store_unreadable_request(stage: Stage) -> None:
         _called_once(stage, site)
 
 
-@fault("store_unreadable_cursor", "store", expects=Verdict.REFUSES)
+@fault("store_unreadable_cursor", "store", expects=Verdict.REFUSES, at_most_stall=REFUSED_SECONDS)
 def store_unreadable_cursor(stage: Stage) -> None:
     """A partition's cursor is damaged: nobody takes that partition, the others go on; mended, it goes on too."""
     with stage.site(processes=1, partitions=3, kind=OddSite) as site:
@@ -141,7 +143,7 @@ def _others_go_on(stage: Stage, site: Site, *, without: int) -> None:
 # --- set up wrongly -----------------------------------------------------------------------------------------------
 
 
-@fault("store_deletes_by_age", "store", expects=Verdict.REFUSES)
+@fault("store_deletes_by_age", "store", expects=Verdict.REFUSES, at_most_stall=REFUSED_SECONDS)
 def store_deletes_by_age(stage: Stage) -> None:
     """The changelog gets ``cleanup.policy=delete``: nobody takes a partition of it until it is compact again."""
     with stage.site(processes=1) as site:
@@ -158,7 +160,7 @@ def store_deletes_by_age(stage: Stage) -> None:
         stage.wait_more(40)
 
 
-@fault("store_too_few_partitions", "store", expects=Verdict.REFUSES)
+@fault("store_too_few_partitions", "store", expects=Verdict.REFUSES, at_most_stall=REFUSED_SECONDS)
 def store_too_few_partitions(stage: Stage) -> None:
     """The input has a partition that the store lacks: nobody takes it until the store has it; the others go on."""
     with stage.site(processes=0, partitions=3, load=_with_one_partition_more) as site:
@@ -190,7 +192,7 @@ def _grow(site: Site, topic: str, partitions: int) -> None:
 NEWER = "has format 2; this version writes format 1; finish the upgrade: run the newer version of the bridge everywhere"
 
 
-@fault("store_newer_format", "store", expects=Verdict.REFUSES)
+@fault("store_newer_format", "store", expects=Verdict.REFUSES, at_most_stall=REFUSED_SECONDS)
 def store_newer_format(stage: Stage) -> None:
     """One of two processes is of the next version and dies: the older takes none of its partitions."""
     following = make_next_version(stage.directory / "next")
@@ -208,7 +210,7 @@ def store_newer_format(stage: Stage) -> None:
         stage.wait_more(60)
 
 
-@fault("store_rolling_versions", "store", minutes=1)
+@fault("store_rolling_versions", "store", minutes=1, at_most_stall=REFUSED_SECONDS, at_most_recovery=REFUSED_SECONDS)
 def store_rolling_versions(stage: Stage) -> None:
     """Two processes are upgraded to the next version one by one, back again, and forward once more, under load."""
     following = make_next_version(stage.directory / "next")

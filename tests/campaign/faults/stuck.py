@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from tests.campaign.fault import fault
+from tests.campaign.fault import AT_MOST_SECONDS, fault
 from tests.campaign.faults.processes import PROTOCOLS
 from tests.campaign.stage import Stage
 from tests.support.bridge import BridgeProcess
@@ -41,12 +41,13 @@ def _polling_stuck(stage: Stage, protocol: str) -> None:
 for _protocol in PROTOCOLS:
     fault(
         f"polling_stuck{'' if _protocol == 'classic' else '_kip848'}", "process", minutes=1,
+        at_most_stall=POLL_SECONDS + AT_MOST_SECONDS,
         what="The thread that polls Kafka stands still past max.poll.interval.ms, its process does not: engine, calls"
         f" and heartbeats go on; then it moves again ({_protocol} group protocol).",
     )(partial(_polling_stuck, protocol=_protocol))  # fmt: skip
 
 
-@fault("loop_stuck", "process", minutes=1)
+@fault("loop_stuck", "process", minutes=1, at_most_stall=BLOCKED_SECONDS + AT_MOST_SECONDS)
 def loop_stuck(stage: Stage) -> None:
     """The event loop stands still for 12 s when an intent is durable and its call has not left; polling goes on."""
     probes = f"127.0.0.1:{free_ports(1)[0]}"
@@ -60,7 +61,7 @@ def loop_stuck(stage: Stage) -> None:
         assert stuck.process.poll() is None, f"it has not lived on: {stuck.told()}"
 
 
-@fault("loop_stuck_in_handover", "process", minutes=1)
+@fault("loop_stuck_in_handover", "process", minutes=1, at_most_stall=60)
 def loop_stuck_in_handover(stage: Stage) -> None:
     """The event loop stands still when an intent is durable and its call has not left; another process joins, waits
     for the handover in vain, takes over, and the first one moves again."""

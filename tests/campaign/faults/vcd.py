@@ -12,7 +12,7 @@ from typing import Any
 from bridge.simulator.faultplan import WAYS
 from bridge.simulator.presets import PRESETS
 from tests.campaign.classes import POLICY, SAMPLES, TICKET_CALLS, Classes
-from tests.campaign.fault import fault
+from tests.campaign.fault import AT_MOST_SECONDS, fault
 from tests.campaign.stage import Stage
 from tests.support.bridge import Site
 from tests.support.checker.evidence import StateWrite
@@ -167,7 +167,7 @@ OVERFLOW = 2500
 """Requests of the outage: more than a partition holds open and in memory."""
 
 
-@fault("vcd_long_outage", "vcd", minutes=2)
+@fault("vcd_long_outage", "vcd", minutes=2, at_most_stall=OUTAGE_SECONDS + AT_MOST_SECONDS)
 def vcd_long_outage(stage: Stage) -> None:
     """An hour without Cloud Director, compressed to 40 s: intake pauses, no attempt is burned, it resumes by itself."""
     management = f"127.0.0.1:{free_ports(1)[0]}"
