@@ -102,7 +102,7 @@ def commit_request_late(stage: Stage) -> None:
         stage.wait_more(30)
         undone = sum(bridge.log.read_text().count('"event": "commit.undone"') for bridge in site.processes)
         # A machine that is busy with something else may cost one by itself.
-        stage.figure("transactions undone:", undone, "", at_most=3)
+        stage.figure("transactions undone", undone, "", at_most=3)
 
 
 def _one_process_isolated(stage: Stage, properties: Mapping[str, str]) -> None:

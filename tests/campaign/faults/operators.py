@@ -56,7 +56,7 @@ WORDS = (
     Word("resolve", "error", "createSnapshot", "vm", SNAPSHOT, ("--outcome", "error", "--reason", "it is not there")),
     Word("cancel", "canceled", "createSnapshot", "vm", SNAPSHOT),
 )
-FROZEN_SECONDS = 120.0
+FROZEN_SECONDS = 60.0
 """Longest stall where nothing may be called until an operator says so."""
 
 
@@ -76,7 +76,7 @@ def freeze_while_owners_die(stage: Stage) -> None:
             for _ in range(2):
                 _next_owner(site).wait_logged("bridge.frozen")
                 stage.wait_more(20)
-            stage.figure("calls that left while it was frozen:", _calls(site) - called, "", at_most=0)
+            stage.figure("calls that left while it was frozen", _calls(site) - called, "", at_most=0)
             _typed(site, "thaw")
         _next_owner(site)
         stage.wait_more(40)
