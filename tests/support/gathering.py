@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ from tests.support.simulator import Simulator
 
 ERROR_HEADER = "__connect.errors."
 _EXTERNAL_CALLS = {"createExternalTask", "updateTask"}
+_TASK_PATH = re.compile(r"/task/([0-9a-f-]{36})")
+"""A Task is asked for by its uuid and named by its URN."""
 Ours = Callable[[StoredRecord], StoredRecord | None]
 """A store record as this version would have written it; None: it is no evidence."""
 _MAKE_TASKS = frozenset(operation.name for operation in load().values() if operation.makes_task)
@@ -136,4 +139,5 @@ def _call(row: Mapping[str, Any], user: str) -> LedgerCall:
         task_status=row["task_status"],
         task_operation=row["task_operation"],
         body=row["body"] if row["operation"] in _EXTERNAL_CALLS else None,
+        path=_TASK_PATH.sub(r"/task/urn:vcloud:task:\1", row["path"].removeprefix("/api")),
     )
