@@ -151,6 +151,7 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
     policies = Policies(
         names=world.names,
         rules=Rules(
+            repeat_within=repeat_within(plan),
             parked_lane_release=timedelta(seconds=PARKED_LANE_RELEASE_SECONDS),
             external=external_rules(world.names.group_id) if plan.tickets else None,
             observation=_observation(plan) if plan.observations else None,
@@ -172,6 +173,11 @@ def start(world: World, name: str, slot: str, ended: Callable[[Running, asyncio.
     task = process.begin(work())
     task.add_done_callback(lambda done: ended(running, done))
     return running
+
+
+def repeat_within(plan: Plan) -> timedelta:
+    seconds = plan.repeat_within_seconds
+    return Rules().repeat_within if seconds is None else timedelta(seconds=seconds)
 
 
 def _observation(plan: Plan) -> ObservationRules:

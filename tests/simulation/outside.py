@@ -14,7 +14,18 @@ from tests.simulation.cluster.broker import SimKafka
 from tests.simulation.cluster.log import Entry
 from tests.simulation.loop import EPOCH
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker.evidence import CursorWrite, EndedRecord, Event, Order, Place, StateWrite, Write, place_of
+from tests.support.checker.evidence import (
+    CursorWrite,
+    DeadLetter,
+    EndedRecord,
+    Event,
+    Order,
+    Place,
+    Raw,
+    StateWrite,
+    Write,
+    place_of,
+)
 from tests.support.decoding import event_of
 
 
@@ -29,7 +40,7 @@ class Outsider:
     event_transactions: dict[str, int] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     ended: list[EndedRecord] = field(default_factory=list)
-    dead_letters: list[str] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     ticket_updates: list[str] = field(default_factory=list)
     cursors: dict[Place, int] = field(default_factory=dict)
     """How far each input partition has been worked off, as the store has it."""
@@ -51,10 +62,19 @@ class Outsider:
             for entry, _ in self._news(topic):
                 self._take_event(entry)
         for entry, _ in self._news(self.names.dead_letters):
-            self.dead_letters.append(_coordinates(entry))
+            self.dead_letters.append(DeadLetter(_coordinates(entry), _raw(entry)))
         if self.names.ticket_updates is not None:
             for entry, _ in self._news(self.names.ticket_updates):
                 self.ticket_updates.append(json.loads(_value(entry))["event_id"])
+
+    def received(self) -> dict[str, Raw]:
+        """By birth: what became dead letters, as it was sent."""
+        found = {}
+        for letter in self.dead_letters:
+            topic, partition = place_of(letter.birth)
+            history = self.kafka.log(TopicPartition(topic, partition)).history
+            found[letter.birth] = _raw(history[int(letter.birth.rpartition("/")[2])])
+        return found
 
     def standing(self) -> Sequence[str]:
         """Births of lifecycles that are open and neither parked nor followed by an observation."""
@@ -130,6 +150,11 @@ class Outsider:
 
 def _at(entry: Entry) -> float:
     return EPOCH.timestamp() + entry.timestamp_ms / 1000
+
+
+def _raw(entry: Entry) -> Raw:
+    assert entry.record is not None
+    return Raw(entry.record.key, entry.record.value, entry.record.headers)
 
 
 def _value(entry: Entry) -> bytes:

@@ -85,6 +85,8 @@ class Plan:
     """How far the processes' wall clocks may be off."""
     dedupe_seconds: float | None = None
     """The dedupe window; None: longer than the run."""
+    repeat_within_seconds: float | None = None
+    """How soon after a call of unknown outcome the next one has to follow; None: as the bridge has it."""
     max_open: int = 5_000
     max_waiting_bytes: int = 64 * 1024 * 1024
     concurrent: tuple[int, ...] = (2, 16)
@@ -156,6 +158,7 @@ class Plan:
         plan = replace(plan, decisions=0.6 if Random(f"decisions {self.seed}").random() < DECIDED else 0.0)
         hung_calls = int(Random(f"hanging {self.seed}").random() < HANGING)
         plan = replace(plan, trouble=replace(trouble, hung_calls=hung_calls))
+        plan = replace(plan, repeat_within_seconds=_repeat_within(Random(f"repeating {self.seed}")))
         plan = replace(plan, bus=Random(f"listening {self.seed}").random() < LISTENING)
         plan = plan._with_dedupe_window(random.uniform(70, 100)) if random.random() < 0.08 else plan
         return plan._with_observations(random) if random.random() < OBSERVED else plan
@@ -181,6 +184,8 @@ HANGING = 0.15
 """How likely it is that a call of a Kafka client never returns."""
 DECIDED = 0.12
 """How likely it is that most requests decide about what is held."""
+HASTY = 0.15
+"""How likely it is that little time may pass until a call is repeated."""
 RARE = {
     "all_brokers_away": 0.1,
     "silences": 0.1,
@@ -192,6 +197,10 @@ RARE = {
     "store_losses": 0.06,
 }
 """How likely each is to happen once."""
+
+
+def _repeat_within(random: Random) -> float | None:
+    return random.choice([8.0, 20.0, 60.0]) if random.random() < HASTY else None
 
 
 def _trouble(random: Random) -> Trouble:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -18,11 +18,14 @@ from tests.simulation.loop import EPOCH
 from tests.simulation.outside import Outsider
 from tests.simulation.plan import Plan
 from tests.simulation.vcd import SimVcd
-from tests.support.checker.evidence import InputRecord, story_id
+from tests.support.checker.evidence import InputRecord, place_of, story_id
 
 TOPIC = "vcd.action-requests"
 APPROVALS_TOPIC = "vcd.approvals"
 """Where decisions go in runs that have many."""
+_HEADERS = (("source", b"itsm"), ("nothing", None))
+"""As producers have them; the bridge does not read them."""
+_SAID: Mapping[str, Any] = {"reason": "looked at it", "decided_by": "op"}
 _OPERATORS_LOOK_SECONDS = 15.0
 
 Document = dict[str, Any]
@@ -111,7 +114,7 @@ class Requests:
         """About another request, mostly with its key."""
         document["target_request_id"] = target
         if document["kind"] == "resolve" and "resolution" not in document:
-            document["resolution"] = {"outcome": "success", "reason": "looked at it", "decided_by": "op"}
+            document["resolution"] = {**_SAID, "outcome": "success"}
         known = self._by_request.get(target)
         astray = known is None or self.random.random() < 0.05
         topic = TOPIC if known is None else known.topic
@@ -120,7 +123,7 @@ class Requests:
     def send(self, document: Document | bytes, key: int, topic: str = TOPIC) -> None:
         number = key % self.plan.partitions
         value = document if isinstance(document, bytes) else json.dumps(document).encode()
-        offset = self.kafka.append(TopicPartition(topic, number), OutRecord(topic, number, b"key", value))
+        offset = self.kafka.append(TopicPartition(topic, number), OutRecord(topic, number, b"key", value, _HEADERS))
         record = InputRecord(topic, number, offset, None if isinstance(document, bytes) else document)
         self.inputs.append(record)
         self.sent_at[record.birth] = self.kafka.now()
@@ -136,6 +139,8 @@ class Operators:
     requests: Requests
     outsider: Outsider
     vcd: SimVcd
+    astray: Random
+    """How they err."""
     _asked: set[str] = field(default_factory=set)
 
     async def play(self, until: Callable[[], bool]) -> None:
@@ -157,10 +162,24 @@ class Operators:
             self.requests.control({"kind": "resolve", "resolution": self._resolution(birth)}, request_id)
 
     def _resolution(self, birth: str) -> Document:
-        """Whoever finds a Task of it in VCD names that."""
+        """Whoever finds a Task of it in VCD names that, or by mistake one that another request is told to have."""
+        anothers = self._of_others(birth)
+        if anothers and self.astray.random() < 0.15:
+            return {**_SAID, "task_href": _address(self.astray.choice(anothers))}
         started = [call for call in self.vcd.ledger if call.story == story_id(birth) and call.started]
-        said: Document = {"reason": "looked at it", "decided_by": "op"}
         if started and self.random.random() < 0.7:
-            uuid = (started[-1].task_id or "").rsplit(":", 1)[-1]
-            return {**said, "task_href": f"https://vcd/api/task/{uuid}"}
-        return {**said, "outcome": self.random.choice(["success", "error", "aborted"])}
+            return {**_SAID, "task_href": _address(started[-1].task_id or "")}
+        return {**_SAID, "outcome": self.random.choice(["success", "error", "aborted"])}
+
+    def _of_others(self, birth: str) -> list[str]:
+        """Tasks that other requests of its partition have, as everybody can read; none where that may be forgotten."""
+        if self.requests.plan.dedupe_seconds is not None:
+            return []
+        owners = {call.task_id: call.story for call in self.vcd.ledger if call.started}
+        told = ((event["birth"], (event.get("task") or {}).get("id")) for event in self.outsider.events)
+        others = (one for one in told if one[0] != birth and place_of(one[0]) == place_of(birth))
+        return list(dict.fromkeys(task for other, task in others if task and owners.get(task) == story_id(other)))
+
+
+def _address(task_id: str) -> str:
+    return f"https://vcd/api/task/{task_id.rsplit(':', 1)[-1]}"

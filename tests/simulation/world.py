@@ -125,7 +125,9 @@ class World:
             await self.start()
         work = [self.requests.play(), self.tickets.play(), self.observations.play(), self.chaos.play()]
         if self.plan.operators:
-            operators = Operators(self.random, self.requests, self.outsider, self.vcd)
+            operators = Operators(
+                self.random, self.requests, self.outsider, self.vcd, Random(f"astray {self.plan.seed}")
+            )
             work.append(operators.play(lambda: self.vcd.calm))
         storm = [asyncio.ensure_future(one) for one in work]
         await asyncio.gather(*storm[:4])
@@ -242,6 +244,7 @@ class World:
             ledger=self.vcd.ledger,
             events=outside.events,
             dead_letters=outside.dead_letters,
+            received=outside.received(),
             writes=outside.writes_in_log_order(),
             ended=outside.ended,
             offsets={(one.topic, one.partition): offset for one, (offset, _) in self.kafka.committed.items()},
@@ -261,8 +264,10 @@ class World:
             clock_seconds=0.001,
             host_clock_seconds=plan.clock_error_seconds,
             patience_seconds=60.0 + longest_hold_up(plan.trouble),
+            silence_late_seconds=60.0 + longest_hold_up(plan.trouble),
+            unknown_wait_seconds=Rules().unknown_cancel_wait.total_seconds(),
             parked_lane_release_seconds=host.PARKED_LANE_RELEASE_SECONDS,
-            repeat_within_seconds=Rules().repeat_within.total_seconds(),
+            repeat_within_seconds=host.repeat_within(plan).total_seconds(),
             dedupe_seconds=plan.dedupe_seconds,
             dedupe_slack_seconds=10.0 + longest_unwritten(plan.trouble),
             removed=self.upsets.removed,

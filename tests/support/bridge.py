@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,17 @@ from bridge.kafka.messages import headers_of
 from bridge.settings import Settings
 from bridge.settings import load as load_settings
 from tests.support.checker import violations
-from tests.support.checker.evidence import EndedRecord, Evidence, InputRecord, StateWrite, Write, operation_facts
+from tests.support.checker.evidence import (
+    EndedRecord,
+    Evidence,
+    InputRecord,
+    Raw,
+    StateWrite,
+    Write,
+    operation_facts,
+)
 from tests.support.decoding import event_of
-from tests.support.gathering import changelog_of, dead_letters_of, endings_of, ledger_of, offsets_of, tasks_of
+from tests.support.gathering import changelog_of, dead_letters_of, endings_of, ledger_of, offsets_of, raw_of, tasks_of
 from tests.support.kafka import Tail, create_topics, read, unique
 from tests.support.simulator import REPOSITORY, Simulator, running_simulator
 from tests.support.words import words_of
@@ -377,14 +385,15 @@ class Site:
         """Not known of real parts: what was of one transaction, the statuses that a Task had on its way, and what
         somebody else did to offsets and stores, so that nobody can judge who stopped at it without cause."""
         ledger, writes = ledger_of(self.simulator, USER), self.read_changelog()
-        settings = self._sections({})
+        settings, letters = self._sections({}), dead_letters_of(self.bootstrap, self.dead_letters)
         lease_seconds = settings["vcd"]["lease_seconds"]
         said = words_of([bridge.log for bridge in self.processes], writes, lease_seconds)
         return Evidence(
             inputs=self.read_inputs(),
             ledger=[replace(call, process=said.callers.get(call.call_id)) for call in ledger],
             events=self.read_events(),
-            dead_letters=dead_letters_of(self.bootstrap, self.dead_letters),
+            dead_letters=letters,
+            received=self._received({letter.birth for letter in letters}),
             writes=writes,
             ended=self.read_ended(),
             offsets=self.passed(),
@@ -401,6 +410,12 @@ class Site:
             max_open=settings.get("intake", {}).get("max_open_per_partition"),
             max_waiting_bytes=settings.get("intake", {}).get("max_waiting_bytes_per_partition"),
         )
+
+    def _received(self, births: Collection[str]) -> dict[str, Raw]:
+        """Records of the inputs as they lie there."""
+        topics = self.input_topics if births else ()
+        found = (("/".join(map(str, place_of(one))), one) for topic in topics for one in read(self.bootstrap, topic))
+        return {birth: raw_of(one) for birth, one in found if birth in births}
 
     def read_ticket_updates(self) -> list[str] | None:
         """Event ids; None where they are off."""

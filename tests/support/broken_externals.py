@@ -292,3 +292,22 @@ def the_operation_is_lost(made: Made) -> None:
 def a_command_that_is_never_shown_and_never_told(made: Made) -> None:
     update = {"command": "update", "details": "never shown"}
     made.inputs.append(ExternalRecord(EXTERNAL, 0, made.end(EXTERNAL), update, "taken"))
+
+
+# --- I9: silence --------------------------------------------------------------------------------------------------
+
+
+def _expires(made: Made, key: str, seconds: float) -> None:
+    create = next(record for record in made.inputs if record.birth == birth(made, key))
+    made.change(create, document={**(create.document or {}), "expire_after_seconds": seconds})
+
+
+@said("I9 .*silent.*: ended after .* s of silence, not 400")
+def silent_for_less_than_was_said(made: Made) -> None:
+    _expires(made, "silent", 400)
+
+
+@said("I9 .*silent.*: ended .* s after its owner's silence had lasted too long")
+def silent_for_more_than_was_said(made: Made) -> None:
+    made.settings["silence_late_seconds"] = 0.1
+    _expires(made, "silent", 0.1)

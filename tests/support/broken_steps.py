@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.breaking import said
-from tests.support.checker.evidence import EndedRecord, RequestWrite, StateWrite, VcdTask
+from tests.support.checker.evidence import EndedRecord, Raw, RequestWrite, StateWrite, VcdTask
 from tests.support.made import NEXT_WRITER, TOPIC, WRITER, Made
 
 
@@ -69,6 +69,20 @@ def only_an_earlier_cancel_counted(made: Made) -> None:
     behind(made, before, replace(before, cancel_wanted=True), replace(before, phase="parked"), replace(before))
 
 
+@said("I1 .*: its dead letter is not what was received")
+def a_dead_letter_is_emptied(made: Made) -> None:
+    letter = made.dead[0]
+    made.settings["received"] = {letter.birth: Raw(b"key", b"\xff", (("source", b"itsm"),))}
+    made.dead[0] = replace(letter, raw=Raw(b"key", b"", (("source", b"itsm"), ("ours", b"1"))))
+
+
+@said("I1 .*c, cancel.*: told unknown_request after 0 s")
+def given_up_at_once(made: Made) -> None:
+    made.settings["unknown_wait_seconds"] = 0.2
+    nobody = next(record for record in made.inputs if record.target == "nobody")
+    made.remove(*made.states(nobody.birth))
+
+
 # --- I2: calls ----------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +118,11 @@ def a_step_without_an_offset(made: Made) -> None:
 def adopted_without_a_look(made: Made) -> None:
     for event in made.story(birth(made, "adopted")):
         event["evidence"] = []
+
+
+@said("I2 .*resolved.*: was given task:plain, which .*plain.* had told before")
+def given_the_task_of_another(made: Made) -> None:
+    made.story(birth(made, "resolved"))[-1]["task"] = {"id": "task:plain", "status": "success"}
 
 
 @said("I2 .*repeated.*: call .* repeats call .* 0 s later")
@@ -151,6 +170,11 @@ def decided_while_another_holds_the_lane(made: Made) -> None:
 def decided_before_an_earlier_one(made: Made) -> None:
     first = next(write for write in made.states(birth(made, "stopped")) if write.phase == "intent")
     made.change(first, at=made.states(birth(made, "plain"))[0].at - 0.3)
+
+
+@said("I5 .*wrong.*: told rejected for BUSY_ENTITY, which passes")
+def refused_for_being_busy(made: Made) -> None:
+    made.story(birth(made, "wrong"))[-1]["reason"] = {"code": "BUSY_ENTITY"}
 
 
 # --- I6: owners ---------------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ def _state(told: Mapping[str, Any], observed: Mapping[str, Any], **where: Any) -
         kind=told["kind"],
         sequence=told["sequence"],
         attempt=told["attempt"],
+        opened_at=told["received_at"] / 1000,
         intent_at=_seconds(told["intent_at"]),
         cancel_wanted=told["cancel_wanted"],
         task_id=told["task_id"],

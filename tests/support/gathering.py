@@ -15,7 +15,7 @@ from bridge.kafka.messages import headers_of
 from bridge.kafka.producing import WRITER_HEADER
 from bridge.ports import Headers, StoredRecord
 from tests.support.changelog import ended_of, write_of
-from tests.support.checker.evidence import EndedRecord, ExternalTask, LedgerCall, Place, VcdTask, Write
+from tests.support.checker.evidence import DeadLetter, EndedRecord, ExternalTask, LedgerCall, Place, Raw, VcdTask, Write
 from tests.support.kafka import read
 from tests.support.simulator import Simulator
 
@@ -43,9 +43,12 @@ def endings_of(bootstrap: str, topic: str, ours: Ours = as_it_is) -> list[EndedR
     return [ended_of(record) for record in found if record is not None]
 
 
-def dead_letters_of(bootstrap: str, topic: str) -> list[str]:
-    """Coordinates of the records that dead letters name, in birth form."""
-    return [coordinates(headers_of(message)) for message in read(bootstrap, topic)]
+def dead_letters_of(bootstrap: str, topic: str) -> list[DeadLetter]:
+    return [DeadLetter(coordinates(headers_of(one)), raw_of(one)) for one in read(bootstrap, topic)]
+
+
+def raw_of(message: Message) -> Raw:
+    return Raw(message.key(), message.value(), headers_of(message))
 
 
 def coordinates(headers: Headers) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from tests.support.checker.evidence import (
     Absence,
     CursorWrite,
+    DeadLetter,
     EndedRecord,
     Evidence,
     ExternalRecord,
@@ -59,7 +60,7 @@ class Made:
         self.events: list[dict[str, Any]] = []
         self.writes: list[Write] = []
         self.ended: list[EndedRecord] = []
-        self.dead: list[str] = []
+        self.dead: list[DeadLetter] = []
         self.tasks: dict[str, VcdTask] = {}
         self.external_tasks: list[ExternalTask] = []
         self.absences: list[Absence] = []
@@ -220,9 +221,9 @@ class Made:
         """The next state of a lifecycle, with the sequence that has been told."""
         last = self.last(birth)
         sequence = len(self.story(birth))
-        kept = {"kind": last.kind, "attempt": last.attempt, "intent_at": last.intent_at, "task_id": last.task_id,
-                "cancel_wanted": last.cancel_wanted, "heard_at": last.heard_at,
-                "external_key": last.external_key}  # fmt: skip
+        kept = {"kind": last.kind, "opened_at": last.opened_at or self.now, "attempt": last.attempt,
+                "intent_at": last.intent_at, "task_id": last.task_id, "cancel_wanted": last.cancel_wanted,
+                "heard_at": last.heard_at, "external_key": last.external_key}  # fmt: skip
         self.write(StateWrite, birth, birth=birth, phase=phase, sequence=sequence, **{**kept, **changes})
 
     # --- looking, for those who break something -----------------------------------------------------------------------
@@ -336,7 +337,7 @@ def _recognised(made: Made) -> None:
     made.answer(conflict, "rejected", "rejected", "request_id_conflict")
     other = made.ask("plain", "deploy", "vapp-1", correlation_id="T2")
     made.answer(other, "finished", "success", "repeat")
-    made.dead.append(made.send(None))
+    made.dead.append(DeadLetter(made.send(None)))
     refused = made.open("refused", "deploy", "vapp-6")
     made.call(refused, 400)
     made.over(refused, "rejected", "BAD_REQUEST")

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.support.checker.evidence import (
     CursorWrite,
+    DeadLetter,
     ExternalRecord,
     ExternalTask,
     RequestWrite,
@@ -216,7 +217,7 @@ def _recognised(made: Made) -> None:
     repeat.call()
     repeat.ended("success")
     repeat.answered("already_finished", "update", progress=99)
-    made.dead.append(repeat.passed(_rubbish(made)))
+    made.dead.append(DeadLetter(repeat.passed(_rubbish(made))))
 
     at_once = Ticket(made, "at [once], 100%")
     ahead = at_once.send("finish", details="very soon over")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import pickle
 import re
 from dataclasses import replace
@@ -25,9 +26,11 @@ from tests.support.checker import Harm, Violation, violations
 from tests.support.checker.evidence import (
     Absence,
     CursorWrite,
+    DeadLetter,
     EndedRecord,
     Freeze,
     InputRecord,
+    Raw,
     Refusal,
     Tenure,
     VcdTask,
@@ -99,7 +102,7 @@ def a_story_of_nothing(made: Made) -> None:
 
 @said("I1 dead letter of in/0/999: there is no such input record")
 def a_dead_letter_of_nothing(made: Made) -> None:
-    made.dead.append("in/0/999")
+    made.dead.append(DeadLetter("in/0/999"))
 
 
 @said("I1 store record of in/0/999: there is no such input record")
@@ -129,14 +132,14 @@ def a_record_that_is_never_taken(made: Made) -> None:
 
 @said("I1 .*plain.*: a dead letter, and a story besides")
 def a_dead_letter_with_a_story(made: Made) -> None:
-    made.dead.append(birth(made, "plain"))
+    made.dead.append(DeadLetter(birth(made, "plain")))
 
 
 @said("I1 .*wrong.*: a dead letter, though it can be read")
 def a_good_record_is_thrown_away(made: Made) -> None:
     wrong = birth(made, "wrong")
     made.remove(*made.story(wrong))
-    made.dead.append(wrong)
+    made.dead.append(DeadLetter(wrong))
 
 
 @said("I1 .*wrong.*: nothing became of it")
@@ -294,7 +297,7 @@ def a_call_arrives_twice(made: Made) -> None:
 
 @said("I2 .*: a dead letter was called")
 def a_dead_letter_is_called(made: Made) -> None:
-    made.called(f"{story_id(made.dead[0])}-1", "deploy", 202, effect=True, task=None)
+    made.called(f"{story_id(made.dead[0].birth)}-1", "deploy", 202, effect=True, task=None)
 
 
 @said("I2 .*wrong.*: was called .*, but no lifecycle was opened for it")
@@ -960,6 +963,19 @@ def test_reads_change_nothing_and_may_tell_anybody_s_task() -> None:
     made.end_it(read, "success")
     assert OPERATIONS["read"].reads
     assert violations(made.evidence()) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "digest", "told"),
+    [(b"key", b"\xff", ""), (None, b"\xff", ""), (b"key", b"other", "I1 .*: its dead letter")],
+)
+def test_a_stub_stands_for_what_it_has_the_hash_of(key: bytes | None, digest: bytes, told: str) -> None:
+    made = clean()
+    letter = made.dead[0]
+    made.settings["received"] = {letter.birth: Raw(b"key", b"\xff", (("source", b"itsm"),))}
+    stub = (("vb_value_sha256", hashlib.sha256(digest).hexdigest().encode()), ("vb_value_bytes", b"1"))
+    made.dead[0] = replace(letter, raw=Raw(key, None, (("ours", b"1"), *stub)))
+    assert _only(told, violations(made.evidence()))
 
 
 def _ending(made: Made, story: str) -> EndedRecord:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from bridge.core.coordinates import Birth
+from bridge.core.coordinates import Birth, TopicPartition
 from bridge.core.events import Outcome
 from bridge.core.external import answering, changes, documents, judging, looking, marks, showing
 from bridge.core.external import lifecycle as external_lifecycle
@@ -16,11 +17,13 @@ from bridge.core.lifecycle import Ended, Lifecycle, Phase, StoredRequest
 from bridge.core.task import is_final, normal_status
 from bridge.engine.desks import external_desk
 from bridge.engine.desks.external_desk import ExternalDesk
+from bridge.engine.partition import restoring
+from bridge.engine.partition.owned_partition import OwnedPartition
 from bridge.engine.partition.records import RecordWriter
 from bridge.engine.partition.round import PartitionRound
 from bridge.engine.recovery.orphans import Orphans
 from tests.simulation.external import ExternalTasks, Kept
-from tests.simulation.mutants.plans import tickets
+from tests.simulation.mutants.plans import silent, tickets
 from tests.simulation.mutants.table import mutant
 
 
@@ -81,6 +84,34 @@ def older_document_after_newer(patch: pytest.MonkeyPatch) -> None:
 def silence_not_noticed(patch: pytest.MonkeyPatch) -> None:
     """Nobody looks at the clock of an owner who has fallen silent."""
     patch.setattr(external_lifecycle, "_is_silent", lambda story: False)
+
+
+@mutant("I9", silent)
+def silence_is_cut_short(patch: pytest.MonkeyPatch) -> None:
+    """An owner's silence ends his task after a quarter of the time."""
+
+    def early(self: Lifecycle) -> datetime | None:
+        at = expires_at(self)
+        return None if at is None or self.heard_at is None else self.heard_at + (at - self.heard_at) / 4
+
+    expires_at = vars(Lifecycle)["expires_at"].fget
+    patch.setattr(Lifecycle, "expires_at", property(early))
+
+
+@mutant("I9", silent)
+def silence_starts_over_with_each_owner(patch: pytest.MonkeyPatch) -> None:
+    """A partition that comes from another owner takes every owner of a task for heard of just now."""
+
+    async def changed(
+        partition: TopicPartition, epoch: int, restored: Any, codec: Any, now: datetime
+    ) -> OwnedPartition:
+        owned = await restoring.build(partition, epoch, restored, codec, now)
+        for birth, one in owned.lifecycles.items():
+            if one.heard_at is not None:
+                owned.lifecycles[birth] = replace(one, heard_at=now)
+        return owned
+
+    patch.setattr("bridge.engine.ownership.build", changed)
 
 
 @mutant("I9", tickets)

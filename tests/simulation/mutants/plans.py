@@ -41,6 +41,16 @@ def doubtful(seed: int) -> Plan:
     )  # fmt: skip
 
 
+def hasty(seed: int) -> Plan:
+    """As ``doubtful``, and little time to repeat a call in."""
+    return replace(doubtful(seed), repeat_within_seconds=12.0)
+
+
+def parked(seed: int) -> Plan:
+    """As ``doubtful``, and operators have much to settle."""
+    return replace(doubtful(seed), partitions=1, requests=50, entities=5)
+
+
 def twins(seed: int) -> Plan:
     """Requests that only their calls tell apart, of which many are in doubt at a time, and canceled."""
     return Plan(
@@ -54,6 +64,11 @@ def tickets(seed: int) -> Plan:
     return Plan(
         seed=seed, requests=4, tickets=10, crashes=2, trouble=_QUIET, storm_seconds=60.0, calm_seconds=_CALM_SECONDS
     )
+
+
+def silent(seed: int) -> Plan:
+    """External tasks whose owners fall silent, and owners of their partition that come and go meanwhile."""
+    return replace(tickets(seed), tickets=30, crashes=4, storm_seconds=300.0, calm_seconds=1500.0)
 
 
 def undecided(seed: int) -> Plan:
@@ -125,6 +140,19 @@ def cut_off(seed: int) -> Plan:
     return Plan(
         seed=seed, requests=60, entities=40, crashes=0, trouble=replace(_QUIET, cut_off=8),
         storm_seconds=90.0, calm_seconds=_CALM_SECONDS,
+    )  # fmt: skip
+
+
+def moved(seed: int) -> Plan:
+    """Somebody moves the group's offsets between two runs of all processes."""
+    return replace(requests(seed), trouble=replace(_QUIET, offset_resets=2))
+
+
+def losing(seed: int) -> Plan:
+    """A changelog that loses its records while much is open."""
+    return Plan(
+        seed=seed, requests=40, crashes=2, partitions=1, long_tasks=0.5,
+        trouble=replace(_QUIET, store_losses=1, restarts=2), storm_seconds=120.0, calm_seconds=_CALM_SECONDS,
     )  # fmt: skip
 
 

@@ -13,15 +13,19 @@ from bridge.core import action_request, reconciling
 from bridge.core.commands import SendCancel
 from bridge.core.inputs import Looked, RetryWanted
 from bridge.core.lifecycle import Lifecycle, Phase
+from bridge.core.opening import Asker
+from bridge.core.requests import ActionRequest
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
+from bridge.engine.desks import action_desk, controls
 from bridge.engine.journal import claims
 from bridge.engine.partition import lanes
 from bridge.engine.partition.owned_partition import OwnedPartition
+from bridge.engine.partition.round import PartitionRound
 from bridge.engine.reading import patience
 from bridge.engine.recovery import recovering as recovery
 from bridge.engine.runner import Runner
-from tests.simulation.mutants.plans import doubtful, frozen, requests, twins, unanswered, unheard
+from tests.simulation.mutants.plans import doubtful, frozen, hasty, parked, requests, twins, unanswered, unheard
 from tests.simulation.mutants.table import mutant
 
 # --- doubt --------------------------------------------------------------------------------------------------------
@@ -87,6 +91,19 @@ def first_of_many_adopted(patch: pytest.MonkeyPatch) -> None:
 def no_settling_time(patch: pytest.MonkeyPatch) -> None:
     """What a look does not find is taken for not done at once, though the call may still be on its way."""
     patch.setattr(patience.SettleTimes, "of", lambda self, *, dead_owner: patience.Pause(timedelta(0), "none"))
+
+
+@mutant("I2", hasty, 2)
+def repeated_after_any_time(patch: pytest.MonkeyPatch) -> None:
+    """A call whose outcome is unknown is made again however long ago it was."""
+    for module in (action_request, reconciling):
+        patch.setattr(module, "too_late_to_repeat", lambda story, rules: False)
+
+
+@mutant("I2", parked, 8)
+def resolved_with_anothers_task(patch: pytest.MonkeyPatch) -> None:
+    """An operator's word gives a request the Task that another one has."""
+    patch.setattr(controls, "_of_another", lambda work, target, wanted: None)
 
 
 @mutant("I2", doubtful)
@@ -201,9 +218,18 @@ def cancel_swallowed(patch: pytest.MonkeyPatch) -> None:
 @mutant("I1", requests)
 def waiting_cancel_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A cancel that came before its request does not wait for it."""
-    from bridge.engine.desks import controls
-
     patch.setattr(controls, "open_control", lambda *args: replace(_open(*args), phase=Phase.ENDED))
+
+
+@mutant("I1", requests)
+def nobody_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    """A cancel for a request that is not there yet is refused at once."""
+    take_control = controls.take_control
+
+    def hasty(work: PartitionRound, who: Asker, record: ActionRequest, *, may_wait: bool) -> None:
+        take_control(work, who, record, may_wait=False)
+
+    patch.setattr(action_desk, "take_control", hasty)
 
 
 def _open(*args: Any) -> Lifecycle:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bridge.core import action_request, own_task, repeats
+from bridge.core import action_request, answering, own_task, repeats
+from bridge.core.answers import Busy, Limited, Refused
 from bridge.core.events import Outcome
 from bridge.core.inputs import ResolveWanted
 from bridge.core.lifecycle import Phase
 from bridge.core.repeats import Known
+from bridge.core.requests import Undecodable
 from bridge.core.story import Story
 from bridge.core.task import Task
 from bridge.engine.desks import action_desk
+from bridge.engine.partition import dead_letters
 from bridge.engine.partition.records import RecordWriter
+from bridge.ports import Delivery, OutRecord
 from tests.simulation.mutants.plans import doubtful, requests
 from tests.simulation.mutants.table import mutant
 
@@ -82,6 +87,17 @@ def ticket_is_told_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 @mutant("I1", requests)
+def dead_letter_is_emptied(patch: pytest.MonkeyPatch) -> None:
+    """Of what cannot be read the coordinates are kept, and nothing else."""
+
+    def emptied(topic: str, delivery: Delivery, error: Undecodable) -> OutRecord:
+        return replace(whole(topic, delivery, error), key=None, value=b"")
+
+    whole = dead_letters.whole
+    patch.setattr(dead_letters, "whole", emptied)
+
+
+@mutant("I1", requests)
 def other_content_is_a_repeat(patch: pytest.MonkeyPatch) -> None:
     """Another request under a known id is taken for a repeat."""
     recognise = repeats.recognise
@@ -111,3 +127,23 @@ def task_is_not_followed(patch: pytest.MonkeyPatch) -> None:
     from bridge.engine.following.follower import Follower
 
     patch.setattr(Follower, "add", lambda self, owned, lifecycle: None)
+
+
+@mutant("I5", doubtful, 5)
+def busy_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    """A request ends because somebody else is at work on its entity."""
+
+    def refused(story: Story, answer: Busy, *_: object) -> None:
+        answering._refused(story, Refused(code="BUSY_ENTITY", message=answer.message, http_status=answer.http_status))
+
+    patch.setattr(answering, "_busy", refused)
+
+
+@mutant("I5", doubtful)
+def limit_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    """A request ends because VCD has too much to do just then."""
+
+    def refused(story: Story, answer: Limited, *_: object) -> None:
+        answering._refused(story, Refused(code=answer.code, message=answer.message, http_status=answer.http_status))
+
+    patch.setattr(answering, "_limited", refused)

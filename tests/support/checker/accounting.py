@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from tests.support.checker.controls import control_is_accounted_for
-from tests.support.checker.evidence import ExternalRecord, InputRecord, ObservationRecord, place_of
+from tests.support.checker.evidence import ExternalRecord, InputRecord, ObservationRecord, Raw, place_of
 from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.observed import observation_is_accounted_for
 from tests.support.checker.violation import Violation, amiss, doubled, lost
 
+_STUB_HEADERS = {"vb_value_sha256", "vb_value_bytes"}
+"""The last ones of a dead letter without the record's value."""
 _CONFLICTS = {"request_id_conflict", "external_key_conflict"}
 
 
@@ -19,7 +22,7 @@ def everything_has_a_record(joined: Joined) -> Iterator[Violation]:
     evidence = joined.evidence
     places: dict[str, Iterable[str]] = {
         "story": joined.stories,
-        "dead letter": dict.fromkeys(evidence.dead_letters),
+        "dead letter": joined.dead,
         "store record": joined.states,
         "ended record": joined.ended,
     }
@@ -27,7 +30,7 @@ def everything_has_a_record(joined: Joined) -> Iterator[Violation]:
         for birth in births:
             if birth not in joined.records and birth not in joined.orphans and birth not in joined.sightings:
                 yield amiss(f"I1 {place} of {birth}: there is no such input record", birth)
-    for birth, count in Counter(evidence.dead_letters).items():
+    for birth, count in Counter(letter.birth for letter in evidence.dead_letters).items():
         if count > 1:
             yield doubled(f"I1 {birth}: {count} dead letters", birth)
     for birth, count in Counter(record.birth for record in evidence.ended).items():
@@ -37,11 +40,10 @@ def everything_has_a_record(joined: Joined) -> Iterator[Violation]:
 
 def every_record_is_accounted_for(joined: Joined) -> Iterator[Violation]:
     """I1: a lifecycle, a rejection, a dead letter, or recognised as belonging to one of these; exactly one of them."""
-    dead = set(joined.evidence.dead_letters)
     for record in joined.evidence.inputs:
-        if joined.was_never_read(record) and record.birth not in dead:
+        if joined.was_never_read(record) and record.birth not in joined.dead:
             continue
-        if record.birth in dead:
+        if record.birth in joined.dead:
             yield from _dead_letter(joined, record)
         elif joined.taken_at(record) is None:
             if not joined.may_wait(record.place):
@@ -65,6 +67,23 @@ def _dead_letter(joined: Joined, record: InputRecord) -> Iterator[Violation]:
         yield doubled(f"I1 {name}: a dead letter, and a story besides", record.birth)
     if record.readable:
         yield lost(f"I1 {name}: a dead letter, though it can be read", record.birth)
+
+
+def dead_letters_are_as_received(joined: Joined) -> Iterator[Violation]:
+    """I1: byte for byte, our own headers behind the record's; what its topic does not take whole by its hash."""
+    for letter in joined.evidence.dead_letters:
+        received = joined.evidence.received.get(letter.birth)
+        if letter.raw is not None and received is not None and not _is_as_received(letter.raw, received):
+            yield lost(f"I1 {joined.name(letter.birth)}: its dead letter is not what was received", letter.birth)
+
+
+def _is_as_received(letter: Raw, received: Raw) -> bool:
+    digest = dict(letter.headers[-len(_STUB_HEADERS) :])
+    if set(digest) == _STUB_HEADERS:
+        size, sha256 = str(len(received.value or b"")), hashlib.sha256(received.value or b"").hexdigest()
+        return digest == {"vb_value_bytes": size.encode(), "vb_value_sha256": sha256.encode()}
+    own = letter.headers[: len(received.headers)]
+    return (letter.key, letter.value, tuple(own)) == (received.key, received.value, tuple(received.headers))
 
 
 def _opener(joined: Joined, record: InputRecord) -> Iterator[Violation]:

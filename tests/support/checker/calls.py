@@ -24,7 +24,7 @@ def calls_are_ours(joined: Joined) -> Iterator[Violation]:
         if count > 1:
             yield doubled(f"I2 {call_id}: reached VCD {count} times", *joined.of_call(call_id))
     for birth, calls in joined.calls.items():
-        if birth in joined.evidence.dead_letters:
+        if birth in joined.dead:
             yield amiss(f"I2 {joined.name(birth)}: a dead letter was called ({calls[0]})", birth)
         elif not joined.opened(birth) and joined.records[birth].opens:
             yield amiss(f"I2 {joined.name(birth)}: was called ({calls[0]}), but no lifecycle was opened for it", birth)
@@ -112,14 +112,23 @@ def _repeated(joined: Joined, birth: str, earlier: LedgerCall, later: LedgerCall
         return doubled(f"I2 {name}: {later} left though {earlier} had started {earlier.task_id}", birth)
     if earlier.effect and later.effect and recovery != "idempotent":
         return doubled(f"I2 {name}: done twice, by {earlier} and {later}", birth)
-    within = joined.evidence.repeat_within_seconds
-    if within is not None and later.at > earlier.at + within + joined.evidence.travel_seconds:
-        return doubled(f"I2 {name}: {later} repeats {earlier} {later.at - earlier.at:.0f} s later", birth)
+    within, apart = joined.evidence.repeat_within_seconds, _decided_apart(joined, earlier, later)
+    # What an external task makes bears a mark: however late it is, a look tells whether it is there.
+    if within is not None and joined.key_of(birth) is None and apart > within + joined.evidence.host_clock_seconds:
+        return doubled(f"I2 {name}: {later} repeats {earlier} {apart:.0f} s later", birth)
     looked = any(names_a_look(event) for event in joined.stories[birth] if joined.told_at(event) >= earlier.at)
     over = joined.final(birth) is not None or not joined.may_wait(place_of(birth))
     if over and not looked:
         return doubled(f"I2 {name}: {later} repeats {earlier}, and the story tells of no look", birth)
     return None
+
+
+def _decided_apart(joined: Joined, earlier: LedgerCall, later: LedgerCall) -> float:
+    """Seconds between the decisions to make two calls, as they say themselves."""
+    first, second = joined.intent(earlier), joined.intent(later)
+    if first is None or second is None or first.intent_at is None or second.intent_at is None:
+        return later.at - earlier.at
+    return second.intent_at - first.intent_at
 
 
 def ends_match_calls(joined: Joined) -> Iterator[Violation]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.support.checker.evidence import ExternalRecord, InputRecord, StateWrite, place_of
-from tests.support.checker.joined import Joined, code
+from tests.support.checker.joined import Joined, code, seconds
+from tests.support.checker.store import may_be_full
 from tests.support.checker.violation import Violation, amiss, disordered, lost
 
 _CANCELED = {"canceled_before_start", "canceled_while_parked"}
@@ -75,6 +76,20 @@ def _is_rightly_refused(joined: Joined, record: InputRecord, why: str | None) ->
             if over is None or over > taken + joined.evidence.clock_seconds:
                 text = f"I1 {name}: told that it is too late, though {occupant.birth} had not ended"
                 yield lost(text, record.birth, occupant.birth)
+
+
+def nobody_is_given_up_early(joined: Joined) -> Iterator[Violation]:
+    """A record about somebody whom nobody knows waits for him, where there is room to."""
+    wait = joined.evidence.unknown_wait_seconds
+    for record in joined.evidence.inputs:
+        final = joined.final(record.birth)
+        if wait is None or record.opens or final is None or code(final) not in _NOBODY:
+            continue
+        since = next((write.opened_at for write in joined.states.get(record.birth, ())), None)
+        waited = seconds(final) - since if since is not None else 0.0
+        early = waited < wait - joined.evidence.host_clock_seconds
+        if early and (since is not None or not may_be_full(joined, record)):
+            yield lost(f"I1 {joined.name(record.birth)}: told {code(final)} after {waited:.0f} s", record.birth)
 
 
 def _could_have_had(joined: Joined, record: InputRecord) -> str | None:

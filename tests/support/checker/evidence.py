@@ -25,6 +25,15 @@ _URN = re.compile(r"urn:vcloud:(?P<kind>[a-z]+):(?P<uuid>[0-9a-f-]{36})", re.IGN
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """A record's bytes, as they lie in its topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InputRecord:
     """One record that a producer wrote. ``document`` is its JSON object, None when it cannot be one."""
 
@@ -369,6 +378,8 @@ class StateWrite(Write):
     kind: str = "action_request"
     sequence: int = 0
     attempt: int = 0
+    opened_at: float | None = None
+    """When its record was taken, by the clock of the process that did."""
     intent_at: float | None = None
     cancel_wanted: bool = False
     task_id: str | None = None
@@ -410,6 +421,14 @@ class EndedRecord:
     sequence: int
     task_id: str | None = None
     transaction: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record on the dead-letter topic. ``birth``: the coordinates that it names; ``raw`` None: not looked into."""
+
+    birth: str
+    raw: Raw | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -492,8 +511,7 @@ class Evidence:
     inputs: Sequence[InputRecord]
     ledger: Sequence[LedgerCall]
     events: Sequence[Event]
-    dead_letters: Sequence[str]
-    """Coordinates (birth form) that dead letters name."""
+    dead_letters: Sequence[DeadLetter]
     writes: Sequence[Write]
     """The whole history of the inputs' changelogs."""
     ended: Sequence[EndedRecord]
@@ -508,6 +526,8 @@ class Evidence:
     """The bridges' group, which marks its external Tasks."""
     external_tasks: Sequence[ExternalTask] = ()
     """All of VCD's, in order of creation."""
+    received: Mapping[str, Raw] = field(default_factory=dict)
+    """By birth: what became dead letters, as it lies in its topic, where that is known."""
     removed: Mapping[str, float] = field(default_factory=dict)
     """Births of input records that retention took away, and when."""
     moved: Mapping[Place, float] = field(default_factory=dict)
@@ -548,6 +568,10 @@ class Evidence:
     patience_seconds: float = 10.0
     """How long something that nothing holds up may take: a cancel call, an overdue event."""
     parked_lane_release_seconds: float = 3600.0
+    unknown_wait_seconds: float | None = None
+    """How long a record about somebody whom nobody knows waits for him; None: not known."""
+    silence_late_seconds: float | None = None
+    """By so much later than said an owner's silence may end his task; None: no bridge may have been there."""
     repeat_within_seconds: float | None = None
     """After a call of unknown outcome another one may leave only this soon."""
     dedupe_seconds: float | None = None

@@ -55,6 +55,8 @@ class Joined:
         """What observations have seen: no record opened it, and none is about it."""
         self.orphans = {write.birth for write in without if write.birth not in self.sightings}
         """Lifecycles of Tasks that nobody had: no record opened them."""
+        self.dead = dict.fromkeys(letter.birth for letter in evidence.dead_letters)
+        """Births that dead letters name, in their order."""
         self.births = {story_id(birth): birth for birth in (*self.records, *self.orphans)}
         self.stories: dict[str, list[Event]] = defaultdict(list)
         for event in evidence.events:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.support.checker.evidence import ENDS, ExternalTask, LedgerCall, Place
-from tests.support.checker.joined import Joined, code
+from tests.support.checker.joined import Joined, code, seconds
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 from tests.support.checker.wanted import Wanted, history
 
@@ -145,6 +145,26 @@ def what_is_never_shown_is_refused(joined: Joined) -> Iterator[Violation]:
             yield lost(
                 f"I1 {joined.name(birth)}: ended in VCD, its last {left} commands never shown, nobody told", birth
             )
+
+
+def silence_lasts_as_long_as_was_said(joined: Joined) -> Iterator[Violation]:
+    """An owner's silence ends his task so long after his last word, neither sooner nor, where a bridge was there all
+    the time, much later."""
+    late_seconds, apart = joined.evidence.silence_late_seconds, joined.evidence.host_clock_seconds
+    for birth in joined.stories:
+        final, key = joined.final(birth), joined.key_of(birth)
+        commands = joined.commands.get(key, []) if key is not None else []
+        said = [float(found) for one in commands if (found := (one.document or {}).get("expire_after_seconds"))]
+        heard = [write.heard_at for write in joined.states.get(birth, ()) if write.heard_at is not None]
+        if final is None or code(final) != "owner_silent" or not said or not heard:
+            continue
+        name, silent = joined.name(birth), seconds(final) - heard[-1]
+        if silent < min(said) - apart:
+            yield lost(f"I9 {name}: ended after {silent:.0f} s of silence, not {min(said):.0f}", birth)
+        taken = max(at for one in commands if (at := joined.taken_at(one)) is not None)
+        late = seconds(final) - taken - max(said)
+        if late_seconds is not None and late > late_seconds + apart:
+            yield amiss(f"I9 {name}: ended {late:.0f} s after its owner's silence had lasted too long", birth)
 
 
 def _is_ended_by_us(joined: Joined, birth: str) -> bool:

@@ -12,6 +12,7 @@ from math import inf
 from tests.support.checker.evidence import (
     CursorWrite,
     ExternalRecord,
+    InputRecord,
     Place,
     RequestWrite,
     StateWrite,
@@ -168,6 +169,11 @@ class _Memory:
         return sum(self.working.values())
 
     @property
+    def bytes(self) -> int:
+        """Also of what rests."""
+        return sum(self.sizes.values())
+
+    @property
     def waiting_bytes(self) -> int:
         return sum(size for birth, size in self.sizes.items() if self.working.get(birth, True))
 
@@ -185,6 +191,23 @@ def memory_is_bounded(joined: Joined) -> Iterator[Violation]:
         yield from _opened_beyond_caps(joined, held, step)
         for write in step:
             held.take(write)
+
+
+def may_be_full(joined: Joined, record: InputRecord) -> bool:
+    """Whether so much may have been open in its partition when the record was taken that it could not wait. What was
+    opened and ended in one step is known to its record alone."""
+    caps, passed = joined.evidence, joined.passed(record)
+    held = _Memory()
+    for place, step in _steps(caps.writes):
+        if place == record.place and passed in step:
+            opened = sum(isinstance(write, StateWrite) and write.birth not in held.working for write in step)
+            size = sum(write.size_bytes or 0 for write in step if isinstance(write, RequestWrite))
+            count = len(held.working) + opened + record.offset - held.next_offset
+            is_full = caps.max_open is not None and count >= caps.max_open
+            return is_full or (caps.max_waiting_bytes is not None and held.bytes + size >= caps.max_waiting_bytes)
+        for write in step if place == record.place else ():
+            held.take(write)
+    return False
 
 
 def _steps(writes: Sequence[Write]) -> Iterator[tuple[Place, list[Write]]]:

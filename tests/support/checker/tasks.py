@@ -27,8 +27,7 @@ def tasks_belong_to_their_callers(joined: Joined) -> Iterator[Violation]:
                 yield doubled(
                     f"I2 {joined.name(birth)}: tells {task_id}, and so does {joined.name(other)}", birth, other
                 )
-            if not resumed:
-                yield from _is_its_own(joined, birth, task_id)
+            yield from _is_nobody_elses(joined, birth, task_id) if resumed else _is_its_own(joined, birth, task_id)
 
 
 def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[Violation]:
@@ -42,6 +41,7 @@ def _is_its_own(joined: Joined, birth: str, task_id: str) -> Iterator[Violation]
         yield amiss(f"I2 {joined.name(birth)}: tells {task_id}, which no call of it started", birth)
     elif not any(map(names_a_look, joined.stories[birth])):
         yield amiss(f"I2 {joined.name(birth)}: tells {task_id} of somebody else, and of no look", birth)
+
 
 def _was_misled(joined: Joined, birth: str) -> bool:
     """It tells the Task of somebody under the bridge's own login, who cannot be told from it: nobody knows of its own,
@@ -69,7 +69,6 @@ def _is_nobody_elses(joined: Joined, birth: str, task_id: str) -> Iterator[Viola
 def _first_told(joined: Joined, birth: str, task_id: str) -> float | None:
     events = (event for event in joined.stories.get(birth, ()) if (event.get("task") or {}).get("id") == task_id)
     return min(map(joined.told_at, events), default=None)
-
 
 
 def _could_not_know(joined: Joined, task_id: str, one: str, other: str) -> bool:
