@@ -33,7 +33,7 @@ def call_past_its_lease(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Effects, "_run_commands", lambda self, work, began: run_commands(self, work, began + 3600))
 
 
-@mutant("I6", unsettled)
+@mutant("I6", unsettled, 17, 22, 62)
 def handover_without_draining(patch: pytest.MonkeyPatch) -> None:
     """A partition is handed over while its calls are still about to leave, and they leave."""
 
