@@ -19,8 +19,13 @@ class Hearing:
     def __init__(self, patience_seconds: float) -> None:
         self._patience = patience_seconds
         self._heard_at = time.monotonic()
-        self.is_silent = False
+        self.silent_seconds = 0.0
+        """So long nothing has come from any broker."""
+
+    @property
+    def is_silent(self) -> bool:
         """Nothing has come from any broker for longer than ``patience_seconds``."""
+        return self.silent_seconds > self._patience
 
     def take(self, statistics: str) -> None:
         """Called by the client. ``rxidle``: microseconds since a broker's last answer on its connection, -1 for none
@@ -29,4 +34,4 @@ class Hearing:
         idle = [broker.get("rxidle", -1) for broker in json.loads(statistics).get("brokers", {}).values()]
         heard = [now - since / 1_000_000 for since in idle if since >= 0]
         self._heard_at = max([self._heard_at, *heard])
-        self.is_silent = now - self._heard_at > self._patience
+        self.silent_seconds = now - self._heard_at

@@ -15,9 +15,11 @@ from functools import partial
 
 PRODUCE = 0
 LIST_OFFSETS = 2
+METADATA = 3
 OFFSET_FETCH = 9
 JOIN_GROUP = 11
 SYNC_GROUP = 14
+API_VERSIONS = 18
 END_TXN = 26
 CONSUMER_GROUP_HEARTBEAT = 68
 """API keys (Kafka protocol guide)."""

@@ -24,6 +24,9 @@ from tests.simulation.cluster.producer import Producer
 from tests.simulation.process import Process
 from tests.simulation.threads import Threading, Time, end_all
 
+_NEVER = 1e9
+"""Simulated consumers tell nothing of what they hear: nobody needs to look after them."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Names:
@@ -52,7 +55,7 @@ def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
             "threading": Threading, "time": Time, "Watchdog": Watchdog,
             "Consumer": Consumer, "Connection": SimConnection,
         },
-        "consumer": {"Connection": SimConnection},
+        "consumer": {"Connection": SimConnection, "ASK_SECONDS": _NEVER},
         "journal": {"Connection": SimConnection, "uuid": _Names(random)},
     }  # fmt: skip
 
