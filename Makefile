@@ -37,8 +37,8 @@ prerequisites:
 kafka: prerequisites $(STAMP)
 	@$(BIN)/python -m tools.fetch_test_parts
 
-# What kills processes in narrow windows has the machine to itself. Of the others several files run side by side: four of
-# those that wait for processes and brokers, and three of all others, which need the processor more and take what those
+# What kills processes in narrow windows has the machine to itself. Of the others several files run side by side: three of
+# those that wait for processes and brokers, and two of all others, which need the processor more and take what those
 # leave of it. In this order, so that no long one comes last.
 ALONE = tests/crash
 WAITING = tests/system tests/cli tests/kafka tests/deploy tests/examples tests/campaign tests/vcd
@@ -58,10 +58,10 @@ else
 endif
 
 waiting:
-	$(PYTEST) $(BESIDE) 4 $(WAITING)
+	$(PYTEST) $(BESIDE) 3 $(WAITING)
 
 computing: # shown as a whole, when it is over
-	@nice -n 5 $(PYTEST) $(BESIDE) 3 $(COMPUTING) >$(COMPUTED) 2>&1; \
+	@nice -n 5 $(PYTEST) $(BESIDE) 2 $(COMPUTING) >$(COMPUTED) 2>&1; \
 	code=$$?; cat $(COMPUTED); exit $$code
 
 test-long: kafka ## the tests that take minutes
