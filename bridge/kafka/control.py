@@ -114,19 +114,29 @@ class _Reader:
                 "needs an order: it must have 1",
                 hint="delete it, and let `vcd-bridge topics apply` make it",
             )
-        partition = TopicPartition(self._topic, 0)
-        with failures(f"{self._topic} cannot be read"):
-            end = high_watermarks(connection, [partition])[partition]
+        partition, deadline = TopicPartition(self._topic, 0), time.monotonic() + OPEN_SECONDS
+        end = self._end(connection, partition, deadline)
         # What an idle group asks the broker: twice a second instead of the store's hundred times.
         config = {**self._config.reader(isolation="read_uncommitted"), "fetch.wait.max.ms": int(_POLL_SECONDS * 1000)}
         self._client = make(lambda settings: Consumer(settings, logger=LOG), config)
         self._client.assign([to_client(partition, OFFSET_BEGINNING)])
-        said, deadline = THAWED, time.monotonic() + OPEN_SECONDS
+        said = THAWED
         while self._position < end:
             said = self.poll(_POLL_SECONDS) or said
             if time.monotonic() > deadline:
                 raise TemporaryError(f"{self._topic} cannot be read to its end", hint="is Kafka healthy?")
         return said
+
+    def _end(self, connection: Connection, partition: TopicPartition, deadline: float) -> int:
+        """Asked again until ``deadline``: a topic that has just been made has no leader for a moment."""
+        while True:
+            try:
+                with failures(f"{self._topic} cannot be read"):
+                    return high_watermarks(connection, [partition])[partition]
+            except TemporaryError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
 
     def poll(self, seconds: float) -> Freeze | None:
         """What the next record says; None where there is none, or none that says anything."""

@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
+from bridge.core.coordinates import TopicPartition
 from bridge.core.freeze import THAWED, Freeze
 from bridge.errors import ConfigurationError, TemporaryError
 from bridge.kafka import control
 from bridge.kafka.clients import send
 from bridge.kafka.config import KafkaConfig
+from bridge.kafka.connection import Connection
 from bridge.kafka.control import KafkaControl, control_record
 from bridge.kafka.embedded import EmbeddedBroker
+from bridge.kafka.queries import high_watermarks
 from bridge.ports import OutRecord
 from tests.support.kafka import KafkaNode, create_topics, unique
 from tests.support.proxy import KafkaProxy
@@ -85,6 +89,25 @@ async def test_the_last_word_holds_whatever_was_said_before(desk: Desk) -> None:
     found = await reader.open()
     assert (found.frozen, found.reason) == (True, "upgrade")
     await reader.close()
+
+
+async def test_a_leader_that_is_not_there_yet_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE]
+
+    def asked(connection: Connection, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if refusals:
+            raise KafkaException(KafkaError(refusals.pop()))
+        return high_watermarks(connection, partitions)
+
+    monkeypatch.setattr(control, "high_watermarks", asked)
+    await desk.say(FROZEN)
+    reader = desk.reader()
+    assert (await reader.open()).reason == "upgrade"
+    await reader.close()
+    refusals.append(KafkaError.NOT_LEADER_FOR_PARTITION)
+    monkeypatch.setattr(control, "OPEN_SECONDS", 0.0)
+    with pytest.raises(TemporaryError, match="NOT_LEADER_FOR_PARTITION"):
+        await desk.reader().open()
 
 
 async def test_it_is_followed_and_a_tombstone_thaws(desk: Desk) -> None:
