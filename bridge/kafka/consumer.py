@@ -21,9 +21,11 @@ from bridge.ports import InboxEvent
 
 CLOSE_SECONDS = HANDOVER_SECONDS + 10.0
 DEAF_SECONDS = 60.0
+"""A member that has heard no broker for so long is looked after."""
 ASK_SECONDS = 15.0
-"""A member that has heard no broker for so long is looked after, so often."""
+"""Between two looks."""
 ANSWER_SECONDS = 5.0
+"""Longest that a new client waits for its answer."""
 _ANSWERS_THAT_COUNT = 3
 """So many times in a row, as a client that has lost its connections takes up to 10 s to find the brokers again."""
 

@@ -230,13 +230,14 @@ async def test_a_member_that_is_deaf_beside_a_healthy_kafka_ends_its_process(
     monkeypatch.setattr(consumer, "DEAF_SECONDS", 2.0)
     monkeypatch.setattr(consumer, "ASK_SECONDS", 0.1)
     monkeypatch.setattr(consumer, "ANSWER_SECONDS", 1.0)
-    stage, ended = Stage.make(kafka), list[str]()
+    stage, loop = Stage.make(kafka), asyncio.get_running_loop()
+    ended: asyncio.Future[str] = loop.create_future()
     async with (
         KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy,
         running(stage, bootstrap=kafka.proxied_bootstrap) as member,
     ):
         await member.owning(0)
-        monkeypatch.setattr(member.inbox, "_on_hung", ended.append)
+        monkeypatch.setattr(member.inbox, "_on_hung", ended.set_result)
         asked = asyncio.Event()
         looked = member.inbox._is_there
 
@@ -245,16 +246,13 @@ async def test_a_member_that_is_deaf_beside_a_healthy_kafka_ends_its_process(
             loop.call_soon_threadsafe(asked.set)
             return there
 
-        loop = asyncio.get_running_loop()
         monkeypatch.setattr(member.inbox, "_is_there", look)
         proxy.silent = True
         await asyncio.wait_for(asked.wait(), 30)
-        assert ended == []
+        assert not ended.done()
         proxy.heal()
         proxy.fate = lambda api_key: Fate.PASS if api_key in {API_VERSIONS, METADATA} else Fate.SWALLOW
-        while not ended:
-            await asyncio.sleep(0.05)  # nothing tells of it but what it calls
-        assert "heard no broker for" in ended[0]
+        assert "heard no broker for" in await asyncio.wait_for(ended, 60)
         proxy.heal()
 
 
