@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bridge.errors import BridgeError
 
-START_SECONDS = 60.0
+START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
 
