@@ -41,8 +41,8 @@ kafka: prerequisites $(STAMP)
 # those that wait for processes and brokers, and two of all others, which need the processor more and take what those
 # leave of it. In this order, so that no long one comes last.
 ALONE = tests/crash
-WAITING = tests/system tests/cli tests/kafka tests/deploy tests/examples tests/campaign tests/vcd
-COMPUTING = tests/simulation tests/contracts $(filter-out $(ALONE) $(WAITING) %/simulation %/contracts %/__pycache__,\
+WAITING = tests/system tests/cli tests/kafka tests/contracts tests/deploy tests/examples tests/campaign tests/vcd
+COMPUTING = tests/simulation $(filter-out $(ALONE) $(WAITING) %/simulation %/__pycache__,\
 	$(patsubst %/,%,$(wildcard tests/*/)) $(wildcard tests/test_*.py))
 PYTEST = $(BIN)/python -m pytest --durations=12 --durations-min=5
 BESIDE = --dist=loadfile --no-loadscope-reorder --numprocesses
@@ -61,7 +61,7 @@ waiting:
 	$(PYTEST) $(BESIDE) 3 $(WAITING)
 
 computing: # shown as a whole, when it is over
-	@nice -n 5 $(PYTEST) $(BESIDE) 2 $(COMPUTING) >$(COMPUTED) 2>&1; \
+	@nice -n 10 $(PYTEST) $(BESIDE) 2 $(COMPUTING) >$(COMPUTED) 2>&1; \
 	code=$$?; cat $(COMPUTED); exit $$code
 
 test-long: kafka ## the tests that take minutes
