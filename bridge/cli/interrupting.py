@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import ParamSpec
 
 P = ParamSpec("P")
 EXIT_INTERRUPTED = 130
+_LOOK_SECONDS = 0.2
 
 
 def interruptible(verb: Callable[P, None]) -> Callable[P, None]:
@@ -32,6 +33,9 @@ def interruptible(verb: Callable[P, None]) -> Callable[P, None]:
                 done.set_result(None)
 
         threading.Thread(target=work, name=verb.__name__, daemon=True).start()
+        # A signal that comes just before the main thread blocks is noticed when it has blocked: not for long.
+        while not done.done():
+            wait((done,), timeout=_LOOK_SECONDS)
         done.result()
 
     return waiting

@@ -49,7 +49,20 @@ def running(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]
 
 def interrupted(process: subprocess.Popen[str]) -> int:
     process.send_signal(signal.SIGINT)
-    return process.wait(SOON)
+    try:
+        return process.wait(SOON)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"still there, its threads: {threads(process.pid)}")
+
+
+def threads(pid: int) -> list[tuple[str, ...]]:
+    """Name, state and place in the kernel of each thread of a process."""
+    tasks = sorted(Path(f"/proc/{pid}/task").iterdir())
+    stats = [(task / "stat").read_text().rpartition(")") for task in tasks]
+    return [
+        (name.partition("(")[2], rest.split()[0], (task / "wchan").read_text())
+        for task, (name, _, rest) in zip(tasks, stats, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(

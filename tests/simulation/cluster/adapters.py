@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from tests.simulation.threads import Threading, Time, end_all
 
 _NEVER = 1e9
 """Simulated consumers tell nothing of what they hear: nobody needs to look after them."""
+_PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
 @contextlib.contextmanager
 def simulated_clients(random: Random) -> Iterator[None]:
     """While this lasts ``bridge.kafka`` has simulated clients, threads and clocks."""
+    _real_threads_end()
     with contextlib.ExitStack() as stack:
         for module, doubles in _doubles(random).items():
             stack.enter_context(mock.patch.multiple(importlib.import_module(f"bridge.kafka.{module}"), **doubles))
@@ -70,6 +73,14 @@ def simulated_clients(random: Random) -> Iterator[None]:
             yield
         finally:
             end_all()
+
+
+def _real_threads_end() -> None:
+    """Those of a test before this one, in the same process: a loop that is just ending would meet the doubles."""
+    for thread in threading.enumerate():
+        if thread.name in {"kafka-store", "kafka-polling"}:
+            thread.join(_PATIENCE_SECONDS)
+            assert not thread.is_alive(), f"{thread.name} of an earlier test was not closed"
 
 
 @dataclass(frozen=True, slots=True)
