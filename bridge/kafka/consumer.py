@@ -14,21 +14,13 @@ from bridge.core.coordinates import TopicPartition
 from bridge.errors import BridgeError, ConfigurationError, ProcessMustEnd
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection, describe, require_topics
+from bridge.kafka.looking_after import LookingAfter
 from bridge.kafka.membership import Membership, Snapshot
 from bridge.kafka.polling import PollingThread
 from bridge.kafka.rebalancing import HANDOVER_SECONDS
 from bridge.ports import InboxEvent
 
 CLOSE_SECONDS = HANDOVER_SECONDS + 10.0
-DEAF_SECONDS = 60.0
-"""A member that has heard no broker for so long is looked after."""
-ASK_SECONDS = 15.0
-"""Between two looks."""
-ANSWER_SECONDS = 5.0
-"""Longest that a new client waits for its answer."""
-_ANSWERS_THAT_COUNT = 3
-"""So many times in a row, as a client that has lost its connections takes up to 10 s to find the brokers again."""
-
 
 _HINTS: dict[int, str] = {
     KafkaError.INVALID_SESSION_TIMEOUT: "kafka.session_timeout_seconds must be within the broker's group.min and"
@@ -96,7 +88,14 @@ class KafkaInbox:
             on_hung=self._on_hung,
         )
         self._thread.start()
-        self._looking_after = asyncio.ensure_future(self._look_after(self._thread))
+        looking_after = LookingAfter(
+            self._config,
+            self.membership,
+            self._thread.hearing,
+            renewed=lambda epochs: self._submit(lambda thread: thread.start_over(epochs)),
+            on_hung=self._on_hung,
+        )
+        self._looking_after = asyncio.ensure_future(looking_after.run())
 
     async def next(self) -> InboxEvent:
         """The next event, in the order the polling thread saw them.
@@ -166,28 +165,6 @@ class KafkaInbox:
             await asyncio.wait_for(self._ended.wait(), CLOSE_SECONDS)
         except TimeoutError:
             self._trouble("kafka consumer", "did not leave its group in time; its session will end by itself")
-
-    async def _look_after(self, thread: PollingThread) -> None:
-        """End the process when its member hears nobody, though a new client does.
-
-        Brokers that know of no broker, as one does that its controller has given up for a while, make librdkafka forget
-        all of them, and nothing brings it back (measured, 2.16.0: an hour without a partition beside a healthy Kafka).
-        While Kafka is away nobody hears it, and this goes on.
-        """
-        answers = 0
-        while answers < _ANSWERS_THAT_COUNT:
-            await asyncio.sleep(ASK_SECONDS)
-            is_deaf = thread.hearing.silent_seconds > DEAF_SECONDS and await asyncio.to_thread(self._is_there)
-            answers = answers + 1 if is_deaf else 0
-        silent = thread.hearing.silent_seconds
-        self._on_hung(f"the consumer has heard no broker for {silent:.0f} s, though a new client reaches the cluster")
-
-    def _is_there(self) -> bool:
-        try:
-            Connection(self._config).look(ANSWER_SECONDS)
-        except BridgeError:
-            return False
-        return True
 
     # --- between the threads ------------------------------------------------------------------------------------------
 

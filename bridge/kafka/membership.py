@@ -53,6 +53,7 @@ class Membership:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._epochs: dict[TopicPartition, int] = {}
+        self._topic_ids: dict[TopicPartition, tuple[int, str]] = {}
         self._last_epoch = 0
         self._losses = 0
 
@@ -85,6 +86,18 @@ class Membership:
     def owns(self, partition: TopicPartition, epoch: int) -> bool:
         """Whether ``partition`` is still owned under the assignment that ``epoch`` names."""
         return self.epoch(partition) == epoch
+
+    def restored(self, partition: TopicPartition, epoch: int, topic_id: str) -> None:
+        """The owner's offsets are those of the topic with this id; see ``TopicFacts``."""
+        with self._lock:
+            self._topic_ids[partition] = (epoch, topic_id)
+
+    def restored_from(self) -> dict[TopicPartition, tuple[int, str]]:
+        """Epoch and topic id of owned partitions, where the cluster has ids."""
+        with self._lock:
+            known = {p: had for p, had in self._topic_ids.items() if self._epochs.get(p) == had[0]}
+            self._topic_ids = known
+            return {partition: had for partition, had in known.items() if had[1]}
 
     def snapshot(self, group_metadata: object | None) -> Snapshot:
         with self._lock:

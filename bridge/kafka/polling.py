@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
@@ -57,6 +57,7 @@ class PollingThread:
         self._post = post
         self._died = died
         self._troubles = Troubles(trouble)
+        self._renewed: dict[TopicPartition, int] = {}
         self._commands: deque[Callable[[], None]] = deque()
         self._wake = threading.Condition()
         self._stopping = False
@@ -124,6 +125,10 @@ class PollingThread:
     def release(self, partitions: Iterable[TopicPartition]) -> None:
         self._rebalancing.release(partitions)
 
+    def start_over(self, epochs: Mapping[TopicPartition, int]) -> None:
+        """Assign partitions anew whose topics were made anew, when no handover is under way."""
+        self._renewed.update(epochs)
+
     # --- the loop -----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -155,6 +160,10 @@ class PollingThread:
 
     def _turn(self) -> None:
         self._serve()
+        for partition, epoch in self._renewed.items():
+            if self._membership.owns(partition, epoch):
+                self._emit(list(self._rebalancing.start_over(partition)))
+        self._renewed = {}
         if not self._may_read() and not self._rebalancing.may_wait_unseen:
             self._wait()
             return

@@ -60,7 +60,10 @@ class KafkaStore:
                 finish=finish,
             )
         )
-        return await future
+        restored = await future
+        if restored is not None:
+            self._membership.restored(partition, epoch, restored.topic_id)
+        return restored
 
     async def close(self) -> None:
         self._thread.close()

@@ -103,6 +103,7 @@ class Member:
     config: KafkaConfig
     reach: Callable[[str], None] = lambda point: None
     on_revoking: Callable[[frozenset[TopicPartition]], Awaitable[None]] | None = None
+    on_hung: Callable[[str], None] = lambda message: None
     owned: dict[TopicPartition, int] = field(default_factory=dict)
     delivered: list[Delivery] = field(default_factory=list)
     ends: dict[TopicPartition, int] = field(default_factory=dict)
@@ -118,7 +119,7 @@ class Member:
     _handovers: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.inbox = KafkaInbox(self.config, self.stage.names.inputs, trouble=self._trouble)
+        self.inbox = KafkaInbox(self.config, self.stage.names.inputs, trouble=self._trouble, on_hung=self.on_hung)
         self.journal = TransactionalJournal(
             self.config, self.inbox, self.stage.names, reach=self._reach, trouble=self._trouble
         )
@@ -231,11 +232,12 @@ async def running(
     *,
     bootstrap: str | None = None,
     reach: Callable[[str], None] = lambda point: None,
+    on_hung: Callable[[str], None] = lambda message: None,
 ) -> AsyncIterator[Member]:
     """A member that is open, and closed at the end."""
-    member = Member(stage, stage.config(properties, bootstrap), reach)
-    await member.open()
+    member = Member(stage, stage.config(properties, bootstrap), reach, on_hung=on_hung)
     try:
+        await member.open()
         yield member
     finally:
         await member.close()

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.core.coordinates import TopicPartition
 from bridge.errors import ConfigurationError, ProcessMustEnd, TemporaryError
-from bridge.kafka import consumer, polling, rebalancing
+from bridge.kafka import polling, rebalancing
 from bridge.kafka.config import KafkaConfig
 from bridge.kafka.connection import Connection
 from bridge.kafka.consumer import KafkaInbox
@@ -19,7 +19,6 @@ from bridge.ports import Assigned, Committed, NotCommitted, OutRecord, Partition
 from tests.kafka.member import PROTOCOLS, SESSION_SECONDS, Member, Stage, running
 from tests.support.kafka import KafkaNode, delete_records, produce, read_committed
 from tests.support.ports import free_ports
-from tests.support.proxy import API_VERSIONS, METADATA, Fate, KafkaProxy
 
 
 async def test_records_are_delivered_in_order_from_where_the_partition_was_begun(kafka: KafkaNode) -> None:
@@ -209,51 +208,17 @@ async def test_a_static_member_comes_back_without_a_rebalance(kafka: KafkaNode) 
 
 async def test_a_member_fenced_by_its_own_instance_id_ends_its_process(kafka: KafkaNode) -> None:
     stage = Stage.make(kafka)
-    first = Member(stage, stage.config({"group.instance.id": "same"}))
-    await first.open()
-    await first.owning(0)
-    reading = first._reading
-    assert reading is not None
-    async with running(stage, {"group.instance.id": "same"}) as second:
-        await second.owning(0)
-        with pytest.raises(ProcessMustEnd, match=r"same group\.instance\.id"):
-            await asyncio.wait_for(reading, 20)
-        assert first.lost == [frozenset({stage.partition()})]
-        with pytest.raises(ProcessMustEnd):
-            await first.inbox.snapshot()
-
-
-async def test_a_member_that_is_deaf_beside_a_healthy_kafka_ends_its_process(
-    kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not while Kafka is away for all; but when what it asks gets no answer, and a new client's question does."""
-    monkeypatch.setattr(consumer, "DEAF_SECONDS", 2.0)
-    monkeypatch.setattr(consumer, "ASK_SECONDS", 0.1)
-    monkeypatch.setattr(consumer, "ANSWER_SECONDS", 1.0)
-    stage, loop = Stage.make(kafka), asyncio.get_running_loop()
-    ended: asyncio.Future[str] = loop.create_future()
-    async with (
-        KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy,
-        running(stage, bootstrap=kafka.proxied_bootstrap) as member,
-    ):
-        await member.owning(0)
-        monkeypatch.setattr(member.inbox, "_on_hung", ended.set_result)
-        asked = asyncio.Event()
-        looked = member.inbox._is_there
-
-        def look() -> bool:
-            there = looked()
-            loop.call_soon_threadsafe(asked.set)
-            return there
-
-        monkeypatch.setattr(member.inbox, "_is_there", look)
-        proxy.silent = True
-        await asyncio.wait_for(asked.wait(), 30)
-        assert not ended.done()
-        proxy.heal()
-        proxy.fate = lambda api_key: Fate.PASS if api_key in {API_VERSIONS, METADATA} else Fate.SWALLOW
-        assert "heard no broker for" in await asyncio.wait_for(ended, 60)
-        proxy.heal()
+    async with running(stage, {"group.instance.id": "same"}) as first:
+        await first.owning(0)
+        reading = first._reading
+        assert reading is not None
+        async with running(stage, {"group.instance.id": "same"}) as second:
+            await second.owning(0)
+            with pytest.raises(ProcessMustEnd, match=r"same group\.instance\.id"):
+                await asyncio.wait_for(reading, 20)
+            assert first.lost == [frozenset({stage.partition()})]
+            with pytest.raises(ProcessMustEnd):
+                await first.inbox.snapshot()
 
 
 async def test_a_session_that_the_broker_does_not_take_is_a_configuration_error(kafka: KafkaNode) -> None:

@@ -103,17 +103,23 @@ def offsets_latest(stage: Stage) -> None:
 
 @fault("topic_recreated", "positions", expects=Verdict.REFUSES)
 def topic_recreated(stage: Stage) -> None:
-    """The input is deleted and made again under running processes, with new records in it."""
+    """The input is deleted and made again under a running process, with more records in it than before.
+
+    Those that it reads on to before it notices are judged as well: each is answered where it was read, and no other.
+    """
     judged: dict[str, Any] = {}
     with stage.site(load=False, processes=1, judged_as=judged, allow_open=True, kafka=QUICK_METADATA) as site:
         _worked(site, 0)
-        judged["inputs"], judged["offsets"] = list(site.inputs), _committed(site)
+        old = _committed(site)
         calls = len(site.simulator.ledger(changes=True))
         with stage.injecting():
             recreate_topic(site.bootstrap, site.requests, site.partitions)
             for number in range(site.partitions):
                 produce(site.bootstrap, site.requests, [b'{"request_id": "new"}'] * 200, partition=number)
         stage.refusal(site.processes[0], r"the topic was deleted and made again \(id [^\"]*")
+        judged["offsets"] = read = old | _committed(site)
+        further = [one for one in site.read_inputs() if old[one.place] <= one.offset < read[one.place]]
+        judged["inputs"] = [*site.inputs, *further]
         assert len(site.simulator.ledger(changes=True)) == calls, "something was called of the new topic's records"
 
 

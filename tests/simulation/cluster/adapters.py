@@ -57,7 +57,8 @@ def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
             "threading": Threading, "time": Time, "Watchdog": Watchdog,
             "Consumer": Consumer, "Connection": SimConnection,
         },
-        "consumer": {"Connection": SimConnection, "ASK_SECONDS": _NEVER},
+        "consumer": {"Connection": SimConnection},
+        "looking_after": {"ASK_SECONDS": _NEVER},
         "journal": {"Connection": SimConnection, "uuid": _Names(random)},
     }  # fmt: skip
 
