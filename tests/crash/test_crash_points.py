@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.crash import CRASH_POINTS
-from tests.crash.work import ANSWERED_LATE, CALLED_AT_ONCE, DOUBT, SUCCESS, ends, send_work
+from tests.crash.work import ANSWERED_LATE, CALLED_AT_ONCE, DOUBT, SUCCESS, becomes, ends, send_work
 from tests.support.bridge import KILLED, USER, Site, running_site
 from tests.support.checker.evidence import LedgerCall
 from tests.support.gathering import ledger_of
@@ -145,7 +145,7 @@ def _play(kafka: KafkaNode, directory: Path, play: Play) -> None:
         send_work(site)
         for point, durable in play.deaths:
             assert site.start(crash_at=point).wait_dead() == KILLED
-            assert durable(site), f"{play.name}, {point}: {_standing(site)}"
+            assert becomes(partial(durable, site)), f"{play.name}, {point}: {_standing(site)}"
         site.start().wait_ready()
         assert ends(site) == play.expected, play.name
         site.check()

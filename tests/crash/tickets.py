@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from tests.crash.work import becomes
 from tests.support.external import ExternalSite
 
 KEY = "CHG 1"
@@ -36,10 +37,13 @@ class Death:
     shown: bool | None
 
     def check(self, site: ExternalSite, details: str) -> None:
-        phase = next(iter(site.store().values()), None)
+        assert becomes(lambda: _phase(site) in self.phases), f"{self.point}: {_phase(site)}"
         shown = any(site.shows(KEY, details=details))
-        assert phase in self.phases, f"{self.point}: {phase}"
         assert self.shown in {None, shown}, f"{self.point}: {details} is {'' if shown else 'not '}shown"
+
+
+def _phase(site: ExternalSite) -> str | None:
+    return next(iter(site.store().values()), None)
 
 
 TAKEN = "command_committed"

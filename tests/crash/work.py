@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.support.bridge import Site
@@ -43,6 +44,17 @@ def send_work(site: Site) -> None:
         b"rubbish",
         key="one partition",
     )
+
+
+def becomes(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Whether it is true of the store, or comes to be: a commit is answered before its markers are written, and a
+    reader sees it only then. Nothing else changes after the death of the only process."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)  # the topic is read again: there is nothing to be woken by
+    return True
 
 
 def ends(site: Site) -> dict[str, str]:
