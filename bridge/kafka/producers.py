@@ -6,6 +6,8 @@ doubt, or a connection broke, the next one has a new producer: ``init_transactio
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Mapping
 
@@ -18,6 +20,10 @@ from bridge.kafka.letting_go import let_go
 
 RECOVER_SECONDS = 120.0
 """How long a new producer and the committed offsets are waited for before the process gives up."""
+
+
+_NO_MORE_FILES = os.strerror(errno.EMFILE)
+"""What a client says that can open no connection; ENFILE's text begins with the same words."""
 
 
 class Producers:
@@ -86,6 +92,7 @@ class Producers:
         producer: Producer = make(
             lambda settings: Producer(settings, logger=log, error_cb=_already_logged), self._settings
         )
+        log.broken = log.broken or not _has_files()
         while True:
             self._step("init_transactions")
             try:
@@ -112,6 +119,8 @@ class BrokenConnections:
     those that the other side closes (rdkafka_broker.c, rd_kafka_broker_conn_closed: logged as information; measured).
 
     The client repeats itself every 30 s at most, so a producer is replaced after the first one.
+
+    Also one that lacked files: see ``_has_files``.
     """
 
     def __init__(self) -> None:
@@ -121,8 +130,22 @@ class BrokenConnections:
         """As ``logging.Logger.log``; ``arguments`` begin with the line's facility and end with what it says."""
         facility, told = str(arguments[:1]), str(arguments[-1:])
         # One that never came up has carried nothing: that a node is down must not cost each transaction a producer.
-        self.broken = self.broken or ("FAIL" in facility and (" in state UP" in told or " in state " not in told))
+        broke = "FAIL" in facility and (" in state UP" in told or " in state " not in told)
+        self.broken = self.broken or broke or _NO_MORE_FILES in told
         LOG.log(level, text, *arguments)
+
+
+def _has_files() -> bool:
+    """Whether this process can open a pipe. A client whose broker threads get none to be woken by looks for work once a
+    second, for good: no transaction is over in less than two, and no call leaves within its lease (measured on
+    librdkafka 2.16.0, which says nothing of it)."""
+    try:
+        ends = os.pipe()
+    except OSError:
+        return False
+    for end in ends:
+        os.close(end)
+    return True
 
 
 def _already_logged(error: KafkaError) -> None:
