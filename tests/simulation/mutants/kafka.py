@@ -10,6 +10,7 @@ import pytest
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka import journal
 from bridge.kafka.consumer import KafkaInbox
+from bridge.kafka.producers import Producers
 from bridge.kafka.restoring import Log
 from bridge.kafka.transaction import TransactionalWriter, Work
 from bridge.kafka.worker import Worker
@@ -101,3 +102,13 @@ def offset_left_out_for_one(patch: pytest.MonkeyPatch) -> None:
     """Of several partitions that a transaction writes for, one has no offset in it."""
     offsets = Work.offsets
     patch.setattr(Work, "offsets", lambda self: offsets(self)[:1])
+
+
+@mutant("I7", undecided, 1)
+def producer_is_kept_after_a_broken_connection(patch: pytest.MonkeyPatch) -> None:
+    """The end of a transaction that comes late, over a connection that broke, ends the one after it."""
+
+    def usable(self: Producers) -> Any:
+        return self.replace() if self._current is None or self._suspect else self._current
+
+    patch.setattr(Producers, "usable", usable)

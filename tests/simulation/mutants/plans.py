@@ -168,3 +168,13 @@ def observed(seed: int) -> Plan:
         seed=seed, requests=3, observations=40, overlap_seconds=8.0, fault_rate=0.4, crashes=3, trouble=trouble,
         storm_seconds=80.0, calm_seconds=_CALM_SECONDS,
     )  # fmt: skip
+
+
+def unread(seed: int) -> Plan:
+    """As ``doubtful``, and VCD refuses to answer many of the looks."""
+    return replace(doubtful(seed), trouble=replace(_QUIET, refused_reads=6, strangers=3))
+
+
+def heavy(seed: int) -> Plan:
+    """More bytes than a partition may hold."""
+    return replace(capped(seed), max_open=5_000, max_waiting_bytes=400)

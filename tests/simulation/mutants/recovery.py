@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import copy
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from bridge.catalogue.operation import Recovery
-from bridge.core import action_request, reconciling
+from bridge.core import action_request, answering, own_task, reconciling
 from bridge.core.commands import SendCancel
 from bridge.core.inputs import Looked, RetryWanted
 from bridge.core.lifecycle import Lifecycle, Phase
@@ -17,6 +20,8 @@ from bridge.core.opening import Asker
 from bridge.core.requests import ActionRequest
 from bridge.core.rules import OperationFacts, Rules
 from bridge.core.story import Story
+from bridge.core.task import Task
+from bridge.engine.calling.brake import Brake
 from bridge.engine.desks import action_desk, controls
 from bridge.engine.journal import claims
 from bridge.engine.partition import lanes
@@ -25,7 +30,7 @@ from bridge.engine.partition.round import PartitionRound
 from bridge.engine.reading import patience
 from bridge.engine.recovery import recovering as recovery
 from bridge.engine.runner import Runner
-from tests.simulation.mutants.plans import doubtful, frozen, hasty, parked, requests, twins, unanswered, unheard
+from tests.simulation.mutants.plans import doubtful, frozen, hasty, parked, requests, twins, unanswered, unheard, unread
 from tests.simulation.mutants.table import mutant
 
 # --- doubt --------------------------------------------------------------------------------------------------------
@@ -209,6 +214,31 @@ def cancel_forgotten_by_the_next_owner(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(action_request, "_restored", forgetful)
 
 
+@mutant("I6", frozen)
+def cancels_leave_in_a_freeze(patch: pytest.MonkeyPatch) -> None:
+    """A freeze holds calls back, and no cancels."""
+    begin, cancel = Runner._begin_cancel, Runner._cancel
+
+    def unfrozen(runner: Runner) -> Runner:
+        loose = copy(runner)
+        loose._brake = cast("Brake", SimpleNamespace(is_on=False))
+        return loose
+
+    patch.setattr(Runner, "_begin_cancel", lambda self, *args: begin(unfrozen(self), *args))
+    patch.setattr(Runner, "_cancel", lambda self, *args: cancel(unfrozen(self), *args))
+
+
+@mutant("I1", frozen, 2)
+def held_cancels_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """What a freeze has held back of cancels is not sent when it is over."""
+
+    def forget(self: Runner, partitions: Iterable[OwnedPartition]) -> None:
+        for owned in partitions:
+            owned.held_cancels = {}
+
+    patch.setattr(Runner, "thawed", forget)
+
+
 @mutant("I1", requests)
 def cancel_swallowed(patch: pytest.MonkeyPatch) -> None:
     """A cancel changes nothing."""
@@ -236,3 +266,41 @@ def _open(*args: Any) -> Lifecycle:
     from bridge.core.opening import open_control
 
     return open_control(*args)
+
+
+@mutant("I2", unread)
+def look_that_saw_less_adopts(patch: pytest.MonkeyPatch) -> None:
+    """A look takes the one Task that it found, though not everything could be looked at."""
+    looked = reconciling.looked
+
+    def content(story: Story, look: Looked, facts: OperationFacts, rules: Rules) -> None:
+        looked(story, replace(look, incomplete=None), facts, rules)
+
+    patch.setattr(action_request, "looked", content)
+
+
+@mutant("I2", twins)
+def retry_forgets_the_doubt(patch: pytest.MonkeyPatch) -> None:
+    """What an operator has put back is nobody's rival any more, though its first call may have made the Task."""
+    retry = action_request._retry_wanted
+
+    def forgetful(story: Story, event: RetryWanted, facts: OperationFacts) -> str | None:
+        refusal = retry(story, event, facts)
+        if refusal is None:
+            story.become(unsure_since=None)
+        return refusal
+
+    patch.setattr(action_request, "_retry_wanted", forgetful)
+
+
+@mutant("I1", unanswered)
+def cancel_before_acceptance_is_lost(patch: pytest.MonkeyPatch) -> None:
+    """A cancel that was wanted before VCD had accepted the call is not sent."""
+    accept = own_task.accept
+
+    def forgetful(story: Story, task: Task) -> None:
+        accept(story, task)
+        story.commands[:] = [one for one in story.commands if not isinstance(one, SendCancel)]
+
+    for module in (answering, reconciling, action_request):
+        patch.setattr(module, "accept", forgetful)

@@ -17,7 +17,7 @@ from bridge.engine.partition.owned_partition import OwnedPartition, Room
 from bridge.engine.partition.records import RecordWriter
 from bridge.engine.partition.round import PartitionRound
 from bridge.ports import Committed, NotCommitted, OutRecord, PartitionEntries
-from tests.simulation.mutants.plans import alone, capped, requests, stormy
+from tests.simulation.mutants.plans import alone, capped, heavy, requests, stormy
 from tests.simulation.mutants.table import mutant
 
 
@@ -210,3 +210,14 @@ def sequence_skips_after_a_restore(patch: pytest.MonkeyPatch) -> None:
 def cap_ignored(patch: pytest.MonkeyPatch) -> None:
     """Requests are opened however many are open."""
     patch.setattr(OwnedPartition, "room", lambda self, *_, **__: Room.FREE)
+
+
+@mutant("I8", heavy)
+def bytes_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """Requests are opened however much of them waits."""
+    room = OwnedPartition.room
+
+    def counting(self: OwnedPartition, max_open: int, max_bytes: int, **more: int) -> Room:
+        return room(self, max_open, 1 << 40, **more)
+
+    patch.setattr(OwnedPartition, "room", counting)
