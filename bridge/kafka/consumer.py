@@ -71,7 +71,7 @@ class KafkaInbox:
         self._thread: PollingThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked: set[asyncio.Future[Snapshot]] = set()
-        self._looking_after: asyncio.Task[None] | None = None
+        self._looking_after: LookingAfter | None = None
 
     async def open(self) -> None:
         """Subscribe. Raises TemporaryError or ConfigurationError."""
@@ -88,14 +88,15 @@ class KafkaInbox:
             on_hung=self._on_hung,
         )
         self._thread.start()
-        looking_after = LookingAfter(
+        self._looking_after = LookingAfter(
             self._config,
             self.membership,
             self._thread.hearing,
             renewed=lambda epochs: self._submit(lambda thread: thread.start_over(epochs)),
+            trouble=self._trouble,
             on_hung=self._on_hung,
         )
-        self._looking_after = asyncio.ensure_future(looking_after.run())
+        self._looking_after.start()
 
     async def next(self) -> InboxEvent:
         """The next event, in the order the polling thread saw them.
@@ -159,7 +160,7 @@ class KafkaInbox:
         if self._thread is None:
             return
         if self._looking_after is not None:
-            self._looking_after.cancel()
+            self._looking_after.close()
         self._submit(lambda thread: thread.stop())
         try:
             await asyncio.wait_for(self._ended.wait(), CLOSE_SECONDS)

@@ -1,4 +1,5 @@
-"""Which partitions this process owns, under which epoch. Written by the polling thread, read by all others."""
+"""Which partitions this process owns, under which epoch: written by the polling thread, read by all others. And which
+topics they were restored from: written by the store, read by who looks after the member."""
 
 from __future__ import annotations
 
@@ -95,9 +96,7 @@ class Membership:
     def restored_from(self) -> dict[TopicPartition, tuple[int, str]]:
         """Epoch and topic id of owned partitions, where the cluster has ids."""
         with self._lock:
-            known = {p: had for p, had in self._topic_ids.items() if self._epochs.get(p) == had[0]}
-            self._topic_ids = known
-            return {partition: had for partition, had in known.items() if had[1]}
+            return {p: had for p, had in self._topic_ids.items() if had[1] and self._epochs.get(p) == had[0]}
 
     def snapshot(self, group_metadata: object | None) -> Snapshot:
         with self._lock:

@@ -6,24 +6,19 @@ doubt, or a connection broke, the next one has a new producer: ``init_transactio
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from bridge.errors import ProcessMustEnd
+from bridge.errors import ConfigurationError, ProcessMustEnd
 from bridge.kafka.config import LOG, ClientConfig, KafkaConfig, make
 from bridge.kafka.connection import describe, failure
 from bridge.kafka.letting_go import let_go
 
 RECOVER_SECONDS = 120.0
 """How long a new producer and the committed offsets are waited for before the process gives up."""
-
-
-_NO_MORE_FILES = os.strerror(errno.EMFILE)
-"""What a client says that can open no connection; ENFILE's text begins with the same words."""
 
 
 class Producers:
@@ -41,6 +36,7 @@ class Producers:
         self._timeout = config.transaction_timeout_seconds
         self._step = step
         self._suspect = False
+        self._may_be_slow = False
         self._log = BrokenConnections()
         self._current: Producer | None = None
 
@@ -58,7 +54,7 @@ class Producers:
         own outcome. An abort is the worst: what was produced is gone, and offsets sent after it are not.
         """
         producer = self._current
-        if producer is None or self._suspect or self._log.broken:
+        if producer is None or self._suspect or self._log.broken or (self._may_be_slow and _has_files()):
             return self.replace()
         return producer
 
@@ -74,7 +70,10 @@ class Producers:
     def replace(self) -> Producer:
         """A new producer under the same transactional id: what the old one left open is aborted, what it sent late is
         void. Raises ProcessMustEnd when Kafka does not come back."""
-        made = self._renew(RECOVER_SECONDS)
+        try:
+            made = self._renew(RECOVER_SECONDS)
+        except ConfigurationError as error:  # the first one took these settings: a file could not be opened now
+            raise ProcessMustEnd(f"no transactional producer: {error.message}") from None
         if isinstance(made, KafkaError):
             raise ProcessMustEnd(f"no transactional producer: {describe(made)}")
         return made
@@ -89,10 +88,11 @@ class Producers:
         self.close()
         deadline = time.monotonic() + seconds
         self._log = log = BrokenConnections()
+        had_files = _has_files()
         producer: Producer = make(
             lambda settings: Producer(settings, logger=log, error_cb=_already_logged), self._settings
         )
-        log.broken = log.broken or not _has_files()
+        had_files = had_files and _has_files()
         while True:
             self._step("init_transactions")
             try:
@@ -106,6 +106,7 @@ class Producers:
             else:
                 self._current = producer
                 self._suspect = False
+                self._may_be_slow = not (had_files and _has_files())
                 return producer
 
     def _sized(self, limits: Mapping[str, int]) -> ClientConfig:
@@ -119,8 +120,6 @@ class BrokenConnections:
     those that the other side closes (rdkafka_broker.c, rd_kafka_broker_conn_closed: logged as information; measured).
 
     The client repeats itself every 30 s at most, so a producer is replaced after the first one.
-
-    Also one that lacked files: see ``_has_files``.
     """
 
     def __init__(self) -> None:
@@ -130,8 +129,7 @@ class BrokenConnections:
         """As ``logging.Logger.log``; ``arguments`` begin with the line's facility and end with what it says."""
         facility, told = str(arguments[:1]), str(arguments[-1:])
         # One that never came up has carried nothing: that a node is down must not cost each transaction a producer.
-        broke = "FAIL" in facility and (" in state UP" in told or " in state " not in told)
-        self.broken = self.broken or broke or _NO_MORE_FILES in told
+        self.broken = self.broken or ("FAIL" in facility and (" in state UP" in told or " in state " not in told))
         LOG.log(level, text, *arguments)
 
 

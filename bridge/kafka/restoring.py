@@ -129,7 +129,7 @@ class RestoreThread:
         self._reach = reach
         self._fence = Fence(config, own_id)
         self._connection: Connection | None = None
-        self._embedded = False
+        self._embedded: bool | None = None
         self._reader: Consumer | None = None
         self._new: list[Restore] = []
         self._active: list[Restore] = []
@@ -207,7 +207,7 @@ class RestoreThread:
             return
         connection = self._connected()
         topics = {r.partition.topic for r in restores} | {log.partition.topic for r in restores for log in r.logs}
-        facts = topic_facts(connection, topics, embedded=self._embedded)
+        facts = topic_facts(connection, topics, embedded=bool(self._embedded))
 
         def count(topic: str) -> int:
             return facts[topic].partitions if topic in facts else 0
@@ -246,10 +246,10 @@ class RestoreThread:
         return [restore for restore in restores if restore in self._active]
 
     def _connected(self) -> Connection:
-        if self._connection is None:
-            connection = Connection(self._config)
-            self._embedded = connection.look().is_embedded
-            self._connection = connection
+        # Kept also when it gets no answer: on a slow network a client needs longer for its first than one look lasts.
+        self._connection = self._connection or Connection(self._config)
+        if self._embedded is None:
+            self._embedded = self._connection.look().is_embedded
         return self._connection
 
     def _made_reader(self) -> Consumer:
@@ -315,7 +315,7 @@ class RestoreThread:
         if not restores:
             return restores
         topics = {restore.partition.topic for restore in restores}
-        facts = topic_facts(self._connected(), topics, embedded=self._embedded)
+        facts = topic_facts(self._connected(), topics, embedded=bool(self._embedded))
         for restore in restores:
             if restore.partition.topic not in facts:
                 self._end([restore], _deleted(restore.partition))

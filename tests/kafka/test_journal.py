@@ -303,7 +303,6 @@ def test_a_connection_that_never_came_up_puts_no_producer_in_doubt() -> None:
         ("n1: Connect to ipv4#n1 failed: Connection refused (after 0ms in state CONNECT)", False),
         ("TxnCoordinator: n1: Disconnected: connection closed by peer (after 60ms in state UP)", True),
         ("n1: 1 request(s) timed out: disconnect (after 2000ms in state UP, 1 identical error(s) suppressed)", True),
-        ("n1: Failed to create socket: Too many open files (after 0ms in state CONNECT)", True),
         ("n1: something new", True),
     ):
         connections = BrokenConnections()

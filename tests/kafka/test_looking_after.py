@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from bridge.errors import TemporaryError
 from bridge.kafka import looking_after
 from bridge.kafka.looking_after import LookingAfter
 from tests.kafka.member import PROTOCOLS, Stage, restore, running
@@ -16,7 +18,6 @@ from tests.support.proxy import API_VERSIONS, METADATA, Fate, KafkaProxy
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking_after, "DEAF_SECONDS", 2.0)
     monkeypatch.setattr(looking_after, "ASK_SECONDS", 0.1)
     monkeypatch.setattr(looking_after, "ANSWER_SECONDS", 1.0)
 
@@ -25,8 +26,13 @@ async def test_a_member_that_is_deaf_beside_a_healthy_kafka_ends_its_process(
     kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not while Kafka is away for all; but when what it asks gets no answer, and a new client's question does."""
+    monkeypatch.setattr(looking_after, "DEAF_SECONDS", 2.0)
     stage, loop = Stage.make(kafka), asyncio.get_running_loop()
     ended: asyncio.Future[str] = loop.create_future()
+
+    def end(told: str) -> None:
+        loop.call_soon_threadsafe(ended.set_result, told)
+
     asked = asyncio.Event()
     is_there = LookingAfter.is_there
 
@@ -38,7 +44,11 @@ async def test_a_member_that_is_deaf_beside_a_healthy_kafka_ends_its_process(
     monkeypatch.setattr(LookingAfter, "is_there", look)
     async with (
         KafkaProxy(kafka.proxied_port, kafka.proxied_listener) as proxy,
-        running(stage, bootstrap=kafka.proxied_bootstrap, on_hung=ended.set_result) as member,
+        running(
+            stage,
+            bootstrap=kafka.proxied_bootstrap,
+            on_hung=end,
+        ) as member,
     ):
         await member.owning(0)
         proxy.silent = True
@@ -52,7 +62,7 @@ async def test_a_member_that_is_deaf_beside_a_healthy_kafka_ends_its_process(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_topic_that_was_made_anew_at_once_is_assigned_anew(kafka: KafkaNode, protocol: str) -> None:
-    """Also where it has more records than the old one, so that no position in it is out of range."""
+    """By its id alone: nothing is fetched of it, so no position in it can be out of range."""
     stage = Stage.make(kafka)
     produce(kafka.bootstrap, stage.source, [b"old"] * 5)
     async with running(stage, PROTOCOLS[protocol]) as member:
@@ -60,26 +70,52 @@ async def test_a_topic_that_was_made_anew_at_once_is_assigned_anew(kafka: KafkaN
         epoch, old = member.owned[stage.partition()], await restore(member)
         member.begin()
         await member.until(lambda: len(member.delivered) == 5)
+        member.inbox.pause(stage.partition())
         recreate_topic(kafka.bootstrap, stage.source, 1)
-        produce(kafka.bootstrap, stage.source, [b"new"] * 20)
         await member.until(lambda: member.owned.get(stage.partition(), epoch) > epoch, seconds=30)
         assert frozenset({stage.partition()}) in member.lost
+        assert any("was deleted and made again" in told for _, told in member.troubles)
         assert (await restore(member)).topic_id != old.topic_id
 
 
 async def test_a_topic_that_stays_is_left_alone(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
     stage, loop = Stage.make(kafka), asyncio.get_running_loop()
-    looks = asyncio.Semaphore(0)
-    look_for_renewed = LookingAfter._look_for_renewed
+    looked = asyncio.Semaphore(0)
+    facts = looking_after.topic_facts  # type: ignore[attr-defined]
 
-    def look(looking: LookingAfter) -> None:
-        look_for_renewed(looking)
-        loop.call_soon_threadsafe(looks.release)
+    def counted(*args: Any, **more: Any) -> Any:
+        found = facts(*args, **more)
+        loop.call_soon_threadsafe(looked.release)
+        return found
 
-    monkeypatch.setattr(LookingAfter, "_look_for_renewed", look)
+    monkeypatch.setattr(looking_after, "topic_facts", counted)
     async with running(stage) as member:
         await member.owning(0)
         await restore(member)
         for _ in range(5):
-            await asyncio.wait_for(looks.acquire(), 20)
-        assert (member.lost, member.assignments) == ([], 1)
+            await asyncio.wait_for(looked.acquire(), 20)
+        assert (member.lost, member.assignments, member.troubles) == ([], 1, [])
+
+
+async def test_a_look_that_fails_is_told_once_and_made_again(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, loop = Stage.make(kafka), asyncio.get_running_loop()
+    facts = looking_after.topic_facts  # type: ignore[attr-defined]
+    failures = iter([RuntimeError("no thread"), *[TemporaryError("refused")] * 3])
+    looked = asyncio.Event()
+
+    def failing(*args: Any, **more: Any) -> Any:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        loop.call_soon_threadsafe(looked.set)
+        return facts(*args, **more)
+
+    monkeypatch.setattr(looking_after, "topic_facts", failing)
+    async with running(stage) as member:
+        await member.owning(0)
+        await restore(member)
+        await asyncio.wait_for(looked.wait(), 20)
+        told = [message for where, message in member.troubles if where == "kafka consumer"]
+        assert told == [
+            "a look after the member failed: RuntimeError('no thread')",
+            f"the id of {stage.source} cannot be read: refused",
+        ]

@@ -110,13 +110,16 @@ def topic_recreated(stage: Stage) -> None:
     judged: dict[str, Any] = {}
     with stage.site(load=False, processes=1, judged_as=judged, allow_open=True, kafka=QUICK_METADATA) as site:
         _worked(site, 0)
-        old = _committed(site)
+        old, (bridge,) = _committed(site), site.processes
         calls = len(site.simulator.ledger(changes=True))
         with stage.injecting():
+            bridge.pause()  # it sees nothing of the moment in which the topic is empty, and its session lasts
             recreate_topic(site.bootstrap, site.requests, site.partitions)
             for number in range(site.partitions):
                 produce(site.bootstrap, site.requests, [b'{"request_id": "new"}'] * 200, partition=number)
-        stage.refusal(site.processes[0], r"the topic was deleted and made again \(id [^\"]*")
+            bridge.resume()
+        for number in range(site.partitions):
+            stage.refusal(bridge, rf"requests/{number}: the topic was deleted and made again \(id [^\"]*")
         judged["offsets"] = read = old | _committed(site)
         further = [one for one in site.read_inputs() if old[one.place] <= one.offset < read[one.place]]
         judged["inputs"] = [*site.inputs, *further]

@@ -25,8 +25,6 @@ from tests.simulation.cluster.producer import Producer
 from tests.simulation.process import Process
 from tests.simulation.threads import Threading, Time, end_all
 
-_NEVER = 1e9
-"""Simulated consumers tell nothing of what they hear: nobody needs to look after them."""
 _PATIENCE_SECONDS = 30
 
 
@@ -51,14 +49,14 @@ def _doubles(random: Random) -> Mapping[str, Mapping[str, Any]]:
         "producers": {"time": Time, "Producer": Producer},
         "producing": {"time": Time, "Producer": Producer},
         "tags": {"time": Time, "Consumer": Consumer},
-        "letting_go": {"threading": Threading},
+        "letting_go": {"threading": Threading, "_LOOKS": 0},
         "fencing": {"time": Time, **clients},
         "restoring": {
             "threading": Threading, "time": Time, "Watchdog": Watchdog,
             "Consumer": Consumer, "Connection": SimConnection,
         },
-        "consumer": {"Connection": SimConnection},
-        "looking_after": {"ASK_SECONDS": _NEVER},
+        # Simulated consumers tell nothing of what they hear, and topics stay: nobody needs to look after them.
+        "consumer": {"Connection": SimConnection, "LookingAfter": mock.Mock()},
         "journal": {"Connection": SimConnection, "uuid": _Names(random)},
     }  # fmt: skip
 
