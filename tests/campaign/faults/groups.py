@@ -103,9 +103,9 @@ def _failover(protocol: str, point: str | None, stage: Stage) -> None:
     kafka = {"session_timeout_seconds": SESSION_SECONDS, "properties": {"group.protocol": protocol, **LASTING}}
     deaths: list[float] = []
     with stage.site(processes=0, partitions=1, kafka=kafka) as site:
-        # A point is reached only by the one that owns the partition and commits.
-        for bridge in [site.start(crash_at=point), site.start(crash_at=point)]:
-            bridge.wait_ready()
+        # The first has the partition, and keeps it; and a point is reached only by who owns it and commits.
+        for _ in range(2):
+            site.start(crash_at=point).wait_ready()
         for number in range(1, DEATHS + 1):
             if point is None:
                 stage.wait_more(40)
