@@ -67,6 +67,7 @@ def _on_the_bus(stage: Stage, strike: Strike, heal: Strike, *, throws_out: bool)
     """``throws_out``: connections end by it."""
     with _listening(stage) as site:
         for _ in range(TIMES):
+            _wait_all_inside(site)
             with stage.injecting():
                 strike(site.simulator)
                 stage.wait_more(60)
@@ -123,6 +124,14 @@ def bus_cell_down(stage: Stage) -> None:
                 site.simulator.clear_faults()
             stage.wait_more(20)
     stage.figure("everybody is at the other cell after", longest, at_most=MOVED_SECONDS)
+
+
+def _wait_all_inside(site: ObservationSite) -> None:
+    """Until each process listens again: whoever is outside cannot be thrown out."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(len(_logged(one, "bus.connected")) <= len(_logged(one, "bus.lost")) for one in site.processes):
+        assert time.monotonic() < deadline, "not everybody listens again"
+        time.sleep(0.02)  # files are polled: there is nothing to be woken by
 
 
 def _wait_all_at(site: ObservationSite, url: str) -> float:
