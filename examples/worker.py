@@ -32,6 +32,7 @@ class ShownTask:
         self.outcome: str | None = None
         self.birth = ""  # of its story: what the create opens, until an earlier one is seen to be accepted
         self.accepted = False
+        self.last_revision = 0
         self.producer = Producer({"partitioner": "murmur2_random", "enable.idempotence": True} | KAFKA)
         own_group = {"group.id": f"{KAFKA.get('group.id', 'worker')}-{key}", "enable.auto.commit": False}
         self.consumer = Consumer(KAFKA | own_group)
@@ -48,6 +49,11 @@ class ShownTask:
         self.producer.produce(TASKS, json.dumps({"command": command, **fields}), self.key, on_delivery=self.sent)
         if self.producer.flush(60):
             sys.exit("Kafka did not take the command: start again")
+
+    def revision(self) -> int:
+        """Rises with every command, over restarts too: what does not rise is taken for older, and changes nothing."""
+        self.last_revision = max(self.last_revision + 1, time.time_ns() // 1_000_000)
+        return self.last_revision
 
     def sent(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
@@ -85,10 +91,10 @@ def main(key: str, organization: str, operation: str, owner: str | None = None) 
         if task.hear(STEP_SECONDS):  # a step of the work itself would be done here
             break
         done = {"progress": 100 * step // STEPS, "details": f"step {step} of {STEPS}"}
-        task.say("update", revision=time.time_ns() // 1_000_000, **done)  # rises over restarts, too
+        task.say("update", revision=task.revision(), **done)
     if task.outcome is None:
         end = {"status": "aborted", "details": "canceled in Cloud Director"} if task.canceled else {"status": "success"}
-        task.say("finish", revision=time.time_ns() // 1_000_000, **end)
+        task.say("finish", revision=task.revision(), **end)
     while task.outcome is None:
         task.hear(60)
     sys.exit(0 if task.outcome == ("aborted" if task.canceled else "success") else 1)
