@@ -31,8 +31,7 @@ class ShownTask:
         self.canceled = False
         self.outcome: str | None = None
         self.birth = ""  # of its story: what the create opens, until an earlier one is seen to be accepted
-        self.accepted = False
-        self.last_revision = 0
+        self.accepted, self.revision = False, 0
         self.producer = Producer({"partitioner": "murmur2_random", "enable.idempotence": True} | KAFKA)
         own_group = {"group.id": f"{KAFKA.get('group.id', 'worker')}-{key}", "enable.auto.commit": False}
         self.consumer = Consumer(KAFKA | own_group)
@@ -45,15 +44,12 @@ class ShownTask:
         self.consumer.assign(places)
 
     def say(self, command: str, **fields: Any) -> None:
-        """One command. All about one task have the same key, and so keep their order."""
-        self.producer.produce(TASKS, json.dumps({"command": command, **fields}), self.key, on_delivery=self.sent)
+        """One command. All of a task have one key, and so keep their order; revisions rise over restarts, too."""
+        self.revision = max(self.revision + 1, time.time_ns() // 1_000_000)
+        fields |= {"command": command, "revision": self.revision}
+        self.producer.produce(TASKS, json.dumps(fields), self.key, on_delivery=self.sent)
         if self.producer.flush(60):
             sys.exit("Kafka did not take the command: start again")
-
-    def revision(self) -> int:
-        """Rises with every command, over restarts too: what does not rise is taken for older, and changes nothing."""
-        self.last_revision = max(self.last_revision + 1, time.time_ns() // 1_000_000)
-        return self.last_revision
 
     def sent(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
@@ -90,11 +86,10 @@ def main(key: str, organization: str, operation: str, owner: str | None = None) 
     for step in range(1, STEPS + 1):
         if task.hear(STEP_SECONDS):  # a step of the work itself would be done here
             break
-        done = {"progress": 100 * step // STEPS, "details": f"step {step} of {STEPS}"}
-        task.say("update", revision=task.revision(), **done)
+        task.say("update", progress=100 * step // STEPS, details=f"step {step} of {STEPS}")
     if task.outcome is None:
         end = {"status": "aborted", "details": "canceled in Cloud Director"} if task.canceled else {"status": "success"}
-        task.say("finish", revision=task.revision(), **end)
+        task.say("finish", **end)
     while task.outcome is None:
         task.hear(60)
     sys.exit(0 if task.outcome == ("aborted" if task.canceled else "success") else 1)
