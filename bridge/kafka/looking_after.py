@@ -83,6 +83,7 @@ class LookingAfter:
             try:
                 answers = self._look(answers)
             except Exception as error:  # noqa: BLE001  # one bad moment must not end it for good
+                answers = 0
                 self._trouble(_WHERE, f"a look after the member failed: {error!r}")
         silent = self._hearing.silent_seconds
         self._on_hung(f"the consumer has heard no broker for {silent:.0f} s, though a new client reaches the cluster")

@@ -160,10 +160,8 @@ class PollingThread:
 
     def _turn(self) -> None:
         self._serve()
-        for partition, epoch in self._renewed.items():
-            if self._membership.owns(partition, epoch):
-                self._emit(list(self._rebalancing.start_over(partition)))
-        self._renewed = {}
+        if self._renewed:
+            self._assign_renewed()
         if not self._may_read() and not self._rebalancing.may_wait_unseen:
             self._wait()
             return
@@ -175,6 +173,12 @@ class PollingThread:
             self._wait()
             return
         self._take(messages)
+
+    def _assign_renewed(self) -> None:
+        renewed, self._renewed = self._renewed, {}
+        for partition, epoch in renewed.items():
+            if self._membership.owns(partition, epoch):
+                self._emit(list(self._rebalancing.start_over(partition)))
 
     def _serve(self) -> None:
         self.last_progress = time.monotonic()

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.errors import TemporaryError
 from bridge.kafka import looking_after
+from bridge.kafka.connection import Connection
 from bridge.kafka.looking_after import LookingAfter
 from tests.kafka.member import PROTOCOLS, Stage, restore, running
 from tests.support.kafka import KafkaNode, produce
@@ -98,12 +99,15 @@ async def test_a_topic_that_stays_is_left_alone(kafka: KafkaNode, monkeypatch: p
 
 
 async def test_a_look_that_fails_is_told_once_and_made_again(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another client after the fourth failure in a row."""
     stage, loop = Stage.make(kafka), asyncio.get_running_loop()
     facts = looking_after.topic_facts  # type: ignore[attr-defined]
-    failures = iter([RuntimeError("no thread"), *[TemporaryError("refused")] * 3])
+    failures = iter([RuntimeError("no thread"), *[TemporaryError("refused")] * 5])
     looked = asyncio.Event()
+    clients: list[Connection] = []
 
     def failing(*args: Any, **more: Any) -> Any:
+        clients.append(args[0])
         if (failure := next(failures, None)) is not None:
             raise failure
         loop.call_soon_threadsafe(looked.set)
@@ -119,3 +123,4 @@ async def test_a_look_that_fails_is_told_once_and_made_again(kafka: KafkaNode, m
             "a look after the member failed: RuntimeError('no thread')",
             f"the id of {stage.source} cannot be read: refused",
         ]
+        assert [one is clients[0] for one in clients[:7]] == [True] * 5 + [False] * 2
