@@ -11,8 +11,10 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import Producer
 
-from bridge.errors import StoreConflict
+from bridge.errors import StoreConflict, TemporaryError
 from bridge.kafka import restoring
+from bridge.kafka.config import KafkaConfig
+from bridge.kafka.connection import REACH_SECONDS, Cluster, Connection
 from bridge.kafka.store import KafkaStore
 from bridge.ports import Committed, OutRecord, PartitionEntries, StoredRecord
 from tests.kafka.member import Stage, restore, running
@@ -163,6 +165,33 @@ async def test_what_an_open_transaction_hides_is_read_once_it_is_undone(kafka: K
             await asyncio.to_thread(other.abort_transaction, 20)
             restored = await waiting
     assert [(record.key, record.value) for record in restored.changelog] == [(b"key", b"behind")]
+
+
+async def test_a_client_that_has_no_answer_yet_is_asked_again(
+    kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one would begin anew: on a slow network no look would last long enough for any."""
+    made: list[Connection] = []
+
+    class Slow(Connection):
+        def __init__(self, config: KafkaConfig) -> None:
+            super().__init__(config)
+            self.looks = 0
+            made.append(self)
+
+        def look(self, seconds: float = REACH_SECONDS) -> Cluster:
+            self.looks += 1
+            if self.looks < 3:
+                raise TemporaryError("no answer yet")
+            return super().look(seconds)
+
+    monkeypatch.setattr(restoring, "Connection", Slow)
+    stage = Stage.make(kafka)
+    async with running(stage) as member:
+        await member.owning(0)
+        await restore(member)
+        assert [one.looks for one in made if isinstance(one, Slow)] == [3]
+        assert member.troubles == [("kafka store", "no answer yet")] * 2
 
 
 async def test_ones_own_open_transaction_is_never_fenced(kafka: KafkaNode, monkeypatch: pytest.MonkeyPatch) -> None:
