@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bridge.crash import CRASH_POINTS
-from tests.campaign.fault import Verdict, fault
+from tests.campaign.fault import AT_MOST_SECONDS, Verdict, fault
 from tests.campaign.stage import Stage
 from tests.support.bridge import KILLED, USER, BridgeProcess, Site
 
 DEATH_SECONDS = 90.0
 DOUBTS_SECONDS = 45.0
-"""Longest recovery: what dies at any point may have calls out, which are in doubt then; each next owner waits anew
-until VCD has surely settled them, and the next death comes sooner."""
+"""Longest recovery where the dead leave calls in doubt: each next owner waits anew until VCD has surely settled them,
+and the next death comes sooner."""
 
 
 def _nothing(site: Site) -> None:
@@ -47,10 +47,12 @@ class Reached:
     disturb: Callable[[Site], None] = _nothing
     simulator: Mapping[str, Any] = field(default_factory=dict)
     external: bool = True
+    at_most_recovery: float = AT_MOST_SECONDS
 
 
 REACHED: dict[str, Reached] = {
     **dict.fromkeys(CRASH_POINTS, Reached()),
+    **dict.fromkeys(("intent_committed", "request_leaving", "call_answered"), Reached(at_most_recovery=DOUBTS_SECONDS)),
     "looked": Reached((1, 2, 3), _lose_answers, external=False),
     "cancel_answered": Reached((1, 2, 4), simulator={"task_seconds": 2.0}, external=False),
     "command_committed": Reached((1, 8, 20)),
@@ -84,7 +86,7 @@ def _dies(stage: Stage, victim: BridgeProcess) -> None:
 
 for _point in (one for one in CRASH_POINTS if one not in TOKENS):
     fault(
-        f"kill_at_{_point}", "process", at_most_recovery=DOUBTS_SECONDS,
+        f"kill_at_{_point}", "process", at_most_recovery=REACHED[_point].at_most_recovery,
         what=f"Processes are killed with -9 at `{_point}`: {CRASH_POINTS[_point]}.",
     )(partial(_kill_at, _point))  # fmt: skip
 
