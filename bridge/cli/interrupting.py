@@ -11,6 +11,7 @@ from typing import ParamSpec
 P = ParamSpec("P")
 EXIT_INTERRUPTED = 130
 _LOOK_SECONDS = 0.2
+"""Longest that a signal stays unnoticed."""
 
 
 def interruptible(verb: Callable[P, None]) -> Callable[P, None]:

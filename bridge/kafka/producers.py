@@ -69,7 +69,7 @@ class Producers:
 
     def replace(self) -> Producer:
         """A new producer under the same transactional id: what the old one left open is aborted, what it sent late is
-        void. Raises ProcessMustEnd when Kafka does not come back."""
+        void. Raises ProcessMustEnd when Kafka does not come back, or the client cannot be made any more."""
         try:
             made = self._renew(RECOVER_SECONDS)
         except ConfigurationError as error:  # the first one took these settings: a file could not be opened now
