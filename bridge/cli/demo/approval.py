@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from bridge.cli.demo.stage import Stage
 
 HELD_OPERATION = "powerOffVApp"
 _HOLD_SECONDS = 3600.0
+_CLOCK_SECONDS = 2.0
+"""VCD tells its time in whole seconds (RFC 9110, 5.6.7: Date), so an observation may begin a second and an answer's way
+before its record: what the acts before have ended belongs to no observation once it lies so far back."""
 _NOT_TOLD = f"not everything that {ORGANIZATION} does was told in time"
 _NO_TOOLS = {"message": "VMware Tools is not running in the virtual machine."}
 
@@ -28,6 +32,7 @@ class Desk:
 
 async def play_approval(stage: Stage, cloud: Cloud, desk: Desk, vapps: Sequence[str]) -> int:
     """From the observation's start to the last end. Returns where the ledger stood before it. Raises DemoFailed."""
+    await asyncio.sleep(_CLOCK_SECONDS)
     stood = await cloud.ledger_end()
     await cloud.hold(HELD_OPERATION, _HOLD_SECONDS, "abort")
     stage.note(f"Cloud Director is set to hold each power-off until somebody decides; {ORGANIZATION} is observed now")
