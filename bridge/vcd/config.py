@@ -65,6 +65,7 @@ class VcdConfig:
     client_certificate_file: Path | None = None
     """PEM with certificate and key."""
     transport: Literal["fast", "httpx"] = "fast"
+    """Of what reads."""
 
     def __post_init__(self) -> None:
         for name, url in (("url", self.url), *(("further_urls", one) for one in self.further_urls)):

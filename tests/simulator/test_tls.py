@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import stat
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -49,12 +48,12 @@ def test_the_key_is_for_its_owner_alone(files: TlsFiles) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_the_bridge_trusts_it_by_ca_file(url: str, files: TlsFiles, kind: str) -> None:
-    transport = KINDS[kind](LIMITS, Trusted(authorities=files.authority), time.monotonic)
+    transport = KINDS[kind](LIMITS, Trusted(authorities=files.authority))
     try:
         assert (await transport.send(post(url))).status == 401
     finally:
         await transport.close()
-    wary = KINDS[kind](LIMITS, Trusted(), time.monotonic)
+    wary = KINDS[kind](LIMITS, Trusted())
     try:
         with pytest.raises(TransportFault, match=r"(?i)certificate") as caught:
             await wary.send(post(url))

@@ -136,7 +136,7 @@ ROWS: tuple[Row, ...] = (
     *_unknown("connection closed", {"do": "drop"}),
     *_unknown("connection reset", {"do": "reset"}),
     *_unknown("no answer in time", {"do": "hang"}),
-    Row("half of an answer", {"preset": "half-answer"}, When.AFTER, dict.fromkeys(OPERATIONS, FOUND)),
+    Row("half of an answer, whole head", {"preset": "half-answer"}, When.AFTER, dict.fromkeys(OPERATIONS, FOLLOWED)),
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
@@ -28,7 +27,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
 
     def build(limits: TransportLimits = LIMITS, tls: TlsFiles | None = None) -> Transport:
-        made.append(KINDS[request.param](limits, tls or TlsFiles(), time.monotonic))
+        made.append(KINDS[request.param](limits, tls or TlsFiles()))
         return made[-1]
 
     yield build

@@ -76,7 +76,7 @@ async def make_setup(organization: str = "System", dates: Mapping[str, str] | No
     clock, log, observed = ManualClock(), Log(), Observed([])
     calls, reads = ScriptedTransport(vcd), ScriptedTransport(vcd)
     config = VcdConfig(url="https://vcd.example", organization=organization, username="bridge", password="secret")
-    line = Line(config.url, calls, reads, clock, observed, Pace(clock, log=log), Reach(clock, log))
+    line = Line(config.url, calls, reads, clock, observed, Pace(clock, log=log), Reach(clock, log), cancels=reads)
     gateway = HttpGateway(config, clock, log=log, line=line)
     await gateway.open()
     return Setup(vcd, clock, log, observed, calls, reads, gateway)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import httpx
@@ -12,9 +13,9 @@ from bridge.vcd.transport.httpx_transport import HttpxTransport
 from bridge.vcd.transport.transports import Departure, Reply, TlsFiles, Transport, TransportFault, TransportLimits
 
 LIMITS = TransportLimits(connections=4, connect=0.5, pool=0.3, answer=0.4)
-KINDS: dict[str, Callable[[TransportLimits, TlsFiles, Callable[[], float]], Transport]] = {
+KINDS: dict[str, Callable[[TransportLimits, TlsFiles], Transport]] = {
     "fast": FastTransport,
-    "httpx": HttpxTransport,
+    "httpx": lambda limits, tls: HttpxTransport(limits, tls, time.monotonic),
 }
 BODY = b'{"powerOn": true}'
 
@@ -29,11 +30,9 @@ def leaving(by: float, *, allowed: bool = True) -> Departure:
     return Departure(by, lambda: allowed)
 
 
-async def outcome_of(
-    transport: Transport, request: httpx.Request, departure: Departure | None = None
-) -> Reply | TransportFault:
+async def outcome_of(transport: Transport, request: httpx.Request) -> Reply | TransportFault:
     try:
-        return await transport.send(request, departure)
+        return await transport.send(request)
     except TransportFault as fault:
         return fault
 

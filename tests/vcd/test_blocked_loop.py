@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.vcd.transport.transports import TransportLimits
-from tests.vcd.sending import Make, leaving, outcome_of, post
+from bridge.vcd.transport.httpx_transport import HttpxTransport
+from bridge.vcd.transport.transports import TlsFiles, TransportFault, TransportLimits
+from tests.vcd.sending import leaving, post
 
 BLOCKED_SECONDS = 2.0
 LEASE_SECONDS = 1.0
@@ -53,16 +54,18 @@ def peer() -> Iterator[_Peer]:
 
 
 @pytest.mark.parametrize("turns", [1, 3, 10])
-async def test_no_call_leaves_after_its_lease_though_the_loop_is_blocked(make: Make, peer: _Peer, turns: int) -> None:
+async def test_no_call_leaves_after_its_lease_though_the_loop_is_blocked(peer: _Peer, turns: int) -> None:
     """The loop is blocked after so many of its turns: some calls wait for a slot then, some for a connection."""
-    transport = make(TransportLimits(connections=4, connect=0.5, pool=0.3, answer=10.0))
+    limits = TransportLimits(connections=4, connect=0.5, pool=0.3, answer=10.0)
+    transport = HttpxTransport(limits, TlsFiles(), time.monotonic)
     url = f"http://127.0.0.1:{peer.server_address[1]}"
     by = time.monotonic() + LEASE_SECONDS
-    calls = [asyncio.ensure_future(outcome_of(transport, post(url), leaving(by))) for _ in range(CALLS)]
+    calls = [asyncio.ensure_future(transport.send(post(url), leaving(by))) for _ in range(CALLS)]
     for _ in range(turns):
         await asyncio.sleep(0)
     time.sleep(BLOCKED_SECONDS)  # that is the fault
-    outcomes = await asyncio.gather(*calls)
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    await transport.close()
     assert all(at <= by + ON_THE_WAY_SECONDS for at in peer.read_at), "a call left after its lease"
-    unsent = [outcome for outcome in outcomes if getattr(getattr(outcome, "verdict", None), "never_sent", False)]
+    unsent = [one for one in outcomes if isinstance(one, TransportFault) and one.verdict.never_sent]
     assert len(peer.read_at) <= CALLS - len(unsent), "what was read was told as never sent"

@@ -20,9 +20,9 @@ def test_a_process_that_stood_still_while_it_asked_finds_its_lease_over() -> Non
 
 
 def test_what_leaves_too_late_or_may_not_does_not() -> None:
-    Departure(5.0, lambda: True).check(lambda: 4.0, 1.0)
+    Departure(5.0, lambda: True).check(lambda: 5.0)
     with pytest.raises(TransportFault) as late:
-        Departure(5.0, lambda: True).check(lambda: 4.5, 1.0)
+        Departure(5.0, lambda: True).check(lambda: 5.5)
     with pytest.raises(TransportFault) as held:
         Departure(5.0, lambda: False).check(lambda: 0.0)
     assert (late.value.verdict, held.value.verdict) == (LEASE_EXPIRED, HELD_BACK)

@@ -14,16 +14,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import httpx
 import pytest
 from httpcore._backends.anyio import AnyIOStream
 
-from bridge.vcd.transport.fast_transport import FastTransport
 from bridge.vcd.transport.httpx_transport import HttpxTransport
-from bridge.vcd.transport.transports import Departure, Reply, TlsFiles, TransportFault, TransportLimits
+from bridge.vcd.transport.transports import Reply, TlsFiles, TransportLimits
 from tests.vcd.certificates import Authority
 from tests.vcd.peer import CHUNKED, HEAD, WHOLE, Exchange, Script, after_reading, listening, ok, sending
-from tests.vcd.sending import LIMITS, Make, fault_of, leaving, outcome_of, post
+from tests.vcd.sending import LIMITS, Make, fault_of, outcome_of, post
 
 # --- the request was read ---------------------------------------------------------------------------------------
 
@@ -387,91 +385,3 @@ async def test_the_head_of_a_cut_answer_is_kept(make: Make) -> None:
         failed = await fault_of(make(), post(peer.url))
     assert failed.head is not None
     assert (failed.head.status, failed.head.headers["location"]) == (202, "/api/task/1")
-
-
-# --- leases ---------------------------------------------------------------------------------------------------------
-
-
-async def test_nothing_leaves_after_its_lease(make: Make) -> None:
-    async with listening(ok) as peer:
-        with pytest.raises(TransportFault) as caught:
-            await make().send(post(peer.url), leaving(time.monotonic() - 0.001))
-        assert caught.value.verdict.code == "lease_expired"
-        assert caught.value.verdict.never_sent
-        assert peer.connections == 0
-
-
-async def test_a_lease_with_room_lets_it_leave(make: Make) -> None:
-    async with listening(ok) as peer:
-        assert (await make().send(post(peer.url), leaving(time.monotonic() + 1.0))).status == 200
-
-
-async def test_nothing_leaves_that_is_held_back(make: Make) -> None:
-    async with listening(ok) as peer:
-        with pytest.raises(TransportFault) as caught:
-            await make().send(post(peer.url), leaving(time.monotonic() + 1.0, allowed=False))
-        assert caught.value.verdict.code == "held_back"
-        assert caught.value.verdict.never_sent
-        assert peer.bytes_read == 0
-
-
-async def test_httpx_asks_whether_a_call_may_leave_at_the_first_byte() -> None:
-    """The partition is lost while the call waits for a connection."""
-    accepted, lost = asyncio.Event(), False
-
-    async def late(exchange: Exchange) -> None:
-        accepted.set()
-        await exchange.read_request()
-
-    async with listening(late) as peer:
-        transport = HttpxTransport(LIMITS, TlsFiles(), time.monotonic)
-        inner = transport._shards[0]
-        carry_on = inner.handle_async_request
-
-        async def lose_first(request: httpx.Request) -> httpx.Response:
-            nonlocal lost
-            lost = True
-            return await carry_on(request)
-
-        inner.handle_async_request = lose_first  # type: ignore[method-assign]
-        with pytest.raises(TransportFault) as caught:
-            await transport.send(post(peer.url), Departure(time.monotonic() + 1.0, lambda: not lost))
-        assert caught.value.verdict.code == "held_back"
-        await asyncio.wait_for(accepted.wait(), 1.0)
-        assert peer.bytes_read == 0
-    await transport.close()
-
-
-async def test_the_fast_transport_begins_only_with_room_to_connect() -> None:
-    """It cannot be stopped once begun, so the longest wait for pool and connection must fit before the lease's end."""
-    transport = FastTransport(LIMITS, TlsFiles(), time.monotonic)
-    async with listening(ok) as peer:
-        with pytest.raises(TransportFault) as caught:
-            await transport.send(post(peer.url), leaving(time.monotonic() + LIMITS.connect))
-        assert caught.value.verdict.code == "lease_expired"
-        assert peer.connections == 0
-    await transport.close()
-
-
-async def test_httpx_checks_the_lease_at_the_first_byte(authority: Authority) -> None:
-    """The process slept between connecting and sending: the connection stands, the request does not leave."""
-    async with listening(ok, authority.server_context(authority.issue("server"))) as peer:
-        files = TlsFiles(authorities=authority.file)
-        now = [0.0]
-        transport = HttpxTransport(LIMITS, files, lambda: now[0])
-        inner = transport._shards[0]
-        carry_on = inner.handle_async_request
-
-        async def sleep_first(request: httpx.Request) -> httpx.Response:
-            now[0] = 60.0
-            return await carry_on(request)
-
-        inner.handle_async_request = sleep_first  # type: ignore[method-assign]
-        with pytest.raises(TransportFault) as caught:
-            await transport.send(post(peer.url), leaving(5.0))
-        assert caught.value.verdict.code == "lease_expired"
-        assert caught.value.verdict.never_sent
-        assert peer.connections == 1
-        assert peer.bytes_read == 0
-        assert (await transport.send(post(peer.url))).status == 200
-    await transport.close()

@@ -10,7 +10,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ async def _try() -> None:
             port = await _answering(seen, "127.0.0.3", 0, swallow=False)
             if what == "swallowed":
                 await _answering(seen, "127.0.0.2", port, swallow=True)
-            transport = make(LIMITS, TlsFiles(), time.monotonic)
+            transport = make(LIMITS, TlsFiles())
             outcome = await outcome_of(transport, post(f"http://vcd.example:{port}"))
             await transport.close()
             told = (

@@ -1,9 +1,8 @@
-"""The default transport: a tuned Rust client handed httpx requests directly."""
+"""The fast transport, for what reads: a tuned Rust client handed httpx requests directly."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
@@ -14,7 +13,6 @@ from pyreqwest.exceptions import PyreqwestError
 from bridge.vcd.transport.classifier import classify_fast
 from bridge.vcd.transport.transports import (
     KEEP_ALIVE_SECONDS,
-    Departure,
     Reply,
     TlsFiles,
     TransportLimits,
@@ -28,21 +26,17 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-
 class FastTransport:
     """pyreqwest's httpx transport with everything off that would act on its own.
 
-    Once handed over, a request runs in the client's own thread: it waits at most ``pool`` and ``connect`` seconds
-    before it leaves, however busy this process's event loop is, and canceling does not stop it.
+    Once handed over, a request runs in the client's own thread, and nobody is asked before it leaves: where the process
+    is stopped before its connection stands, it leaves when the process goes on. So it is nothing for what has a lease.
     """
 
-    def __init__(self, limits: TransportLimits, tls: TlsFiles, monotonic: Callable[[], float]) -> None:
-        self._bound = limits.pool + limits.connect
-        self._total = {"total": self._bound + 2 * limits.answer}
-        self._monotonic = monotonic
+    def __init__(self, limits: TransportLimits, tls: TlsFiles) -> None:
+        self._total = {"total": limits.pool + limits.connect + 2 * limits.answer}
         self._inner = HttpxTransport(_client(limits, tls))
 
-    async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
+    async def send(self, request: httpx.Request) -> Reply:
         # httpx's time-outs become one deadline here, against answers that drip for ever.
         request.extensions = {"timeout": self._total}
-        if departure is not None:
-            departure.check(self._monotonic, self._bound)
         return await exchange(self._inner, request, classify_fast)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The pure Python transport: stock httpx in shards."""
+"""The pure Python transport, for what changes VCD and has a lease: stock httpx in shards."""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median_low
 from typing import Any
 
@@ -20,7 +21,18 @@ from bridge.vcd.transport.fast_transport import FastTransport
 from bridge.vcd.transport.httpx_transport import HttpxTransport
 from bridge.vcd.transport.pace import Pace
 from bridge.vcd.transport.reach import Reach
-from bridge.vcd.transport.transports import Departure, Head, Reply, TlsFiles, Transport, TransportFault, TransportLimits
+from bridge.vcd.transport.transports import (
+    CallTransport,
+    Departure,
+    Head,
+    Reply,
+    TlsFiles,
+    Transport,
+    TransportFault,
+    TransportLimits,
+)
+
+Send = Callable[[httpx.Request], Awaitable[Reply]]
 
 _OUR_OWN = frozenset({"pool_timeout", "lease_expired", "held_back"})
 """Faults on our side of the wire: another address would not help."""
@@ -35,9 +47,11 @@ BELIEVABLE_SKEW = timedelta(days=1)
 """A clock further off than this is a mistake in an answer: logins and certificates would not work with it."""
 
 
-def open_transports(config: VcdConfig, clock: Clock) -> tuple[Transport, Transport, Transport]:
-    """The transports for calls, for reads and for cancels. Raises ConfigurationError."""
-    kind = FastTransport if config.transport == "fast" else HttpxTransport
+def open_transports(config: VcdConfig, clock: Clock) -> tuple[CallTransport, Transport, CallTransport]:
+    """The transports for calls, for reads and for cancels. Raises ConfigurationError.
+
+    What has a lease goes by the one that asks at the first byte, though it is slower: calls are few, reads are many.
+    """
     tls = TlsFiles(authorities=config.ca_file, client=config.client_certificate_file)
     calls = TransportLimits(
         connections=config.max_concurrent_calls,
@@ -53,7 +67,11 @@ def open_transports(config: VcdConfig, clock: Clock) -> tuple[Transport, Transpo
     )
     # Connections of their own, as many as reads have; but who waits for one as long as reads may is past any lease.
     cancels = replace(calls, connections=config.max_concurrent_reads)
-    return kind(calls, tls, clock.monotonic), kind(reads, tls, clock.monotonic), kind(cancels, tls, clock.monotonic)
+    return (
+        HttpxTransport(calls, tls, clock.monotonic),
+        FastTransport(reads, tls) if config.transport == "fast" else HttpxTransport(reads, tls, clock.monotonic),
+        HttpxTransport(cancels, tls, clock.monotonic),
+    )
 
 
 class Line:
@@ -62,7 +80,7 @@ class Line:
     def __init__(
         self,
         base_url: str,
-        calls: Transport,
+        calls: CallTransport,
         reads: Transport,
         clock: Clock,
         observer: CallObserver | None = None,
@@ -70,15 +88,15 @@ class Line:
         reach: Reach | None = None,
         addresses: Addresses | None = None,
         *,
-        cancels: Transport | None = None,
+        cancels: CallTransport | None = None,
     ) -> None:
         """``base_url``: the address that stands for VCD; ``addresses``: all of its cells, it alone if left out.
-        ``cancels``: what cancels leave by, as reads do if left out."""
+        ``cancels``: what cancels leave by, as calls do if left out."""
         self.base_url = base_url
         self._addresses = addresses or Addresses((base_url,), clock)
         self._calls = calls
         self._reads = reads
-        self._cancels = cancels or reads
+        self._cancels = cancels or calls
         self._clock = clock
         self._observer = observer
         self._pace = pace or Pace(clock)
@@ -112,21 +130,27 @@ class Line:
         Of several addresses the next is tried only where it is proven that nothing was sent.
         """
         self._pace.call()
-        return await self._answer(self._sent(self._calls, request, departure), paced=True)
+        return await self._answer(
+            self._sent(partial(self._calls.send, departure=departure), request, has_lease=True), paced=True
+        )
 
     async def read(self, operation: str, request: httpx.Request) -> Reply:
         """Anything that may be repeated; waits for its turn. Raises TransportFault."""
         await self._pace.turn()
-        return await self._observed(operation, self._sent(self._reads, request, None), paced=True)
+        return await self._observed(operation, self._sent(self._reads.send, request), paced=True)
 
     async def cancel(self, request: httpx.Request, departure: Departure) -> Reply:
         """A cancel request: it waits for its turn as reads do, and leaves within its lease. Raises TransportFault."""
         await self._pace.turn()
-        return await self._observed("cancelTask", self._sent(self._cancels, request, departure), paced=True)
+        return await self._observed(
+            "cancelTask",
+            self._sent(partial(self._cancels.send, departure=departure), request, has_lease=True),
+            paced=True,
+        )
 
     async def session(self, operation: str, request: httpx.Request) -> Reply:
         """What makes and keeps the session: waits for nobody. Raises TransportFault."""
-        return await self._observed(operation, self._sent(self._reads, request, None), paced=False)
+        return await self._observed(operation, self._sent(self._reads.send, request), paced=False)
 
     async def ask(self, base: str, request: httpx.Request) -> Reply:
         """The answer of this address alone; waits for nobody. Raises TransportFault."""
@@ -156,19 +180,19 @@ class Line:
             if self._observer is not None:
                 self._observer.observe_call(operation, status, self._clock.monotonic() - began)
 
-    async def _sent(self, transport: Transport, request: httpx.Request, departure: Departure | None) -> Reply:
+    async def _sent(self, send: Send, request: httpx.Request, *, has_lease: bool = False) -> Reply:
         """The answer of the first address that gives one: a cell that is down costs a try, not the request.
 
         Only what reads is asked elsewhere after it may have been sent: a login may have used up what it was made with.
         """
-        repeatable = request.method == "GET" and departure is None
+        repeatable = request.method == "GET" and not has_lease
         *others, last = self._addresses.order(probing=repeatable)
         silent = 0
         with self._addresses.compared() as compared:
             for base in others:
                 began = self._clock.monotonic()
                 try:
-                    reply = await self._sent_to(base, transport, request, departure)
+                    reply = await self._sent_to(base, send, request)
                 except TransportFault as fault:
                     verdict = fault.verdict
                     silent += verdict.code == "no_answer"
@@ -179,16 +203,14 @@ class Line:
                 if not compared.doubtful:
                     return reply
             began = self._clock.monotonic()
-            reply = await self._sent_to(last, transport, request, departure)
+            reply = await self._sent_to(last, send, request)
             compared.answered(last, began, reply.status, doubtful=may_be_cells_own(reply))
             return reply
 
-    async def _sent_to(
-        self, base: str, transport: Transport, request: httpx.Request, departure: Departure | None
-    ) -> Reply:
+    async def _sent_to(self, base: str, send: Send, request: httpx.Request) -> Reply:
         began = self._clock.monotonic()
         try:
-            return await transport.send(self._at(base, request), departure)
+            return await send(self._at(base, request))
         except TransportFault as fault:
             if fault.verdict.code not in _OUR_OWN:
                 self._addresses.failed(base, began, fault.verdict)

@@ -58,25 +58,30 @@ class Departure:
     by: float
     may_leave: Callable[[], bool]
 
-    def check(self, monotonic: Callable[[], float], ahead: float = 0.0) -> None:
-        """For a request whose first byte goes out ``ahead`` seconds from now. Raises TransportFault."""
+    def check(self, monotonic: Callable[[], float]) -> None:
+        """For a request whose first byte goes out now. Raises TransportFault."""
         if not self.may_leave():
             raise TransportFault(HELD_BACK)
-        if monotonic() + ahead > self.by:
+        if monotonic() > self.by:
             raise TransportFault(LEASE_EXPIRED)
 
 
 class Transport(Protocol):
     """Sends requests one at a time or many at once; never follows redirects, never repeats."""
 
-    async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
-        """The answer, read to its end. The request leaves as ``departure`` has it, or not at all.
-
-        Raises TransportFault.
-        """
+    async def send(self, request: httpx.Request) -> Reply:
+        """The answer, read to its end. Raises TransportFault."""
         ...
 
     async def close(self) -> None: ...
+
+
+class CallTransport(Transport, Protocol):
+    """One that asks a last time when the connection stands and nothing has left yet."""
+
+    async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
+        """The same; the request leaves as ``departure`` has it, or not at all."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
