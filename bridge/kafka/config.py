@@ -117,15 +117,11 @@ class KafkaConfig:
     def producer(self, transactional_id: str, *, largest_record_bytes: int, batch_bytes: int) -> ClientConfig:
         """The journal's producer. ``batch_bytes``: the smallest topic's limit, because brokers weigh whole batches."""
         timeout_ms = int(self.transaction_timeout_seconds * 1000)
-        return {
+        config: ClientConfig = {
             **self._common(),
             # While markers of the last transaction are written, AddOffsetsToTxn is answered with
             # CONCURRENT_TRANSACTIONS and librdkafka waits this long (measured: 95 ms per commit at the default 100).
             "retry.backoff.ms": 5,
-            # With that back-off send_offsets_to_transaction is told three times within 35 ms that the group has no
-            # coordinator, and then asks again only when one of its connections comes or goes. So idle ones go: it asks
-            # after this at the latest (measured on librdkafka 2.16.0: without it never).
-            "connections.max.idle.ms": 5000,
             "transaction.timeout.ms": timeout_ms,
             # A lost EndTxn is asked again after this, well within the transaction's time.
             "socket.timeout.ms": timeout_ms // 2,
@@ -142,6 +138,11 @@ class KafkaConfig:
             # Successful deliveries need no report: the commit says it for all.
             "delivery.report.only.error": True,
         }
+        # With that back-off send_offsets_to_transaction is told three times within 35 ms that the group has no coordinator,
+        # and then asks again only when one of its connections comes or goes. So idle ones go (measured on librdkafka
+        # 2.16.0: without it never). Not before an offset or commit request would have timed out: the client asks for
+        # idleness alone, and would cut one off whose late arrival nobody expects then. It takes up to 2 s off.
+        return {**config, "connections.max.idle.ms": _milliseconds(config["socket.timeout.ms"]) + 3000}
 
     def reader(self, *, isolation: str = "read_committed") -> ClientConfig:
         """A consumer that is assigned partitions by hand and never joins: the store's reader."""
@@ -186,6 +187,11 @@ class KafkaConfig:
             "reconnect.backoff.max.ms": 1000,
             "enable.metrics.push": False,
         }
+
+
+def _milliseconds(value: object) -> int:
+    """Of a property as it was given; what is no number librdkafka refuses itself."""
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else 0
 
 
 def make(client: Callable[[ClientConfig], Client], config: ClientConfig) -> Client:

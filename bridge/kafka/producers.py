@@ -118,6 +118,7 @@ class Producers:
 class BrokenConnections:
     """The producer's logger, which alone is told of every connection that breaks: the error callback hears nothing of
     those that the other side closes (rdkafka_broker.c, rd_kafka_broker_conn_closed: logged as information; measured).
+    Nor is it told of a request that was not answered in time, whose connection is given up without a line of its own.
 
     The client repeats itself every 30 s at most, so a producer is replaced after the first one.
     """
@@ -129,7 +130,8 @@ class BrokenConnections:
         """As ``logging.Logger.log``; ``arguments`` begin with the line's facility and end with what it says."""
         facility, told = str(arguments[:1]), str(arguments[-1:])
         # One that never came up has carried nothing: that a node is down must not cost each transaction a producer.
-        self.broken = self.broken or ("FAIL" in facility and (" in state UP" in told or " in state " not in told))
+        broke = "FAIL" in facility and (" in state UP" in told or " in state " not in told)
+        self.broken = self.broken or broke or "REQTMOUT" in facility
         LOG.log(level, text, *arguments)
 
 

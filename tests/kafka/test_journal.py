@@ -241,18 +241,20 @@ async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
     assert read_committed(kafka.bootstrap, stage.names.task_events) == [b"first", b"second", b"third"]
 
 
+@pytest.mark.parametrize("fate", [Fate.HOLD, Fate.HOLD_SILENTLY])
 async def test_a_commit_request_that_arrives_late_does_not_end_the_next_transaction(
-    kafka: KafkaNode, proxy: KafkaProxy
+    kafka: KafkaNode, proxy: KafkaProxy, fate: Fate
 ) -> None:
-    """It waits in the network while its connection breaks, no other does, and it is asked for again on another."""
+    """It waits in the network while its connection breaks, or is given up because nothing comes back; no other does, and
+    it is asked for again on another."""
     stage = Stage.make(kafka)
     async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
         await member.owning(0)
         assert await member.commit(event=b"first") == Committed()
-        met = iter((Fate.HOLD,))
+        met = iter((fate,))
         proxy.fate = lambda api_key: next(met, Fate.PASS) if api_key == END_TXN else Fate.PASS
         assert await member.commit(event=b"second") == Committed()
-        assert proxy.lost.is_set()
+        await proxy.lost.wait()
         written, goes_on = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
 
@@ -308,3 +310,11 @@ def test_a_connection_that_never_came_up_puts_no_producer_in_doubt() -> None:
         connections = BrokenConnections()
         connections.log(6, "%s [%s] %s", "FAIL", "vcd-bridge#producer-1", f"[thrd:n1]: {said}")
         assert connections.broken is broken, said
+
+
+def test_a_request_without_an_answer_puts_the_producer_in_doubt() -> None:
+    """That its connection is given up is said at debug level only (librdkafka 2.16.0)."""
+    connections = BrokenConnections()
+    told = "[thrd:n1]: n1: Timed out 1 in-flight, 0 retry-queued, 0 out-queue, 0 partially-sent requests"
+    connections.log(4, "%s [%s] %s", "REQTMOUT", "vcd-bridge#producer-1", told)
+    assert connections.broken

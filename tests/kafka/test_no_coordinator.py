@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from bridge.kafka.config import KafkaConfig
 from tests.support.kafka import KafkaCluster, committed_offset, create_topics, unique
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 40.0
 
 
 def test_offsets_are_sent_once_there_is_one(tmp_path: Path) -> None:

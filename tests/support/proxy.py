@@ -35,6 +35,8 @@ class Fate(Enum):
     """The broker sees it; no answer comes back on this connection any more."""
     HOLD = auto()
     """The client's connection is cut; the broker sees the request when ``release`` is called, however late."""
+    HOLD_SILENTLY = auto()
+    """The same, but the client's connection stays open and silent: it finds out by waiting."""
     AFTER_HELD = auto()
     """The broker sees what is held first, as by ``release``, and then this one."""
 
@@ -208,6 +210,8 @@ class _Connection:
             if fate is Fate.HOLD:
                 self.held = _Held(head + body, self._broker, self._upstream)
                 raise ConnectionResetError
+            if fate is Fate.HOLD_SILENTLY:
+                self.held, self._deaf = _Held(head + body, self._broker, self._upstream), True
             if fate is Fate.AFTER_HELD:
                 await proxy.release()
             if fate is Fate.SWALLOW:
