@@ -245,8 +245,8 @@ async def test_a_producer_whose_connection_broke_around_a_commit_is_replaced(
 async def test_a_commit_request_that_arrives_late_does_not_end_the_next_transaction(
     kafka: KafkaNode, proxy: KafkaProxy, fate: Fate
 ) -> None:
-    """It waits in the network while its connection breaks, or is given up because nothing comes back; no other does, and
-    it is asked for again on another."""
+    """It waits in the network while its connection breaks, or is given up because nothing comes back; it is asked for
+    again on another."""
     stage = Stage.make(kafka)
     async with running(stage, bootstrap=kafka.proxied_bootstrap) as member:
         await member.owning(0)
