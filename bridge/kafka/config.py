@@ -138,10 +138,10 @@ class KafkaConfig:
             # Successful deliveries need no report: the commit says it for all.
             "delivery.report.only.error": True,
         }
-        # With that back-off send_offsets_to_transaction is told three times within 35 ms that there is no coordinator of
-        # the group, and then asks again only when one of its connections comes or goes. So idle ones go (measured on
+        # With that back-off send_offsets_to_transaction is told three times within 35 ms that the group has no
+        # coordinator, and then asks again only when one of its connections comes or goes. So idle ones go (measured on
         # librdkafka 2.16.0: without it never). Not before an offset or commit request would have timed out: the client
-        # asks for idleness alone, and would cut one off whose late arrival nobody expects then. It takes up to 2 s off.
+        # looks at idleness alone, and would cut one off whose late arrival nobody expects then. It takes up to 2 s off.
         return {**config, "connections.max.idle.ms": _milliseconds(config["socket.timeout.ms"]) + 3000}
 
     def reader(self, *, isolation: str = "read_committed") -> ClientConfig:
