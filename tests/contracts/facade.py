@@ -60,11 +60,12 @@ class Refusal:
 
 class Lost(Enum):
     """What of a producer's EndTxn does not arrive. The producer hears nothing of it; at ``HELD`` its connection breaks,
-    and it asks again while the first request is still on its way."""
+    and it asks again while the first request is still on its way; at ``SILENTLY_HELD`` only after its time-out."""
 
     REQUEST = auto()
     ANSWER = auto()
     HELD = auto()
+    SILENTLY_HELD = auto()
 
 
 class Network(ABC):
@@ -138,6 +139,7 @@ class Kafka(ABC):
         timeout_seconds: float = 20.0,
         init: bool = True,
         network: Network | None = None,
+        **settings: Any,
     ) -> Client:
         """With an epoch of its own, unless ``init`` is False."""
         made = self.make_producer(
@@ -147,6 +149,7 @@ class Kafka(ABC):
                 "transaction.timeout.ms": int(timeout_seconds * 1000),
                 "retry.backoff.ms": 5,
                 "metadata.recovery.strategy": "none",
+                **settings,
             }
         )
         if init:

@@ -134,13 +134,14 @@ class _Proxied(Network):
         self._loop.close()
 
     def lose_end(self, what: Lost) -> None:
-        if what is Lost.HELD:
-            met = iter((Fate.HOLD,))
+        if what in {Lost.HELD, Lost.SILENTLY_HELD}:
+            met = iter((Fate.HOLD if what is Lost.HELD else Fate.HOLD_SILENTLY,))
             self._proxy.fate = lambda api_key: next(met, Fate.PASS) if api_key == END_TXN else Fate.PASS
         else:
             self._proxy.lose_commits(Fate.SWALLOW if what is Lost.REQUEST else Fate.SWALLOW_ANSWER)
 
     def release(self) -> None:
+        self._do(self._proxy.lost.wait())  # until its connection is given up
         assert self._do(self._proxy.release()) == 1
 
     def go_silent(self) -> None:

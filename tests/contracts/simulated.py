@@ -69,7 +69,10 @@ class _Simulated(Network):
         self._process = Process("behind the network")
 
     def lose_end(self, what: Lost) -> None:
-        fates = {Lost.REQUEST: Fate.SILENCE, Lost.ANSWER: Fate.SILENT_ANSWER, Lost.HELD: Fate.HELD}
+        fates = {
+            Lost.REQUEST: Fate.SILENCE, Lost.ANSWER: Fate.SILENT_ANSWER,
+            Lost.HELD: Fate.HELD, Lost.SILENTLY_HELD: Fate.SILENT_HELD,
+        }  # fmt: skip
         self._cluster.befalls["transactions"] = [fates[what]]
 
     def release(self) -> None:

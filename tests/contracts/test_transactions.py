@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import confluent_kafka
 from confluent_kafka import KafkaError
@@ -173,6 +174,14 @@ def test_a_commit_that_comes_late_commits_the_next_transaction(kafka: Kafka) -> 
 
 
 @contract
+def test_a_commit_that_comes_late_unheard_commits_the_next_transaction(kafka: Kafka) -> None:
+    """Its connection has not broken: nothing came back on it in time, and it was asked for again on another."""
+    with _ended_late(kafka, "commit", Lost.SILENTLY_HELD, **{"socket.timeout.ms": 1000}) as (producer, topic):
+        assert kafka.read(topic)[0] == [b"1", b"2"]
+        assert Refusal.of(lambda: producer.abort_transaction(PATIENCE_SECONDS)) == LATE
+
+
+@contract
 def test_an_abort_that_comes_late_aborts_the_next_transaction(kafka: Kafka) -> None:
     """What is produced behind it is refused, and the commit with it."""
     with _ended_late(kafka, "abort") as (producer, topic):
@@ -182,13 +191,13 @@ def test_an_abort_that_comes_late_aborts_the_next_transaction(kafka: Kafka) -> N
 
 
 @contextmanager
-def _ended_late(kafka: Kafka, end: str) -> Iterator[tuple[Client, str]]:
+def _ended_late(kafka: Kafka, end: str, how: Lost = Lost.HELD, **settings: Any) -> Iterator[tuple[Client, str]]:
     """The request that ends a transaction arrives when the next one has a record."""
     topic = kafka.topic()
     with kafka.network() as network:
-        producer = kafka.producer(kafka.name(), network=network)
+        producer = kafka.producer(kafka.name(), network=network, **settings)
         _write(producer, topic, b"1")
-        network.lose_end(Lost.HELD)
+        network.lose_end(how)
         getattr(producer, f"{end}_transaction")(PATIENCE_SECONDS)
         _write(producer, topic, b"2")
         network.release()

@@ -81,6 +81,8 @@ class Plan:
     """How often a call waits seconds for its turn to leave."""
     abort_rate: float = 0.05
     """How often a request to Kafka does."""
+    unanswered_rate: float = 0.0
+    """How often nothing at all is heard of one, besides."""
     skew_seconds: float = 0.0
     """How far the processes' wall clocks may be off."""
     dedupe_seconds: float | None = None

@@ -87,7 +87,7 @@ class World:
         self.random = Random(plan.seed)  # a seed, not a secret
         timing = Timing(marker=plan.marker_seconds)
         self.kafka = SimKafka(
-            self.random, plan.partitions, timing=timing, faults=_kafka_faults(plan.abort_rate),
+            self.random, plan.partitions, timing=timing, faults=_kafka_faults(plan),
             ended_retention_seconds=plan.dedupe_seconds,
         )  # fmt: skip
         bus = SimBus(Random(f"bus {plan.seed}")) if plan.bus else None
@@ -298,8 +298,9 @@ class World:
                     )  # fmt: skip
 
 
-def _kafka_faults(rate: float) -> Faults:
-    return Faults(cut=rate, late=rate / 5, silent=rate / 10, undecided=rate / 2)
+def _kafka_faults(plan: Plan) -> Faults:
+    rate = plan.abort_rate
+    return Faults(cut=rate, late=rate / 5, silent=rate / 10 + plan.unanswered_rate, undecided=rate / 2)
 
 
 @dataclass(slots=True)

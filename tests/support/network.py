@@ -75,14 +75,15 @@ class Network:
 
         self._each(set_fate)
 
-    def make_late(self, api_key: int, *, before: int) -> None:
-        """The next request of this kind is held, and its connection breaks; its broker gets it right before the first
-        one of the kind ``before`` that comes after it. Of a cluster of one node."""
-        fates = {api_key: Fate.HOLD}
+    def make_late(self, api_key: int, *, before: int, silently: bool = False) -> None:
+        """The next request of this kind is held, and its connection breaks, or is silent; its broker gets it right
+        before the first one of the kind ``before`` that comes after it. Of a cluster of one node."""
+        hold = Fate.HOLD_SILENTLY if silently else Fate.HOLD
+        fates = {api_key: hold}
 
         def decide(seen: int) -> Fate:
             fate = fates.pop(seen, Fate.PASS)
-            if fate is Fate.HOLD:
+            if fate is hold:
                 fates[before] = Fate.AFTER_HELD
             return fate
 

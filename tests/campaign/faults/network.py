@@ -91,11 +91,21 @@ def commit_answer_lost(stage: Stage) -> None:
 def commit_request_late(stage: Stage) -> None:
     """The request that ends a transaction waits in the network while its connection breaks, and arrives in the midst of
     a later one: its partitions are in it, its records on their way; ten times. It ends none of them."""
+    _commits_late(stage, silently=False)
+
+
+@fault("commit_request_late_unheard", "network", at_most_stall=12, at_most_recovery=12)
+def commit_request_late_unheard(stage: Stage) -> None:
+    """The same, and its connection does not break: nothing comes back on it in time, and it is given up."""
+    _commits_late(stage, silently=True)
+
+
+def _commits_late(stage: Stage, *, silently: bool) -> None:
     with networked(stage, processes=1) as (site, network):
         stage.wait_more(20)
         for _ in range(10):
             with stage.injecting():
-                network.make_late(END_TXN, before=PRODUCE)
+                network.make_late(END_TXN, before=PRODUCE, silently=silently)
                 network.wait_lost()
                 stage.wait_more(10)
             assert network.release() == 0, "nothing has been written since"

@@ -55,13 +55,18 @@ class Fate(Enum):
     """Lost without a sound."""
     SILENT_ANSWER = auto()
     """Carried out; its answer is lost without a sound."""
+    SILENT_LATE = auto()
+    """Without a sound, and carried out after its sender has given it up."""
+    SILENT_HELD = auto()
+    """As ``SILENT_LATE``, and carried out when ``release`` is called."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
     """What befalls one request, as probabilities. ``cut``: its connection breaks before or after the broker has it, and
-    the client sends it again. ``late``: as ``cut``, and the first one is carried out much later. ``silent``: it is lost
-    without a sound. ``undecided``: a transaction's offsets are not taken, for no reason of its own."""
+    the client sends it again. ``late``: as ``cut``, and the first one is carried out much later. ``silent``: nothing is
+    heard of it, and it is lost, or late. ``undecided``: a transaction's offsets are not taken, for no reason of its
+    own."""
 
     cut: float = 0.0
     late: float = 0.0
@@ -242,7 +247,8 @@ class SimKafka:
             (Fate.LOST, faults.cut / 2),
             (Fate.ANSWER_LOST, faults.cut / 2),
             (Fate.LATE, faults.late),
-            (Fate.SILENCE, faults.silent),
+            (Fate.SILENCE, faults.silent / 2),
+            (Fate.SILENT_LATE, faults.silent / 2),
         ):
             draw -= chance
             if draw < 0:

@@ -20,6 +20,17 @@ Settings = Mapping[str, Any]
 
 _LONGEST_LATENESS_SECONDS = 3.0
 _RECONNECT_SECONDS = 0.1
+_SILENT = {Fate.SILENCE, Fate.SILENT_ANSWER, Fate.SILENT_LATE, Fate.SILENT_HELD}
+
+_LOGGED = {
+    KafkaError._TRANSPORT: ("FAIL", "the connection broke (after 10ms in state UP)"),
+    KafkaError._TIMED_OUT: (
+        "REQTMOUT",
+        "Timed out 1 in-flight, 0 retry-queued, 0 out-queue, 0 partially-sent requests",
+    ),
+}
+"""What the log alone is told of: that a connection broke, and that a request was not answered; not that its connection
+is given up then."""
 
 
 class Client:
@@ -74,14 +85,16 @@ class Client:
                 return await carried_out(Journey(out=out, back=back, patience=left), act)
             if fate in {Fate.ANSWER_LOST, Fate.SILENT_ANSWER}:
                 in_world(_unheard, act, after=out)
-            if fate is Fate.LATE:
-                in_world(_unheard, act, after=cluster.random.uniform(0.1, _LONGEST_LATENESS_SECONDS))
-            if fate is Fate.HELD:
-                cluster.held.append(partial(in_world, _unheard, act))
             # Where a connection breaks the client knows at once; where nothing comes back, after the socket's time-out.
-            unaware = self._socket_seconds if fate in {Fate.SILENCE, Fate.SILENT_ANSWER} else _RECONNECT_SECONDS
+            unaware = self._socket_seconds if fate in _SILENT else _RECONNECT_SECONDS
+            if fate in {Fate.LATE, Fate.SILENT_LATE}:
+                given_up = unaware if fate is Fate.SILENT_LATE else 0.0
+                in_world(_unheard, act, after=given_up + cluster.random.uniform(0.1, _LONGEST_LATENESS_SECONDS))
+            if fate in {Fate.HELD, Fate.SILENT_HELD}:
+                cluster.held.append(partial(in_world, _unheard, act))
             await asyncio.sleep(min(unaware, left))
-            self._troubles.append(KafkaError(KafkaError._TRANSPORT, "the connection broke"))
+            code = KafkaError._TIMED_OUT if fate in _SILENT else KafkaError._TRANSPORT
+            self._troubles.append(KafkaError(code, "no answer came"))
             if cluster.now() >= deadline:
                 raise NoAnswer
 
@@ -98,10 +111,10 @@ class Client:
         """Tell the application what has happened meanwhile."""
         troubles, self._troubles = self._troubles, []
         for trouble in troubles:
-            if trouble.code() == KafkaError._TRANSPORT:
+            if trouble.code() in _LOGGED:
                 if self._logger is not None:
-                    said = f"[thrd:broker]: broker: {trouble.str()} (after 10ms in state UP)"
-                    self._logger.log(logging.INFO, "%s [%s] %s", "FAIL", "client", said)
+                    facility, said = _LOGGED[trouble.code()]
+                    self._logger.log(logging.INFO, "%s [%s] %s", facility, "client", f"[thrd:broker]: broker: {said}")
             elif self._error_cb is not None:
                 self._error_cb(trouble)
 

@@ -10,11 +10,11 @@ import pytest
 from bridge.core.coordinates import TopicPartition
 from bridge.kafka import journal
 from bridge.kafka.consumer import KafkaInbox
-from bridge.kafka.producers import Producers
+from bridge.kafka.producers import BrokenConnections, Producers
 from bridge.kafka.restoring import Log
 from bridge.kafka.transaction import TransactionalWriter, Work
 from bridge.kafka.worker import Worker
-from tests.simulation.mutants.plans import cut_off, hanging, slow_markers, stormy, undecided
+from tests.simulation.mutants.plans import cut_off, hanging, slow_markers, stormy, unacknowledged, undecided
 from tests.simulation.mutants.table import mutant
 from tests.simulation.process import PROCESS
 
@@ -112,3 +112,15 @@ def producer_is_kept_after_a_broken_connection(patch: pytest.MonkeyPatch) -> Non
         return self.replace() if self._current is None or self._suspect else self._current
 
     patch.setattr(Producers, "usable", usable)
+
+
+@mutant("I7", unacknowledged, 1)
+def producer_is_kept_after_a_request_without_answer(patch: pytest.MonkeyPatch) -> None:
+    """The end of a transaction that comes late, over a connection given up in silence, ends the one after it."""
+    log = BrokenConnections.log
+
+    def told(self: BrokenConnections, level: int, text: str, *arguments: object) -> None:
+        if arguments[:1] != ("REQTMOUT",):
+            log(self, level, text, *arguments)
+
+    patch.setattr(BrokenConnections, "log", told)

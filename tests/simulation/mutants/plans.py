@@ -79,6 +79,11 @@ def undecided(seed: int) -> Plan:
     )  # fmt: skip
 
 
+def unacknowledged(seed: int) -> Plan:
+    """Of many requests to Kafka nothing is heard, and some of them arrive late; no connection breaks."""
+    return replace(undecided(seed), abort_rate=0.0, unanswered_rate=0.1)
+
+
 def hanging(seed: int) -> Plan:
     """Kafka clients that do not return from a call, and nothing else."""
     trouble = replace(_QUIET, hung_calls=3)
