@@ -79,15 +79,15 @@ class Network:
         """The next request of this kind is held, and its connection breaks, or is silent; its broker gets it right
         before the first one of the kind ``before`` that comes after it. Of a cluster of one node."""
         hold = Fate.HOLD_SILENTLY if silently else Fate.HOLD
-        fates = {api_key: hold}
-
-        def decide(seen: int) -> Fate:
-            fate = fates.pop(seen, Fate.PASS)
-            if fate is hold:
-                fates[before] = Fate.AFTER_HELD
-            return fate
 
         def set_fate(proxy: KafkaProxy) -> None:
+            met = iter((hold,))
+
+            def decide(seen: int) -> Fate:
+                if seen == api_key:
+                    return next(met, Fate.PASS)
+                return Fate.AFTER_HELD if seen == before and proxy.holds else Fate.PASS
+
             proxy.lost.clear()
             proxy.fate = decide
 

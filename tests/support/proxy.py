@@ -120,6 +120,11 @@ class KafkaProxy:
             one.writer.close()
         return len(held)
 
+    @property
+    def holds(self) -> bool:
+        """Whether a request waits here whose connection is gone."""
+        return bool(self._held)
+
     def cut(self) -> None:
         """Close all connections."""
         for writer in list(self._writers):

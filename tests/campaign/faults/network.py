@@ -66,6 +66,8 @@ def latency_2_seconds_allowed_for(stage: Stage) -> None:
     """Each request and each answer travels 2 s, and transactions and leases are given the time (60 s): work goes on."""
     kafka = {"session_timeout_seconds": 30, "properties": {"transaction.timeout.ms": "60000"}}
     with networked(stage, load=False, kafka=kafka, vcd={"lease_seconds": 60}) as (site, network), stage.injecting():
+        for bridge in site.processes:
+            bridge.wait_logged("partition.assigned")  # a handover while it begins would cost a minute of its own
         network.slow_down(SLOW_SECONDS)
         load = Load(site, 0)
         load.wait_sent(20)
