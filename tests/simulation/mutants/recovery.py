@@ -279,7 +279,7 @@ def look_that_saw_less_adopts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(action_request, "looked", content)
 
 
-@mutant("I2", twins)
+@mutant("I2", twins, 23, 26, 32)
 def retry_forgets_the_doubt(patch: pytest.MonkeyPatch) -> None:
     """What an operator has put back is nobody's rival any more, though its first call may have made the Task."""
     retry = action_request._retry_wanted
