@@ -84,9 +84,13 @@ def tasks_of(simulator: Simulator, calls: Sequence[LedgerCall]) -> dict[str, Vcd
         query = f"/api/query?type=adminTask&format=idrecords&pageSize=128&page={page}"
         answer: Mapping[str, Any] = client.get(query).json()
         total, page = int(answer["total"]), page + 1
-        found |= {row["id"]: VcdTask(status=row["status"]) for row in answer["record"]}
+        found |= {row["id"]: VcdTask(status=row["status"], ended=_instant(row["endDate"])) for row in answer["record"]}
     started = {call.task_id for call in calls if call.started and call.task_id is not None}
     return found | {task_id: VcdTask(status="gone", visible=False) for task_id in started - set(found)}
+
+
+def _instant(date: str | None) -> float | None:
+    return datetime.fromisoformat(date).timestamp() if date is not None else None
 
 
 def external_tasks_of(simulator: Simulator) -> list[ExternalTask]:

@@ -836,6 +836,22 @@ def test_our_own_task_is_told_by_nobody_where_a_look_saw_only_somebody_elses(evi
     assert _only(told, violations(made.evidence()))
 
 
+@pytest.mark.parametrize(
+    ("ended", "told"), [(10.0, ""), (50_000.0, "I1 .*VCD was never asked to cancel"), (None, "I1 .*")]
+)
+def test_what_vcd_has_ended_itself_need_not_be_canceled_however_late_that_is_told(
+    ended: float | None, told: str
+) -> None:
+    made = clean()
+    stopped = birth(made, "stopped")
+    wished = next(write for write in made.states(stopped) if write.cancel_wanted)
+    made.remove(made.calls(stopped)[-1])
+    made.story(stopped)[-1]["observed_at"] += 60_000
+    end = wished.at + ended if ended is not None else None
+    made.tasks["task:stopped"] = replace(made.tasks["task:stopped"], ended=end)
+    assert _only(told, violations(made.evidence()))
+
+
 @pytest.mark.parametrize(("phase", "told"), [("waiting", ""), ("unsure", "I5 .* was started .* gave the lane up")])
 def test_one_put_back_comes_before_one_that_a_busy_entity_keeps_waiting(phase: str, told: str) -> None:
     made = clean()

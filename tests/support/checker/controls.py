@@ -170,6 +170,13 @@ def cancels_reach_vcd(joined: Joined) -> Iterator[Violation]:
         yield from _reaches_vcd(joined, birth)
 
 
+def _had_ended(joined: Joined, birth: str, by: float) -> bool:
+    """Its Task was over in VCD by then, though its owner, who may have stood still, told so later."""
+    tasks = [joined.evidence.tasks.get(task_id) for task_id in joined.tasks_told(birth)]
+    ends = [task.ended if task is not None else None for task in tasks]
+    return bool(ends) and all(end is not None and end <= by for end in ends)
+
+
 def _reaches_vcd(joined: Joined, birth: str) -> Iterator[Violation]:
     wished = next((w for w in joined.states[birth] if w.cancel_wanted and w.phase == "following"), None)
     # What VCD shows to nobody, nobody can ask it to cancel.
@@ -179,7 +186,10 @@ def _reaches_vcd(joined: Joined, birth: str) -> Iterator[Violation]:
     told = joined.last_told(birth)
     if final is None and (joined.may_wait(place_of(birth)) or (told is not None and told["change"] == "parked")):
         return
-    if final is None or joined.told_at(final) > wished.at + joined.evidence.patience_seconds:
+    patient_until = wished.at + joined.evidence.patience_seconds
+    if _had_ended(joined, birth, patient_until):
+        return
+    if final is None or joined.told_at(final) > patient_until:
         yield lost(
             f"I1 {joined.name(birth)}: canceled while VCD worked on it, but VCD was never asked to cancel", birth
         )

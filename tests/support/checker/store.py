@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
@@ -201,13 +201,21 @@ def may_be_full(joined: Joined, record: InputRecord) -> bool:
     for place, step in _steps(caps.writes):
         if place == record.place and passed in step:
             opened = sum(isinstance(write, StateWrite) and write.birth not in held.working for write in step)
-            size = sum(write.size_bytes or 0 for write in step if isinstance(write, RequestWrite))
+            sizes = {write.birth: write.size_bytes or 0 for write in step if isinstance(write, RequestWrite)}
+            size = inf if _opens_unseen(joined, record, held.next_offset, sizes) else sum(sizes.values())
             count = len(held.working) + opened + record.offset - held.next_offset
             is_full = caps.max_open is not None and count >= caps.max_open
             return is_full or (caps.max_waiting_bytes is not None and held.bytes + size >= caps.max_waiting_bytes)
         for write in step if place == record.place else ():
             held.take(write)
     return False
+
+
+def _opens_unseen(joined: Joined, record: InputRecord, since: int, known: Collection[str]) -> bool:
+    """Whether a record before this one, from offset ``since`` on, may have opened and ended a lifecycle of whose size
+    nothing was written."""
+    before = (r for r in joined.evidence.inputs if r.place == record.place and since <= r.offset < record.offset)
+    return any(one.opens and one.birth not in known for one in before)
 
 
 def _steps(writes: Sequence[Write]) -> Iterator[tuple[Place, list[Write]]]:
