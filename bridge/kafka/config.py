@@ -190,8 +190,11 @@ class KafkaConfig:
 
 
 def _milliseconds(value: object) -> int:
-    """Of a property as it was given; what is no number librdkafka refuses itself."""
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else 0
+    """Of a property as it was given, also ``0x10`` as librdkafka takes it; what is no number it refuses itself."""
+    try:
+        return int(str(value), 0)
+    except ValueError:
+        return 0
 
 
 def make(client: Callable[[ClientConfig], Client], config: ClientConfig) -> Client:

@@ -6,6 +6,7 @@ doubt, or a connection broke, the next one has a new producer: ``init_transactio
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ from bridge.kafka.letting_go import let_go
 
 RECOVER_SECONDS = 120.0
 """How long a new producer and the committed offsets are waited for before the process gives up."""
+
+_CONNECTING = ("ApiVersionRequest", "SaslHandshakeRequest", "SaslAuthenticateRequest")
+"""What is asked before a connection can carry anything."""
 
 
 class Producers:
@@ -105,7 +109,7 @@ class Producers:
                     return error
             else:
                 self._current = producer
-                self._suspect = False
+                self._suspect = log.broken = False  # before it was ready it carried no transaction
                 self._may_be_slow = not (had_files and _has_files())
                 return producer
 
@@ -119,6 +123,7 @@ class BrokenConnections:
     """The producer's logger, which alone is told of every connection that breaks: the error callback hears nothing of
     those that the other side closes (rdkafka_broker.c, rd_kafka_broker_conn_closed: logged as information; measured).
     Nor is it told of a request that was not answered in time, whose connection is given up without a line of its own.
+    The log says nothing either where metadata move a node elsewhere or away: such a connection is closed in silence.
 
     The client repeats itself every 30 s at most, so a producer is replaced after the first one.
     """
@@ -131,7 +136,9 @@ class BrokenConnections:
         facility, told = str(arguments[:1]), str(arguments[-1:])
         # One that never came up has carried nothing: that a node is down must not cost each transaction a producer.
         broke = "FAIL" in facility and (" in state UP" in told or " in state " not in told)
-        self.broken = self.broken or broke or "REQTMOUT" in facility
+        unanswered = "REQTMOUT" in facility and " in flight" in told and not any(one in told for one in _CONNECTING)
+        # At debug level idle connections are said to fail, too.
+        self.broken = self.broken or (level > logging.DEBUG and (broke or unanswered))
         LOG.log(level, text, *arguments)
 
 

@@ -92,7 +92,8 @@ class VcdConfig:
 
     @property
     def call_connect_timeout(self) -> float:
-        """Longest wait for a connection of a call that changes VCD: DNS, TCP and TLS, within the lease."""
+        """Longest wait for a connection of a call that changes VCD: once for DNS and TCP, once for TLS; whatever it
+        takes, nothing leaves after the lease."""
         return min(self.connect_timeout, self.lease / 2)
 
     @property

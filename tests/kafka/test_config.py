@@ -67,6 +67,15 @@ def test_forced_settings_win_over_nothing_and_tunable_ones_give_way() -> None:
     assert all(client["metadata.recovery.strategy"] == "none" for client in all_clients(config()))
 
 
+@pytest.mark.parametrize(
+    ("given", "idle_ms"),
+    [({}, 7000), ({"socket_timeout_ms": "60000"}, 63_000), ({"socket_timeout_ms": "0xEA60"}, 63_000)],
+)
+def test_idle_connections_are_closed_once_nothing_can_be_out_on_them(given: dict[str, str], idle_ms: int) -> None:
+    producer = config(**given).producer("id", largest_record_bytes=5, batch_bytes=4)
+    assert producer["connections.max.idle.ms"] == idle_ms
+
+
 def test_a_transaction_ends_before_its_owners_session() -> None:
     made = KafkaConfig(bootstrap_servers="127.0.0.1:9", group_id="group", session_timeout_seconds=10)
     assert 4 <= made.transaction_timeout_seconds < 10

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from math import inf
 
 import httpx
 import pytest
@@ -93,3 +95,30 @@ async def test_the_lease_is_asked_at_the_first_byte(authority: Authority) -> Non
         assert peer.bytes_read == 0
         assert (await transport.send(post(peer.url))).status == 200
     await transport.close()
+
+
+async def test_a_lease_that_ends_between_two_looks_costs_no_connection() -> None:
+    clock = iter([0.0, 2.0])
+    transport = HttpxTransport(replace(LIMITS, connections=1), TlsFiles(), lambda: next(clock, 2.0))
+    async with listening(ok) as peer:
+        with pytest.raises(TransportFault) as caught:
+            await transport.send(post(peer.url), leaving(1.0))
+        assert caught.value.verdict.code == "lease_expired"
+        assert (await transport.send(post(peer.url))).status == 200
+    await transport.close()
+
+
+async def test_a_body_that_may_not_follow_its_head_does_not(calls: HttpxTransport) -> None:
+    """What becomes of the request is told as unknown; without its body nobody can act on it."""
+    asked = iter([True, False])
+    async with listening(ok) as peer:
+        with pytest.raises(TransportFault) as caught:
+            await calls.send(post(peer.url), Departure(inf, lambda: next(asked)))
+        assert (caught.value.verdict.code, caught.value.verdict.never_sent) == ("held_back", False)
+        assert peer.requests == []
+
+
+async def test_a_request_without_a_body_is_asked_for_once(calls: HttpxTransport) -> None:
+    asked = iter([True])
+    async with listening(ok) as peer:
+        assert (await calls.send(post(peer.url, b""), Departure(inf, lambda: next(asked)))).status == 200

@@ -1,4 +1,4 @@
-"""A process is stopped (SIGSTOP) while the connection of its call is made, and goes on after the call's lease."""
+"""A process is stopped (SIGSTOP) when the connection of its call has been made, and goes on after the call's lease."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 from tests.vcd.certificates import Authority
+from tests.vcd.peer import Exchange, listening
 
 LEASE_SECONDS = 1.0
 CALLER = f"""
-import asyncio, sys, time
+import os, signal, sys, time
 from pathlib import Path
-import httpx
+import httpcore._async.connection, httpx, uvloop
 from bridge.vcd.transport.httpx_transport import HttpxTransport
 from bridge.vcd.transport.transports import Departure, TlsFiles, TransportFault, TransportLimits
+
+connect = httpcore._async.connection.AsyncHTTPConnection._connect
+
+async def connect_and_stop(connection, request):
+    stream = await connect(connection, request)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return stream
+
+httpcore._async.connection.AsyncHTTPConnection._connect = connect_and_stop
 
 async def main(url, authorities):
     limits = TransportLimits(connections=1, connect=60.0, pool=60.0, answer=60.0)
@@ -26,36 +35,32 @@ async def main(url, authorities):
     try:
         await transport.send(httpx.Request("POST", url, content=b"{{}}"), departure)
     except TransportFault as fault:
-        print(fault.verdict.never_sent)
+        print(fault.verdict.code, fault.verdict.never_sent)
 
-asyncio.run(main(*sys.argv[1:]))
+uvloop.run(main(*sys.argv[1:]))
 """
 
 
 async def test_a_call_does_not_leave_when_the_process_goes_on(authority: Authority) -> None:
-    certificate = authority.server_context(authority.issue("server"))
-    read: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    caller: asyncio.Future[asyncio.subprocess.Process] = asyncio.get_running_loop().create_future()
+    read = asyncio.Event()
 
-    async def stop_while_it_connects(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pid, stopped = (await caller).pid, time.monotonic()
-        os.kill(pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
-        await asyncio.sleep(stopped + LEASE_SECONDS - time.monotonic())
-        os.kill(pid, signal.SIGCONT)
+    async def read_to_the_end(exchange: Exchange) -> None:
         try:
-            await writer.start_tls(certificate)
-            read.set_result(await reader.read(1))
-        except OSError:  # it has hung up before the handshake was over
-            read.set_result(b"")
-        writer.close()
+            await exchange.read_request()
+        finally:
+            read.set()
 
-    async with await asyncio.start_server(stop_while_it_connects, "127.0.0.1", 0) as server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/vApp/vapp-1/action/deploy"
+    async with listening(read_to_the_end, authority.server_context(authority.issue("server"))) as peer:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CALLER, url, str(authority.file), stdout=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
+            sys.executable, "-c", CALLER, f"{peer.url}/api/vApp/vapp-1/action/deploy", str(authority.file),
+            stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
         )  # fmt: skip
-        caller.set_result(process)
+        stopped = await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert stopped is not None
+        assert stopped.si_code == os.CLD_STOPPED, "it has ended before"
+        await asyncio.sleep(LEASE_SECONDS)
+        os.kill(process.pid, signal.SIGCONT)
         told, _ = await process.communicate()
-        assert (await read, told) == (b"", b"True\n")
+        assert told == b"lease_expired True\n"
+        await read.wait()
+        assert peer.bytes_read == 0

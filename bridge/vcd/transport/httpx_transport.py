@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx
@@ -27,7 +28,9 @@ SHARD_CONNECTIONS = 6
 """Connections per shard: httpcore's pool costs O(n²) in them (encode/httpcore #1035)."""
 
 _READING = frozenset({"GET", "HEAD"})
-_SEND_STARTED = ".send_request_headers.started"
+_CONNECTED = ".connect_tcp.complete"
+_HEAD_STARTS = ".send_request_headers.started"
+_BODY_STARTS = ".send_request_body.started"
 
 # At DEBUG httpcore writes answer headers, and a login's answer carries the token.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
@@ -56,32 +59,27 @@ class HttpxTransport:
         self._shards = [_Shard(context, size) for size in sizes]
 
     async def send(self, request: httpx.Request, departure: Departure | None = None) -> Reply:
-        started = False
-
-        async def trace(name: str, _info: Any) -> None:
-            nonlocal started
-            if name.endswith(_SEND_STARTED):
-                # The last moment before the bytes: connecting may have taken long, or this process may have slept.
-                if departure is not None:
-                    departure.check(self._monotonic)
-                started = True
-
-        def classify(error: BaseException) -> Verdict:
-            return classify_httpx(error, send_started=started)
-
-        leave_by = departure.by if departure is not None else None
-        await self._acquire(leave_by)
+        await self._acquire(departure.by if departure is not None else None)
         shard = min(self._shards, key=lambda one: one.busy / one.size)
         shard.busy += 1
-        if request.method not in _READING:
-            request.headers["Connection"] = "close"
-        request.extensions = {"trace": trace, "timeout": self._timeouts(leave_by)}
-        deadline = self._monotonic() + self._limits.connect + 2 * self._limits.answer
         try:
-            return await exchange(shard, request, classify, lambda: self._monotonic() > deadline)
+            return await self._sent(shard, request, departure)
         finally:
             shard.busy -= 1
             self._free.release()
+
+    async def _sent(self, shard: _Shard, request: httpx.Request, departure: Departure | None) -> Reply:
+        watched = _Sending(request, departure, self._monotonic)
+        if request.method not in _READING:
+            request.headers["Connection"] = "close"
+        request.extensions = {"trace": watched.trace, "timeout": self._timeouts(departure)}
+        deadline = self._monotonic() + self._limits.connect + 2 * self._limits.answer
+        # Time-outs of httpcore are those of single reads: a head that drips would never end.
+        giving_up = asyncio.get_running_loop().call_later(deadline - self._monotonic(), watched.give_up)
+        try:
+            return await exchange(shard, request, watched.classify, lambda: self._monotonic() > deadline)
+        finally:
+            giving_up.cancel()
 
     async def close(self) -> None:
         await asyncio.gather(*(shard.aclose() for shard in self._shards))
@@ -95,9 +93,9 @@ class HttpxTransport:
             busy = Verdict(never_sent=True, code="pool_timeout", message=f"no connection was free for {wait:g} s")
             raise TransportFault(busy) from None
 
-    def _timeouts(self, leave_by: float | None) -> dict[str, float]:
+    def _timeouts(self, departure: Departure | None) -> dict[str, float]:
         limits = self._limits
-        connect = limits.connect if leave_by is None else min(limits.connect, max(0.001, self._left(leave_by)))
+        connect = limits.connect if departure is None else min(limits.connect, self._left(departure.by))
         return {"connect": connect, "pool": limits.pool, "write": limits.answer, "read": limits.answer}
 
     def _left(self, leave_by: float) -> float:
@@ -105,6 +103,44 @@ class HttpxTransport:
         if left <= 0:
             raise TransportFault(LEASE_EXPIRED)
         return left
+
+
+class _Sending:
+    """One request on its way, as httpcore's trace tells: asked for its departure, given up when it takes too long."""
+
+    def __init__(self, request: httpx.Request, departure: Departure | None, monotonic: Callable[[], float]) -> None:
+        self._has_body = int(request.headers.get("Content-Length", 0)) > 0
+        self._departure = departure
+        self._monotonic = monotonic
+        self._started = False
+        self._connection: Any = None
+        self._closing: asyncio.Task[None] | None = None
+
+    async def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        if name.endswith(_CONNECTED):
+            self._connection = info["return_value"]
+        elif name.endswith(_HEAD_STARTS):
+            # The last moment before the bytes: connecting may have taken long, or this process may have slept.
+            if self._departure is not None:
+                self._departure.check(self._monotonic)
+            self._started = True
+        elif name.endswith(_BODY_STARTS) and self._has_body and self._departure is not None:
+            self._check_halfway(self._departure)
+
+    def classify(self, error: BaseException) -> Verdict:
+        return classify_httpx(error, send_started=self._started)
+
+    def give_up(self) -> None:
+        """Close the connection, if it is known: it is this request's own. Canceling would lose its slot."""
+        if self._connection is not None:
+            self._closing = asyncio.ensure_future(self._connection.aclose())
+
+    def _check_halfway(self, departure: Departure) -> None:
+        """Without its body nobody can act on the request; but its head has left."""
+        try:
+            departure.check(self._monotonic)
+        except TransportFault as fault:
+            raise TransportFault(replace(fault.verdict, never_sent=False)) from None
 
 
 class _Shard(httpx.AsyncBaseTransport):
@@ -161,7 +197,12 @@ def tls_context(tls: TlsFiles) -> ssl.SSLContext:
         if authorities is not None:
             context.load_verify_locations(cadata=authorities.decode("ascii"))
         if tls.client is not None:
-            context.load_cert_chain(tls.client)
+            context.load_cert_chain(tls.client, password=_no_password)
     except (ssl.SSLError, UnicodeDecodeError, OSError) as error:
         raise unusable_certificates(error) from None
     return context
+
+
+def _no_password() -> str:
+    """OpenSSL would ask the terminal for it."""
+    raise ssl.SSLError("the key of the client certificate is encrypted")

@@ -1,4 +1,4 @@
-"""What carries requests to VCD: one small interface, two transports behind it."""
+"""What carries requests to VCD: two small interfaces, for what has a lease and for what reads."""
 
 from __future__ import annotations
 
