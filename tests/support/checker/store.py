@@ -22,6 +22,8 @@ from tests.support.checker.evidence import (
 from tests.support.checker.joined import Joined, code, is_repeat_answer
 from tests.support.checker.violation import Violation, amiss, disordered, doubled, lost
 
+_UNSEEN_BYTES = 2_000
+"""No request of a simulated run takes more in memory."""
 _WITHOUT_REQUEST = {"following", None}
 
 
@@ -202,7 +204,7 @@ def may_be_full(joined: Joined, record: InputRecord) -> bool:
         if place == record.place and passed in step:
             opened = sum(isinstance(write, StateWrite) and write.birth not in held.working for write in step)
             sizes = {write.birth: write.size_bytes or 0 for write in step if isinstance(write, RequestWrite)}
-            size = inf if _opens_unseen(joined, record, held.next_offset, sizes) else sum(sizes.values())
+            size = sum(sizes.values()) + _UNSEEN_BYTES * _opened_unseen(joined, record, held.next_offset, sizes)
             count = len(held.working) + opened + record.offset - held.next_offset
             is_full = caps.max_open is not None and count >= caps.max_open
             return is_full or (caps.max_waiting_bytes is not None and held.bytes + size >= caps.max_waiting_bytes)
@@ -211,11 +213,11 @@ def may_be_full(joined: Joined, record: InputRecord) -> bool:
     return False
 
 
-def _opens_unseen(joined: Joined, record: InputRecord, since: int, known: Collection[str]) -> bool:
-    """Whether a record before this one, from offset ``since`` on, may have opened and ended a lifecycle of whose size
+def _opened_unseen(joined: Joined, record: InputRecord, since: int, known: Collection[str]) -> int:
+    """How many records before this one, from offset ``since`` on, may have opened and ended a lifecycle of whose size
     nothing was written."""
     before = (r for r in joined.evidence.inputs if r.place == record.place and since <= r.offset < record.offset)
-    return any(one.opens and one.birth not in known for one in before)
+    return sum(one.opens and one.birth not in known for one in before)
 
 
 def _steps(writes: Sequence[Write]) -> Iterator[tuple[Place, list[Write]]]:
