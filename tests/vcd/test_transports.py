@@ -9,6 +9,12 @@ from pathlib import Path
 import certifi
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from bridge.errors import ConfigurationError
 from bridge.vcd.transport.transports import Reply, TlsFiles, TransportFault, TransportLimits
@@ -179,3 +185,15 @@ async def test_certificates_that_cannot_be_used_are_named(make: Make, tmp_path: 
             make(tls=files)
     with pytest.raises(ConfigurationError, match=r"ca_file: .*missing\.pem cannot be read"):
         make(tls=TlsFiles(authorities=tmp_path / "missing.pem"))
+
+
+async def test_a_key_that_is_encrypted_is_refused_and_nobody_is_asked(
+    make: Make, authority: Authority, tmp_path: Path
+) -> None:
+    parts = [b"-----BEGIN " + part for part in authority.issue("c", client=True).read_bytes().split(b"-----BEGIN ")[1:]]
+    key = load_pem_private_key(next(part for part in parts if b"PRIVATE KEY" in part), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    file = tmp_path / "locked.pem"
+    file.write_bytes(b"".join(part for part in parts if b"PRIVATE KEY" not in part) + locked)
+    with pytest.raises(ConfigurationError, match="certificate"):
+        make(tls=TlsFiles(client=file))

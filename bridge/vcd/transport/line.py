@@ -153,8 +153,9 @@ class Line:
         return await self._observed(operation, self._sent(self._reads.send, request), paced=False)
 
     async def ask(self, base: str, request: httpx.Request) -> Reply:
-        """The answer of this address alone; waits for nobody. Raises TransportFault."""
-        return await self._answer(self._reads.send(self._at(base, request)), paced=False)
+        """The answer of this address alone, on the way of calls, so that what only they would meet is told before one
+        leaves; waits for nobody. Raises TransportFault."""
+        return await self._answer(self._calls.send(self._at(base, request)), paced=False)
 
     async def close(self) -> None:
         """Leave a second to what is out, then close the connections."""
