@@ -26,7 +26,7 @@ _LOGGED = {
     KafkaError._TRANSPORT: ("FAIL", "the connection broke (after 10ms in state UP)"),
     KafkaError._TIMED_OUT: (
         "REQTMOUT",
-        "Timed out 1 in-flight, 0 retry-queued, 0 out-queue, 0 partially-sent requests",
+        "Timed out EndTxnRequest in flight (after 2400ms, timeout #0)",
     ),
 }
 """What the log alone is told of: that a connection broke, and that a request was not answered; not that its connection
