@@ -83,19 +83,23 @@ async def test_a_large_answer_is_whole_and_an_endless_one_ends(make: Make) -> No
         assert time.monotonic() - began < 4.0
 
 
-@pytest.mark.parametrize("piece", [b"X-Slow: 1\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
-async def test_a_head_without_end_ends(make: Make, piece: bytes) -> None:
+HEADERS, HINTS = b"X-Slow: 1\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+@pytest.mark.parametrize(("piece", "secure"), [(HEADERS, True), (HINTS, False)])
+async def test_a_head_without_end_ends(make: Make, authority: Authority, piece: bytes, *, secure: bool) -> None:
     async def endless(exchange: Exchange) -> None:
         if await exchange.read_request():
-            if piece.startswith(b"X"):
+            if piece is HEADERS:
                 await exchange.send(b"HTTP/1.1 200 OK\r\n")
             while True:
                 await exchange.send(piece)
                 await asyncio.sleep(0.05)
 
-    async with listening(endless) as peer:
+    context = authority.server_context(authority.issue("server")) if secure else None
+    async with listening(endless, context) as peer:
         began = time.monotonic()
-        failed = await fault_of(make(), post(peer.url))
+        failed = await fault_of(make(tls=TlsFiles(authorities=authority.file)), post(peer.url))
         assert not failed.verdict.never_sent
         assert time.monotonic() - began < 4.0
 
