@@ -16,6 +16,7 @@ from bridge.core.observation.plan import PAGE
 from bridge.engine.partition import owned_partition as partition
 from tests.simulation.inventory import DECISIONS, OPERATIONS
 from tests.simulation.loop import EPOCH
+from tests.simulation.mutants.plans import hanging
 from tests.simulation.plan import RARE
 from tests.simulation.story import story
 from tests.simulation.tasks import USER
@@ -74,14 +75,19 @@ def test_everything_takes_part() -> None:
     assert {run.world.plan.protocol for run in runs} == protocols
 
 
+def test_whatever_hangs_the_guarantees_hold() -> None:
+    runs = [play(hanging(seed)) for seed in range(20)]
+    assert _failed(runs) == {}
+    hung = {what.split()[0] for run in runs for _, what in run.world.chaos.happened if what.endswith("hangs")}
+    assert hung >= {"consume", "flush", "send_offsets_to_transaction", "commit_transaction", "init_transactions"}
+
+
 @pytest.mark.timeout(300)
 def test_what_is_rare_takes_part() -> None:
     runs = [_run(seed) for seed in range(SEEDS)]
     upsets = [run.world.upsets for run in runs]
     happened = {kind for run in runs for kind, count in asdict(run.world.plan.trouble).items() if count}
     assert happened >= {*RARE, "hung_calls"}
-    hanging = {what.split()[0] for run in runs for _, what in run.world.chaos.happened if what.endswith("hangs")}
-    assert hanging >= {"consume", "flush", "send_offsets_to_transaction", "commit_transaction", "init_transactions"}
     assert any(any(map(Joined(run.evidence).was_never_read, run.evidence.inputs)) for run in runs if run.evidence)
     refusals = [stop.why for run in runs for one in run.world.started for stop in one.witness.stops]
     assert any(upset.refused for upset in upsets)
