@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from typing import get_args
@@ -33,6 +33,13 @@ _AT_ONCE = 10
 @cache
 def _run(seed: int) -> Run:
     return play(Plan.from_seed(seed))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """Two million objects that stay would be looked through again and again while other tests run."""
+    yield
+    _run.cache_clear()
 
 
 def _failed(runs: Iterable[Run]) -> dict[int, list[str]]:
