@@ -73,9 +73,10 @@ class HttpxTransport:
         if request.method not in _READING:
             request.headers["Connection"] = "close"
         request.extensions = {"trace": watched.trace, "timeout": self._timeouts(departure)}
-        deadline = self._monotonic() + self._limits.connect + 2 * self._limits.answer
         # Time-outs of httpcore are those of single reads: a head that drips would never end.
-        giving_up = asyncio.get_running_loop().call_later(deadline - self._monotonic(), watched.give_up)
+        patience = self._limits.connect + 2 * self._limits.answer
+        deadline = self._monotonic() + patience
+        giving_up = asyncio.get_running_loop().call_later(patience, watched.give_up)
         try:
             return await exchange(shard, request, watched.classify, lambda: self._monotonic() > deadline)
         finally:

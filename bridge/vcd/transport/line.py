@@ -130,9 +130,7 @@ class Line:
         Of several addresses the next is tried only where it is proven that nothing was sent.
         """
         self._pace.call()
-        return await self._answer(
-            self._sent(partial(self._calls.send, departure=departure), request, has_lease=True), paced=True
-        )
+        return await self._answer(self._leased(self._calls, request, departure), paced=True)
 
     async def read(self, operation: str, request: httpx.Request) -> Reply:
         """Anything that may be repeated; waits for its turn. Raises TransportFault."""
@@ -142,11 +140,7 @@ class Line:
     async def cancel(self, request: httpx.Request, departure: Departure) -> Reply:
         """A cancel request: it waits for its turn as reads do, and leaves within its lease. Raises TransportFault."""
         await self._pace.turn()
-        return await self._observed(
-            "cancelTask",
-            self._sent(partial(self._cancels.send, departure=departure), request, has_lease=True),
-            paced=True,
-        )
+        return await self._observed("cancelTask", self._leased(self._cancels, request, departure), paced=True)
 
     async def session(self, operation: str, request: httpx.Request) -> Reply:
         """What makes and keeps the session: waits for nobody. Raises TransportFault."""
@@ -180,6 +174,11 @@ class Line:
         finally:
             if self._observer is not None:
                 self._observer.observe_call(operation, status, self._clock.monotonic() - began)
+
+    def _leased(
+        self, transport: CallTransport, request: httpx.Request, departure: Departure
+    ) -> Coroutine[Any, Any, Reply]:
+        return self._sent(partial(transport.send, departure=departure), request, has_lease=True)
 
     async def _sent(self, send: Send, request: httpx.Request, *, has_lease: bool = False) -> Reply:
         """The answer of the first address that gives one: a cell that is down costs a try, not the request.
