@@ -11,7 +11,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from contextvars import Context
+from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -32,14 +32,29 @@ class Stuck(AssertionError):
     """Nothing is scheduled any more: somebody waits for something that will never come."""
 
 
+class Step(asyncio.TimerHandle):
+    """A callback, and whose step it is. A run makes ten thousand, and the initializers of ``asyncio`` take long."""
+
+    __slots__ = ("process",)
+
+    def __init__(
+        self, callback: Callable[..., object], args: Any, loop: VirtualLoop, context: Context | None, when: float = 0.0
+    ) -> None:
+        self._context = context = copy_context() if context is None else context
+        self.process: Process | None = context.get(PROCESS)
+        self._callback, self._args, self._loop = callback, args, loop
+        self._when, self._scheduled, self._cancelled = when, False, False
+        self._repr = self._source_traceback = None
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Its ``time()`` is virtual."""
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
-        self._ready: deque[tuple[Process | None, asyncio.Handle]] = deque()
-        self._timers: list[tuple[float, int, Process | None, asyncio.TimerHandle]] = []
+        self._ready: deque[Step] = deque()
+        self._timers: list[tuple[float, int, Step]] = []
         self._order = itertools.count()
         self._tasks: list[tuple[Process | None, asyncio.Task[Any]]] = []
         """All that have not ended, and some that have: what nobody holds would be collected, and a collected task still
@@ -56,9 +71,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon(
         self, callback: Callable[[Unpack[Arguments]], object], *args: *Arguments, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append((_whose(context), handle))
-        return handle
+        step = Step(callback, args, self, context)
+        self._ready.append(step)
+        return step
 
     call_soon_threadsafe = call_soon
 
@@ -69,9 +84,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._timers, (when, next(self._order), _whose(context), handle))
-        return handle
+        step = Step(callback, args, self, context, when)
+        heapq.heappush(self._timers, (when, next(self._order), step))
+        return step
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(coro, name=name, context=context)
@@ -89,9 +113,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.Future[Result]:
         return self.create_task(to_thread(partial(func, *args)))
 
-    def put_back(self, process: Process, step: asyncio.Handle) -> None:
+    def put_back(self, step: Step) -> None:
         """A step that a process kept while it was paused."""
-        self._ready.append((process, step))
+        self._ready.append(step)
 
     # --- making them ----------------------------------------------------------------------------------------------
 
@@ -99,9 +123,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._ring()
         ready = self._ready
         for _ in range(len(ready)):
-            process, step = ready.popleft()
+            step = ready.popleft()
             if step.cancelled():
                 continue
+            process = step.process
             if process is None:
                 step._run()  # what asyncio's own loops do
             elif process.takes(step):
@@ -114,15 +139,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _ring(self) -> None:
         """Move the clock to the next timer if there is nothing else to do, and what is due to the others."""
         timers = self._timers
-        while timers and timers[0][3].cancelled():
+        while timers and timers[0][2].cancelled():
             heapq.heappop(timers)
         if not self._ready:
             if not timers:
                 raise Stuck("no timer is set and nothing is ready")
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
-            _, _, process, handle = heapq.heappop(timers)
-            self._ready.append((process, handle))
+            self._ready.append(heapq.heappop(timers)[2])
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """It is skipped when its time comes."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from tests.simulation.loop import VirtualLoop
+    from tests.simulation.loop import Step, VirtualLoop
 
 Result = TypeVar("Result")
 
@@ -31,7 +31,7 @@ class Process:
         self.paused = False
         self.steps = 0
         self._last_step: int | None = None
-        self._kept: deque[asyncio.Handle] = deque()
+        self._kept: deque[Step] = deque()
         self._mourners: list[Callable[[], None]] = []
         self._context = copy_context()
         self._context.run(PROCESS.set, self)
@@ -73,11 +73,11 @@ class Process:
         if self.alive:
             loop = _loop()
             while self._kept:
-                loop.put_back(self, self._kept.popleft())
+                loop.put_back(self._kept.popleft())
 
     # --- asked by the loop ----------------------------------------------------------------------------------------
 
-    def takes(self, step: asyncio.Handle) -> bool:
+    def takes(self, step: Step) -> bool:
         """Whether this step is to be made now; kept otherwise."""
         if not self.runs:
             self._kept.append(step)

@@ -34,6 +34,7 @@ class Upsets:
     refused: list[Refusal] = field(default_factory=list)
     lost: dict[Place, float] = field(default_factory=dict)
     """Partitions whose changelog has lost all of its records, and when."""
+    _resetting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def truncation(self) -> None:
         """Retention takes records away; mostly such as nobody has read, because nobody was there for long."""
@@ -54,7 +55,14 @@ class Upsets:
                 self.removed.setdefault(record.birth, _now())
 
     async def offset_reset(self) -> None:
-        """Offsets that are earlier or gone are survived; later ones are refused until they are set back."""
+        """Offsets that are earlier or gone are survived; later ones are refused until they are set back.
+
+        One at a time: what a second one sets back would be what the first one has set.
+        """
+        async with self._resetting:
+            await self._reset_offsets()
+
+    async def _reset_offsets(self) -> None:
         kinds = {partition: self.random.choice(["earliest", "gone", "latest", None]) for partition in self._inputs()}
         right: dict[TopicPartition, tuple[int, tuple[int, str] | None]] = {}
         """What is refused: the offset that was set, and what it was before."""

@@ -214,7 +214,7 @@ class Producer(Client):
     # --- answers ------------------------------------------------------------------------------------------------------
 
     async def _asked(
-        self, what: str, act: Callable[[], Any], seconds: float, *, part: str = "transactions", again: float = 0.005
+        self, what: str, act: Callable[[], Any], seconds: float, *, part: str = "transactions", again: float = 0.02
     ) -> Any:
         deadline = self.cluster.now() + seconds
         while True:

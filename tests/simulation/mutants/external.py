@@ -39,7 +39,7 @@ def stranger_taken_for_an_orphan(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(marks.Marker, "key_in", lambda self, operation: "K0")
 
 
-@mutant("I9", tickets)
+@mutant("I9", tickets, 3)
 def orphan_left_alone(patch: pytest.MonkeyPatch) -> None:
     """A Task that nobody has runs for ever: the second one of a POST that was carried out twice."""
     patch.setattr(Orphans, "begin", lambda self, owned: None)

@@ -43,7 +43,7 @@ def _outcome(patch: pytest.MonkeyPatch, happened: bool) -> None:
     patch.setattr(journal, "_settle", settle)
 
 
-@mutant("I4", undecided, 36, 39)
+@mutant("I4", undecided, 4)
 def unknown_outcome_is_failure(patch: pytest.MonkeyPatch) -> None:
     """A commit whose answer was lost is taken for one that did not happen."""
     _outcome(patch, happened=False)
@@ -55,7 +55,7 @@ def unknown_outcome_is_success(patch: pytest.MonkeyPatch) -> None:
     _outcome(patch, happened=True)
 
 
-@mutant("I7", slow_markers)
+@mutant("I7", slow_markers, 5)
 def restored_to_the_last_stable_offset(patch: pytest.MonkeyPatch) -> None:
     """A restore takes what a reader can see now for all that there is, though a transaction is open."""
 

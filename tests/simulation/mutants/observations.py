@@ -48,7 +48,7 @@ def position_passes_what_could_not_be_read(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LookResult, "leave", lambda self, ended_at: None)
 
 
-@mutant("I10", observed)
+@mutant("I10", observed, 3)
 def window_without_overlap(patch: pytest.MonkeyPatch) -> None:
     """The next window begins where the last one ended: what lists show late is in none."""
     patch.setattr(OrderPart, "window_start", lambda self, overlap: self.position)
@@ -100,7 +100,7 @@ def births_without_the_position(patch: pytest.MonkeyPatch) -> None:
     _births(patch, lambda order: order.birth)
 
 
-@mutant("I10", observed, 1)
+@mutant("I10", observed)
 def absence_is_an_end(patch: pytest.MonkeyPatch) -> None:
     """What no row shows is told to have vanished, unread."""
 
@@ -155,7 +155,7 @@ def time_outs_are_told_as_decisions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(blocking, "CLOCKS_APART", timedelta(days=-30))
 
 
-@mutant("I10", observed)
+@mutant("I10", observed, 4)
 def decisions_are_told_as_time_outs(patch: pytest.MonkeyPatch) -> None:
     """What does as the time-out would do is taken for it, however long before."""
     patch.setattr(blocking, "CLOCKS_APART", timedelta(days=30))

@@ -33,7 +33,7 @@ def call_past_its_lease(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Effects, "_run_commands", lambda self, work, began: run_commands(self, work, began + 3600))
 
 
-@mutant("I6", unsettled, 17, 22, 62)
+@mutant("I6", unsettled, 22)
 def handover_without_draining(patch: pytest.MonkeyPatch) -> None:
     """A partition is handed over while its calls are still about to leave, and they leave."""
 
@@ -93,7 +93,7 @@ def late_answer_accepted_after_revoke(patch: pytest.MonkeyPatch) -> None:
     _nobody_asks_who_owns(patch)
 
 
-@mutant("I6", unheard)
+@mutant("I6", unheard, 8)
 def call_after_the_loss(patch: pytest.MonkeyPatch) -> None:
     """A call leaves though its process has learnt that the partition is another's."""
     patch.setattr(Runner, "_held_back", lambda self, owned, birth: None)

@@ -32,7 +32,7 @@ def rewound_offset_is_used(patch: pytest.MonkeyPatch) -> None:
     _begins(patch, lambda cursor, committed, low: max(committed, low) if committed < cursor.next_offset else None)
 
 
-@mutant("I1", moved, 1)
+@mutant("I1", moved)
 def offset_ahead_is_used(patch: pytest.MonkeyPatch) -> None:
     """A committed offset ahead of the store's cursor counts: what lies between is never read."""
     _begins(patch, lambda cursor, committed, low: committed if committed > max(cursor.next_offset, low) else None)

@@ -49,7 +49,7 @@ def recovery_class_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconciling, "_why_class_forbids", lambda look, facts: None)
 
 
-@mutant("I2", doubtful)
+@mutant("I2", doubtful, 4)
 def retry_of_what_is_never_retried(patch: pytest.MonkeyPatch) -> None:
     """An operator's retry puts back an operation that is never called twice."""
     retry = action_request._retry_wanted
@@ -74,7 +74,7 @@ def rivals_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(claims.Claims, "settle", lambda self, *args: replace(settle(self, *args), rivals=()))
 
 
-@mutant("I2", twins)
+@mutant("I2", twins, 4)
 def ended_doubt_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A request that ended in doubt is nobody's rival any more, though its call may have made the Task."""
     patch.setattr(OwnedPartition, "_keep_in_mind", lambda self, doubt: None)
@@ -92,7 +92,7 @@ def first_of_many_adopted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconciling, "_found", rash)
 
 
-@mutant("I2", unheard, 31, 38)
+@mutant("I2", unheard)
 def no_settling_time(patch: pytest.MonkeyPatch) -> None:
     """What a look does not find is taken for not done at once, though the call may still be on its way."""
     patch.setattr(patience.SettleTimes, "of", lambda self, *, dead_owner: patience.Pause(timedelta(0), "none"))
@@ -105,7 +105,7 @@ def repeated_after_any_time(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "too_late_to_repeat", lambda story, rules: False)
 
 
-@mutant("I2", parked, 8)
+@mutant("I2", parked, 41)
 def resolved_with_anothers_task(patch: pytest.MonkeyPatch) -> None:
     """An operator's word gives a request the Task that another one has."""
     patch.setattr(controls, "_of_another", lambda work, target, wanted: None)
@@ -228,7 +228,7 @@ def cancels_leave_in_a_freeze(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Runner, "_cancel", lambda self, *args: cancel(unfrozen(self), *args))
 
 
-@mutant("I1", frozen, 2)
+@mutant("I1", frozen)
 def held_cancels_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """What a freeze has held back of cancels is not sent when it is over."""
 
@@ -268,7 +268,7 @@ def _open(*args: Any) -> Lifecycle:
     return open_control(*args)
 
 
-@mutant("I2", unread)
+@mutant("I2", unread, 10)
 def look_that_saw_less_adopts(patch: pytest.MonkeyPatch) -> None:
     """A look takes the one Task that it found, though not everything could be looked at."""
     looked = reconciling.looked
@@ -279,7 +279,7 @@ def look_that_saw_less_adopts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(action_request, "looked", content)
 
 
-@mutant("I2", twins, 23, 26, 32)
+@mutant("I2", twins, 35, 43, 47)
 def retry_forgets_the_doubt(patch: pytest.MonkeyPatch) -> None:
     """What an operator has put back is nobody's rival any more, though its first call may have made the Task."""
     retry = action_request._retry_wanted
@@ -293,7 +293,7 @@ def retry_forgets_the_doubt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(action_request, "_retry_wanted", forgetful)
 
 
-@mutant("I1", unanswered)
+@mutant("I1", unanswered, 11)
 def cancel_before_acceptance_is_lost(patch: pytest.MonkeyPatch) -> None:
     """A cancel that was wanted before VCD had accepted the call is not sent."""
     accept = own_task.accept

@@ -83,7 +83,7 @@ def memory_of_an_undone_commit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rounds, "_redo", careless)
 
 
-@mutant("I1", requests)
+@mutant("I1", requests, 4)
 def forgotten_after_an_undone_commit(patch: pytest.MonkeyPatch) -> None:
     """What a round took, and could not commit, is not taken again."""
 
@@ -163,7 +163,7 @@ def endings_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OwnedPartition, "remember", lambda self, ended: None)
 
 
-@mutant("I3", stormy)
+@mutant("I3", stormy, 3)
 def dedupe_forgotten_by_the_next_owner(patch: pytest.MonkeyPatch) -> None:
     """A partition that comes from another owner starts without the ids of what has ended."""
 

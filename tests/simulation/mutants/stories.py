@@ -97,7 +97,7 @@ def dead_letter_is_emptied(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dead_letters, "whole", emptied)
 
 
-@mutant("I1", requests)
+@mutant("I1", requests, 5)
 def other_content_is_a_repeat(patch: pytest.MonkeyPatch) -> None:
     """Another request under a known id is taken for a repeat."""
     recognise = repeats.recognise
