@@ -16,7 +16,8 @@ from benchmarks.watching import Reader, bridge_end, external_end, loop_end
 from tests.support.bridge import Site
 from tests.support.external import ExternalSite
 from tests.support.kafka import create_topics, unique
-from tests.support.simulator import REPOSITORY, Simulator
+from tests.support.processes import REPOSITORY
+from tests.support.simulator import Simulator
 
 PARTITIONS = 6
 CALLS = 64

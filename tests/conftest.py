@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.kafka import KafkaCluster, KafkaNode
 from tests.support.prerequisites import PrerequisiteMissingError
+from tests.support.processes import forking
 from tests.support.registry import Registry, running_registry
 
 pytest_plugins = ["tests.fidelity.conformity.plugin"]
@@ -30,6 +31,12 @@ def pytest_collection_finish() -> None:
     """Thousands of tests stay until the end: no use in looking for garbage among them again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forking() -> Iterator[None]:
+    with forking():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from bridge.avro.framing import single_object_prefix
 from bridge.avro.schemas import STORE, fingerprint_of, load
 from bridge.core.lifecycle import FORMAT_VERSION
 from bridge.ports import StoredRecord
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 FIELD = "told_by_next_version"
 _EDITS = {

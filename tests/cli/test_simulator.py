@@ -20,7 +20,8 @@ import pytest
 from bridge.simulator.serving.certificates import make_certificate
 from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.cli.conftest import Shell
-from tests.support.simulator import REPOSITORY, log_in
+from tests.support.processes import REPOSITORY
+from tests.support.simulator import log_in
 
 _ALONE = """
 import sys

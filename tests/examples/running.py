@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.kafka import unique
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 SECONDS = 60.0
 

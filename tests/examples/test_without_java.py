@@ -14,7 +14,8 @@ import pytest
 
 from tests.examples.running import examples
 from tests.support.bridge import BridgeProcess
-from tests.support.simulator import REPOSITORY, Simulator, acme_vapp, running_simulator
+from tests.support.processes import REPOSITORY
+from tests.support.simulator import Simulator, acme_vapp, running_simulator
 
 
 @pytest.fixture

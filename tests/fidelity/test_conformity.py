@@ -15,7 +15,8 @@ from tests.fidelity.conformity import keys, xsd
 from tests.fidelity.conformity.answers import Kept, read_file
 from tests.fidelity.conformity.judge import JUDGE, Judge, results
 from tests.fidelity.pyvcloud import tried
-from tests.support.simulator import REPOSITORY, running_simulator
+from tests.support.processes import REPOSITORY
+from tests.support.simulator import running_simulator
 
 NS = "http://www.vmware.com/vcloud/v1.5"
 TASK_STEM = "application/vnd.vmware.vcloud.task"

@@ -14,7 +14,7 @@ from bridge.simulator.ledger import FIELDS, Ledger
 from bridge.simulator.protocol.exchange import Request
 from bridge.simulator.state.founding.inventory import well_known_uuid
 from tests.simulator.driver import VAPP, VDC, Caller, Cloud
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 
 def test_the_ledger_tells_every_call(cloud: Cloud, admin: Caller) -> None:

@@ -18,7 +18,8 @@ from bridge.simulator.faults import Faults
 from bridge.simulator.presets import PRESETS
 from bridge.simulator.server import serve_in_thread
 from tests.simulator.driver import Cloud
-from tests.support.simulator import ACME_VAPP, REPOSITORY, Client, Simulator
+from tests.support.processes import REPOSITORY
+from tests.support.simulator import ACME_VAPP, Client, Simulator
 from tests.support.simulator import http as call
 
 DEPLOY = f"/api/vApp/{ACME_VAPP}/action/deploy"

@@ -23,9 +23,9 @@ from bridge.cli.app import app
 from bridge.simulator.clock import parse_time
 from bridge.simulator.faultplan import read_fault_file
 from bridge.simulator.server import serve_in_thread
+from tests.support.processes import REPOSITORY
 from tests.support.simulator import (
     ACME_VAPP,
-    REPOSITORY,
     Client,
     Simulator,
     acme_vapp,

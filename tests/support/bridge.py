@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -35,7 +34,8 @@ from tests.support.checker.evidence import (
 from tests.support.decoding import event_of
 from tests.support.gathering import changelog_of, dead_letters_of, endings_of, ledger_of, offsets_of, raw_of, tasks_of
 from tests.support.kafka import Tail, create_topics, read, unique
-from tests.support.simulator import REPOSITORY, Simulator, running_simulator
+from tests.support.processes import REPOSITORY, Running, start
+from tests.support.simulator import Simulator, running_simulator
 from tests.support.words import words_of
 
 START_SECONDS = 60.0
@@ -48,7 +48,7 @@ KILLED = -signal.SIGKILL
 class BridgeProcess:
     """One ``vcd-bridge run``."""
 
-    process: subprocess.Popen[str]
+    process: Running
     log: Path
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Its own, by section, on top of its site's."""
@@ -220,10 +220,7 @@ class Site:
         if crash_at is not None:
             environment |= {"VCD_BRIDGE_TESTING": "1", "VCD_BRIDGE_CRASH_AT": crash_at}
         with log.open("w") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "bridge", "run"], stdout=subprocess.PIPE, stderr=out, text=True,
-                cwd=self.sources, env=environment,
-            )  # fmt: skip
+            process = start(["bridge", "run"], environment=environment, stderr=out, sources=self.sources)
         started = BridgeProcess(process, log, settings)
         self.processes.append(started)
         return started

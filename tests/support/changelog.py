@@ -14,7 +14,7 @@ from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from bridge.ports import StoredRecord
 from tests.support.checker.evidence import CursorWrite, EndedRecord, Order, RequestWrite, Sighting, StateWrite, Write
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 _SINGLE_OBJECT = b"\xc3\x01"
 _PREFIX_BYTES = len(_SINGLE_OBJECT) + 8

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -21,8 +21,8 @@ import pytest
 
 from bridge.simulator.state.founding.inventory import PASSWORD, well_known_uuid
 from tests.fidelity.conformity.processes import observed
+from tests.support.processes import Running, start
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 API_VERSION = "39.0"
 LEDGER_PAGE = 50_000
 """Calls that are asked for at once."""
@@ -117,7 +117,7 @@ class Simulator:
     """A running simulator. Every method but ``log_in`` and ``stop`` is one call to /simulator/."""
 
     url: str
-    process: subprocess.Popen[str] | None = None
+    process: Running | None = None
     urls: tuple[str, ...] = ()
     """All cells, ``url`` the first."""
     ledger_file: Path | None = None
@@ -254,9 +254,7 @@ def running_simulator(
     for option, value in (("--public-url", public_url), ("--faults", faults_file), ("--ledger", ledger_file)):
         command += [option, str(value)] if value is not None else []
     with observed() as words, log.open("w") if log is not None else nullcontext() as told:
-        process = subprocess.Popen(
-            [sys.executable, *words, *command], stdout=subprocess.PIPE, stderr=told, text=True, cwd=REPOSITORY
-        )
+        process = start([*words, *command], environment=os.environ, stderr=told)
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.bridge import Site, running_site
 from tests.support.kafka import KafkaNode
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 from tests.system.error_table import OPERATIONS, READS, ROWS, End, Row, printed
 
 Document = dict[str, Any]

@@ -19,7 +19,7 @@ from tests.support.checker.evidence import InputRecord
 from tests.support.external import NAMESPACE, ExternalSite, running_external_site
 from tests.support.gathering import coordinates
 from tests.support.kafka import KafkaNode, read
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 OTHER = "com.example.jobs"
 NOBODY = "0f0f0f0f-0f0f-4f0f-8f0f-0f0f0f0f0f0f"

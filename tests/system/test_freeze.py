@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.bridge import Site, running_site
 from tests.support.gathering import ledger_of
 from tests.support.kafka import KafkaNode
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 from tests.system.load import RELEASE, Load
 
 USER = "administrator"

@@ -17,7 +17,7 @@ from tests.campaign.stage import Stage
 from tests.support.bridge import BridgeProcess, Site
 from tests.support.gathering import ledger_of
 from tests.support.kafka import read
-from tests.support.simulator import REPOSITORY
+from tests.support.processes import REPOSITORY
 
 USER = "administrator"
 OF_EACH = 4

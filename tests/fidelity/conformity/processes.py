@@ -13,10 +13,10 @@ from tests.fidelity.conformity.judge import JUDGE
 
 @contextmanager
 def observed() -> Iterator[list[str]]:
-    """Python's arguments in front of the bridge's own, in place of ``-m bridge``."""
+    """The words after ``python -m`` in front of the bridge's own, in place of ``bridge``."""
     with tempfile.TemporaryDirectory(prefix="answers-") as folder:
         file = Path(folder) / "answers"
         file.touch()
-        yield ["-m", "tests.support.observed", str(file)]
+        yield ["tests.support.observed", str(file)]
         for answer in read_file(file):
             JUDGE.take(answer)
