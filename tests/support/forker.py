@@ -65,7 +65,7 @@ class Forker:
                 for key, _ in selector.select():
                     if key.fd == woken:
                         os.read(woken, 4096)
-                        self._reap()
+                        self._reap(os.WNOHANG)
                         continue
                     message, files, _, _ = socket.recv_fds(self._connection, _LONGEST_REQUEST, _STREAMS)
                     if not message:
@@ -102,9 +102,10 @@ class Forker:
         os.environ.update(request.environment)
         time.tzset()
 
-    def _reap(self) -> None:
+    def _reap(self, how: int) -> None:
+        """Tell the ends of those that have ended, or with 0 for ``how`` of all, when they have."""
         while self._tells:
-            number, status = os.waitpid(-1, os.WNOHANG)
+            number, status = os.waitpid(-1, how)
             if not number:
                 return
             tell = self._tells.pop(number)
@@ -114,6 +115,7 @@ class Forker:
     def _kill_all(self) -> None:
         for number in self._tells:
             os.kill(number, signal.SIGKILL)
+        self._reap(0)
 
 
 def _tell(where: int, number: int) -> None:
