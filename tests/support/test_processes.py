@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def test_one_that_stands_still_has_not_ended_and_one_that_is_killed_has() -> Non
     _close(process)
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="nothing is forked there")
 def test_what_was_forked_ends_with_its_forker() -> None:
     with forking():
         process = _serving()
