@@ -319,9 +319,12 @@ class Site:
         return [event for event in self.read_events() if event["request_id"] == request_id]
 
     def wait_ended(self, request_ids: Sequence[str], seconds: float = 60.0) -> list[dict[str, Any]]:
-        """Until the first request of each of these ids has ended or is parked. Returns all events."""
+        """Until the first request of each of these ids has ended or is parked. Returns all events.
+
+        A record may have been written twice, as where a leader moves: acknowledged is the second, a repeat.
+        """
         first: dict[str, InputRecord] = {}
-        for record in self.inputs:
+        for record in sorted([*self.read_inputs(), *self.inputs], key=_place):
             if record.request_id is not None:
                 first.setdefault(record.request_id, record)
         return self.wait_over(*(first[request_id] for request_id in request_ids), seconds=seconds)
