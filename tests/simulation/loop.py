@@ -47,6 +47,17 @@ class Step(asyncio.TimerHandle):
         self._repr = self._source_traceback = None
 
 
+class NumberedTask(asyncio.Task[Any]):
+    """Where tasks are kept in a set (by ``asyncio.TaskGroup``, too), their order is that of a run, not of addresses."""
+
+    def __init__(self, number: int, coro: Any, loop: VirtualLoop, name: Any, context: Context | None) -> None:
+        self._number = number
+        super().__init__(coro, loop=loop, name=name, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Its ``time()`` is virtual."""
 
@@ -98,7 +109,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = super().create_task(coro, name=name, context=context)
+        task = NumberedTask(next(self._order), coro, self, name, context)
         if len(self._tasks) >= self._tidy_at:
             self._tasks = [entry for entry in self._tasks if not entry[1].done()]
             self._tidy_at = max(64, 2 * len(self._tasks))

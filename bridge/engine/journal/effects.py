@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from bridge.core.commands import Command, MakeCall
@@ -58,10 +58,10 @@ class Effects:
         self._run_commands(work, began)
         self.on_applied(owned)
 
-    def _remember(self, work: PartitionRound) -> set[str]:
-        """Take the round into memory. The lanes that are free because of it."""
+    def _remember(self, work: PartitionRound) -> list[str]:
+        """Take the round into memory. The lanes that may be free because of it, in the order of what was decided."""
         owned = work.owned
-        lanes: set[str] = set()
+        lanes: list[str] = []
         for birth, request in work.requests.items():
             if work.changed[birth].needs_request:
                 owned.put_request(request)
@@ -69,7 +69,7 @@ class Effects:
             before = owned.lifecycles.get(birth)
             lane = owned.put(lifecycle)
             if lane is not None:
-                lanes.add(lane)
+                lanes.append(lane)
             if not lifecycle.needs_request:
                 owned.drop_request(birth)
             self._timers.set(birth, next_wake(lifecycle, self._rules))
@@ -80,7 +80,7 @@ class Effects:
         owned.stalls = 0
         return lanes
 
-    def _start_more(self, work: PartitionRound, lanes: set[str]) -> None:
+    def _start_more(self, work: PartitionRound, lanes: Sequence[str]) -> None:
         owned = work.owned
         now = self._clock.now()
         for lifecycle in work.changed.values():

@@ -60,7 +60,7 @@ class HintedReads:
         self._reads: OrderedDict[str, _Read] = OrderedDict()
         """By the URN of the Task."""
         self._strangers: OrderedDict[str, None] = OrderedDict()
-        self._observed: frozenset[WatchedOrder] = frozenset()
+        self._observed: tuple[WatchedOrder, ...] = ()
         self.orders: Callable[[], Iterable[WatchedOrder]] = tuple
         self.wake: Callable[[], None] = lambda: None
 
@@ -75,7 +75,7 @@ class HintedReads:
 
     def _observes(self) -> bool:
         """Anything at all. What was nobody's may be somebody's when there are others."""
-        observed = frozenset(self.orders())
+        observed = tuple(self.orders())
         if observed != self._observed:
             self._observed = observed
             self._strangers.clear()
