@@ -102,7 +102,7 @@ def _loop() -> VirtualLoop:
 
 def in_world(function: Callable[..., object], *args: Any, after: float = 0.0) -> None:
     """Call a function as the world, in ``after`` seconds."""
-    asyncio.get_event_loop().call_later(after, function, *args, context=Context())
+    _loop().in_world(after, function, args)
 
 
 def begin_in_world(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -139,8 +139,9 @@ async def carried_out(journey: Journey, act: Callable[[], Result | Awaitable[Res
     assertion is a bug of the world and ends the run.
     """
     answer: asyncio.Future[Result] = asyncio.get_event_loop().create_future()
-    if journey.patience is not None:
-        in_world(_fail, answer, NoAnswer(), after=journey.patience)
+    patience = journey.patience
+    if patience is not None and (journey.lost is not None or journey.out + journey.back >= patience):
+        in_world(_fail, answer, NoAnswer(), after=patience)
     if journey.lost != "out":
         in_world(_begin, journey, act, answer, after=journey.out)
     return await answer
@@ -155,6 +156,8 @@ def _begin(journey: Journey, act: Callable[[], Result | Awaitable[Result]], answ
         _return(journey, _fail, answer, error)
     else:
         if isinstance(result, Awaitable):
+            if journey.patience is not None:
+                in_world(_fail, answer, NoAnswer(), after=journey.patience - journey.out)
             begin_in_world(_finish(journey, result, answer))
         else:
             _return(journey, _answer, answer, result)
