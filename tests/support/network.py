@@ -113,6 +113,11 @@ class Network:
 
         return self._run(every)
 
+    @property
+    def holds(self) -> bool:
+        """Whether a request waits for its time."""
+        return any(proxy.holds for proxy in self._proxies)
+
     def seen(self, api_key: int) -> int:
         """Requests of this kind that have passed."""
         return sum(proxy.seen.get(api_key, 0) for proxy in self._proxies)

@@ -109,8 +109,8 @@ def _commits_late(stage: Stage, *, silently: bool) -> None:
             with stage.injecting():
                 network.make_late(END_TXN, before=PRODUCE, silently=silently)
                 network.wait_lost()
+                _until(lambda: not network.holds)  # it has arrived, in the midst of what was written since
                 stage.wait_more(10)
-            assert network.release() == 0, "nothing has been written since"
         stage.wait_more(30)
         undone = sum(bridge.log.read_text().count('"event": "commit.undone"') for bridge in site.processes)
         # A machine that is busy with something else may cost one by itself.
