@@ -131,6 +131,11 @@ class Journey:
     lost: str | None = None
     patience: float | None = None
 
+    @property
+    def runs_out(self) -> bool:
+        """Whether patience may be over before an answer that is there at once has travelled back."""
+        return self.patience is not None and (self.lost is not None or self.out + self.back >= self.patience)
+
 
 async def carried_out(journey: Journey, act: Callable[[], Result | Awaitable[Result]]) -> Result:
     """A request of this process, carried out in the world, whatever becomes of the process once it has left.
@@ -139,9 +144,8 @@ async def carried_out(journey: Journey, act: Callable[[], Result | Awaitable[Res
     assertion is a bug of the world and ends the run.
     """
     answer: asyncio.Future[Result] = asyncio.get_event_loop().create_future()
-    patience = journey.patience
-    if patience is not None and (journey.lost is not None or journey.out + journey.back >= patience):
-        in_world(_fail, answer, NoAnswer(), after=patience)
+    if journey.patience is not None and journey.runs_out:
+        in_world(_fail, answer, NoAnswer(), after=journey.patience)
     if journey.lost != "out":
         in_world(_begin, journey, act, answer, after=journey.out)
     return await answer
@@ -156,7 +160,7 @@ def _begin(journey: Journey, act: Callable[[], Result | Awaitable[Result]], answ
         _return(journey, _fail, answer, error)
     else:
         if isinstance(result, Awaitable):
-            if journey.patience is not None:
+            if journey.patience is not None and not journey.runs_out:
                 in_world(_fail, answer, NoAnswer(), after=journey.patience - journey.out)
             begin_in_world(_finish(journey, result, answer))
         else:

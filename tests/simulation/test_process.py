@@ -91,6 +91,24 @@ def test_a_request_that_has_left_is_carried_out_though_its_sender_is_dead_paused
     assert run_virtually(main()) == ["dead", "paused", "hasty", "paused heard"]
 
 
+def test_patience_is_over_while_it_is_still_being_carried_out() -> None:
+    carried: list[str] = []
+
+    async def main() -> float:
+        async def take_long() -> int:
+            await asyncio.sleep(10)
+            carried.append("done")
+            return 1
+
+        with pytest.raises(NoAnswer):
+            _: int = await carried_out(Journey(out=1.0, back=1.0, patience=3.0), take_long)
+        gave_up_at = asyncio.get_event_loop().time()
+        await asyncio.sleep(10)
+        return gave_up_at
+
+    assert (run_virtually(main()), carried) == (3.0, ["done"])
+
+
 def test_requests_and_answers_get_lost() -> None:
     carried: list[str] = []
 
