@@ -40,20 +40,25 @@ class Cloud:
         fault = {"do": "delay", "effect": True, "operation": operation, "entity": entity, "seconds": seconds}
         await self._call("POST", "/simulator/faults", fault)
 
-    async def work_of_others(self, path: str) -> None:
-        """Another client of VCD starts work on an entity, with a session of its own."""
-        await self._as_somebody_else("POST", f"/api{path}")
+    async def work_of_others(self, path: str) -> str:
+        """Another client of VCD starts work on an entity, with a session of its own. The Task's uuid."""
+        task = await self._as_somebody_else("POST", f"/api{path}")
+        return str(task["id"]).rpartition(":")[2]
+
+    async def finish(self, task_uuid: str) -> None:
+        """What was scripted to run on succeeds now."""
+        await self._call("POST", f"/simulator/tasks/{task_uuid}", {"status": "success"})
 
     async def cancel_as_a_person(self, task_uuid: str) -> None:
         """Somebody presses cancel in Cloud Director."""
         await self._as_somebody_else("POST", f"/api/task/{task_uuid}/action/cancel")
 
-    async def _as_somebody_else(self, method: str, path: str) -> None:
+    async def _as_somebody_else(self, method: str, path: str) -> Any:
         login = base64.b64encode(f"{USER}@{ORGANIZATION}:{PASSWORD}".encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Accept": f"application/json;version={_VERSION}"}
         header = "X-VMWARE-VCLOUD-ACCESS-TOKEN"
         token = await self._call("POST", "/cloudapi/1.0.0/sessions", headers=headers, answer_header=header)
-        await self._call(method, path, headers={"Authorization": f"Bearer {token}", "Accept": _JSON})
+        return await self._call(method, path, headers={"Authorization": f"Bearer {token}", "Accept": _JSON})
 
     async def hold(self, operation: str, seconds: float, then: str) -> None:
         """As its provider sets Cloud Director: such operations wait for a decision, and after a time ``then`` is it."""

@@ -101,8 +101,8 @@ class Demo:
         await cloud.script(vapps[0], {"preset": "success", "seconds": 5})
         await cloud.script(machines[1], {"preset": "error", "seconds": 3, "error": storage})
         await cloud.script(vapps[2], {"preset": "success", "seconds": 60})
-        await cloud.script(vapps[3], {"preset": "success", "seconds": 4})
-        await cloud.work_of_others(f"/vApp/{vapps[3]}/power/action/powerOn")
+        await cloud.script(vapps[3], {"preset": "success", "seconds": 60})
+        theirs = await cloud.work_of_others(f"/vApp/{vapps[3]}/power/action/powerOn")
         acts = [
             act("deploy", "succeeds, with progress", "success", "deployVApp", vapps[0], body={"powerOn": True}),
             act("snapshot", "fails in VCD", "error", "createSnapshot", machines[1], body={"name": "before"}),
@@ -115,6 +115,8 @@ class Demo:
         await self._send_lines([{
             "kind": "cancel", "target_request_id": "suspend", "requested_by": "demo", "key": entity_key(vapps[2]),
         }])  # fmt: skip
+        await self.stage.until(lambda: self.stage.seen("power-on", "waiting"), "a busy vApp was not waited for")
+        await cloud.finish(theirs)
         return acts
 
     async def _second_half(self, cloud: Cloud, vapps: list[str], machines: list[str]) -> list[Act]:
